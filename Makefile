@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+# countersign: build, run, test. `make help` lists the targets. Everything built lies in build/ (SAN=1: build/san/).
+VERSION := 0.1.0
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC = cc
+
+ifeq ($(V),1)
+Q :=
+else
+Q := @
+endif
+
+ifeq ($(SAN),1)
+OUT := build/san
+else
+OUT := build
+endif
+
+.PHONY: help all run test test-quick bench fuzz install uninstall clean deps lint format _all _unit
+
+help:
+	@echo 'make run         build, make demonstration keys, start receiver and gateway, tell the story (RUN_ONCE=1: end after it)'
+	@echo 'make test        everything that CI runs, under ASan and UBSan'
+	@echo 'make test-quick  unit tests and a first look at the wire'
+	@echo 'make bench       speed and memory as ratios of one run'
+	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (60) each'
+	@echo 'make all install uninstall clean lint format;  SAN=1 sanitizers  V=1 show commands  PREFIX=/usr/local  DESTDIR='
+
+.DEFAULT_GOAL := all
+
+# ---- entry targets: install what is missing, then build in a second make that may ask pkg-config -------------------
+all:
+	$(Q).ci/install build
+	$(Q)$(MAKE) -j$(JOBS) _all
+
+run:
+	$(Q).ci/install build run
+	$(Q)$(MAKE) -j$(JOBS) _all
+	$(Q)OUT=$(OUT) RUN_ONCE=$(RUN_ONCE) samples/demo
+
+test:
+	$(Q).ci/install build run test fuzz
+	$(Q)$(MAKE) -j$(JOBS) SAN=1 _all _unit
+	$(Q)tests/run --out build/san
+
+test-quick:
+	$(Q).ci/install build run test
+	$(Q)$(MAKE) -j$(JOBS) _all _unit
+	$(Q)tests/run --out $(OUT) --quick
+
+bench:
+	$(Q).ci/install build run test bench
+	$(Q)$(MAKE) -j$(JOBS) _all _bench
+	$(Q)tests/bench/run --out $(OUT)
+
+FUZZ_SECONDS ?= 60
+fuzz:
+	$(Q).ci/install build fuzz
+	$(Q)$(MAKE) -j$(JOBS) _fuzz
+	$(Q)tests/fuzz/run --seconds $(FUZZ_SECONDS)
+
+deps:
+	$(Q).ci/install build run test bench fuzz
+
+clean:
+	rm -rf build
+
+format:
+	clang-format -i $(wildcard base/*.[ch] wssec/*.[ch] keystore/*.[ch] resolver/*.[ch] gateway/*.[ch] cli/*.[ch] samples/*.[ch] tests/*/*.[ch])
+
+lint:
+	$(Q)tests/lint
+
+# ---- flags ---------------------------------------------------------------------------------------------------------
+MODULES := libxml-2.0 xmlsec1-openssl openssl libevent_core libevent_pthreads sqlite3
+ifneq ($(filter _%,$(MAKECMDGOALS)),)
+PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(MODULES)))
+PKG_LIBS := $(shell pkg-config --libs $(MODULES))
+WSSEC_LIBS := $(shell pkg-config --libs libxml-2.0 xmlsec1-openssl openssl)
+CUNIT_LIBS = $(shell pkg-config --libs cunit)
+# llhttp: the library where the distribution has one, else the C sources of the package node-llhttp
+LLHTTP_LIBS := $(shell pkg-config --exists libllhttp && pkg-config --libs libllhttp)
+ifeq ($(LLHTTP_LIBS),)
+LLHTTP_SRC ?= $(patsubst %/llhttp.c,%,$(firstword $(wildcard /usr/share/llhttp/llhttp.c) $(shell dpkg -L node-llhttp 2>/dev/null | grep '/llhttp\.c$$')))
+LLHTTP_OBJ := $(addprefix $(OUT)/obj/llhttp/,api.o http.o llhttp.o)
+LLHTTP_CFLAGS := -isystem /usr/share/include/llhttp -isystem $(LLHTTP_SRC) -DLLHTTP_STRICT_MODE=1
+endif
+endif
+
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Werror
+CPPFLAGS += -D_GNU_SOURCE -DCS_VERSION='"$(VERSION)"' -I. $(PKG_CFLAGS) $(LLHTTP_CFLAGS)
+ifeq ($(SAN),1)
+CFLAGS += -std=c11 -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined $(WARN) -fvisibility=hidden -fPIC
+LDFLAGS += -fsanitize=address,undefined
+else
+CFLAGS += -std=c11 -g -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection $(WARN) -fvisibility=hidden -fPIC
+LDFLAGS += -Wl,-z,relro,-z,now,-z,noexecstack
+endif
+LDFLAGS += -pthread
+CFLAGS += -pthread
+
+# ---- what is built ---------------------------------------------------------------------------------------------------
+sources = $(wildcard $(1)/*.c)
+objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
+
+FOLDERS := base wssec keystore resolver gateway
+LIB_SRC := $(foreach f,$(FOLDERS),$(call sources,$(f)))
+LIB_OBJ := $(call objects,$(LIB_SRC)) $(LLHTTP_OBJ)
+CLI_OBJ := $(call objects,$(call sources,cli))
+# libwssec carries what it uses of base/: nothing that reads a clock, a file or writes a log
+WSSEC_BASE := error time buffer text json dn
+WSSEC_OBJ := $(call objects,$(call sources,wssec)) $(addprefix $(OUT)/obj/base/,$(addsuffix .o,$(WSSEC_BASE)))
+SAMPLE_BIN := $(patsubst samples/%.c,$(OUT)/samples/%,$(wildcard samples/*.c))
+UNIT_BIN := $(patsubst tests/unit/test_%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
+BENCH_BIN := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/*.c))
+
+_all: $(OUT)/countersign $(OUT)/libwssec.a $(OUT)/libwssec.so.1 $(OUT)/wssec.pc $(SAMPLE_BIN)
+_unit: $(UNIT_BIN)
+_bench: $(BENCH_BIN)
+.PHONY: _bench _fuzz
+
+$(OUT)/countersign: $(CLI_OBJ) $(OUT)/libcountersign.a
+	@echo '  LD   $@'
+	$(Q)$(CC) $(LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(LLHTTP_LIBS)
+
+$(OUT)/libcountersign.a: $(LIB_OBJ)
+	@echo '  AR   $@'
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(OUT)/libwssec.a: $(WSSEC_OBJ)
+	@echo '  AR   $@'
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(OUT)/libwssec.so.1: $(WSSEC_OBJ) wssec/wssec.map
+	@echo '  LD   $@'
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,libwssec.so.1 -Wl,--version-script=wssec/wssec.map -o $@ $(WSSEC_OBJ) $(WSSEC_LIBS)
+	$(Q)ln -sf libwssec.so.1 $(OUT)/libwssec.so
+
+$(OUT)/wssec.pc: wssec/wssec.pc.in Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' $< > $@
+
+$(OUT)/obj/llhttp/%.o: $(LLHTTP_SRC)/%.c
+	@mkdir -p $(@D)
+	@echo '  CC   llhttp/$*.c'
+	$(Q)$(CC) $(LLHTTP_CFLAGS) $(filter-out $(WARN),$(CFLAGS)) -w -c -o $@ $<
+
+$(OUT)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo '  CC   $<'
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/samples/%: $(OUT)/obj/samples/%.o $(OUT)/libcountersign.a
+	@mkdir -p $(@D)
+	@echo '  LD   $@'
+	$(Q)$(CC) $(LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(LLHTTP_LIBS)
+
+$(OUT)/tests/%: $(OUT)/obj/tests/unit/test_%.o $(OUT)/obj/tests/unit/harness.o $(OUT)/libcountersign.a
+	@mkdir -p $(@D)
+	@echo '  LD   $@'
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CUNIT_LIBS) $(PKG_LIBS) $(LLHTTP_LIBS)
+
+$(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(OUT)/libcountersign.a
+	@mkdir -p $(@D)
+	@echo '  LD   $@'
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LLHTTP_LIBS)
+
+# ---- fuzz: everything again with clang, libFuzzer, ASan, UBSan -------------------------------------------------------
+FUZZ_OUT := build/fuzz
+FUZZ_CFLAGS := -std=c11 -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -Wall -Wextra -pthread
+FUZZ_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(FUZZ_OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_OBJ := $(patsubst %.c,$(FUZZ_OUT)/obj/%.o,$(LIB_SRC)) $(patsubst $(OUT)/obj/%,$(FUZZ_OUT)/obj/%,$(LLHTTP_OBJ))
+_fuzz: $(FUZZ_BIN)
+
+$(FUZZ_OUT)/obj/llhttp/%.o: $(LLHTTP_SRC)/%.c
+	@mkdir -p $(@D)
+	$(Q)clang $(LLHTTP_CFLAGS) $(FUZZ_CFLAGS) -w -c -o $@ $<
+
+$(FUZZ_OUT)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo '  FUZZ-CC $<'
+	$(Q)clang $(CPPFLAGS) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(FUZZ_OUT)/libcountersign.a: $(FUZZ_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(FUZZ_OUT)/%: $(FUZZ_OUT)/obj/tests/fuzz/fuzz_%.o $(FUZZ_OUT)/libcountersign.a
+	@echo '  FUZZ-LD $@'
+	$(Q)clang -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ $(PKG_LIBS) $(LLHTTP_LIBS)
+
+# ---- install ---------------------------------------------------------------------------------------------------------
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/countersign
+	install -m 755 $(OUT)/countersign $(DESTDIR)$(PREFIX)/bin/countersign
+	install -m 644 $(OUT)/libwssec.a $(DESTDIR)$(PREFIX)/lib/libwssec.a
+	install -m 755 $(OUT)/libwssec.so.1 $(DESTDIR)$(PREFIX)/lib/libwssec.so.1
+	ln -sf libwssec.so.1 $(DESTDIR)$(PREFIX)/lib/libwssec.so
+	install -m 644 $(OUT)/wssec.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/wssec.pc
+	install -d $(DESTDIR)$(PREFIX)/include/wssec
+	install -m 644 wssec/wssec.h wssec/reason.def $(DESTDIR)$(PREFIX)/include/wssec/
+	install -m 644 conf/countersign.conf $(DESTDIR)$(PREFIX)/share/countersign/countersign.conf
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/countersign $(DESTDIR)$(PREFIX)/lib/libwssec.a $(DESTDIR)$(PREFIX)/lib/libwssec.so $(DESTDIR)$(PREFIX)/lib/libwssec.so.1
+	rm -f $(DESTDIR)$(PREFIX)/lib/pkgconfig/wssec.pc
+	rm -rf $(DESTDIR)$(PREFIX)/include/wssec $(DESTDIR)$(PREFIX)/share/countersign
+
+.SECONDARY:
+-include $(shell find $(OUT) -name "*.d" 2>/dev/null)

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * keystore.h: certificates and keys with a life: slots, entries, states, guarded transitions, retention, audit.
+ *
+ * Nothing here starts a thread or reads a clock: every decision takes now. A ks_store belongs to one thread. Snapshots
+ * are immutable and reference-counted; any thread may hold one. Every function with a cs_error returns 0, or -1 with
+ * the error filled (exit code, reason, sentence); "all or nothing" holds for every change.
+ */
+#ifndef KS_KEYSTORE_H
+#define KS_KEYSTORE_H
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/time.h"
+
+/* ---- words ---------------------------------------------------------------------------------------------------- */
+
+enum ks_role { KS_VERIFIER, KS_ENCRYPT_TO, KS_SIGN, KS_DECRYPT, KS_TLS_CLIENT, KS_TLS_SERVER, KS_TRUST_ANCHOR, KS_AUTHZ_CLIENT, KS_ROLES };
+enum ks_state { KS_PRE_ACTIVE, KS_ACTIVE, KS_DEACTIVATED, KS_ARCHIVED, KS_SUSPENDED, KS_COMPROMISED, KS_DESTROYED, KS_STATES };
+/** What an entry may be used for at an instant; interval rows carry one of these. */
+enum ks_capability { KS_CAN_VERIFY, KS_CAN_SIGN, KS_CAN_DECRYPT, KS_CAN_ENCRYPT, KS_CAN_PRESENT, KS_CAN_ANCHOR, KS_CAN_AUTHORIZE, KS_CAPABILITIES };
+/** T1..T10 of the life cycle. */
+enum ks_transition { KS_T1_RECEIVE = 1, KS_T2_ACTIVATE, KS_T3_DEACTIVATE, KS_T4_ROLL_BACK, KS_T5_RETIRE, KS_T6_REOPEN, KS_T7_SUSPEND, KS_T8_COMPROMISE, KS_T9_DESTROY, KS_T10_DISCARD };
+/** G1..G14; numbers are stable. */
+enum ks_guard { KS_G1_ONE_ACTIVE = 1, KS_G2_LIMIT_TWO, KS_G3_LAST_ACCEPTABLE, KS_G4_OVERLAP, KS_G5_KEY_MATCH, KS_G6_DISTRIBUTION, KS_G7_INACTIVE_ONLY,
+                KS_G8_RETENTION, KS_G9_EVIDENCE, KS_G10_TWO_PERSONS, KS_G11_PROBE, KS_G12_REVOCATION, KS_G13_ONE_ROLLOVER, KS_G14_BACKUP };
+
+const char *ks_role_word(enum ks_role r);
+const char *ks_state_word(enum ks_state s);
+const char *ks_capability_word(enum ks_capability c);
+const char *ks_guard_word(enum ks_guard g);            /**< "one-active", "retention" … */
+int ks_role_parse(const char *word, enum ks_role *r);  /**< @return 0, or -1 */
+int ks_state_parse(const char *word, enum ks_state *s);
+
+/* ---- store ---------------------------------------------------------------------------------------------------- */
+
+typedef struct ks_store ks_store;
+
+typedef struct ks_options {
+    int64_t retention;            /**< seconds; 0: what the store was told last, else 90 d */
+    int64_t guaranteed_delivery;  /**< seconds; 0: what the store was told last, else 14 d */
+    const char *kek_file;         /**< NULL: PATH.kek beside an SQLite store */
+    int busy_ms;                  /**< how long a write waits for another writer; 0: 10,000 */
+    bool read_only;
+} ks_options;
+
+#define KS_RETENTION_FLOOR (90 * CS_DAY)
+
+/** Make an empty store (and PATH.kek, mode 0600). On a store of this version: changes nothing, *created false. */
+int ks_init(const char *uri, const ks_options *opt, cs_time now, bool *created, cs_error *e) CS_MUST_CHECK;
+/** Open "sqlite:PATH". Missing, corrupt, of another version: exit 78; locked, unreachable, not writable when written: exit 69. */
+int ks_open(ks_store **out, const char *uri, const ks_options *opt, cs_error *e) CS_MUST_CHECK;
+void ks_close(ks_store *s);
+uint64_t ks_generation(ks_store *s);
+
+/* ---- entries as data ------------------------------------------------------------------------------------------ */
+
+#define KS_WORD 65                /* alias, partner: [A-Za-z0-9._-], at most 64 octets */
+
+typedef struct ks_info {          /** One entry, copied out of the store. */
+    char alias[KS_WORD], partner[KS_WORD]; unsigned n;
+    enum ks_role role; enum ks_state state;
+    uint8_t sha256[32], spki_sha256[32];
+    char subject[512], issuer[512], serial[80]; /**< RFC 2253; decimal serial */
+    char key_algorithm[16]; int key_bits;       /**< "RSA" 2048; "EC" 256; "Ed25519" 256 */
+    cs_time not_before, not_after, created_at, activated_at, exchanged_at, process_stop, last_use; /**< 0: none */
+    uint64_t uses; bool has_key; uint64_t version;
+} ks_info;
+
+typedef struct ks_list { ks_info *info; size_t n; } ks_list;
+void ks_list_free(ks_list *l);
+
+typedef struct ks_filter { const char *alias; unsigned n; /**< 0: all */ const char *partner; bool has_role; enum ks_role role; bool has_state; enum ks_state state; bool with_destroyed; } ks_filter;
+/** Entries by alias, then number. An unknown alias in the filter: error exit 64 with the nearest name. State is as of now
+ *  (a deactivated entry whose process stop is past is shown as archived). */
+int ks_list_entries(ks_store *s, const ks_filter *f, cs_time now, ks_list *out, cs_error *e) CS_MUST_CHECK;
+/** Who was acceptable to partner for cap at the instant at, as known at generation known_at (0: now). Interval rows. */
+int ks_acceptable(ks_store *s, const char *partner, enum ks_capability cap, cs_time at, uint64_t known_at, ks_list *out, cs_error *e) CS_MUST_CHECK;
+/** Certificate of an entry as PEM, malloc'ed; with_chain: issuers behind it. */
+int ks_export_pem(ks_store *s, const char *alias, unsigned n, bool with_chain, char **pem, cs_error *e) CS_MUST_CHECK;
+
+/* ---- changes -------------------------------------------------------------------------------------------------- */
+
+typedef struct ks_actor { const char *name; const char *kind; const char *reason; } ks_actor; /**< kind: "uid", "keeper" …; reason may be NULL */
+
+typedef struct ks_add {
+    enum ks_role role; const char *partner; const char *alias;
+    const char *certificate_pem; size_t certificate_len;  /**< PEM (first is the leaf, others its chain) or DER */
+    const char *key_pem; size_t key_len;                  /**< NULL: none; PEM or DER, unencrypted PKCS#8 or traditional */
+    const char *expect_sha256;                            /**< NULL, or 64 digits that the leaf must have */
+    bool activate;
+    bool has_since; cs_time since;                        /**< has_since with since 0: the certificate's notBefore */
+    bool has_until; cs_time until;
+} ks_add;
+
+enum ks_verb { KS_DO_ACTIVATE, KS_DO_DEACTIVATE, KS_DO_SUSPEND, KS_DO_RESUME, KS_DO_REMOVE };
+
+typedef struct ks_refusal { enum ks_guard guard; cs_time allowed_from; /**< 0: by a condition */ char text[384]; } ks_refusal;
+
+typedef struct ks_outcome {
+    bool done;                   /**< false: refused, or a dry run */
+    ks_info info;                /**< the entry afterwards */
+    ks_info other; bool has_other; /**< the one that the change exchanged (one-active slots) */
+    uint64_t generation;         /**< after the change; for a dry run the next one */
+    ks_refusal refusal[8]; size_t n_refusal; /**< guards that fail; error exit is CS_EXIT_GUARD then */
+    char note[8][256]; size_t n_note;        /**< warnings and the next command */
+} ks_outcome;
+
+/** T1 (and T2 with activate). A certificate that the slot holds already: exit 12. Refused by a guard: -1, exit 10, outcome filled. */
+int ks_add_entry(ks_store *s, const ks_add *a, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+/** One verb on alias#n. expect_version 0: any; else conflict is exit 12. */
+int ks_act(ks_store *s, enum ks_verb verb, const char *alias, unsigned n, uint64_t expect_version, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+
+/** What a node uses (guard G3 knows routed partners by it); written at start and reload. partner_delivery: seconds, 0: none. */
+typedef struct ks_node_use { const char *route, *alias, *partner; } ks_node_use;
+int ks_report_node(ks_store *s, const char *node, const ks_node_use *use, size_t n, cs_time now, cs_error *e) CS_MUST_CHECK;
+/** Retention rules of a partner as configured; kept in the store for commands without a configuration. Seconds, 0: none. */
+int ks_set_partner(ks_store *s, const char *partner, int64_t guaranteed_delivery, cs_time now, cs_error *e) CS_MUST_CHECK;
+
+/* ---- snapshots: what a running process works with ------------------------------------------------------------- */
+
+typedef struct ks_snapshot ks_snapshot;
+typedef struct ks_entry ks_entry;   /* in a snapshot: immutable, lives as long as the snapshot */
+typedef struct ks_live ks_live;
+
+/** Open the store for following; builds the first snapshot. Private keys of sign slots are unsealed into it. */
+int ks_live_open(ks_live **out, const char *uri, const ks_options *opt, cs_time now, cs_error *e) CS_MUST_CHECK;
+/** Watch thread only: wait at most timeout_ms for a change (SQLite: data_version poll every 50 ms, device and inode checked),
+ *  build and publish the next snapshot, flush use counters. A build that fails keeps the old snapshot.
+ *  @return 1 a new snapshot is in force, 0 nothing new, -1 store not available (e filled; the old snapshot stays) */
+int ks_live_step(ks_live *l, int timeout_ms, cs_time now, cs_error *e);
+/** Make ks_live_step return soon. Any thread. */
+void ks_live_wake(ks_live *l);
+void ks_live_close(ks_live *l);
+/** The newest snapshot, a new reference. Any thread. */
+const ks_snapshot *ks_live_get(ks_live *l);
+/** One-shot commands: a snapshot without following. */
+int ks_snapshot_read(ks_store *s, cs_time now, const ks_snapshot **out, cs_error *e) CS_MUST_CHECK;
+const ks_snapshot *ks_snapshot_ref(const ks_snapshot *s);
+void ks_snapshot_release(const ks_snapshot *s);      /**< any thread; the last one frees */
+uint64_t ks_snapshot_generation(const ks_snapshot *s);
+bool ks_snapshot_has_partner(const ks_snapshot *s, const char *partner);
+/** Partners known, NULL-terminated, borrowed from the snapshot (verify without --partner tries them all). */
+const char *const *ks_snapshot_partners(const ks_snapshot *s);
+
+/** What is known of the signer (mirrors wssec's hint; resolver/ copies). Zero length or NULL: not said. */
+typedef struct ks_hint { bool has_sha256; uint8_t sha256[32]; bool has_sha1; uint8_t sha1[20]; const uint8_t *ski; size_t ski_len; const char *issuer, *serial; } ks_hint;
+typedef struct ks_candidate { const ks_entry *entry; enum ks_state state; /**< at the instant asked */ } ks_candidate;
+/** Best first: exact hint, active by newest use, deactivated by newest use; then such that will be refused. A hint narrows.
+ *  @return how many, at most max. Any thread, no lock, no I/O. Cost independent of the number of entries of others. */
+size_t ks_candidates(const ks_snapshot *s, const char *partner, const ks_hint *hint, enum ks_capability cap, cs_time when, ks_candidate *out, size_t max);
+/** The active entry of a slot, NULL: none. */
+const ks_entry *ks_active(const ks_snapshot *s, const char *alias);
+/** A slot of that name and role is there (references of a configuration). */
+bool ks_has_slot(const ks_snapshot *s, const char *alias, enum ks_role *role);
+
+const char *ks_entry_alias(const ks_entry *e);
+unsigned ks_entry_n(const ks_entry *e);
+void ks_entry_times(const ks_entry *e, cs_time *not_before, cs_time *not_after, cs_time *process_stop, cs_time *compromised_since);
+const uint8_t *ks_entry_sha256(const ks_entry *e);
+const uint8_t *ks_entry_spki_sha256(const ks_entry *e);
+EVP_PKEY *ks_entry_public_key(const ks_entry *e);    /**< borrowed */
+EVP_PKEY *ks_entry_private_key(const ks_entry *e);   /**< borrowed; NULL: none */
+const uint8_t *ks_entry_der(const ks_entry *e, size_t *n);
+const uint8_t *ks_entry_chain(const ks_entry *e, size_t *n); /**< concatenated DER */
+
+/** One live use: no lock on the hot path, no I/O; counters are flushed by ks_live_step. Any thread. */
+void ks_use(ks_live *l, const char *alias, unsigned n, bool ok, cs_time now);
+
+/* ---- audit ---------------------------------------------------------------------------------------------------- */
+
+/** Recompute the hash chain. @return 0 good, 1 broken (row named in text), -1 error */
+int ks_audit_verify(ks_store *s, uint64_t *rows, char *text, size_t textsize, cs_error *e) CS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * resolver.h: the one adapter between a keystore snapshot and wssec's key resolver. Copies fields, decides nothing.
+ */
+#ifndef CS_RESOLVER_H
+#define CS_RESOLVER_H
+
+#include "keystore/keystore.h"
+#include "wssec/wssec.h"
+
+/** Filled by resolver_init; lives as long as the wssec_resolver that points to it. */
+struct resolver {
+    const ks_snapshot *snapshot; /**< borrowed: the caller holds the reference until the verdict is used */
+    const char *partner;         /**< whose messages are verified; NULL for signing */
+    const char *sign_alias;      /**< slot of role sign; NULL for verification */
+};
+
+/** Point out at ctx: verification asks for partner's verifier entries, signing for the active entry of sign_alias. */
+void resolver_init(struct wssec_resolver *out, struct resolver *ctx, const ks_snapshot *snapshot, const char *partner, const char *sign_alias);
+
+#endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wssec.h: WS-Security for ONE SOAP message (OASIS WSS 1.1, XML-DSig, exclusive C14N).
+ *
+ * Takes the bytes of a message, a policy, an instant and a key resolver; gives a verdict, or new bytes. Opens no file
+ * or socket, reads no clock, starts no thread, keeps no store. Inputs are borrowed for the call; results are copied
+ * into caller-owned structs without pointers into the message.
+ *
+ * Threads: after wssec_init() there is no mutable global state. One wssec_worker per thread; policies and entries may
+ * be shared read-only between threads.
+ */
+#ifndef WSSEC_H
+#define WSSEC_H
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WSSEC_API __attribute__((visibility("default")))
+#define WSSEC_MUST_CHECK __attribute__((warn_unused_result))
+
+/* ---- words ---------------------------------------------------------------------------------------------------- */
+
+enum wssec_reason {
+#define ROW(name, code, fault, etsi, hint, meaning, cure) WSSEC_##name,
+#include "reason.def"
+#undef ROW
+    WSSEC_REASONS
+};
+
+enum wssec_result { WSSEC_FAIL = 0 /**< also the value of a zeroed verdict: closed by default */, WSSEC_PASS, WSSEC_INDETERMINATE, WSSEC_ERROR };
+
+/** Outcome of a call; the verdict of a message is not here. */
+enum wssec_rc { WSSEC_RC_OK = 0, WSSEC_RC_NOMEM = -1, WSSEC_RC_INTERNAL = -2, WSSEC_RC_USAGE = -3 };
+
+enum wssec_state { WSSEC_PRE_ACTIVE, WSSEC_ACTIVE, WSSEC_DEACTIVATED, WSSEC_ARCHIVED, WSSEC_SUSPENDED, WSSEC_COMPROMISED, WSSEC_DESTROYED };
+enum wssec_trust { WSSEC_TRUST_PINNED, WSSEC_TRUST_CHAIN_GOOD, WSSEC_TRUST_CHAIN_BROKEN, WSSEC_TRUST_SUBJECT_DENIED, WSSEC_TRUST_CRL_MISSING };
+enum wssec_use { WSSEC_USE_VERIFY, WSSEC_USE_SIGN };
+enum wssec_time_source { WSSEC_TIME_NOW, WSSEC_TIME_AS_OF, WSSEC_TIME_POE, WSSEC_TIME_RECEIVED, WSSEC_TIME_CLAIMED, WSSEC_TIME_MTIME };
+/** How KeyInfo names the key; the KIND words of the command line, plus none. */
+enum wssec_keyref { WSSEC_KEYREF_NONE, WSSEC_KEYREF_DIRECT, WSSEC_KEYREF_PKIPATH, WSSEC_KEYREF_ISSUER_SERIAL, WSSEC_KEYREF_SKI,
+                    WSSEC_KEYREF_THUMBPRINT, WSSEC_KEYREF_X509V3, WSSEC_KEYREF_EMBEDDED, WSSEC_KEYREF_X509_DATA };
+enum wssec_engine { WSSEC_ENGINE_AUTO, WSSEC_ENGINE_DOM, WSSEC_ENGINE_STREAM };
+
+/** Stable code of a reason ("digest-mismatch"). Never NULL; unknown values give "internal". Any thread. */
+WSSEC_API const char *wssec_reason_code(enum wssec_reason r);
+/** One sentence: what the reason means; what to do. Never NULL. Any thread. */
+WSSEC_API const char *wssec_reason_meaning(enum wssec_reason r);
+WSSEC_API const char *wssec_reason_cure(enum wssec_reason r);
+/** Outward fault code as QName with its usual prefix ("wsse:FailedCheck", "soap:Client"), "" where none. */
+WSSEC_API const char *wssec_reason_fault(enum wssec_reason r);
+/** ETSI EN 319 102-1 sub-indication, "" where none. */
+WSSEC_API const char *wssec_reason_etsi(enum wssec_reason r);
+/** "S", "L", "O" or "-": who acts (see reason.def). */
+WSSEC_API const char *wssec_reason_hint(enum wssec_reason r);
+WSSEC_API const char *wssec_result_word(enum wssec_result r);      /**< pass fail indeterminate error */
+WSSEC_API const char *wssec_state_word(enum wssec_state s);        /**< pre-active active deactivated … */
+WSSEC_API const char *wssec_keyref_word(enum wssec_keyref k);      /**< none direct pkipath issuer-serial … */
+WSSEC_API const char *wssec_time_source_word(enum wssec_time_source s);
+/** Read a KIND word. @return 0, or -1 */
+WSSEC_API int wssec_keyref_parse(const char *word, enum wssec_keyref *k);
+
+/* ---- start-up and workers ------------------------------------------------------------------------------------- */
+
+struct wssec_options {
+    enum wssec_engine engine; /**< AUTO: the policy decides; else it goes before every policy (tests) */
+};
+
+/** Start libxml2, xmlsec and the OpenSSL fetches, own transforms, self-tests. Once, main thread, before other threads.
+ *  @param opt may be NULL  @return 0, or -1 and a sentence in err */
+WSSEC_API int wssec_init(const struct wssec_options *opt, char *err, size_t errsize) WSSEC_MUST_CHECK;
+/** Give everything back (leak checkers). After the last worker is freed. */
+WSSEC_API void wssec_shutdown(void);
+/** Versions in use, e.g. "libxml2 2.9.14 xmlsec 1.2.37 OpenSSL 3.0.22". Static. */
+WSSEC_API const char *wssec_versions(void);
+
+struct wssec_worker;
+/** Parser, EVP contexts, buffers of one thread; reset between messages. @return owned by the caller, NULL: no memory */
+WSSEC_API struct wssec_worker *wssec_worker_new(void) WSSEC_MUST_CHECK;
+WSSEC_API void wssec_worker_free(struct wssec_worker *w);
+
+/* ---- policy --------------------------------------------------------------------------------------------------- */
+
+struct wssec_policy;
+/** A policy with the built-in defaults (interface: "default"). Reference count 1. @return NULL: no memory or name over 64 octets */
+WSSEC_API struct wssec_policy *wssec_policy_new(const char *name) WSSEC_MUST_CHECK;
+/** Set one directive by its word, e.g. "require-signed" {"Body","wsa:To?"}; inner blocks as "timestamp.ttl" {"300s"},
+ *  "limits.body" {"64M"}. Before freeze only. @return 0, or -1 and a sentence in err */
+WSSEC_API int wssec_policy_set(struct wssec_policy *p, const char *word, int argc, const char *const argv[], char *err, size_t errsize) WSSEC_MUST_CHECK;
+/** Check contradictions and make p immutable; from here on it may be shared between threads. @return 0; 1: usable, but err
+ *  holds a warning; -1 and a sentence in err */
+WSSEC_API int wssec_policy_freeze(struct wssec_policy *p, char *err, size_t errsize) WSSEC_MUST_CHECK;
+/** A mutable copy under the same name (to override single words). @return reference count 1, or NULL */
+WSSEC_API struct wssec_policy *wssec_policy_copy(const struct wssec_policy *p) WSSEC_MUST_CHECK;
+WSSEC_API struct wssec_policy *wssec_policy_ref(struct wssec_policy *p);
+WSSEC_API void wssec_policy_unref(struct wssec_policy *p);
+WSSEC_API const char *wssec_policy_name(const struct wssec_policy *p);
+/** Largest message body in octets (limits { body }). */
+WSSEC_API uint64_t wssec_policy_body_limit(const struct wssec_policy *p);
+WSSEC_API bool wssec_policy_replay(const struct wssec_policy *p);
+
+/* ---- input ---------------------------------------------------------------------------------------------------- */
+
+struct wssec_slice { const uint8_t *p; size_t n; };
+
+struct wssec_input {                        /** One message as received; octets borrowed and unchanged for the whole call. */
+    const struct wssec_slice *slice;        /**< in order: pooled chunks or a mapped file; never joined by the caller */
+    size_t n_slice;
+    const char *content_type;               /**< as received; NULL: sniff by content (files) */
+    bool response;                          /**< direction, for the fault shape and reply rules */
+    bool over_tls;
+    const struct wssec_slice *confirm;      /**< SignatureValues of our request, for SignatureConfirmation; NULL: none */
+    size_t n_confirm;
+    int http_status;                        /**< of a reply; 0: unknown (files) */
+};
+
+struct wssec_when {                         /** All instants: UTC seconds. wssec never asks for the time. */
+    int64_t now;
+    int64_t at;                             /**< validation instant ("t" of the result); live traffic: at == now */
+    enum wssec_time_source source;
+    bool freshness;                         /**< false for archives: a late Timestamp is then a note, not a reason */
+    bool replay;                            /**< false: no replay check whatever the policy says */
+};
+
+/* ---- keys ----------------------------------------------------------------------------------------------------- */
+
+struct wssec_entry {                        /** A candidate; borrowed from the snapshot, valid while the caller holds it. */
+    const char *alias; unsigned ordinal;    /**< shown as alias#ordinal */
+    enum wssec_state state;                 /**< at when.at */
+    int64_t not_before, not_after, process_stop, revoked_at, compromised_at; /**< 0: none */
+    uint8_t sha256[32], spki_sha256[32];    /**< of the certificate's DER; of its SubjectPublicKeyInfo */
+    enum wssec_trust trust;
+    EVP_PKEY *key;                          /**< public key (verify) or private key (sign); borrowed */
+    struct wssec_slice der;                 /**< the certificate */
+    struct wssec_slice chain;               /**< concatenated DER of the issuers (pkipath), may be empty */
+};
+
+struct wssec_hint {                         /** What the message says about its signer's key. A hint narrows, it never widens. */
+    enum wssec_keyref kind;                 /**< WSSEC_KEYREF_NONE: nothing said */
+    uint8_t cert_sha256[32];                /**< direct, pkipath (leaf), x509v3, embedded, x509-data with a certificate */
+    bool has_cert;
+    const uint8_t *cert; size_t cert_len;   /**< that certificate's DER (chain mode), borrowed for the call */
+    const struct wssec_slice *path; size_t n_path; /**< further certificates of a PKIPath, leaf excluded */
+    uint8_t thumbprint[20];                 /**< kind THUMBPRINT: SHA-1 of the DER */
+    const uint8_t *ski; size_t ski_len;     /**< kind SKI */
+    const char *issuer; const char *serial; /**< kind ISSUER_SERIAL (or beside X509Data): DN text, decimal serial */
+};
+
+struct wssec_resolver {                     /** Filled by the caller over its keystore snapshot. Called on the calling thread. */
+    void *ctx;
+    uint64_t generation;
+    /** At most max entries of this partner for use, best first: exact hint, active by newest use, deactivated by newest use;
+     *  then entries that will be refused (archived, suspended, expired), so that the reason can name them. hint NULL or
+     *  kind NONE: all entries. @return how many, 0: none, -1: failure */
+    int (*candidates)(void *ctx, enum wssec_use use, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out, int max);
+};
+
+struct wssec_replay {                       /** ONE atomic step. May block; must be thread-safe. */
+    void *ctx;
+    /** @return 1 new, 0 seen before, -1 store full or not available */
+    int (*claim)(void *ctx, const uint8_t key[32], int64_t keep_until);
+};
+
+/* ---- verdict -------------------------------------------------------------------------------------------------- */
+
+#define WSSEC_MAX_REFERENCES 30
+#define WSSEC_MAX_CANDIDATES 8
+#define WSSEC_MAX_NOTES 12
+
+struct wssec_range { size_t from, to; };    /**< octets [from,to) of the input as received (all slices counted through); 0,0: none */
+
+struct wssec_certificate {
+    char alias[65]; unsigned ordinal;
+    uint8_t sha256[32], spki_sha256[32];
+    enum wssec_state state;
+    int64_t not_after, process_stop;        /**< 0: none */
+};
+
+struct wssec_reference_result { char uri[128]; char digest[12]; bool ok; bool judged; };
+
+struct wssec_verdict {                      /** The result record. Plain data; zeroed it means fail. */
+    enum wssec_result verdict;
+    enum wssec_reason reason;
+    char detail[384];                       /**< a sentence with what was expected and found; "" none; no payload content */
+    int64_t t; enum wssec_time_source time_source;
+    int64_t claimed;                        /**< Created of the (covered) Timestamp; 0: none */
+    bool has_certificate; struct wssec_certificate certificate;
+    unsigned n_also; struct wssec_certificate also_matches[WSSEC_MAX_CANDIDATES];
+    char algorithm[32], canonicalization[20];
+    enum wssec_keyref key_reference;
+    unsigned n_reference; struct wssec_reference_result reference[WSSEC_MAX_REFERENCES];
+    unsigned n_covers; char covers[WSSEC_MAX_REFERENCES][64]; /**< part names: Body, Timestamp, wsa:To, {ns}local … (cut to fit) */
+    unsigned n_signatures;
+    uint64_t generation;
+    char policy[65];
+    unsigned n_notes; char notes[WSSEC_MAX_NOTES][96];
+    unsigned n_legacy; char legacy[4][16];  /**< dated exceptions that this message used */
+    enum wssec_engine engine; char fallback[32];
+    uint8_t soap;                           /**< 11, 12, 0: no envelope */
+    bool is_fault;                          /**< Body holds a SOAP Fault */
+    struct wssec_range security;            /**< our Security header, for wssec_remove_header */
+    struct wssec_range header;              /**< the whole soap:Header */
+    bool has_replay_key; uint8_t replay_key[32]; int64_t replay_until;
+    char message_id[256], relates_to[256];  /**< signed wsa values, "" none */
+    unsigned n_signature_values; uint8_t signature_value_sha256[4][32]; /**< for logs; the values themselves stay with the input */
+};
+
+/** Steps of the judgement for `verify --explain`: order, what was expected, what was found. Owned by the caller. */
+struct wssec_explain {
+    struct wssec_explain_step { char step[32]; bool ok; char text[512]; } *step; /**< owned; wssec_explain_free */
+    size_t n, cap;
+};
+WSSEC_API void wssec_explain_free(struct wssec_explain *e);
+
+/* ---- output --------------------------------------------------------------------------------------------------- */
+
+/** Pieces of the answer in order: each points either into the input or into memory that the worker holds until its next call. */
+struct wssec_output { const struct wssec_slice *piece; size_t n_piece; size_t octets; };
+
+/* ---- verification --------------------------------------------------------------------------------------------- */
+
+/** Judge in. @param c NULL: replay off @param x NULL: no explanation
+ *  @return WSSEC_RC_OK: *v is filled, whatever the verdict; else v->verdict is WSSEC_ERROR and nothing may pass */
+WSSEC_API int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p, const struct wssec_when *t,
+                           const struct wssec_resolver *r, const struct wssec_replay *c, struct wssec_verdict *v, struct wssec_explain *x) WSSEC_MUST_CHECK;
+
+/** The message without our Security header, cut by byte range (the whole soap:Header too if nothing else is in it);
+ *  every other octet unchanged. v is the pass verdict of the same input. @return WSSEC_RC_OK or an error; out lives until w's next call */
+WSSEC_API int wssec_remove_header(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_verdict *v, struct wssec_output *out) WSSEC_MUST_CHECK;
+
+/* ---- signing -------------------------------------------------------------------------------------------------- */
+
+struct wssec_recipe {
+    const char *const *part; size_t n_part; /**< PART words; none: Body (and Timestamp when timestamp is set) */
+    enum wssec_keyref key_reference;        /**< NONE: direct */
+    bool timestamp;                         /**< make one; implied by a part Timestamp */
+    int64_t ttl;                            /**< seconds Created to Expires; 0: 300 */
+    const char *signature_algorithm;        /**< word ("rsa-sha256"); NULL: by key */
+    const char *digest_algorithm;           /**< word; NULL: sha256 */
+    const char *role;                       /**< actor/role URI; NULL: none */
+    bool must_understand;
+};
+
+/** Sign in: only the Security header (and a soap:Header where none is) is inserted and Id attributes are added; every other
+ *  octet stays. The key is the first candidate of r for WSSEC_USE_SIGN. v: verdict pass and certificate of the signer, or the
+ *  reason why not. @return as wssec_verify; out (only on pass) lives until w's next call */
+WSSEC_API int wssec_sign(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_recipe *recipe, const struct wssec_when *t,
+                         const struct wssec_resolver *r, struct wssec_output *out, struct wssec_verdict *v) WSSEC_MUST_CHECK;
+/** SignatureValues (decoded) that the last wssec_sign of w produced: borrowed until w's next call. */
+WSSEC_API struct wssec_slice wssec_signature_value(const struct wssec_worker *w);
+
+/* ---- faults, records ------------------------------------------------------------------------------------------ */
+
+/** The SOAP fault that answers v, in SOAP version v->soap (0: 1.1), standard text only, fault_id in detail.
+ *  @return octets written without NUL, 0: buffer too small (2048 always suffices) */
+WSSEC_API size_t wssec_fault(const struct wssec_verdict *v, const char *fault_id, char *out, size_t outsize);
+/** HTTP status of that fault: 500, 400 for a SOAP 1.2 Sender fault, 502 when the refused message was a response. */
+WSSEC_API int wssec_fault_status(const struct wssec_verdict *v, bool response);
+/** The fields of the result record (JSON object members without braces, so that callers add loc, partner, us).
+ *  @return malloc'ed text, NULL: no memory */
+WSSEC_API char *wssec_verdict_json(const struct wssec_verdict *v);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
