@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* text.c: hexadecimal, strict base64, bounded copies, nearest word. */
+#include "base/text.h"
+
+#include <string.h>
+
+char *cs_hex(const uint8_t *p, size_t n, char *out)
+{
+    static const char digit[] = "0123456789abcdef";
+    for (size_t i = 0; i < n; i++) {
+        out[2 * i] = digit[p[i] >> 4];
+        out[2 * i + 1] = digit[p[i] & 15];
+    }
+    out[2 * n] = '\0';
+    return out;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    if (c >= 'A' && c <= 'F') {
+        return c - 'A' + 10;
+    }
+    return -1;
+}
+
+int cs_unhex(const char *text, uint8_t *out, size_t n)
+{
+    if (strnlen(text, n > SIZE_MAX / 2 - 1 ? SIZE_MAX : 2 * n + 1) != 2 * n) {
+        return -1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        int high = hex_value(text[2 * i]);
+        int low = hex_value(text[2 * i + 1]);
+        if (high < 0 || low < 0) {
+            return -1;
+        }
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return 0;
+}
+
+size_t cs_base64_decoded_max(size_t n)
+{
+    return n / 4 * 3 + 3;
+}
+
+static int base64_value(char c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
+    }
+    if (c >= '0' && c <= '9') {
+        return c - '0' + 52;
+    }
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* A full group of four, pad of them '='. @return octets written, -1: unused bits set or no room */
+static int base64_group(uint32_t bits, int pad, uint8_t *out, size_t room)
+{
+    int octets = 3 - pad;
+    if ((size_t)octets > room || (pad == 1 && (bits & 0xff) != 0) || (pad == 2 && (bits & 0xffff) != 0)) {
+        return -1;
+    }
+    for (int i = 0; i < octets; i++) {
+        out[i] = (uint8_t)(bits >> (16 - 8 * i));
+    }
+    return octets;
+}
+
+int cs_base64_decode(const char *text, size_t n, uint8_t *out, size_t outsize, size_t *outlen)
+{
+    uint32_t bits = 0;
+    int have = 0;
+    int pad = 0;
+    bool ended = false;
+    size_t len = 0;
+    *outlen = 0;
+    for (size_t i = 0; i < n; i++) {
+        char c = text[i];
+        if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
+            continue;
+        }
+        int value = c == '=' ? 0 : base64_value(c);
+        /* nothing may follow the group with padding; '=' stands only in third or fourth place, and then to the end */
+        if (value < 0 || ended || (c == '=' && have < 2) || (c != '=' && pad != 0)) {
+            return -1;
+        }
+        pad += c == '=';
+        bits = bits << 6 | (uint32_t)value;
+        if (++have == 4) {
+            int octets = base64_group(bits, pad, out + len, outsize - len);
+            if (octets < 0) {
+                return -1;
+            }
+            len += (size_t)octets;
+            ended = pad != 0;
+            bits = 0;
+            have = 0;
+        }
+    }
+    if (have != 0) {
+        return -1;
+    }
+    *outlen = len;
+    return 0;
+}
+
+size_t cs_base64_encode(const uint8_t *p, size_t n, char *out)
+{
+    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t len = 0;
+    for (size_t i = 0; i < n; i += 3) {
+        size_t left = n - i;
+        uint32_t bits = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0u);
+        out[len++] = digit[bits >> 18];
+        out[len++] = digit[bits >> 12 & 63];
+        out[len++] = left > 1 ? digit[bits >> 6 & 63] : '=';
+        out[len++] = left > 2 ? digit[bits & 63] : '=';
+    }
+    out[len] = '\0';
+    return len;
+}
+
+bool cs_copy(char *dst, size_t size, const char *s)
+{
+    if (size == 0) {
+        return false;
+    }
+    size_t n = strnlen(s, size);
+    bool fits = n < size;
+    if (!fits) {
+        n = size - 1;
+    }
+    memcpy(dst, s, n);
+    dst[n] = '\0';
+    return fits;
+}
+
+#define NEAREST_MAX 64
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static unsigned least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+/* Insertions, deletions, replacements and swaps of neighbours that turn a into b; case does not count. */
+static unsigned distance(const char *a, size_t na, const char *b, size_t nb)
+{
+    unsigned row[3][NEAREST_MAX + 1];
+    for (size_t j = 0; j <= nb; j++) {
+        row[0][j] = (unsigned)j;
+    }
+    for (size_t i = 1; i <= na; i++) {
+        unsigned *now = row[i % 3];
+        const unsigned *last = row[(i - 1) % 3];
+        now[0] = (unsigned)i;
+        for (size_t j = 1; j <= nb; j++) {
+            bool same = lower(a[i - 1]) == lower(b[j - 1]);
+            now[j] = least(least(last[j], now[j - 1]) + 1, last[j - 1] + (same ? 0 : 1));
+            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1])) {
+                now[j] = least(now[j], row[(i - 2) % 3][j - 2] + 1);
+            }
+        }
+    }
+    return row[na % 3][nb];
+}
+
+const char *cs_nearest(const char *s, const char *const words[])
+{
+    const char *best = NULL;
+    unsigned best_distance = 3;
+    size_t n = strnlen(s, NEAREST_MAX + 1);
+    if (n > NEAREST_MAX) {
+        return NULL;
+    }
+    for (size_t i = 0; words[i] != NULL; i++) {
+        size_t m = strnlen(words[i], NEAREST_MAX + 1);
+        if (m > NEAREST_MAX) {
+            continue;
+        }
+        unsigned d = distance(s, n, words[i], m);
+        if (d < best_distance && 2 * d < m) {
+            best = words[i];
+            best_distance = d;
+        }
+    }
+    return best;
+}
