@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config.h: the configuration rows of the keystore's own directives (keystore, retention, guaranteed-delivery, partner)
+ * and what they fill. cli/ joins the table with the others; nothing here opens a store.
+ */
+#ifndef KS_CONFIG_H
+#define KS_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "keystore/keystore.h"
+
+/** One `partner NAME { }`. Names of policies are kept as text: whoever joins the tables resolves them. */
+struct ks_partner_config {
+    char name[KS_WORD];
+    char policy[KS_WORD];               /**< "" where none is named: the built-in default */
+    int64_t guaranteed_delivery;        /**< seconds; 0: the general one */
+    char expired_certificate[16];       /**< "" (the policy decides), "at-signing", "refuse", "grace" */
+    char expired_grace[24];             /**< duration text behind grace, else "" */
+    char trust[8];                      /**< "pinned" */
+    const struct cs_conf_node *node;    /**< the block, for messages; lives as long as the tree */
+    const struct cs_conf_node *policy_node; /**< the policy statement, or NULL */
+};
+
+struct ks_config {
+    char *uri;                          /**< owned: "sqlite:PATH"; NULL where the file names no keystore */
+    int64_t retention;                  /**< seconds; 0: not said */
+    int64_t guaranteed_delivery;        /**< seconds; 0: not said */
+    struct ks_partner_config **partner; /**< owned, in the order of the file; addresses are stable */
+    size_t n_partner;
+};
+
+#define KS_CONFIG_INIT {NULL, 0, 0, NULL, 0}
+
+/** The rows; their parent object at top level is a struct ks_config. Static. */
+struct cs_conf_table ks_directives(void);
+/** The partner of that name, or NULL. Borrowed from c. */
+const struct ks_partner_config *ks_config_partner(const struct ks_config *c, const char *name);
+/** Free what c owns; c is empty afterwards. */
+void ks_config_free(struct ks_config *c);
+/** An alias or partner name: [A-Za-z0-9._-], 1 to 64 octets, not starting with '-' or '.'. */
+bool ks_name_ok(const char *name);
+
+#endif
