@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * refusal.h: why a step of wssec said no. The first cause wins and is never overwritten; what a function returns to its
+ * caller is only 0 or -1.
+ */
+#ifndef WSSEC_REFUSAL_H
+#define WSSEC_REFUSAL_H
+
+#include "wssec/wssec.h"
+
+struct wssec_refusal {
+    enum wssec_reason reason; /**< WSSEC_OK: nothing refused yet */
+    char detail[384];         /**< what was expected and found; never payload text */
+};
+
+/** Fill r unless it is filled already; text is cut to fit and control octets become '?'. @return -1 */
+int wssec_refuse(struct wssec_refusal *r, enum wssec_reason reason, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

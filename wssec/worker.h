@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker.h: what one thread keeps between messages, so that a message costs no set-up: parser, digest and key contexts,
+ * buffers. Nothing of a message's content survives into the next one's judgement.
+ */
+#ifndef WSSEC_WORKER_H
+#define WSSEC_WORKER_H
+
+#include <libxml/parser.h>
+#include <openssl/evp.h>
+
+#include "base/buffer.h"
+#include "wssec/arena.h"
+#include "wssec/message.h"
+
+/** Facts of a stored certificate that would need an X509 decode, kept by the SHA-256 of its DER. */
+struct wssec_cert_facts { bool used; uint8_t sha256[32]; bool can_sign; };
+#define WSSEC_FACTS 64 /* direct-mapped by the first octets of the hash */
+
+struct wssec_worker {
+    xmlParserCtxtPtr parser;      /**< owned; made anew when its dictionary has grown (message.c) */
+    const void *uri_ok[32];       /**< namespace names of the parser's dictionary that were judged good */
+    struct wssec_message message; /**< the input */
+    struct wssec_message second;  /**< what sign.c made of it, read again */
+    struct wssec_arena arena;     /**< whatever lives as long as one call */
+    EVP_MD_CTX *md;               /**< owned; for any digest */
+    cs_buf signed_info;           /**< canonical SignedInfo of the signature at hand */
+    cs_buf scratch;               /**< any step, never across calls */
+    struct wssec_cert_facts facts[WSSEC_FACTS];
+    /* output side, used by sign.c, splice.c, remove.c */
+    cs_buf out;                   /**< octets that the pieces of the last answer point to */
+    struct wssec_slice *piece;    /**< owned; pieces of the last answer */
+    size_t n_piece, cap_piece;
+    cs_buf signature_value;       /**< of the last wssec_sign */
+};
+
+/** Set by wssec_init, read-only afterwards. */
+extern enum wssec_engine wssec_forced_engine;
+
+#endif
