@@ -47,6 +47,7 @@ run:
 test:
 	$(Q).ci/install build run test fuzz
 	$(Q)$(MAKE) -j$(JOBS) SAN=1 _all _unit
+	$(Q)$(MAKE) -j$(JOBS) _fuzz
 	$(Q)tests/run --out build/san
 
 test-quick:
@@ -79,7 +80,7 @@ lint:
 
 # ---- flags ---------------------------------------------------------------------------------------------------------
 MODULES := libxml-2.0 xmlsec1-openssl openssl libevent_core libevent_pthreads sqlite3
-ifneq ($(filter _%,$(MAKECMDGOALS)),)
+ifneq ($(filter _% $(OUT)/% build/%,$(MAKECMDGOALS)),)
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(MODULES)))
 PKG_LIBS := $(shell pkg-config --libs $(MODULES))
 WSSEC_LIBS := $(shell pkg-config --libs libxml-2.0 xmlsec1-openssl openssl)
@@ -116,6 +117,7 @@ CLI_OBJ := $(call objects,$(call sources,cli))
 # libwssec carries what it uses of base/: nothing that reads a clock, a file or writes a log
 WSSEC_BASE := error time buffer text json dn
 WSSEC_OBJ := $(call objects,$(call sources,wssec)) $(addprefix $(OUT)/obj/base/,$(addsuffix .o,$(WSSEC_BASE)))
+SAMPLE_COMMON := $(call objects,$(call sources,samples/common))
 SAMPLE_BIN := $(patsubst samples/%.c,$(OUT)/samples/%,$(wildcard samples/*.c))
 UNIT_BIN := $(patsubst tests/unit/test_%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCH_BIN := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/*.c))
@@ -156,10 +158,11 @@ $(OUT)/obj/%.o: %.c
 	@echo '  CC   $<'
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(OUT)/samples/%: $(OUT)/obj/samples/%.o $(OUT)/libcountersign.a
+# the samples are users of the library: they link with nothing else of this house
+$(OUT)/samples/%: $(OUT)/obj/samples/%.o $(SAMPLE_COMMON) $(OUT)/libwssec.a
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
-	$(Q)$(CC) $(LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(LLHTTP_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -pie -o $@ $^ $(WSSEC_LIBS)
 
 $(OUT)/tests/%: $(OUT)/obj/tests/unit/test_%.o $(OUT)/obj/tests/unit/harness.o $(OUT)/libcountersign.a
 	@mkdir -p $(@D)
