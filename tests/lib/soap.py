@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SOAP messages, signed by a second hand: lxml and cryptography, nothing of this house. Built from text, so that a test
+can leave out, double or damage every piece."""
+import base64
+import datetime
+import hashlib
+import uuid
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
+from lxml import etree
+
+SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
+SOAP12 = "http://www.w3.org/2003/05/soap-envelope"
+WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
+WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
+DS = "http://www.w3.org/2000/09/xmldsig#"
+EXC = "http://www.w3.org/2001/10/xml-exc-c14n#"
+X509V3 = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3"
+BASE64 = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary"
+SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
+RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
+
+ORDER = '<o:GetOrder xmlns:o="urn:example:orders"><o:number>4711</o:number></o:GetOrder>'
+ANSWER = '<o:GetOrderResponse xmlns:o="urn:example:orders"><o:number>4711</o:number><o:state>shipped</o:state></o:GetOrderResponse>'
+
+
+def envelope(body=ORDER, header="", soap=SOAP11, body_attributes=""):
+    """An envelope as text; an empty header leaves soap:Header out."""
+    if header:
+        header = f"<soap:Header>{header}</soap:Header>"
+    return f'<soap:Envelope xmlns:soap="{soap}">{header}<soap:Body{body_attributes}>{body}</soap:Body></soap:Envelope>'
+
+
+def content_type(soap=SOAP11):
+    return "application/soap+xml; charset=utf-8" if soap == SOAP12 else "text/xml; charset=utf-8"
+
+
+def _instant(seconds):
+    moment = datetime.datetime.utcnow() + datetime.timedelta(seconds=seconds)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def timestamp(created_s=0, ttl_s=240, identifier="TS"):
+    """A wsu:Timestamp; created_s counts from now."""
+    return (f'<wsu:Timestamp wsu:Id="{identifier}"><wsu:Created>{_instant(created_s)}</wsu:Created>'
+            f'<wsu:Expires>{_instant(created_s + ttl_s)}</wsu:Expires></wsu:Timestamp>')
+
+
+def canonical(text, xpath):
+    """Exclusive canonical form of the one element that xpath finds in text."""
+    found = etree.fromstring(text.encode()).xpath(xpath, namespaces={"ds": DS, "wsu": WSU, "wsse": WSSE})
+    return etree.tostring(found[0], method="c14n", exclusive=True, with_comments=False)
+
+
+def _digest(text, identifier):
+    octets = canonical(text, f'//*[@wsu:Id="{identifier}"]')
+    return base64.b64encode(hashlib.sha256(octets).digest()).decode()
+
+
+def _signature_value(key, octets):
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        r, s = utils.decode_dss_signature(key.sign(octets, ec.ECDSA(hashes.SHA256())))
+        size = (key.curve.key_size + 7) // 8
+        return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+    return key.sign(octets, padding.PKCS1v15(), hashes.SHA256())
+
+
+def sign(pair, body=ANSWER, soap=SOAP11, created_s=0, ttl_s=240, parts=("Body", "TS"), other_header="", token=True):
+    """A message signed by pair over the elements with these ids. @return text"""
+    mark = uuid.uuid4().hex
+    stamp = timestamp(created_s, ttl_s) if created_s is not None else ""
+    parts = [p for p in parts if p != "TS" or stamp]
+    binary = (f'<wsse:BinarySecurityToken wsu:Id="X509-{mark}" EncodingType="{BASE64}" ValueType="{X509V3}">'
+              f'{base64.b64encode(pair.der).decode()}</wsse:BinarySecurityToken>') if token else ""
+
+    def message(signature):
+        security = (f'<wsse:Security xmlns:wsse="{WSSE}" xmlns:wsu="{WSU}" soap:mustUnderstand="1">'
+                    f'{binary}{stamp}{signature}</wsse:Security>{other_header}')
+        return envelope(body, security, soap, f' xmlns:wsu="{WSU}" wsu:Id="Body"')
+
+    algorithm = ECDSA_SHA256 if isinstance(pair.key, ec.EllipticCurvePrivateKey) else RSA_SHA256
+    bare = message("")
+    references = "".join(
+        f'<ds:Reference URI="#{p}"><ds:Transforms><ds:Transform Algorithm="{EXC}"></ds:Transform></ds:Transforms>'
+        f'<ds:DigestMethod Algorithm="{SHA256}"></ds:DigestMethod><ds:DigestValue>{_digest(bare, p)}</ds:DigestValue>'
+        f'</ds:Reference>' for p in parts)
+    signed_info = (f'<ds:SignedInfo><ds:CanonicalizationMethod Algorithm="{EXC}"></ds:CanonicalizationMethod>'
+                   f'<ds:SignatureMethod Algorithm="{algorithm}"></ds:SignatureMethod>{references}</ds:SignedInfo>')
+    key_info = (f'<ds:KeyInfo><wsse:SecurityTokenReference><wsse:Reference URI="#X509-{mark}" ValueType="{X509V3}"/>'
+                f'</wsse:SecurityTokenReference></ds:KeyInfo>')
+
+    def signature(value):
+        return (f'<ds:Signature xmlns:ds="{DS}" Id="SIG-{mark}">{signed_info}'
+                f'<ds:SignatureValue>{value}</ds:SignatureValue>{key_info}</ds:Signature>')
+
+    octets = canonical(message(signature("")), "//ds:SignedInfo")
+    return message(signature(base64.b64encode(_signature_value(pair.key, octets)).decode()))
+
+
+def tampered(text, find="shipped", replace="snipped"):
+    """text with one piece changed; fails when there is nothing to change."""
+    changed = text.replace(find, replace, 1)
+    if changed == text:
+        raise AssertionError(f"{find!r} is not in the message")
+    return changed
+
+
+def fault_code(octets):
+    """(faultcode as local name, text) of a SOAP fault of either version, or None."""
+    root = etree.fromstring(octets)
+    spaces = {"a": SOAP11, "b": SOAP12}
+    code = root.xpath("string(//a:Fault/faultcode | //b:Fault/b:Code/b:Subcode/b:Value)", namespaces=spaces) or \
+        root.xpath("string(//b:Fault/b:Code/b:Value)", namespaces=spaces)
+    text = root.xpath("string(//a:Fault/faultstring | //b:Fault/b:Reason/b:Text)", namespaces=spaces)
+    return (code.split(":")[-1], text) if code else None

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Raw HTTP on sockets: a client that can send anything, and upstreams that answer anything."""
+import socket
+import threading
+
+
+class Reply:
+    """One HTTP reply as received."""
+
+    def __init__(self, status, fields, body):
+        self.status = status
+        self.fields = fields
+        self.body = body
+
+    def field(self, name):
+        return self.fields.get(name.lower())
+
+
+class Closed(Exception):
+    """The peer closed before a whole message was there; .octets holds what came."""
+
+    def __init__(self, octets):
+        super().__init__(f"closed after {len(octets)} octets")
+        self.octets = octets
+
+
+class Stream:
+    """Reads HTTP/1.1 messages from a socket."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.ahead = b""
+
+    def more(self):
+        octets = self.sock.recv(65536)
+        if not octets:
+            raise Closed(self.ahead)
+        self.ahead += octets
+
+    def take(self, count):
+        while len(self.ahead) < count:
+            self.more()
+        octets, self.ahead = self.ahead[:count], self.ahead[count:]
+        return octets
+
+    def line(self):
+        while b"\r\n" not in self.ahead:
+            self.more()
+        line, self.ahead = self.ahead.split(b"\r\n", 1)
+        return line
+
+    def head(self):
+        """(start line, fields) of the next message."""
+        start = self.line().decode("latin-1")
+        fields = {}
+        while True:
+            line = self.line().decode("latin-1")
+            if not line:
+                return start, fields
+            name, value = line.split(":", 1)
+            fields[name.lower()] = value.strip()
+
+    def chunked(self):
+        body = b""
+        while True:
+            size = int(self.line().split(b";")[0], 16)
+            body += self.take(size)
+            if size == 0:
+                while self.line():
+                    pass
+                return body
+            self.take(2)
+
+    def body(self, fields):
+        if fields.get("transfer-encoding", "").lower() == "chunked":
+            return self.chunked()
+        return self.take(int(fields.get("content-length", "0")))
+
+    def reply(self):
+        start, fields = self.head()
+        status = int(start.split(" ")[1])
+        body = b"" if status in (204, 304) or 100 <= status < 200 else self.body(fields)
+        return Reply(status, fields, body)
+
+
+class Client:
+    """One connection to the gateway."""
+
+    def __init__(self, address, timeout=20.0):
+        host, port = address.rsplit(":", 1)
+        self.sock = socket.create_connection((host, int(port)), timeout=timeout)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.stream = Stream(self.sock)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def send(self, octets):
+        self.sock.sendall(octets)
+
+    def reply(self):
+        return self.stream.reply()
+
+    def post(self, body, path="/orders", content_type="text/xml; charset=utf-8", fields=()):
+        """Send a POST with Content-Length and read its reply."""
+        self.send(post_octets(body, path, content_type, fields))
+        return self.reply()
+
+    def closed(self):
+        """Has the peer closed, with nothing more to read? Waits up to the timeout of the socket."""
+        try:
+            return self.stream.ahead == b"" and self.sock.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+    def close(self):
+        self.sock.close()
+
+
+def post_octets(body, path="/orders", content_type="text/xml; charset=utf-8", fields=()):
+    """A whole POST request as octets."""
+    if isinstance(body, str):
+        body = body.encode()
+    lines = [f"POST {path} HTTP/1.1", "Host: gateway.test", f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
+    lines += list(fields)
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def reply_octets(body, status="200 OK", content_type="text/xml; charset=utf-8", fields=()):
+    """A whole reply as octets."""
+    if isinstance(body, str):
+        body = body.encode()
+    lines = [f"HTTP/1.1 {status}", f"Content-Type: {content_type}", f"Content-Length: {len(body)}"] + list(fields)
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+class Request:
+    """One request as the upstream received it."""
+
+    def __init__(self, start, fields, body):
+        self.start = start
+        self.fields = fields
+        self.body = body
+
+
+class Upstream:
+    """A receiver on a thread per connection. `answer` is octets, a function of the request that gives octets (or a list
+    of pieces, sent one by one), or None to close without an answer. `close` ends the connection after each answer."""
+
+    def __init__(self, answer, close=False):
+        self.answer = answer
+        self.close_after = close
+        self.requests = []
+        self.connections = 0
+        self.lock = threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = self.listener.getsockname()[1]
+        self.sockets = set()
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/soap"
+
+    def stop(self):
+        """Stop listening and close every connection."""
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.listener.close()
+        with self.lock:
+            sockets = list(self.sockets)
+        for sock in sockets:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def _accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self.lock:
+                self.connections += 1
+                self.sockets.add(sock)
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock):
+        stream = Stream(sock)
+        try:
+            while True:
+                start, fields = stream.head()
+                request = Request(start, fields, stream.body(fields))
+                with self.lock:
+                    self.requests.append(request)
+                answer = self.answer(request) if callable(self.answer) else self.answer
+                if answer is None:
+                    return
+                for piece in answer if isinstance(answer, list) else [answer]:
+                    sock.sendall(piece)
+                if self.close_after:
+                    return
+        except (OSError, Closed):
+            pass
+        finally:
+            with self.lock:
+                self.sockets.discard(sock)
+            sock.close()
+
+
+def unused_port():
+    """A port on which nothing listens just now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
