@@ -169,7 +169,7 @@ $(OUT)/tests/%: $(OUT)/obj/tests/unit/test_%.o $(OUT)/obj/tests/unit/harness.o $
 	@echo '  LD   $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CUNIT_LIBS) $(PKG_LIBS) $(LLHTTP_LIBS)
 
-$(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(OUT)/libcountersign.a
+$(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(SAMPLE_COMMON) $(OUT)/libcountersign.a
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LLHTTP_LIBS)
