@@ -42,7 +42,8 @@ enum { CS_DIR_REPEAT = 1 /**< may stand several times in one block */, CS_DIR_RE
 
 /**
  * One row per directive. args is its shape, words separated by blanks: word string name number duration size time
- * address yes-no on-off, or a|b|c (one of); "?" behind: optional; "+": one or more; "*": any number.
+ * address yes-no on-off, or a|b|c (one of, literals and kinds mixed); "?" behind: optional; "+": one or more; "*": any number.
+ * word: not empty, no blank (may be quoted); string: anything; name: [A-Za-z0-9._-], at most 64; time: RFC 3339 or a date.
  */
 struct cs_directive {
     const char *name;
@@ -53,7 +54,8 @@ struct cs_directive {
     const char *deflt;   /**< default as text, NULL: none */
     const char *help;    /**< one sentence */
     const char *example_good, *example_bad; /**< for the table test; without the enclosing block */
-    /** Take the statement into parent (object of the enclosing block); for a block give its object in *child. Errors go to the report. */
+    /** Take the statement into parent (object of the enclosing block); for a block give its object in *child: left NULL, the
+     *  statements inside are passed over. Errors go to the report. set NULL: nothing to take, the block's object is parent. */
     void (*set)(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report);
 };
 
@@ -65,7 +67,8 @@ struct cs_conf; /* a read tree */
 int cs_conf_read(const char *file, const struct cs_conf_table *tables, size_t n_tables, struct cs_conf **tree, struct cs_conf_report *report);
 /** The same from memory (tests, fuzz); name stands for the file; includes are refused. */
 int cs_conf_read_text(const char *name, const char *text, size_t n, const struct cs_conf_table *tables, size_t n_tables, struct cs_conf **tree, struct cs_conf_report *report);
-/** Call the setters of one folder's rows, depth first; statements of other tables' rows are passed over. root is the parent of top-level statements. */
+/** Call the setters of one folder's rows, outer statement first; statements of other tables' rows are passed over. root is the
+ *  parent of top-level statements. @return 0; -1: the report holds an error */
 int cs_conf_apply(const struct cs_conf *tree, struct cs_conf_table table, void *root, struct cs_conf_report *report);
 const struct cs_conf_node *cs_conf_root(const struct cs_conf *tree); /**< first top-level statement */
 void cs_conf_free(struct cs_conf *tree);
