@@ -8,9 +8,8 @@
 #define WSSEC_SCAN_H
 
 #include "base/buffer.h"
+#include "wssec/coding.h"
 #include "wssec/policy.h"
-
-enum wssec_coding { WSSEC_CODING_UTF8, WSSEC_CODING_UTF16LE, WSSEC_CODING_UTF16BE, WSSEC_CODING_LATIN1 };
 
 /** One element: offsets count the octets of the text as UTF-8 (see wssec_scan_original). */
 struct wssec_scan_element {
@@ -43,7 +42,7 @@ struct wssec_scan {
     uint32_t comments, instructions;    /**< anywhere; the XML declaration is no instruction */
     uint32_t instructions_outside;      /**< before or behind the root element */
     enum wssec_reason reason;           /**< why it was refused */
-    char detail[256];
+    char detail[384];
     /* owned, kept between messages */
     cs_buf names, owned;
     struct wssec_slice *own_piece;
