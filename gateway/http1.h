@@ -18,7 +18,8 @@ enum http1_kind { HTTP1_REQUEST, HTTP1_RESPONSE };
 struct http1_limits { size_t head, field, fields, target, chunk_extension; uint64_t body; };
 #define HTTP1_LIMITS_DEFAULT {32768, 8192, 100, 8192, 256, UINT64_C(64) << 20}
 
-struct http1_field { const char *name; const char *value; size_t name_n, value_n; }; /**< value without outer blanks; NUL-terminated */
+struct http1_field { const char *name; const char *value; size_t name_n, value_n; /**< value without outer blanks; NUL-terminated */
+                     unsigned known; /**< for the writer: row of http1_field.c */ };
 
 struct http1_head {                 /** Borrowed from the parser until http1_next(). */
     char method[24];                /**< requests */
@@ -45,18 +46,27 @@ struct http1;
 /** @return owned by the caller (http1_free), NULL: no memory */
 struct http1 *http1_new(enum http1_kind kind, const struct http1_limits *limits);
 void http1_free(struct http1 *p);
-/** Read on. *used: octets taken; call again with the rest. For responses tell the request's method first (HEAD has no body). */
+/** Read on. *used: octets taken; call again with the rest, also with n = 0, until HTTP1_MORE, HTTP1_DONE or HTTP1_ERROR
+ *  (behind a head without body HTTP1_DONE comes with the next call). data is not needed when n is 0. Octets behind HTTP1_DONE
+ *  are not taken: they are for the call after http1_next(). An error stays. For responses tell the request's method
+ *  first (HEAD has no body). */
 enum http1_event http1_feed(struct http1 *p, const char *data, size_t n, size_t *used, const char **body, size_t *body_n);
-/** The peer closed. @return HTTP1_DONE, HTTP1_MORE (nothing was begun) or HTTP1_ERROR (cut) */
+/** The peer closed. @return HTTP1_DONE (message was complete), HTTP1_MORE (nothing was begun) or HTTP1_ERROR (cut:
+ *  client-gone, upstream-closed) */
 enum http1_event http1_eof(struct http1 *p);
+/** The typed head. Behind HTTP1_ERROR it holds what was known by then, for the log: method (""), target, path (NULL). */
 const struct http1_head *http1_head(const struct http1 *p);
 const struct http1_failure *http1_failure(const struct http1 *p);
-/** Body limit for the message whose head was just given (route's policy). */
-void http1_set_body_limit(struct http1 *p, uint64_t octets);
+/** Body limit for the message whose head was just given (route's policy); default limits.body. @return false: the declared
+ *  length is above it, so the next http1_feed() refuses; tell before 100 Continue goes out */
+bool http1_set_body_limit(struct http1 *p, uint64_t octets);
+/** Rule 14 for a request that carries a message, once its route is known: exactly one Content-Type of a SOAP kind.
+ *  @return NULL, or the failure (the parser has failed then) */
+const struct http1_failure *http1_check_content(struct http1 *p);
 void http1_set_request_method(struct http1 *p, const char *method);
 /** Octets of content seen so far; whether anything of a message was seen. */
 uint64_t http1_body_seen(const struct http1 *p);
-bool http1_begun(const struct http1 *p);
+bool http1_begun(const struct http1 *p); /**< the one empty line that may stand before a request is nothing */
 /** Ready for the next message on the connection (keep-alive). */
 void http1_next(struct http1 *p);
 /** Value of the first field of that name (any case), NULL: none. */
