@@ -103,7 +103,7 @@ static const llhttp_settings_t judge_settings = {
     .on_message_complete = on_message_complete,
 };
 
-/* Give llhttp what the scanners passed. @return false: it refuses, differs, or ends the message elsewhere than done says */
+/* Give llhttp what the scanners passed. @return false: it refuses, differs, or ends the message not where we do */
 static bool judge(struct http1 *p, const char *data, size_t n, uint64_t body, bool done)
 {
     p->judge_body = 0;
@@ -247,8 +247,8 @@ static void understand(struct http1 *p)
     h->n_field = p->n_field;
     h->has_length = http1_declared(p, &h->length);
     h->chunked = p->known_count[HTTP1_F_TRANSFER_ENCODING] > 0;
-    h->keep_alive = h->minor == 1 ? !connection_has(p, "close")
-                                  : connection_has(p, "keep-alive") && !connection_has(p, "close");
+    h->keep_alive =
+        h->minor == 1 ? !connection_has(p, "close") : connection_has(p, "keep-alive") && !connection_has(p, "close");
     h->expect_continue = h->minor == 1 && p->known_count[HTTP1_F_EXPECT] > 0;
 }
 
@@ -349,7 +349,8 @@ static enum http1_event feed_given(struct http1 *p)
 }
 
 /* Content, of the message or of a chunk. */
-static enum http1_event feed_content(struct http1 *p, const char *data, size_t n, size_t *used, const char **body, size_t *body_n)
+static enum http1_event feed_content(struct http1 *p, const char *data, size_t n, size_t *used, const char **body,
+                                     size_t *body_n)
 {
     size_t take = n < p->left ? n : (size_t)p->left;
     bool last = p->phase == HTTP1_P_LENGTH && take == p->left;
@@ -488,7 +489,8 @@ void http1_next(struct http1 *p)
     memset(&p->failure, 0, sizeof p->failure);
 }
 
-enum http1_event http1_feed(struct http1 *p, const char *data, size_t n, size_t *used, const char **body, size_t *body_n)
+enum http1_event http1_feed(struct http1 *p, const char *data, size_t n, size_t *used, const char **body,
+                            size_t *body_n)
 {
     enum http1_event event = HTTP1_MORE;
     *used = 0;
@@ -503,24 +505,13 @@ enum http1_event http1_feed(struct http1 *p, const char *data, size_t n, size_t 
     while (event == HTTP1_MORE && p->phase != HTTP1_P_DONE && *used < n) {
         const char *at = data + *used;
         switch (p->phase) {
-        case HTTP1_P_HEAD:
-            event = feed_head(p, data, n, used);
-            break;
+        case HTTP1_P_HEAD: event = feed_head(p, data, n, used); break;
         case HTTP1_P_LENGTH:
-        case HTTP1_P_CHUNK_DATA:
-            event = feed_content(p, at, n - *used, used, body, body_n);
-            break;
-        case HTTP1_P_CHUNK_LINE:
-            event = feed_chunk_line(p, at, n - *used, used);
-            break;
-        case HTTP1_P_CHUNK_END:
-            event = feed_chunk_end(p, at, used);
-            break;
-        case HTTP1_P_TRAILER:
-            event = feed_trailer(p, at, n - *used, used);
-            break;
-        default:
-            return HTTP1_ERROR;
+        case HTTP1_P_CHUNK_DATA: event = feed_content(p, at, n - *used, used, body, body_n); break;
+        case HTTP1_P_CHUNK_LINE: event = feed_chunk_line(p, at, n - *used, used); break;
+        case HTTP1_P_CHUNK_END: event = feed_chunk_end(p, at, used); break;
+        case HTTP1_P_TRAILER: event = feed_trailer(p, at, n - *used, used); break;
+        default: return HTTP1_ERROR;
         }
     }
     if (event == HTTP1_MORE && (p->phase == HTTP1_P_DONE || p->phase == HTTP1_P_FAILED)) {
@@ -587,7 +578,8 @@ uint64_t http1_body_seen(const struct http1 *p)
 
 bool http1_begun(const struct http1 *p)
 {
-    return p->phase != HTTP1_P_HEAD || p->interim > 0 || p->scan.octets > (p->kind == HTTP1_REQUEST && p->raw.len > 0 && p->raw.data[0] == '\r' ? 2u : 0u);
+    return p->phase != HTTP1_P_HEAD || p->interim > 0 ||
+           p->scan.octets > (p->kind == HTTP1_REQUEST && p->raw.len > 0 && p->raw.data[0] == '\r' ? 2u : 0u);
 }
 
 const char *http1_field_value(const struct http1_head *h, const char *name)

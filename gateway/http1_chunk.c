@@ -7,7 +7,17 @@
 
 #include <string.h>
 
-enum state { SIZE, EXT_NAME_FIRST, EXT_NAME, EXT_VALUE_FIRST, EXT_TOKEN, EXT_QUOTED, EXT_ESCAPED, EXT_BEHIND, LINE_FEED };
+enum state {
+    SIZE,
+    EXT_NAME_FIRST,
+    EXT_NAME,
+    EXT_VALUE_FIRST,
+    EXT_TOKEN,
+    EXT_QUOTED,
+    EXT_ESCAPED,
+    EXT_BEHIND,
+    LINE_FEED
+};
 
 void http1_chunk_start(struct http1_chunk_scan *s)
 {
@@ -61,9 +71,7 @@ static enum http1_rule_id step_extension(struct http1_chunk_scan *s, char c)
 {
     bool token = http1_is(c, HTTP1_TOKEN);
     switch (s->state) {
-    case EXT_NAME_FIRST:
-        s->state = EXT_NAME;
-        return token ? HTTP1_R_NONE : HTTP1_R_CHUNK_EXTENSION;
+    case EXT_NAME_FIRST: s->state = EXT_NAME; return token ? HTTP1_R_NONE : HTTP1_R_CHUNK_EXTENSION;
     case EXT_NAME:
         if (c == '=') {
             s->state = EXT_VALUE_FIRST;
@@ -73,8 +81,7 @@ static enum http1_rule_id step_extension(struct http1_chunk_scan *s, char c)
     case EXT_VALUE_FIRST:
         s->state = c == '"' ? EXT_QUOTED : EXT_TOKEN;
         return token || c == '"' ? HTTP1_R_NONE : HTTP1_R_CHUNK_EXTENSION;
-    case EXT_TOKEN:
-        return token ? HTTP1_R_NONE : ext_next(s, c);
+    case EXT_TOKEN: return token ? HTTP1_R_NONE : ext_next(s, c);
     case EXT_QUOTED:
         if (c == '"') {
             s->state = EXT_BEHIND;
@@ -82,15 +89,13 @@ static enum http1_rule_id step_extension(struct http1_chunk_scan *s, char c)
             s->state = EXT_ESCAPED;
         }
         return http1_is(c, HTTP1_VALUE) ? HTTP1_R_NONE : HTTP1_R_CHUNK_EXTENSION;
-    case EXT_ESCAPED:
-        s->state = EXT_QUOTED;
-        return http1_is(c, HTTP1_VALUE) ? HTTP1_R_NONE : HTTP1_R_CHUNK_EXTENSION;
-    default: /* EXT_BEHIND */
-        return ext_next(s, c);
+    case EXT_ESCAPED: s->state = EXT_QUOTED; return http1_is(c, HTTP1_VALUE) ? HTTP1_R_NONE : HTTP1_R_CHUNK_EXTENSION;
+    default: /* EXT_BEHIND */ return ext_next(s, c);
     }
 }
 
-enum http1_scan_result http1_chunk_scan(struct http1_chunk_scan *s, const struct http1_limits *limits, const char *data, size_t n, size_t *used)
+enum http1_scan_result http1_chunk_scan(struct http1_chunk_scan *s, const struct http1_limits *limits, const char *data,
+                                        size_t n, size_t *used)
 {
     for (size_t i = 0; i < n; i++) {
         char c = data[i];
@@ -104,7 +109,8 @@ enum http1_scan_result http1_chunk_scan(struct http1_chunk_scan *s, const struct
         } else {
             s->rule = step_extension(s, c);
         }
-        if (s->rule == HTTP1_R_NONE && s->state != SIZE && s->state != LINE_FEED && ++s->extension > limits->chunk_extension) {
+        if (s->rule == HTTP1_R_NONE && s->state != SIZE && s->state != LINE_FEED &&
+            ++s->extension > limits->chunk_extension) {
             s->rule = HTTP1_R_CHUNK_EXTENSION_SIZE;
         }
         if (s->rule != HTTP1_R_NONE) {

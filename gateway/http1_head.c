@@ -10,36 +10,37 @@
 
 #define ALPHA(c) (((c) >= 'A' && (c) <= 'Z') || ((c) >= 'a' && (c) <= 'z'))
 #define DIGIT(c) ((c) >= '0' && (c) <= '9')
-#define HEX(c) (DIGIT(c) || ((c) >= 'A' && (c) <= 'F') || ((c) >= 'a' && (c) <= 'f'))
+#define HEX(c)   (DIGIT(c) || ((c) >= 'A' && (c) <= 'F') || ((c) >= 'a' && (c) <= 'f'))
 #define PLAIN(c) (ALPHA(c) || DIGIT(c) || (c) == '-' || (c) == '.' || (c) == '_' || (c) == '~')
-#define MARK(c) ((c) == '!' || (c) == '$' || (c) == '&' || (c) == '\'' || (c) == '*' || (c) == '+')
-#define PCHAR(c) \
-    (PLAIN(c) || MARK(c) || (c) == '(' || (c) == ')' || (c) == ',' || (c) == ';' || (c) == '=' || (c) == ':' || (c) == '@')
+#define MARK(c)  ((c) == '!' || (c) == '$' || (c) == '&' || (c) == '\'' || (c) == '*' || (c) == '+')
+#define PCHAR(c)                                                                                                       \
+    (PLAIN(c) || MARK(c) || (c) == '(' || (c) == ')' || (c) == ',' || (c) == ';' || (c) == '=' || (c) == ':' ||        \
+     (c) == '@')
 #define TOKEN(c) (PLAIN(c) || MARK(c) || (c) == '#' || (c) == '%' || (c) == '^' || (c) == '`' || (c) == '|')
-#define CLASS(c) \
-    ((TOKEN(c) ? HTTP1_TOKEN : 0) | ((c) == '\t' || ((c) >= ' ' && (c) != 0x7f) ? HTTP1_VALUE : 0) | \
-     ((c) > ' ' && (c) < 0x7f ? HTTP1_TARGET : 0) | (HEX(c) ? HTTP1_HEX : 0) | (PCHAR(c) ? HTTP1_PCHAR : 0) | \
+#define CLASS(c)                                                                                                       \
+    ((TOKEN(c) ? HTTP1_TOKEN : 0) | ((c) == '\t' || ((c) >= ' ' && (c) != 0x7f) ? HTTP1_VALUE : 0) |                   \
+     ((c) > ' ' && (c) < 0x7f ? HTTP1_TARGET : 0) | (HEX(c) ? HTTP1_HEX : 0) | (PCHAR(c) ? HTTP1_PCHAR : 0) |          \
      (PLAIN(c) ? HTTP1_PLAIN : 0))
-#define CLASS4(c) CLASS(c), CLASS((c) + 1), CLASS((c) + 2), CLASS((c) + 3)
+#define CLASS4(c)  CLASS(c), CLASS((c) + 1), CLASS((c) + 2), CLASS((c) + 3)
 #define CLASS16(c) CLASS4(c), CLASS4((c) + 4), CLASS4((c) + 8), CLASS4((c) + 12)
 #define CLASS64(c) CLASS16(c), CLASS16((c) + 16), CLASS16((c) + 32), CLASS16((c) + 48)
 
 const uint8_t http1_octet[256] = {CLASS64(0), CLASS64(64), CLASS64(128), CLASS64(192)};
 
 enum state {
-    BEFORE,       /* requests: one empty line may stand before the request line */
+    BEFORE, /* requests: one empty line may stand before the request line */
     BEFORE_LF,
     METHOD,
     TARGET,
     VERSION,
-    VERSION_CR,   /* eight octets of a request's version are there */
+    VERSION_CR, /* eight octets of a request's version are there */
     LINE_LF,
     STATUS_VERSION,
     STATUS_SPACE,
     STATUS_CODE,
     STATUS_BEHIND,
     STATUS_TEXT,
-    FIELD,        /* first octet of a line behind the start line */
+    FIELD, /* first octet of a line behind the start line */
     NAME,
     VALUE,
     VALUE_LF,
@@ -245,8 +246,7 @@ static enum http1_scan_result step_field(struct http1_scan *s, const struct http
         s->state = FIELD;
         s->lines++;
         return c == '\n' ? HTTP1_SCAN_MORE : broken(s, HTTP1_R_LINE_END);
-    default: /* END_LF */
-        return c == '\n' ? HTTP1_SCAN_END : broken(s, HTTP1_R_LINE_END);
+    default: return c == '\n' ? HTTP1_SCAN_END : broken(s, HTTP1_R_LINE_END);
     }
     return ++s->line_octets > limits->field ? broken(s, HTTP1_R_FIELD_SIZE) : HTTP1_SCAN_MORE;
 }
@@ -264,7 +264,7 @@ static enum http1_scan_result step(struct http1_scan *s, const struct http1_limi
     return s->state < LINE_LF ? step_request_line(s, limits, c) : step_status_line(s, c);
 }
 
-/* Octets of a value that need no more than counting: the hot path. Never up to a limit, so step() alone judges those. */
+/* Octets of a value that need counting only: the hot path. Never beyond a limit, so step() alone judges those. */
 static size_t run_of_value(const struct http1_scan *s, const struct http1_limits *limits, const char *data, size_t n)
 {
     size_t room = limits->field > s->line_octets ? limits->field - s->line_octets : 0;
@@ -278,7 +278,8 @@ static size_t run_of_value(const struct http1_scan *s, const struct http1_limits
     return i;
 }
 
-enum http1_scan_result http1_scan(struct http1_scan *s, const struct http1_limits *limits, const char *data, size_t n, size_t *used)
+enum http1_scan_result http1_scan(struct http1_scan *s, const struct http1_limits *limits, const char *data, size_t n,
+                                  size_t *used)
 {
     enum http1_scan_result result = HTTP1_SCAN_MORE;
     size_t i = 0;

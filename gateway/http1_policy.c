@@ -196,15 +196,15 @@ static bool until_close(const struct http1 *p)
 }
 
 #define ON(kind) HTTP1_ON_##kind
-#define RULE(id, number, on, status, reason, broken, text, example) \
+#define RULE(id, number, on, status, reason, broken, text, example)                                                    \
     [HTTP1_R_##id] = {number, ON(on), status, WSSEC_##reason, broken, text, example}
-#define GET(fields) "GET / HTTP/1.1\r\nHost: a\r\n" fields "\r\n"
-#define POST(fields, body) "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: text/xml\r\n" fields "\r\n" body
-#define CHUNKED(body) POST("Transfer-Encoding: chunked\r\n", body)
+#define GET(fields)         "GET / HTTP/1.1\r\nHost: a\r\n" fields "\r\n"
+#define POST(fields, body)  "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: text/xml\r\n" fields "\r\n" body
+#define CHUNKED(body)       POST("Transfer-Encoding: chunked\r\n", body)
 #define REPLY(fields, body) "HTTP/1.1 200 OK\r\n" fields "\r\n" body
-#define TEN "0123456789"
-#define FORTY TEN TEN TEN TEN
-#define NINETY FORTY FORTY TEN
+#define TEN                 "0123456789"
+#define FORTY               TEN TEN TEN TEN
+#define NINETY              FORTY FORTY TEN
 
 const struct http1_rule http1_rule[HTTP1_R_COUNT] = {
     RULE(REQUEST_LINE, 1, REQUEST, 400, HTTP_REQUEST_LINE, NULL, "request line is not METHOD SP target SP HTTP/1.x",
@@ -217,7 +217,8 @@ const struct http1_rule http1_rule[HTTP1_R_COUNT] = {
          "BREW / HTTP/1.1\r\nHost: a\r\n\r\n"),
     RULE(LINE_END, 2, BOTH, 400, HTTP_LINE_END, NULL, "line does not end in CRLF", GET("X: 1\n")),
     RULE(FOLD, 2, BOTH, 400, HTTP_FOLD, NULL, "line begins with a blank", GET("X: 1\r\n 2\r\n")),
-    RULE(FIELD_NAME, 3, BOTH, 400, HTTP_FIELD, NULL, "field name is not a token with a colon behind it", GET("X : 1\r\n")),
+    RULE(FIELD_NAME, 3, BOTH, 400, HTTP_FIELD, NULL, "field name is not a token with a colon behind it",
+         GET("X : 1\r\n")),
     RULE(FIELD_VALUE, 2, BOTH, 400, HTTP_FIELD, NULL, "control character in a field value", GET("X: \x01\r\n")),
     RULE(TARGET_SIZE, 10, REQUEST, 414, HTTP_TARGET_SIZE, NULL, "target over the limit",
          "GET /" NINETY " HTTP/1.1\r\nHost: a\r\n\r\n"),
@@ -234,10 +235,12 @@ const struct http1_rule http1_rule[HTTP1_R_COUNT] = {
          "GET /a%00 HTTP/1.1\r\nHost: a\r\n\r\n"),
     RULE(CHUNK_SIZE, 8, BOTH, 400, HTTP_CHUNK, NULL, "chunk size is not 1 to 16 hexadecimal digits with CRLF behind",
          CHUNKED("0x5\r\nhello\r\n0\r\n\r\n")),
-    RULE(CHUNK_EXTENSION, 8, BOTH, 400, HTTP_CHUNK, NULL, "chunk extension is malformed", CHUNKED("5; a\r\nhello\r\n0\r\n\r\n")),
+    RULE(CHUNK_EXTENSION, 8, BOTH, 400, HTTP_CHUNK, NULL, "chunk extension is malformed",
+         CHUNKED("5; a\r\nhello\r\n0\r\n\r\n")),
     RULE(CHUNK_EXTENSION_SIZE, 8, BOTH, 400, HTTP_CHUNK, NULL, "chunk extension over the limit",
          CHUNKED("5;" FORTY "\r\nhello\r\n0\r\n\r\n")),
-    RULE(CHUNK_END, 8, BOTH, 400, HTTP_CHUNK, NULL, "no CRLF behind the data of a chunk", CHUNKED("5\r\nhello!\r\n0\r\n\r\n")),
+    RULE(CHUNK_END, 8, BOTH, 400, HTTP_CHUNK, NULL, "no CRLF behind the data of a chunk",
+         CHUNKED("5\r\nhello!\r\n0\r\n\r\n")),
     RULE(TRAILER_FIELD, 9, BOTH, 400, HTTP_TRAILER, NULL, "trailer field is malformed", CHUNKED("0\r\nX : 1\r\n\r\n")),
     RULE(TRAILER_FORBIDDEN, 9, BOTH, 400, HTTP_TRAILER, NULL, "trailer field names framing, routing or content",
          CHUNKED("0\r\nHost: b\r\n\r\n")),
@@ -260,13 +263,16 @@ const struct http1_rule http1_rule[HTTP1_R_COUNT] = {
     RULE(CODING_VALUE, 7, BOTH, 400, HTTP_TRANSFER_ENCODING, coding_value, "Transfer-Encoding is not exactly chunked",
          POST("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n")),
     RULE(HOST_ONE, 4, REQUEST, 400, HTTP_HOST, host_one, "not exactly one Host", "GET / HTTP/1.0\r\n\r\n"),
-    RULE(HOST_VALID, 4, REQUEST, 400, HTTP_HOST, host_valid, "Host is malformed", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"),
+    RULE(HOST_VALID, 4, REQUEST, 400, HTTP_HOST, host_valid, "Host is malformed",
+         "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"),
     RULE(HOST_TARGET, 4, REQUEST, 400, HTTP_HOST, host_target, "Host is not the one of the target",
          "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n"),
-    RULE(UPGRADE, 12, REQUEST, 400, HTTP_UPGRADE, upgrade, "Upgrade", GET("Connection: Upgrade\r\nUpgrade: websocket\r\n")),
+    RULE(UPGRADE, 12, REQUEST, 400, HTTP_UPGRADE, upgrade, "Upgrade",
+         GET("Connection: Upgrade\r\nUpgrade: websocket\r\n")),
     RULE(CONNECTION_NAMES, 18, BOTH, 400, HTTP_FIELD, connection_names, "Connection names a field that must stay",
          GET("Connection: close, Content-Type\r\n")),
-    RULE(BODY_ON_GET, 11, REQUEST, 405, HTTP_METHOD, body_on_get, "GET or HEAD with a body", GET("Content-Length: 1\r\n") "x"),
+    RULE(BODY_ON_GET, 11, REQUEST, 405, HTTP_METHOD, body_on_get, "GET or HEAD with a body",
+         GET("Content-Length: 1\r\n") "x"),
     RULE(LENGTH_MISSING, 11, REQUEST, 411, HTTP_LENGTH_MISSING, length_missing, "POST without a length", POST("", "")),
     RULE(EXPECT, 13, REQUEST, 417, HTTP_EXPECT, expect, "Expect is not 100-continue", GET("Expect: miracles\r\n")),
     RULE(CONTENT_CODED, 14, REQUEST, 415, HTTP_CONTENT, content_coded, "body is coded",
@@ -275,7 +281,8 @@ const struct http1_rule http1_rule[HTTP1_R_COUNT] = {
          "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
     RULE(BODILESS, 17, RESPONSE, 502, UPSTREAM_FRAMING, bodiless, "body on 1xx or 204",
          "HTTP/1.1 204 No Content\r\nContent-Length: 1\r\n\r\nx"),
-    RULE(UNTIL_CLOSE, 17, RESPONSE, 502, UPSTREAM_FRAMING, until_close, "neither Content-Length nor chunked", REPLY("", "x")),
+    RULE(UNTIL_CLOSE, 17, RESPONSE, 502, UPSTREAM_FRAMING, until_close, "neither Content-Length nor chunked",
+         REPLY("", "x")),
     RULE(CONTENT_TYPE, 14, REQUEST, 415, HTTP_CONTENT, content_type, "not exactly one Content-Type of a SOAP kind",
          "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: text/html\r\nContent-Length: 1\r\n\r\nx"),
     RULE(JUDGES_HEAD, 0, BOTH, 400, HTTP_FIELD, NULL, "llhttp reads the head differently", NULL),

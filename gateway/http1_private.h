@@ -62,8 +62,11 @@ enum http1_known {
 };
 #define HTTP1_F_RESPELT 0x80u /**< bit of http1_field.known: '_' stands for '-', as CGI-like receivers read it */
 
-enum { HTTP1_NOT_UP = 1 /**< never sent to the upstream */, HTTP1_NOT_DOWN = 2 /**< nor to the client */,
-       HTTP1_END_TO_END = 4 /**< Connection must not name it */ };
+enum {
+    HTTP1_NOT_UP = 1 /**< never sent to the upstream */,
+    HTTP1_NOT_DOWN = 2 /**< nor to the client */,
+    HTTP1_END_TO_END = 4 /**< Connection must not name it */
+};
 
 /** Row of a field name, any case, '_' like '-' (then with HTTP1_F_RESPELT). HTTP1_F_OTHER: none. */
 unsigned http1_known(const char *name, size_t n);
@@ -132,15 +135,19 @@ enum http1_rule_id {
 enum { HTTP1_ON_REQUEST = 1, HTTP1_ON_RESPONSE = 2, HTTP1_ON_BOTH = 3 };
 
 struct http1_rule {
-    uint8_t number;           /**< as the rules are counted in http1_policy.c; 0: second judge */
+    uint8_t number; /**< as the rules are counted in http1_policy.c; 0: second judge */
     uint8_t on;
-    uint16_t status;          /**< for requests; responses: 502 */
-    enum wssec_reason reason; /**< for requests; responses: upstream-framing, or limit-body */
+    uint16_t status;                       /**< for requests; responses: 502 */
+    enum wssec_reason reason;              /**< for requests; responses: upstream-framing, or limit-body */
     bool (*broken)(const struct http1 *p); /**< over the complete head; NULL: found by a scanner */
-    const char *text;         /**< what is wrong, for the log */
-    const char *example;      /**< a message that breaks exactly this rule under HTTP1_LIMITS_EXAMPLE; NULL: cannot be written */
+    const char *text;                      /**< what is wrong, for the log */
+    const char
+        *example; /**< a message that breaks exactly this rule under HTTP1_LIMITS_EXAMPLE; NULL: cannot be written */
 };
-#define HTTP1_LIMITS_EXAMPLE {400, 100, 8, 60, 16, 64}
+#define HTTP1_LIMITS_EXAMPLE                                                                                           \
+    {                                                                                                                  \
+        400, 100, 8, 60, 16, 64                                                                                        \
+    }
 
 extern const struct http1_rule http1_rule[HTTP1_R_COUNT];
 /** First rule from..to that the complete head breaks, or HTTP1_R_NONE. */
@@ -155,29 +162,35 @@ bool http1_digits(const char *s, size_t n, uint64_t *value);
 struct http1_target {
     const char *authority; /**< absolute-form; NULL: origin-form */
     size_t authority_n;
-    const char *query;     /**< NULL: none */
+    const char *query; /**< NULL: none */
 };
-/** Judge a target (rule 5). path gets the normalised path, NUL-terminated: room for n + 2. Pointers lead into target. */
+/** Judge a target (rule 5). path gets the normalised path, NUL-terminated: room for n + 2. Pointers lead into target.
+ */
 enum http1_rule_id http1_target_judge(const char *target, size_t n, struct http1_target *out, char *path);
 /** host[:port] with a name, an IPv4 or a bracketed IPv6 address. */
 bool http1_host_valid(const char *host, size_t n);
 
 /* ---- scanners (http1_head.c, http1_chunk.c) -------------------------------------------------------------------- */
 
-enum http1_scan_result { HTTP1_SCAN_MORE, HTTP1_SCAN_LINE /**< start line complete */, HTTP1_SCAN_END, HTTP1_SCAN_BROKEN };
+enum http1_scan_result {
+    HTTP1_SCAN_MORE,
+    HTTP1_SCAN_LINE /**< start line complete */,
+    HTTP1_SCAN_END,
+    HTTP1_SCAN_BROKEN
+};
 
 struct http1_scan {
     uint8_t state;
-    bool trailer;             /**< reads a trailer section: names are judged, nothing is kept */
-    enum http1_rule_id rule;  /**< of HTTP1_SCAN_BROKEN */
-    size_t octets;            /**< of the section so far */
-    size_t line_octets;       /**< of the line, or of the element of the start line */
-    size_t lines;             /**< complete ones */
+    bool trailer;            /**< reads a trailer section: names are judged, nothing is kept */
+    enum http1_rule_id rule; /**< of HTTP1_SCAN_BROKEN */
+    size_t octets;           /**< of the section so far */
+    size_t line_octets;      /**< of the line, or of the element of the start line */
+    size_t lines;            /**< complete ones */
     size_t fields;
-    size_t target, target_n;  /**< offset and length in the section; requests */
+    size_t target, target_n; /**< offset and length in the section; requests */
     int minor;
     int status;
-    size_t name_n;            /**< trailers: octets of the name */
+    size_t name_n; /**< trailers: octets of the name */
     char name[32];
     char method[24];
     char version[8];
@@ -185,7 +198,8 @@ struct http1_scan {
 void http1_scan_start(struct http1_scan *s, enum http1_kind kind);
 void http1_scan_trailer(struct http1_scan *s);
 /** Read on in a head or trailer section. *used: octets taken. */
-enum http1_scan_result http1_scan(struct http1_scan *s, const struct http1_limits *limits, const char *data, size_t n, size_t *used);
+enum http1_scan_result http1_scan(struct http1_scan *s, const struct http1_limits *limits, const char *data, size_t n,
+                                  size_t *used);
 
 struct http1_chunk_scan {
     uint8_t state;
@@ -196,22 +210,23 @@ struct http1_chunk_scan {
 };
 void http1_chunk_start(struct http1_chunk_scan *s);
 /** Read a chunk line up to its CRLF. */
-enum http1_scan_result http1_chunk_scan(struct http1_chunk_scan *s, const struct http1_limits *limits, const char *data, size_t n, size_t *used);
+enum http1_scan_result http1_chunk_scan(struct http1_chunk_scan *s, const struct http1_limits *limits, const char *data,
+                                        size_t n, size_t *used);
 
 /* ---- the parser (http1.c) -------------------------------------------------------------------------------------- */
 
 enum http1_phase {
     HTTP1_P_HEAD,
-    HTTP1_P_GIVEN,      /**< head was handed out, the limit for the body may still be set */
-    HTTP1_P_LENGTH,     /**< content by Content-Length */
+    HTTP1_P_GIVEN,  /**< head was handed out, the limit for the body may still be set */
+    HTTP1_P_LENGTH, /**< content by Content-Length */
     HTTP1_P_CHUNK_LINE,
     HTTP1_P_CHUNK_DATA,
-    HTTP1_P_CHUNK_END,  /**< CRLF behind the data */
+    HTTP1_P_CHUNK_END, /**< CRLF behind the data */
     HTTP1_P_TRAILER,
-    HTTP1_P_INTERIM,    /**< a 1xx was handed out */
+    HTTP1_P_INTERIM, /**< a 1xx was handed out */
     HTTP1_P_DONE,
     HTTP1_P_FAILED,
-    HTTP1_P_ANY         /**< number of phases */
+    HTTP1_P_ANY /**< number of phases */
 };
 
 struct http1 {
@@ -220,15 +235,15 @@ struct http1 {
     struct http1_limits limits;
     uint64_t body_limit;
     uint64_t body_seen;
-    uint64_t left;              /**< of the content or of the chunk */
-    unsigned interim;           /**< 1xx seen before this head */
-    bool head_request;          /**< response to HEAD */
-    bool end_cr;                /**< CR of the CRLF behind a chunk was seen */
+    uint64_t left;     /**< of the content or of the chunk */
+    unsigned interim;  /**< 1xx seen before this head */
+    bool head_request; /**< response to HEAD */
+    bool end_cr;       /**< CR of the CRLF behind a chunk was seen */
     struct http1_scan scan;
     struct http1_chunk_scan chunk;
-    cs_buf raw;                 /**< the head as received; content of the typed head */
-    char *path;                 /**< owned: normalised path */
-    struct http1_field *field;  /**< owned */
+    cs_buf raw;                /**< the head as received; content of the typed head */
+    char *path;                /**< owned: normalised path */
+    struct http1_field *field; /**< owned */
     size_t n_field;
     uint16_t known_count[HTTP1_F_COUNT];
     uint16_t known_first[HTTP1_F_COUNT];
@@ -237,9 +252,9 @@ struct http1 {
     struct http1_failure failure;
     /* second judge */
     llhttp_t llhttp;
-    size_t judge_field;         /**< fields it reported */
-    uint64_t judge_body;        /**< octets of content of this call */
-    uint64_t judge_chunk;       /**< size that it read from a chunk line */
+    size_t judge_field;   /**< fields it reported */
+    uint64_t judge_body;  /**< octets of content of this call */
+    uint64_t judge_chunk; /**< size that it read from a chunk line */
     bool judge_chunk_seen;
     bool judge_done;
     bool judge_differs;

@@ -123,7 +123,8 @@ static int add_extra(cs_buf *out, const struct http1_extra *extra, size_t n_extr
     return out->failed ? -1 : 0;
 }
 
-static void add_fields(cs_buf *out, const struct http1_head *in, unsigned drop, const struct http1_extra *extra, size_t n_extra)
+static void add_fields(cs_buf *out, const struct http1_head *in, unsigned drop, const struct http1_extra *extra,
+                       size_t n_extra)
 {
     bool connection = false;
     for (size_t i = 0; i < in->n_field; i++) {
@@ -153,7 +154,8 @@ static int finish(cs_buf *out)
     return out->failed ? -1 : 0;
 }
 
-int http1_write_request(cs_buf *out, const struct http1_head *in, const char *target, const char *host, uint64_t body_n, bool has_body, const struct http1_extra *extra, size_t n_extra)
+int http1_write_request(cs_buf *out, const struct http1_head *in, const char *target, const char *host, uint64_t body_n,
+                        bool has_body, const struct http1_extra *extra, size_t n_extra)
 {
     const struct http1_extra own = {"Host", host};
     cs_buf_adds(out, in->method);
@@ -178,7 +180,8 @@ static void add_status_line(cs_buf *out, int status)
     cs_buf_addf(out, "HTTP/1.1 %d %s\r\n", status, http1_status_text(status));
 }
 
-int http1_write_response(cs_buf *out, const struct http1_head *in, uint64_t body_n, bool close, const struct http1_extra *extra, size_t n_extra)
+int http1_write_response(cs_buf *out, const struct http1_head *in, uint64_t body_n, bool close,
+                         const struct http1_extra *extra, size_t n_extra)
 {
     add_status_line(out, in->status);
     add_fields(out, in, HTTP1_NOT_DOWN, extra, n_extra);
@@ -194,7 +197,8 @@ int http1_write_response(cs_buf *out, const struct http1_head *in, uint64_t body
     return finish(out);
 }
 
-int http1_write_plain(cs_buf *out, int status, const char *content_type, const char *body, size_t body_n, bool close, bool head_only, const struct http1_extra *extra, size_t n_extra)
+int http1_write_plain(cs_buf *out, int status, const char *content_type, const char *body, size_t body_n, bool close,
+                      bool head_only, const struct http1_extra *extra, size_t n_extra)
 {
     add_status_line(out, status);
     if (content_type != NULL) {
