@@ -29,7 +29,7 @@ struct cli_option {
     const char *name;    /**< without dashes; NULL ends a table */
     char letter;         /**< as -o; 0: none */
     enum cli_kind kind;
-    const char *value;   /**< word for the value in help ("TIME"); or its allowed words "a|b|c", which are enforced; NULL for flags */
+    const char *value;   /**< word for the value in help ("TIME"); words without a capital ("a|b|c") are enforced; NULL for flags */
     unsigned flags;
     const char *help;    /**< one line */
 };
@@ -76,7 +76,7 @@ bool cli_option_time(const struct cli_context *c, const char *name, cs_time *out
 bool cli_option_duration(const struct cli_context *c, const char *name, int64_t *ms);
 bool cli_option_number(const struct cli_context *c, const char *name, int64_t *out);
 
-/** Print c->error on stderr ("countersign: sentence"; with --json also {"error":…} on stdout). @return its exit code (70 if it is empty) */
+/** Print c->error on stderr ("countersign: sentence [reason]"). @return its exit code (70 if it is empty) */
 int cli_fail(struct cli_context *c);
 /** A usage error found by the command itself; prints it and where help is. @return 64 */
 int cli_usage(struct cli_context *c, const char *fmt, ...) CS_PRINTF(2, 3);

@@ -11,7 +11,11 @@
 #include "keystore/config.h"
 #include "wssec/directives.h"
 
-/** What one configuration says, without the gateway's part. Owned by whoever loaded it; read-only afterwards. */
+/**
+ * What one configuration says, without the gateway's part. Owned by whoever loaded it; read-only afterwards.
+ * The policy of each partner is looked for only when it is needed: keystore commands must work while references of the
+ * file do not hold yet.
+ */
 struct cli_settings {
     struct cs_conf *tree;              /**< NULL: no file (only --keystore) */
     struct ks_config config;

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settings.c: the configuration file with the joined tables of all folders, for one-shot commands. */
+#include "cli/settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/policy.h"
+
+void cli_settings_free(struct cli_settings *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    ks_config_free(&s->config);
+    wssec_policies_free(s->policies);
+    cs_conf_free(s->tree);
+    free(s->keystore_uri);
+    free(s);
+}
+
+struct cli_settings *cli_settings_read(const char *file, const char *keystore_uri, struct cs_conf_report *report, cli_apply also, void *also_root)
+{
+    const struct cs_conf_table tables[] = {ks_directives(), wssec_directives(), gw_directives()};
+    struct cli_settings *s = calloc(1, sizeof *s);
+    int rc = -1;
+    if (s == NULL || (s->policies = wssec_policies_new()) == NULL) {
+        goto out;
+    }
+    if (file != NULL) {
+        if (cs_conf_read(file, tables, sizeof tables / sizeof tables[0], &s->tree, report) != 0) {
+            goto out;
+        }
+        /* all folders take their part even when one finds errors, so that one run names them all */
+        rc = cs_conf_apply(s->tree, tables[0], &s->config, report);
+        rc |= cs_conf_apply(s->tree, tables[1], s->policies, report);
+        rc |= also != NULL ? also(s->tree, also_root, report) : 0;
+        if (rc != 0) {
+            goto out;
+        }
+    }
+    rc = wssec_policies_freeze(s->policies, report);
+    if (rc != 0) {
+        goto out;
+    }
+    const char *uri = keystore_uri != NULL ? keystore_uri : s->config.uri;
+    if (uri != NULL && (s->keystore_uri = strdup(uri)) == NULL) {
+        rc = -1;
+        goto out;
+    }
+    s->keystore.retention = s->config.retention;
+    s->keystore.guaranteed_delivery = s->config.guaranteed_delivery;
+out:
+    if (rc != 0) {
+        cli_settings_free(s);
+        s = NULL;
+    }
+    return s;
+}
+
+static void print_report(const struct cs_conf_report *report)
+{
+    for (size_t i = 0; i < report->n; i++) {
+        fprintf(stderr, "%s\n", report->line[i]);
+    }
+}
+
+int cli_settings_load(struct cli_context *c, bool need_keystore, struct cli_settings **out)
+{
+    struct cs_conf_report report = {0};
+    int rc = -1;
+    *out = NULL;
+    /* only a default file may be missing; one that is there and cannot be read is an error like any other */
+    bool absent = !c->config_file_given && access(c->config_file, F_OK) != 0 && errno == ENOENT;
+    struct cli_settings *s = cli_settings_read(absent ? NULL : c->config_file, c->keystore_uri, &report, NULL, NULL);
+    print_report(&report);
+    if (s == NULL && report.n == 0) {
+        cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
+    } else if (s == NULL) {
+        cs_error_set(&c->error, CS_EXIT_CONFIG, "configuration", "the configuration %.256s cannot be used; see the lines above", c->config_file);
+    } else if (need_keystore && s->keystore_uri == NULL) {
+        cs_error_set(&c->error, CS_EXIT_USAGE, "no-keystore", "no keystore: give --keystore sqlite:PATH, or -c FILE with: keystore sqlite \"PATH\";");
+    } else {
+        *out = s;
+        s = NULL;
+        rc = 0;
+    }
+    cli_settings_free(s);
+    cs_conf_report_free(&report);
+    return rc;
+}
+
+int cli_open_store(struct cli_context *c, bool read_only, struct cli_settings **settings, ks_store **store)
+{
+    struct cli_settings *s = NULL;
+    *store = NULL;
+    if (settings != NULL) {
+        *settings = NULL;
+    }
+    if (cli_settings_load(c, true, &s) != 0) {
+        return -1;
+    }
+    ks_options options = s->keystore;
+    options.read_only = read_only;
+    int rc = ks_open(store, s->keystore_uri, &options, &c->error);
+    if (rc == 0 && settings != NULL) {
+        *settings = s;
+        s = NULL;
+    }
+    cli_settings_free(s);
+    return rc;
+}
+
+int cli_wssec_init(struct cli_context *c)
+{
+    static const struct { const char *word; enum wssec_engine engine; } engines[] = {
+        {"auto", WSSEC_ENGINE_AUTO}, {"dom", WSSEC_ENGINE_DOM}, {"stream", WSSEC_ENGINE_STREAM}};
+    struct wssec_options options = {WSSEC_ENGINE_AUTO};
+    const char *word = getenv("COUNTERSIGN_ENGINE");
+    char why[256] = "";
+    if (word != NULL && word[0] != '\0') {
+        size_t i = 0;
+        while (i < sizeof engines / sizeof engines[0] && strcmp(word, engines[i].word) != 0) {
+            i++;
+        }
+        if (i == sizeof engines / sizeof engines[0]) {
+            return cs_error_set(&c->error, CS_EXIT_USAGE, "engine", "COUNTERSIGN_ENGINE is \"%.32s\"; it is auto, dom or stream", word);
+        }
+        options.engine = engines[i].engine;
+    }
+    if (wssec_init(&options, why, sizeof why) != 0) {
+        return cs_error_set(&c->error, CS_EXIT_INTERNAL, "wssec-init", "the XML and crypto libraries cannot be started: %s", why);
+    }
+    return 0;
+}
