@@ -36,5 +36,7 @@ struct wssec_worker {
 
 /** Set by wssec_init, read-only afterwards. */
 extern enum wssec_engine wssec_forced_engine;
+/** The digest of that OpenSSL name (SHA1, SHA256, SHA384, SHA512), fetched at start. NULL: not one of them. */
+const EVP_MD *wssec_md(const char *name);
 
 #endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* refusal.c: the first cause of a refusal, and the steps for `verify --explain`. */
+#include "wssec/refusal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void plain(char *s)
+{
+    for (; *s != '\0'; s++) {
+        if ((unsigned char)*s < 0x20 || *s == 0x7f) {
+            *s = '?';
+        }
+    }
+}
+
+int wssec_refuse(struct wssec_refusal *r, enum wssec_reason reason, const char *fmt, ...)
+{
+    if (r->reason == WSSEC_OK) {
+        va_list ap;
+        va_start(ap, fmt);
+        r->reason = reason;
+        if (vsnprintf(r->detail, sizeof r->detail, fmt, ap) < 0) {
+            r->detail[0] = '\0';
+        }
+        va_end(ap);
+        plain(r->detail);
+    }
+    return -1;
+}
+
+void wssec_explain_add(struct wssec_explain *x, const char *step, bool ok, const char *fmt, ...)
+{
+    if (x == NULL) {
+        return;
+    }
+    if (x->n == x->cap) {
+        size_t cap = x->cap == 0 ? 16 : x->cap * 2;
+        struct wssec_explain_step *more = realloc(x->step, cap * sizeof *more);
+        if (more == NULL) {
+            return; /* an explanation may be short; the verdict does not depend on it */
+        }
+        x->step = more;
+        x->cap = cap;
+    }
+    struct wssec_explain_step *s = &x->step[x->n++];
+    va_list ap;
+    va_start(ap, fmt);
+    snprintf(s->step, sizeof s->step, "%s", step);
+    s->ok = ok;
+    if (vsnprintf(s->text, sizeof s->text, fmt, ap) < 0) {
+        s->text[0] = '\0';
+    }
+    va_end(ap);
+    plain(s->text);
+}
+
+void wssec_explain_free(struct wssec_explain *e)
+{
+    if (e != NULL) {
+        free(e->step);
+        e->step = NULL;
+        e->n = 0;
+        e->cap = 0;
+    }
+}

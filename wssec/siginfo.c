@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * siginfo.c: the exact shape of ds:Signature, before any cryptography: what is not on the list is refused here, so that
+ * no transform, no external URI and no weak algorithm is ever handed to a library.
+ */
+#include "wssec/siginfo.h"
+
+#include <string.h>
+
+#define SIGNATURE_VALUE_MAX ((size_t)2048) /* RSA 16384 */
+#define T_ENVELOPED WSSEC_NS_DS "enveloped-signature"
+#define T_STR WSSEC_SMS10 "#STR-Transform"
+#define T_C14N10 "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
+#define TYPE_MANIFEST WSSEC_NS_DS "Manifest"
+
+static int malformed(const struct wssec_key_reader *r, const char *what)
+{
+    (void)wssec_refuse(r->why, WSSEC_SIGNATURE_MALFORMED, "%s", what);
+    return WSSEC_RC_OK;
+}
+
+static bool refused(const struct wssec_key_reader *r)
+{
+    return r->why->reason != WSSEC_OK;
+}
+
+/* Algorithm attribute of a method element; NULL and refused when there is none. */
+static const char *algorithm_of(const struct wssec_key_reader *r, const xmlNode *method)
+{
+    const xmlChar *uri = wssec_attr(method, NULL, "Algorithm");
+    if (uri == NULL) {
+        (void)wssec_refuse(r->why, WSSEC_SIGNATURE_MALFORMED, "%.32s has no Algorithm", method->name);
+    }
+    return (const char *)uri;
+}
+
+/* An algorithm that is not in the table: forbidden when it is known by name, else unsupported. */
+static void unknown(const struct wssec_key_reader *r, const char *uri)
+{
+    const char *name = wssec_forbidden_name(uri);
+    if (name != NULL) {
+        (void)wssec_refuse(r->why, WSSEC_ALGORITHM_FORBIDDEN, "%s is never accepted", name);
+    } else {
+        (void)wssec_refuse(r->why, WSSEC_ALGORITHM_UNSUPPORTED, "%.200s", uri);
+    }
+}
+
+static void judged(const struct wssec_key_reader *r, enum wssec_reason reason, const char *word, enum wssec_legacy used)
+{
+    if (reason != WSSEC_OK) {
+        (void)wssec_refuse(r->why, reason, "%s", word);
+    } else if (used != WSSEC_LEGACY_NONE) {
+        *r->legacy |= 1u << used;
+    }
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* PrefixList: NCNames and #default, white space between. */
+static int read_prefixes(const struct wssec_key_reader *r, const xmlNode *inclusive, xmlChar ***out)
+{
+    const char *list = (const char *)wssec_attr(inclusive, NULL, "PrefixList");
+    if (list == NULL || inclusive->children != NULL) {
+        return malformed(r, "InclusiveNamespaces is malformed");
+    }
+    size_t max = r->policy->limits.namespaces;
+    xmlChar **prefix = wssec_arena_take(r->arena, (max + 1) * sizeof *prefix);
+    if (prefix == NULL) {
+        return WSSEC_RC_NOMEM;
+    }
+    size_t n = 0;
+    for (const char *p = list; *p != '\0';) {
+        size_t len = 0;
+        while (p[len] != '\0' && !is_blank(p[len])) {
+            len++;
+        }
+        if (len == 0) {
+            p++;
+            continue;
+        }
+        bool deflt = len == 8 && memcmp(p, "#default", 8) == 0;
+        if (n == max || (!deflt && !wssec_is_ncname((const xmlChar *)p, len))) {
+            (void)wssec_refuse(r->why, n == max ? WSSEC_LIMIT_NAMESPACES : WSSEC_SIGNATURE_MALFORMED, "PrefixList");
+            return WSSEC_RC_OK;
+        }
+        prefix[n] = (xmlChar *)wssec_arena_text(r->arena, p, len);
+        if (prefix[n++] == NULL) {
+            return WSSEC_RC_NOMEM;
+        }
+        p += len;
+    }
+    *out = n > 0 ? prefix : NULL;
+    return WSSEC_RC_OK;
+}
+
+/* Children of a method element that may hold InclusiveNamespaces (exclusive C14N) and nothing else. */
+static int read_c14n_content(const struct wssec_key_reader *r, const xmlNode *method, const struct wssec_c14n_alg *alg, xmlChar ***prefix)
+{
+    const xmlNode *child = wssec_first_element(method);
+    if (child == NULL) {
+        return WSSEC_RC_OK;
+    }
+    if (strcmp(alg->word, "exclusive") != 0 || !wssec_is(child, WSSEC_NS_EXC_C14N, "InclusiveNamespaces") || wssec_next_element(child) != NULL) {
+        return malformed(r, "a canonicalization has parameters that it does not know");
+    }
+    return read_prefixes(r, child, prefix);
+}
+
+static int read_c14n_method(const struct wssec_key_reader *r, const xmlNode *method, const struct wssec_c14n_alg **alg, xmlChar ***prefix)
+{
+    const char *uri = algorithm_of(r, method);
+    if (uri == NULL) {
+        return WSSEC_RC_OK;
+    }
+    *alg = wssec_c14n_by_uri(uri);
+    if (*alg == NULL) {
+        (void)wssec_refuse(r->why, WSSEC_ALGORITHM_FORBIDDEN, "canonicalization %.200s", uri);
+        return WSSEC_RC_OK;
+    }
+    judged(r, wssec_policy_c14n(r->policy, *alg), (*alg)->word, WSSEC_LEGACY_NONE);
+    return refused(r) ? WSSEC_RC_OK : read_c14n_content(r, method, *alg, prefix);
+}
+
+/* TransformationParameters of the STR-Transform: one CanonicalizationMethod. */
+static int read_str_parameters(const struct wssec_key_reader *r, const xmlNode *transform, struct wssec_reference *ref)
+{
+    const xmlNode *parameters = wssec_first_element(transform);
+    const xmlNode *method = wssec_first_element(parameters);
+    if (!wssec_is(parameters, WSSEC_NS_WSSE, "TransformationParameters") || wssec_next_element(parameters) != NULL ||
+        !wssec_is(method, WSSEC_NS_DS, "CanonicalizationMethod") || wssec_next_element(method) != NULL) {
+        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN, "STR-Transform needs TransformationParameters with one CanonicalizationMethod");
+        return WSSEC_RC_OK;
+    }
+    ref->str_transform = true;
+    return read_c14n_method(r, method, &ref->c14n, &ref->prefix);
+}
+
+/* [enveloped-signature] then one canonicalization or the STR-Transform; nothing behind it. */
+static int read_transform(const struct wssec_key_reader *r, const xmlNode *transform, struct wssec_reference *ref)
+{
+    const char *uri = algorithm_of(r, transform);
+    if (uri == NULL) {
+        return WSSEC_RC_OK;
+    }
+    if (ref->c14n == NULL && !ref->enveloped && strcmp(uri, T_ENVELOPED) == 0 && wssec_first_element(transform) == NULL) {
+        ref->enveloped = true;
+        return WSSEC_RC_OK;
+    }
+    if (ref->c14n == NULL && !ref->enveloped && strcmp(uri, T_STR) == 0) {
+        return read_str_parameters(r, transform, ref);
+    }
+    const struct wssec_c14n_alg *alg = wssec_c14n_by_uri(uri);
+    if (ref->c14n != NULL || alg == NULL) {
+        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN, "%.200s", uri);
+        return WSSEC_RC_OK;
+    }
+    ref->c14n = alg;
+    judged(r, wssec_policy_c14n(r->policy, alg), alg->word, WSSEC_LEGACY_NONE);
+    return refused(r) ? WSSEC_RC_OK : read_c14n_content(r, transform, alg, &ref->prefix);
+}
+
+static int read_transforms(const struct wssec_key_reader *r, const xmlNode *transforms, struct wssec_reference *ref)
+{
+    uint32_t n = 0;
+    for (const xmlNode *t = wssec_first_element(transforms); t != NULL; t = wssec_next_element(t)) {
+        if (!wssec_is(t, WSSEC_NS_DS, "Transform")) {
+            return malformed(r, "Transforms holds something that is no Transform");
+        }
+        if (++n > r->policy->limits.transforms) {
+            (void)wssec_refuse(r->why, WSSEC_LIMIT_TRANSFORMS, "more than %u transforms", r->policy->limits.transforms);
+            return WSSEC_RC_OK;
+        }
+        int rc = read_transform(r, t, ref);
+        if (rc != WSSEC_RC_OK || refused(r)) {
+            return rc;
+        }
+    }
+    if (ref->c14n == NULL) { /* XML-DSig: a node set that reaches the digest goes through inclusive C14N 1.0 */
+        ref->c14n = wssec_c14n_by_uri(T_C14N10);
+        judged(r, wssec_policy_c14n(r->policy, ref->c14n), "inclusive (no canonicalization named)", WSSEC_LEGACY_NONE);
+    }
+    return WSSEC_RC_OK;
+}
+
+static void resolve(const struct wssec_key_reader *r, struct wssec_reference *ref)
+{
+    const xmlChar *uri = ref->uri;
+    size_t n = uri != NULL && uri[0] == '#' ? strlen((const char *)uri + 1) : 0;
+    bool twice = false;
+    if (n == 0 || !wssec_is_ncname(uri + 1, n)) {
+        (void)wssec_refuse(r->why, WSSEC_REFERENCE_URI_FORBIDDEN, "URI \"%.100s\" is not of the form #id", uri != NULL ? (const char *)uri : "(none)");
+        return;
+    }
+    ref->target = wssec_ids_find(&r->message->ids, uri + 1, n, &twice);
+    if (twice) {
+        (void)wssec_refuse(r->why, WSSEC_DUPLICATE_ID, "two elements carry the referenced id \"%.64s\"", uri + 1);
+    } else if (ref->target == NULL) {
+        (void)wssec_refuse(r->why, WSSEC_REFERENCE_UNRESOLVED, "no element has the id \"%.64s\"", uri + 1);
+    }
+}
+
+static int read_digest(const struct wssec_key_reader *r, const xmlNode *method, const xmlNode *value, struct wssec_reference *ref)
+{
+    const char *uri = algorithm_of(r, method);
+    if (uri == NULL) {
+        return WSSEC_RC_OK;
+    }
+    ref->digest = wssec_digest_by_uri(uri);
+    if (ref->digest == NULL) {
+        unknown(r, uri);
+        return WSSEC_RC_OK;
+    }
+    enum wssec_legacy used = WSSEC_LEGACY_NONE;
+    judged(r, wssec_policy_digest(r->policy, ref->digest, r->at, &used), ref->digest->word, used);
+    if (refused(r)) {
+        return WSSEC_RC_OK;
+    }
+    int rc = WSSEC_RC_OK;
+    struct wssec_slice octets = wssec_base64_content(r->arena, value, sizeof ref->value, &rc);
+    if (rc != WSSEC_RC_OK) {
+        return rc;
+    }
+    if (octets.n != ref->digest->octets || wssec_first_element(method) != NULL) {
+        return malformed(r, "DigestValue has not the length of its digest, or DigestMethod has parameters");
+    }
+    memcpy(ref->value, octets.p, octets.n);
+    return WSSEC_RC_OK;
+}
+
+/* enveloped-signature may stand there, as node-soap writes it, but must have nothing to remove. */
+static bool holds(const xmlNode *outer, const xmlNode *inner)
+{
+    while (inner != NULL && inner != outer) {
+        inner = inner->parent;
+    }
+    return inner != NULL;
+}
+
+static int read_reference(const struct wssec_key_reader *r, const xmlNode *node, struct wssec_siginfo *s)
+{
+    if (s->n_reference == r->policy->limits.references || s->n_reference == WSSEC_MAX_REFERENCES) {
+        (void)wssec_refuse(r->why, WSSEC_LIMIT_REFERENCES, "more than %u references", s->n_reference);
+        return WSSEC_RC_OK;
+    }
+    struct wssec_reference *ref = &s->reference[s->n_reference++];
+    const xmlNode *n = wssec_first_element(node);
+    const xmlNode *transforms = NULL;
+    if (wssec_is(n, WSSEC_NS_DS, "Transforms")) {
+        transforms = n;
+        n = wssec_next_element(n);
+    }
+    const xmlNode *value = wssec_next_element(n);
+    const xmlChar *type = wssec_attr(node, NULL, "Type");
+    if (!wssec_is(n, WSSEC_NS_DS, "DigestMethod") || !wssec_is(value, WSSEC_NS_DS, "DigestValue") || wssec_next_element(value) != NULL) {
+        return malformed(r, "Reference is not Transforms, DigestMethod, DigestValue");
+    }
+    if (type != NULL && strcmp((const char *)type, TYPE_MANIFEST) == 0) {
+        return malformed(r, "a Reference to a Manifest");
+    }
+    ref->uri = wssec_attr(node, NULL, "URI");
+    int rc = read_transforms(r, transforms, ref);
+    if (rc == WSSEC_RC_OK && !refused(r)) {
+        rc = read_digest(r, n, value, ref);
+    }
+    if (rc != WSSEC_RC_OK || refused(r)) {
+        return rc;
+    }
+    resolve(r, ref);
+    if (refused(r)) {
+        return WSSEC_RC_OK;
+    }
+    if (ref->enveloped && holds(ref->target, s->node)) {
+        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN, "enveloped-signature on an element that holds the signature");
+    }
+    if (ref->str_transform && !wssec_is(ref->target, WSSEC_NS_WSSE, "SecurityTokenReference")) {
+        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN, "STR-Transform on %.64s", ref->target->name);
+    }
+    for (unsigned i = 0; i + 1 < s->n_reference; i++) {
+        if (s->reference[i].target == ref->target) {
+            return malformed(r, "two references to one element");
+        }
+    }
+    return WSSEC_RC_OK;
+}
+
+static int read_signature_method(const struct wssec_key_reader *r, const xmlNode *method, struct wssec_siginfo *s)
+{
+    const char *uri = algorithm_of(r, method);
+    if (uri == NULL) {
+        return WSSEC_RC_OK;
+    }
+    s->algorithm = wssec_signature_by_uri(uri);
+    if (s->algorithm == NULL) {
+        unknown(r, uri);
+        return WSSEC_RC_OK;
+    }
+    enum wssec_legacy used = WSSEC_LEGACY_NONE;
+    judged(r, wssec_policy_signature(r->policy, s->algorithm, r->at, &used), s->algorithm->word, used);
+    if (!refused(r) && wssec_first_element(method) != NULL) {
+        return malformed(r, "SignatureMethod has parameters");
+    }
+    return WSSEC_RC_OK;
+}
+
+static int read_signed_info(const struct wssec_key_reader *r, struct wssec_siginfo *s)
+{
+    const xmlNode *c14n = wssec_first_element(s->signed_info);
+    const xmlNode *method = wssec_next_element(c14n);
+    if (!wssec_is(c14n, WSSEC_NS_DS, "CanonicalizationMethod") || !wssec_is(method, WSSEC_NS_DS, "SignatureMethod")) {
+        return malformed(r, "SignedInfo does not begin with CanonicalizationMethod, SignatureMethod");
+    }
+    int rc = read_c14n_method(r, c14n, &s->c14n, &s->prefix);
+    if (rc == WSSEC_RC_OK && !refused(r)) {
+        rc = read_signature_method(r, method, s);
+    }
+    for (const xmlNode *n = wssec_next_element(method); n != NULL && rc == WSSEC_RC_OK && !refused(r); n = wssec_next_element(n)) {
+        if (!wssec_is(n, WSSEC_NS_DS, "Reference")) {
+            return malformed(r, "SignedInfo holds something that is no Reference");
+        }
+        rc = read_reference(r, n, s);
+    }
+    if (rc == WSSEC_RC_OK && !refused(r) && s->n_reference == 0) {
+        return malformed(r, "SignedInfo has no Reference");
+    }
+    return rc;
+}
+
+/* No comment, no processing instruction and no stray text anywhere below; elements with text hold nothing else. */
+static bool plain_below(const xmlNode *top)
+{
+    const xmlNode *n = top;
+    while (n != NULL) {
+        if (n->type != XML_ELEMENT_NODE && n->type != XML_TEXT_NODE && n->type != XML_CDATA_SECTION_NODE) {
+            return false;
+        }
+        if (n->type == XML_ELEMENT_NODE && wssec_first_element(n) != NULL && !wssec_element_content(n, false)) {
+            return false;
+        }
+        if (n->type == XML_ELEMENT_NODE && n->children != NULL) {
+            n = n->children;
+            continue;
+        }
+        while (n != top && n->next == NULL) {
+            n = n->parent;
+        }
+        n = n == top ? NULL : n->next;
+    }
+    return true;
+}
+
+int wssec_siginfo_read(const struct wssec_key_reader *r, xmlNodePtr signature, struct wssec_siginfo *out)
+{
+    memset(out, 0, sizeof *out);
+    out->node = signature;
+    out->signed_info = wssec_first_element(signature);
+    xmlNodePtr value = wssec_next_element(out->signed_info);
+    xmlNodePtr last = wssec_next_element(value);
+    if (!plain_below(signature)) {
+        return malformed(r, "a comment, a processing instruction or text stands inside the Signature");
+    }
+    if (!wssec_is(out->signed_info, WSSEC_NS_DS, "SignedInfo") || !wssec_is(value, WSSEC_NS_DS, "SignatureValue") ||
+        wssec_next_element(last) != NULL) {
+        return malformed(r, "Signature is not SignedInfo, SignatureValue, KeyInfo");
+    }
+    if (wssec_is(last, WSSEC_NS_DS, "KeyInfo")) {
+        out->key_info = last;
+    } else if (wssec_is(last, WSSEC_NS_WSSE, "SecurityTokenReference") &&
+               wssec_policy_legacy(r->policy, WSSEC_LEGACY_BARE_STR, r->at) == WSSEC_DATED_IN_FORCE) {
+        out->str = last;
+        *r->legacy |= 1u << WSSEC_LEGACY_BARE_STR;
+    } else if (wssec_is(last, WSSEC_NS_WSSE, "SecurityTokenReference")) {
+        (void)wssec_refuse(r->why, WSSEC_TOKEN_MALFORMED, "a SecurityTokenReference stands right in ds:Signature, without KeyInfo");
+        return WSSEC_RC_OK;
+    } else if (last != NULL) {
+        return malformed(r, "Signature holds something behind SignatureValue that is no KeyInfo");
+    }
+    int rc = read_signed_info(r, out);
+    if (rc != WSSEC_RC_OK || refused(r)) {
+        return rc;
+    }
+    out->value = wssec_base64_content(r->arena, value, SIGNATURE_VALUE_MAX, &rc);
+    if (rc == WSSEC_RC_OK && out->value.p == NULL) {
+        return malformed(r, "SignatureValue does not hold base64");
+    }
+    return rc;
+}

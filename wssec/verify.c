@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verify.c: the judgement of one message, step by step in a fixed order; the first cause decides. Only this file turns
+ * the absence of a refusal into a pass, and it does so at one place.
+ */
+#include <string.h>
+
+#include "wssec/cover.h"
+#include "wssec/times.h"
+#include "wssec/worker.h"
+
+#define FAULT_MAX ((size_t)65536)
+
+struct signature {            /* one ds:Signature of our header on its way */
+    struct wssec_siginfo info;
+    struct wssec_signer signer;
+    struct wssec_source source[WSSEC_MAX_REFERENCES];
+    uint8_t replay_key[32];
+};
+
+struct work {                 /* one call; in the arena */
+    struct wssec_judge judge;
+    struct wssec_security security;
+    struct wssec_timestamp timestamp;
+    struct signature *signature[WSSEC_SIGNATURES];
+    struct wssec_cover cover[WSSEC_SIGNATURES];
+    unsigned n;
+    unsigned decisive;
+    bool passed;              /* every step was taken and none refused */
+};
+
+static bool stopped(const struct work *k)
+{
+    return k->judge.why->reason != WSSEC_OK;
+}
+
+static void cut(char *out, size_t size, const char *text)
+{
+    size_t n = strlen(text);
+    n = n < size ? n : size - 1;
+    memcpy(out, text, n);
+    out[n] = '\0';
+}
+
+/* ---- steps ----------------------------------------------------------------------------------------------------- */
+
+/* The one door for a message without signature: a reply that says "fault", as the policy allows it. */
+static bool is_unsigned_fault(const struct work *k)
+{
+    const struct wssec_judge *j = &k->judge;
+    return (j->policy->allow & WSSEC_ALLOW_UNSIGNED_FAULTS) != 0 && j->input->response && j->input->http_status >= 400 &&
+           j->message->security == NULL && j->message->is_fault && j->message->scan.octets <= FAULT_MAX;
+}
+
+static int step_message(struct work *k)
+{
+    struct wssec_judge *j = &k->judge;
+    int rc = wssec_message_read(j->worker, j->input, j->policy, j->message, j->why);
+    j->verdict->soap = j->message->soap;
+    j->verdict->is_fault = j->message->is_fault;
+    j->verdict->security = j->message->security_at;
+    j->verdict->header = j->message->header_at;
+    if (rc == WSSEC_RC_OK && !stopped(k)) {
+        wssec_explain_add(j->explain, "message", true, "SOAP 1.%d, %zu octets, %zu ids", j->message->soap % 10, j->message->scan.octets, j->message->ids.n);
+    }
+    return rc;
+}
+
+static int step_security(struct work *k)
+{
+    struct wssec_judge *j = &k->judge;
+    struct wssec_security *s = &k->security;
+    if (j->message->security == NULL) {
+        (void)wssec_refuse(j->why, WSSEC_NO_SECURITY, "the message has no Security header of our role");
+        return WSSEC_RC_OK;
+    }
+    if (wssec_security_read(j->message, j->policy->limits.signatures, s, j->why) != 0) {
+        return WSSEC_RC_OK;
+    }
+    if (s->n_signature == 0) {
+        (void)wssec_refuse(j->why, s->encrypted != NULL ? WSSEC_NO_DECRYPTION_KEY : WSSEC_NO_SIGNATURE, "the Security header holds no readable Signature");
+        return WSSEC_RC_OK;
+    }
+    if (wssec_timestamp_read(s, &k->timestamp, j->why) == 0) {
+        wssec_explain_add(j->explain, "security", true, "our Security header holds %u Signature(s)%s", s->n_signature, s->timestamp != NULL ? " and a Timestamp" : "");
+    }
+    return WSSEC_RC_OK;
+}
+
+/* Shape and algorithms of every signature, before any cryptography. */
+static int step_shape(struct work *k)
+{
+    struct wssec_judge *j = &k->judge;
+    for (unsigned i = 0; i < k->security.n_signature; i++) {
+        struct signature *s = wssec_arena_take(&j->worker->arena, sizeof *s);
+        if (s == NULL) {
+            return WSSEC_RC_NOMEM;
+        }
+        int rc = wssec_siginfo_read(&j->reader, k->security.signature[i], &s->info);
+        if (rc != WSSEC_RC_OK || stopped(k)) {
+            return rc;
+        }
+        k->signature[k->n++] = s;
+        wssec_explain_add(j->explain, "signature-shape", true, "%s, %s, %u reference(s)", s->info.algorithm->word, s->info.c14n->word, s->info.n_reference);
+    }
+    if (k->security.encrypted_first) {
+        (void)wssec_refuse(j->why, WSSEC_NO_DECRYPTION_KEY, "%.32s stands before the Signature: the message is to be opened before it can be verified",
+                           k->security.encrypted->name);
+    } else if (k->security.encrypted != NULL) {
+        wssec_note(j->verdict, "encrypted-content");
+    }
+    return WSSEC_RC_OK;
+}
+
+static void show_references(struct work *k, const struct signature *s)
+{
+    struct wssec_verdict *v = k->judge.verdict;
+    v->n_reference = 0;
+    for (unsigned i = 0; i < s->info.n_reference && i < WSSEC_MAX_REFERENCES; i++) {
+        struct wssec_reference_result *r = &v->reference[v->n_reference++];
+        cut(r->uri, sizeof r->uri, (const char *)s->info.reference[i].uri);
+        cut(r->digest, sizeof r->digest, s->info.reference[i].digest->word);
+        r->judged = s->source[i].judged;
+        r->ok = s->source[i].ok;
+    }
+}
+
+static void show_signature(struct work *k, const struct signature *s)
+{
+    struct wssec_verdict *v = k->judge.verdict;
+    cut(v->algorithm, sizeof v->algorithm, s->info.algorithm->word);
+    cut(v->canonicalization, sizeof v->canonicalization, s->info.c14n->word);
+    v->key_reference = s->signer.name.hint.kind;
+    v->has_certificate = s->signer.matched != NULL;
+    if (v->has_certificate) {
+        wssec_certificate_fill(&v->certificate, s->signer.matched);
+    }
+    show_references(k, s);
+}
+
+/* What identifies this signature for the replay cache: the signer's key and what it signed, nothing that can be varied. */
+static int replay_key(struct work *k, struct signature *s)
+{
+    EVP_MD_CTX *md = k->judge.worker->md;
+    const cs_buf *text = &k->judge.worker->signed_info;
+    const struct wssec_entry *e = s->signer.matched;
+    if (EVP_DigestInit_ex(md, wssec_md("SHA256"), NULL) != 1 || EVP_DigestUpdate(md, e->spki_sha256, sizeof e->spki_sha256) != 1 ||
+        EVP_DigestUpdate(md, text->data, text->len) != 1 || EVP_DigestFinal_ex(md, s->replay_key, NULL) != 1) {
+        return WSSEC_RC_NOMEM;
+    }
+    return WSSEC_RC_OK;
+}
+
+static bool covers_timestamp(const struct work *k, const struct signature *s)
+{
+    for (unsigned i = 0; i < s->info.n_reference; i++) {
+        if (k->timestamp.node != NULL && s->info.reference[i].target == k->timestamp.node) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int step_signer(struct work *k, struct signature *s)
+{
+    struct wssec_judge *j = &k->judge;
+    int rc = wssec_signer_find(j, &s->info, &s->signer);
+    if (s->signer.unknown_successor) {
+        wssec_note(j->verdict, "unknown-successor");
+    }
+    if (rc != WSSEC_RC_OK || stopped(k)) {
+        show_signature(k, s);
+        return rc;
+    }
+    const struct wssec_entry *e = s->signer.matched;
+    wssec_explain_add(j->explain, "key-reference", true, "%s: %d candidate(s)", wssec_keyref_word(s->signer.name.hint.kind), s->signer.n);
+    wssec_explain_add(j->explain, "signed-info", true, "the signature over SignedInfo fits the key of %.64s#%u", e->alias, e->ordinal);
+    rc = replay_key(k, s);
+    if (rc == WSSEC_RC_OK) {
+        rc = wssec_signer_judge(j, &s->signer, covers_timestamp(k, s) ? k->timestamp.created : 0);
+    }
+    if (rc == WSSEC_RC_OK && !stopped(k)) {
+        wssec_explain_add(j->explain, "certificate", true, "%.64s#%u is %s and within its dates", e->alias, e->ordinal, wssec_state_word(e->state));
+    }
+    show_signature(k, s);
+    return rc;
+}
+
+static int step_references(struct work *k, struct signature *s)
+{
+    struct wssec_judge *j = &k->judge;
+    int rc = wssec_dom_references(j, &s->info, &s->signer, s->source);
+    show_references(k, s);
+    for (unsigned i = 0; i < s->info.n_reference && j->explain != NULL; i++) {
+        char path[128];
+        const struct wssec_reference *r = &s->info.reference[i];
+        if (s->source[i].judged) {
+            wssec_explain_add(j->explain, "reference", s->source[i].ok, "%.80s -> %s (line %ld): %s digest %s", r->uri, wssec_path(r->target, path, sizeof path),
+                              xmlGetLineNo(r->target), r->digest->word, s->source[i].ok ? "fits" : "differs");
+        }
+    }
+    return rc;
+}
+
+static int step_signatures(struct work *k)
+{
+    for (unsigned i = 0; i < k->n; i++) {
+        struct signature *s = k->signature[i];
+        int rc = step_signer(k, s);
+        if (rc == WSSEC_RC_OK && !stopped(k)) {
+            rc = step_references(k, s);
+        }
+        if (rc != WSSEC_RC_OK || stopped(k)) {
+            return rc;
+        }
+        k->cover[i] = (struct wssec_cover){&s->info, &s->signer, s->source};
+    }
+    return WSSEC_RC_OK;
+}
+
+static void step_coverage(struct work *k)
+{
+    struct wssec_judge *j = &k->judge;
+    if (wssec_cover_judge(j, &k->security, k->cover, k->n, &k->decisive) == 0) {
+        show_signature(k, k->signature[k->decisive]);
+        if (k->timestamp.node != NULL && wssec_covers(&k->cover[k->decisive], k->timestamp.node)) {
+            j->verdict->claimed = k->timestamp.created;
+        }
+    }
+    wssec_cover_report(j, &k->cover[k->decisive]);
+}
+
+static void step_time(struct work *k)
+{
+    struct wssec_judge *j = &k->judge;
+    if (wssec_timestamp_judge(j, &k->timestamp) == 0) {
+        wssec_explain_add(j->explain, "timestamp", true, k->timestamp.node != NULL ? "lifetime and age are within the policy" : "none, and none is demanded");
+    }
+}
+
+/* Last, so that only a message that passed everything else takes room in the cache. Every signature is claimed: a copy with
+ * one of two signatures removed is a replay too. */
+static void step_replay(struct work *k, const struct wssec_replay *c)
+{
+    struct wssec_judge *j = &k->judge;
+    struct wssec_verdict *v = j->verdict;
+    v->has_replay_key = true;
+    memcpy(v->replay_key, k->signature[k->decisive]->replay_key, sizeof v->replay_key);
+    v->replay_until = wssec_replay_until(j, &k->timestamp);
+    if (c == NULL || !j->when->replay || !j->policy->replay) {
+        return;
+    }
+    if (k->timestamp.node == NULL || v->claimed == 0) {
+        wssec_note(v, "no-freshness");
+    }
+    for (unsigned i = 0; i < k->n; i++) {
+        int outcome = c->claim(c->ctx, k->signature[i]->replay_key, v->replay_until);
+        if (outcome == 0) {
+            (void)wssec_refuse(j->why, WSSEC_REPLAY, "this signature was accepted before");
+            return;
+        }
+        if (outcome < 0) {
+            (void)wssec_refuse(j->why, WSSEC_REPLAY_STORE_UNAVAILABLE, "the replay store is full or out of reach");
+            return;
+        }
+    }
+    wssec_explain_add(j->explain, "replay", true, "not seen before");
+}
+
+static int run(struct work *k, const struct wssec_replay *c)
+{
+    int rc = step_message(k);
+    if (rc != WSSEC_RC_OK || stopped(k)) {
+        return rc;
+    }
+    if (is_unsigned_fault(k)) {
+        wssec_note(k->judge.verdict, "unsigned-fault");
+        k->passed = true;
+        return WSSEC_RC_OK;
+    }
+    static int (*const steps[])(struct work *) = {step_security, step_shape, step_signatures};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        rc = steps[i](k);
+        if (rc != WSSEC_RC_OK || stopped(k)) {
+            return rc;
+        }
+    }
+    static void (*const last[])(struct work *) = {step_coverage, step_time};
+    for (size_t i = 0; i < sizeof last / sizeof last[0]; i++) {
+        last[i](k);
+        if (stopped(k)) {
+            return WSSEC_RC_OK;
+        }
+    }
+    step_replay(k, c);
+    k->passed = !stopped(k);
+    return WSSEC_RC_OK;
+}
+
+/* ---- the call -------------------------------------------------------------------------------------------------- */
+
+static void begin(struct wssec_verdict *v, const struct wssec_policy *p, const struct wssec_when *t, const struct wssec_resolver *r)
+{
+    memset(v, 0, sizeof *v);
+    v->t = t->at;
+    v->time_source = t->source;
+    v->generation = r->generation;
+    v->engine = WSSEC_ENGINE_DOM;
+    cut(v->policy, sizeof v->policy, wssec_policy_name(p));
+}
+
+static void show_extras(struct work *k)
+{
+    struct wssec_verdict *v = k->judge.verdict;
+    for (enum wssec_legacy l = 0; l < WSSEC_LEGACIES; l++) {
+        if ((k->judge.legacy & 1u << l) != 0 && v->n_legacy < sizeof v->legacy / sizeof v->legacy[0]) {
+            cut(v->legacy[v->n_legacy++], sizeof v->legacy[0], wssec_legacy_word(l));
+        }
+    }
+    for (unsigned i = 0; i < k->n; i++) {
+        const struct wssec_slice *s = &k->signature[i]->info.value;
+        if (v->n_signature_values < sizeof v->signature_value_sha256 / sizeof v->signature_value_sha256[0] &&
+            EVP_Digest(s->p, s->n, v->signature_value_sha256[v->n_signature_values], NULL, wssec_md("SHA256"), NULL) == 1) {
+            v->n_signature_values++;
+        }
+    }
+    v->n_signatures = k->security.n_signature;
+}
+
+static int finish(struct work *k, int rc, struct wssec_refusal *why)
+{
+    struct wssec_verdict *v = k->judge.verdict;
+    if (rc == WSSEC_RC_NOMEM || rc == WSSEC_RC_INTERNAL) {
+        *why = (struct wssec_refusal){rc == WSSEC_RC_NOMEM ? WSSEC_OUT_OF_MEMORY : WSSEC_INTERNAL, ""};
+    } else if (why->reason == WSSEC_OK && !k->passed) {
+        rc = WSSEC_RC_INTERNAL;
+        *why = (struct wssec_refusal){WSSEC_INTERNAL, "a step was left out"};
+    }
+    show_extras(k);
+    v->reason = why->reason;
+    cut(v->detail, sizeof v->detail, why->detail);
+    switch (why->reason) {
+    case WSSEC_OK:
+        v->verdict = WSSEC_PASS;
+        break;
+    case WSSEC_OUT_OF_MEMORY:
+    case WSSEC_INTERNAL:
+    case WSSEC_ENGINE_DISAGREEMENT:
+        v->verdict = WSSEC_ERROR;
+        break;
+    default:
+        v->verdict = WSSEC_FAIL;
+        break;
+    }
+    wssec_explain_add(k->judge.explain, "verdict", why->reason == WSSEC_OK, "%s%s%s", wssec_reason_code(why->reason), why->detail[0] != '\0' ? ": " : "", why->detail);
+    return rc;
+}
+
+int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p, const struct wssec_when *t,
+                 const struct wssec_resolver *r, const struct wssec_replay *c, struct wssec_verdict *v, struct wssec_explain *x)
+{
+    struct wssec_refusal why = {WSSEC_OK, ""};
+    begin(v, p, t, r);
+    wssec_arena_reset(&w->arena);
+    struct work *k = wssec_arena_take(&w->arena, sizeof *k);
+    if (k == NULL) {
+        v->verdict = WSSEC_ERROR;
+        v->reason = WSSEC_OUT_OF_MEMORY;
+        return WSSEC_RC_NOMEM;
+    }
+    struct wssec_judge *j = &k->judge;
+    *j = (struct wssec_judge){.worker = w, .input = in, .policy = p, .when = t, .resolver = r, .message = &w->message, .why = &why, .verdict = v, .explain = x};
+    j->reader = (struct wssec_key_reader){&w->arena, &w->message, p, t->at, &j->legacy, &why};
+    int rc = finish(k, run(k, c), &why);
+    wssec_message_reset(&w->message);
+    return rc;
+}
