@@ -226,17 +226,6 @@ static bool split(struct http1 *p)
     return true;
 }
 
-static bool connection_has(const struct http1 *p, const char *token)
-{
-    for (size_t i = 0; p->known_count[HTTP1_F_CONNECTION] > 0 && i < p->n_field; i++) {
-        const struct http1_field *f = &p->field[i];
-        if (f->known == HTTP1_F_CONNECTION && http1_list_has(f->value, f->value_n, token, strlen(token))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* All rules hold: what the head means. */
 static void understand(struct http1 *p)
 {
@@ -247,8 +236,8 @@ static void understand(struct http1 *p)
     h->n_field = p->n_field;
     h->has_length = http1_declared(p, &h->length);
     h->chunked = p->known_count[HTTP1_F_TRANSFER_ENCODING] > 0;
-    h->keep_alive =
-        h->minor == 1 ? !connection_has(p, "close") : connection_has(p, "keep-alive") && !connection_has(p, "close");
+    h->keep_alive = h->minor == 1 ? !http1_connection_has(p, "close")
+                                  : http1_connection_has(p, "keep-alive") && !http1_connection_has(p, "close");
     h->expect_continue = h->minor == 1 && p->known_count[HTTP1_F_EXPECT] > 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http1_chunk.c: reads a chunk line: 1 to 16 hexadecimal digits, extensions of exact form (no blanks outside quotes),
- * CRLF. Parsers disagree most about blanks, signs and line ends here, so nothing of that kind goes through.
+ * http1_chunk.c: reads a chunk line: 1 to 16 hexadecimal digits, extensions of exact form (no blanks outside quotes,
+ * no backslash inside), CRLF. Parsers disagree most about blanks, signs, escapes and line ends here, so nothing of that
+ * kind goes through.
  */
 #include "gateway/http1_private.h"
 
@@ -14,7 +15,6 @@ enum state {
     EXT_VALUE_FIRST,
     EXT_TOKEN,
     EXT_QUOTED,
-    EXT_ESCAPED,
     EXT_BEHIND,
     LINE_FEED
 };
@@ -85,11 +85,8 @@ static enum http1_rule_id step_extension(struct http1_chunk_scan *s, char c)
     case EXT_QUOTED:
         if (c == '"') {
             s->state = EXT_BEHIND;
-        } else if (c == '\\') {
-            s->state = EXT_ESCAPED;
         }
-        return http1_is(c, HTTP1_VALUE) ? HTTP1_R_NONE : HTTP1_R_CHUNK_EXTENSION;
-    case EXT_ESCAPED: s->state = EXT_QUOTED; return http1_is(c, HTTP1_VALUE) ? HTTP1_R_NONE : HTTP1_R_CHUNK_EXTENSION;
+        return http1_is(c, HTTP1_VALUE) && c != '\\' ? HTTP1_R_NONE : HTTP1_R_CHUNK_EXTENSION;
     default: /* EXT_BEHIND */ return ext_next(s, c);
     }
 }

@@ -30,6 +30,17 @@ const struct http1_field *http1_known_field(const struct http1 *p, enum http1_kn
     return p->known_count[known] == 0 ? NULL : &p->field[p->known_first[known]];
 }
 
+bool http1_connection_has(const struct http1 *p, const char *token)
+{
+    for (size_t i = 0; p->known_count[HTTP1_F_CONNECTION] > 0 && i < p->n_field; i++) {
+        const struct http1_field *f = &p->field[i];
+        if (f->known == HTTP1_F_CONNECTION && http1_list_has(f->value, f->value_n, token, strlen(token))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool value_is(const struct http1_field *f, const char *text)
 {
     size_t n = strlen(text);
@@ -195,6 +206,12 @@ static bool until_close(const struct http1 *p)
            p->known_count[HTTP1_F_CONTENT_LENGTH] == 0 && p->known_count[HTTP1_F_TRANSFER_ENCODING] == 0;
 }
 
+/* Nothing could follow such a 1xx. */
+static bool interim_last(const struct http1 *p)
+{
+    return p->scan.status < 200 && (p->scan.minor == 0 || http1_connection_has(p, "close"));
+}
+
 #define ON(kind) HTTP1_ON_##kind
 #define RULE(id, number, on, status, reason, broken, text, example)                                                    \
     [HTTP1_R_##id] = {number, ON(on), status, WSSEC_##reason, broken, text, example}
@@ -279,6 +296,8 @@ const struct http1_rule http1_rule[HTTP1_R_COUNT] = {
          POST("Content-Encoding: gzip\r\nContent-Length: 1\r\n", "x")),
     RULE(SWITCH, 17, RESPONSE, 502, UPSTREAM_FRAMING, switching, "101 to a request without Upgrade",
          "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
+    RULE(INTERIM_LAST, 17, RESPONSE, 502, UPSTREAM_FRAMING, interim_last, "1xx of HTTP/1.0 or with Connection: close",
+         "HTTP/1.0 100 Continue\r\n\r\n"),
     RULE(BODILESS, 17, RESPONSE, 502, UPSTREAM_FRAMING, bodiless, "body on 1xx or 204",
          "HTTP/1.1 204 No Content\r\nContent-Length: 1\r\n\r\nx"),
     RULE(UNTIL_CLOSE, 17, RESPONSE, 502, UPSTREAM_FRAMING, until_close, "neither Content-Length nor chunked",

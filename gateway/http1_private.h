@@ -122,6 +122,7 @@ enum http1_rule_id {
     HTTP1_R_EXPECT,
     HTTP1_R_CONTENT_CODED,
     HTTP1_R_SWITCH,
+    HTTP1_R_INTERIM_LAST,
     HTTP1_R_BODILESS,
     HTTP1_R_UNTIL_CLOSE,
     /* tests that wait for the choice of the route: http1_check_content() */
@@ -154,6 +155,8 @@ extern const struct http1_rule http1_rule[HTTP1_R_COUNT];
 enum http1_rule_id http1_policy(const struct http1 *p, enum http1_rule_id from, enum http1_rule_id to);
 /** Content-Length of the head. @return false: none. Valid behind HTTP1_R_LENGTH_VALUE. */
 bool http1_declared(const struct http1 *p, uint64_t *length);
+/** Whether a Connection field lists the token. */
+bool http1_connection_has(const struct http1 *p, const char *token);
 /** Digits only, below 2^63. */
 bool http1_digits(const char *s, size_t n, uint64_t *value);
 

@@ -46,7 +46,7 @@ static const struct accepted accepted_table[] = {
      "expect=0|Host=a|Content-Length=0000000000000000000000000000005](hello).$"},
     {HTTP1_REQUEST, "",
      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \tChunked "
-     "\r\n\r\n5\r\nhello\r\n0000000000000006;a;b=c;d=\"e \\\" ;\"\r\n world\r\n0;x\r\nA: 1\r\nB:\r\n\r\n",
+     "\r\n\r\n5\r\nhello\r\n0000000000000006;a;b=c;d=\"e , ;\"\r\n world\r\n0;x\r\nA: 1\r\nB:\r\n\r\n",
      "[POST / /?- h=a 0 1.1 len=0/0 chunked=1 keep=1 expect=0|Host=a|Transfer-Encoding=Chunked](hello world).$"},
     {HTTP1_REQUEST, "", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
      "[POST / /?- h=a 0 1.1 len=0/0 chunked=1 keep=1 expect=0|Host=a|Transfer-Encoding=chunked].$"},
