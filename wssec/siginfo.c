@@ -214,7 +214,8 @@ static int read_digest(const struct wssec_key_reader *r, const xmlNode *method, 
         return WSSEC_RC_OK;
     }
     enum wssec_legacy used = WSSEC_LEGACY_NONE;
-    judged(r, wssec_policy_digest(r->policy, ref->digest, r->at, &used), ref->digest->word, used);
+    enum wssec_reason reason = wssec_policy_digest(r->policy, ref->digest, r->at, &used);
+    judged(r, reason, ref->digest->word, used);
     if (refused(r)) {
         return WSSEC_RC_OK;
     }
@@ -298,7 +299,8 @@ static int read_signature_method(const struct wssec_key_reader *r, const xmlNode
         return WSSEC_RC_OK;
     }
     enum wssec_legacy used = WSSEC_LEGACY_NONE;
-    judged(r, wssec_policy_signature(r->policy, s->algorithm, r->at, &used), s->algorithm->word, used);
+    enum wssec_reason reason = wssec_policy_signature(r->policy, s->algorithm, r->at, &used);
+    judged(r, reason, s->algorithm->word, used);
     if (!refused(r) && wssec_first_element(method) != NULL) {
         return malformed(r, "SignatureMethod has parameters");
     }
