@@ -77,35 +77,60 @@ static bool is_control(char c)
     return ((unsigned char)c < 0x20 && !is_blank(c)) || c == 0x7f;
 }
 
+/* Behind a token that is none: go on at what ends the line, most likely the end of the statement. */
+static void skip_line(struct conf_lexer *x)
+{
+    const char *eol = memchr(x->p, '\n', (size_t)(x->end - x->p));
+    const char *last = eol != NULL ? eol : x->end;
+    while (last > x->p && is_blank(last[-1])) {
+        last--;
+    }
+    x->p = last > x->p && is_mark(last[-1]) ? last - 1 : last;
+}
+
+/* Octets that no text has: the rest of the file is not looked at. */
+static void not_text(struct conf_lexer *x)
+{
+    conf_error_at(x->report, place(x, x->p), "octet 0x%02x: not a text file", (unsigned)(unsigned char)*x->p);
+    x->p = x->end;
+}
+
 /* A string in quotes; '\' stands before a quote or another '\', nowhere else. */
 static struct conf_token string(struct conf_lexer *x)
 {
     struct conf_place at = place(x, x->p);
     char quote = *x->p++;
+    const char *start = x->p;
     cs_buf text = CS_BUF_INIT;
     struct conf_token t = token(CONF_BAD, NULL, at);
     while (x->p < x->end && *x->p != quote) {
-        if (*x->p == '\n' || is_control(*x->p)) {
-            conf_error_at(x->report, at, *x->p == '\n' ? "the string is not closed on its line; a %c is missing"
-                                                       : "the string that begins with %c holds a control character", quote);
+        if (*x->p == '\n') {
+            break;
+        }
+        if (is_control(*x->p)) {
+            not_text(x);
             goto out;
         }
         if (*x->p == '\\') {
             x->p++;
             if (x->p == x->end || (*x->p != '\\' && *x->p != '"' && *x->p != '\'')) {
                 conf_error_at(x->report, place(x, x->p - 1), "a backslash stands only before a quote or a backslash; write \\\\");
+                skip_line(x);
                 goto out;
             }
         }
         cs_buf_addc(&text, *x->p++);
     }
-    if (x->p == x->end) {
-        conf_error_at(x->report, at, "the string is not closed; a %c is missing", quote);
+    if (x->p == x->end || *x->p == '\n') {
+        conf_error_at(x->report, at, "the string is not closed on its line; a %c is missing", quote);
+        x->p = start;
+        skip_line(x);
         goto out;
     }
     x->p++;
     if (x->p < x->end && !is_blank(*x->p) && !is_mark(*x->p)) {
         conf_error_at(x->report, place(x, x->p), "a blank or ';' is missing behind the string");
+        skip_line(x);
         goto out;
     }
     const char *copy = text.failed ? NULL : conf_text(x->tree, text.data, text.len);
@@ -121,12 +146,12 @@ static struct conf_token word(struct conf_lexer *x)
     const char *start = x->p;
     while (x->p < x->end && !is_blank(*x->p) && !is_mark(*x->p)) {
         if (is_control(*x->p)) {
-            conf_error_at(x->report, place(x, x->p), "octet 0x%02x: not a text file", (unsigned)(unsigned char)*x->p);
-            x->p = x->end;
+            not_text(x);
             return token(CONF_BAD, NULL, at);
         }
         if (*x->p == '"') {
             conf_error_at(x->report, place(x, x->p), "a quote inside a word; quote the whole of it");
+            skip_line(x);
             return token(CONF_BAD, NULL, at);
         }
         x->p++;
