@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * accesslog.h: ready-made lines to a file by a thread of their own. Loops never wait for a disk: what finds the bounded
+ * ring full is counted and dropped.
+ */
+#ifndef GW_ACCESSLOG_H
+#define GW_ACCESSLOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct accesslog;
+
+/** @param path "-": standard output; NULL: off @param ring lines that may wait @return owned by the caller, NULL with e filled */
+struct accesslog *accesslog_new(const char *path, unsigned ring, cs_error *e);
+/** Write what waits (at most 2 s), then free. NULL is allowed. */
+void accesslog_free(struct accesslog *log);
+/** Any thread; takes line (malloc'ed, without newline). */
+void accesslog_add(struct accesslog *log, char *line);
+/** Nobody reads the lines: callers need not make them. */
+bool accesslog_off(const struct accesslog *log);
+/** Open the file anew, perhaps another one (reload, logrotate). On an error the old one stays. @return 0, or -1 with e filled */
+int accesslog_reopen(struct accesslog *log, const char *path, cs_error *e) CS_MUST_CHECK;
+uint64_t accesslog_dropped(const struct accesslog *log);
+
+#endif

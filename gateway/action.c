@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* action.c: see action.h. */
+#include "gateway/action.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "gateway/gateway_private.h"
+#include "resolver/resolver.h"
+
+struct job *job_new(struct loop *home, struct exchange *ex, bool response)
+{
+    struct job *j = calloc(1, sizeof *j);
+    if (j == NULL) {
+        return NULL;
+    }
+    j->gateway = home->gateway;
+    j->home = home;
+    j->exchange = ex;
+    j->response = response;
+    j->reason = WSSEC_INTERNAL;
+    return j;
+}
+
+static void output_clear(struct output *o)
+{
+    for (size_t i = 0; i < o->n_held; i++) {
+        free(o->held[i]);
+    }
+    free(o->held);
+    free(o->piece);
+    *o = (struct output){0};
+}
+
+void job_free(struct job *j)
+{
+    if (j == NULL) {
+        return;
+    }
+    body_clear(&j->body, &j->home->chunks, &j->gateway->memory);
+    output_clear(&j->output);
+    if (j->newest != NULL) {
+        ks_snapshot_release(j->newest);
+    }
+    runtime_unref(j->runtime);
+    free(j->content_type);
+    free(j->confirm);
+    free(j);
+}
+
+/* ---- output --------------------------------------------------------------------------------------------------- */
+
+static bool inside_body(const struct job *j, const uint8_t *p)
+{
+    for (const struct chunk *c = j->body.first; c != NULL; c = c->next) {
+        if (p >= (const uint8_t *)c->data && p < (const uint8_t *)c->data + c->n) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < j->output.n_held; i++) {
+        if (p == j->output.held[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A piece that the worker lends only until its next call becomes the job's own. */
+static const uint8_t *piece_own(struct job *j, const struct wssec_slice *s)
+{
+    struct output *o = &j->output;
+    uint8_t *copy = malloc(s->n);
+    uint8_t **held = copy != NULL ? reallocarray(o->held, o->n_held + 1, sizeof *held) : NULL;
+    if (held == NULL) {
+        free(copy);
+        return NULL;
+    }
+    memcpy(copy, s->p, s->n);
+    o->held = held;
+    o->held[o->n_held++] = copy;
+    return copy;
+}
+
+/* Replace the message of the job by what an action made of it. Held memory stays until the end: pieces may point there. */
+static int output_take(struct job *j, const struct wssec_output *made)
+{
+    struct wssec_slice *piece = calloc(made->n_piece > 0 ? made->n_piece : 1, sizeof *piece);
+    if (piece == NULL) {
+        return -1;
+    }
+    uint64_t octets = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < made->n_piece; i++) {
+        if (made->piece[i].n == 0) {
+            continue;
+        }
+        piece[n] = made->piece[i];
+        if (!inside_body(j, piece[n].p) && (piece[n].p = piece_own(j, &made->piece[i])) == NULL) {
+            free(piece);
+            return -1;
+        }
+        octets += piece[n++].n;
+    }
+    free(j->output.piece);
+    j->output.piece = piece;
+    j->output.n_piece = n;
+    j->output.octets = octets;
+    return 0;
+}
+
+/* The message as received. */
+static int output_received(struct job *j)
+{
+    struct wssec_slice *piece = calloc(j->body.n_chunk > 0 ? j->body.n_chunk : 1, sizeof *piece);
+    if (piece == NULL) {
+        return -1;
+    }
+    free(j->output.piece);
+    j->output.piece = piece;
+    j->output.n_piece = body_slices(&j->body, piece);
+    j->output.octets = j->body.octets;
+    return 0;
+}
+
+static struct wssec_input input_of(const struct job *j, struct wssec_slice *confirm)
+{
+    struct wssec_input in = {.slice = j->output.piece,
+                             .n_slice = j->output.n_piece,
+                             .content_type = j->content_type,
+                             .response = j->response,
+                             .http_status = j->http_status};
+    if (j->response && j->confirm != NULL) {
+        *confirm = (struct wssec_slice){j->confirm, j->confirm_n};
+        in.confirm = confirm;
+        in.n_confirm = 1;
+    }
+    return in;
+}
+
+/* ---- actions -------------------------------------------------------------------------------------------------- */
+
+static void job_fail(struct job *j, enum wssec_reason reason, const char *detail)
+{
+    j->reason = reason;
+    snprintf(j->detail, sizeof j->detail, "%s", detail);
+}
+
+static enum wssec_reason reason_of_rc(int rc)
+{
+    return rc == WSSEC_RC_NOMEM ? WSSEC_OUT_OF_MEMORY : WSSEC_INTERNAL;
+}
+
+static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_actions *a, cs_time now)
+{
+    struct wssec_policy *policy = j->response ? j->route->response_policy : j->route->request_policy;
+    struct wssec_when when = {now, now, WSSEC_TIME_NOW, true, true};
+    struct wssec_resolver keys;
+    struct resolver source;
+    struct wssec_replay replay = replay_local_interface(j->gateway->replay);
+    struct wssec_slice confirm;
+    struct wssec_input in = input_of(j, &confirm);
+    resolver_init(&keys, &source, j->newest, a->partner, NULL);
+    int rc = wssec_verify(w, &in, policy, &when, &keys, &replay, &j->verdict, NULL);
+    struct wssec_verdict *v = &j->verdict;
+    j->judged = true;
+    if (rc != WSSEC_RC_OK) {
+        v->verdict = WSSEC_ERROR;
+        v->reason = v->reason != WSSEC_OK ? v->reason : reason_of_rc(rc);
+    } else if (v->verdict == WSSEC_PASS && j->response && j->request_id[0] != '\0' && v->relates_to[0] != '\0' &&
+               strcmp(v->relates_to, j->request_id) != 0) {
+        v->verdict = WSSEC_FAIL;
+        v->reason = WSSEC_RELATES_TO_MISMATCH;
+        snprintf(v->detail, sizeof v->detail, "the signed wsa:RelatesTo names another request");
+    }
+    bool pass = v->verdict == WSSEC_PASS;
+    bool monitored = !pass && v->verdict == WSSEC_FAIL && gw_actions_monitor(a, now);
+    if (v->has_certificate && (pass || !monitored)) {
+        ks_use(j->gateway->live, v->certificate.alias, v->certificate.ordinal, pass, now);
+    }
+    if (!pass) {
+        job_fail(j, v->reason != WSSEC_OK ? v->reason : WSSEC_INTERNAL, v->detail);
+        j->monitored = monitored;
+    }
+    return pass;
+}
+
+static bool act_remove(struct job *j, struct wssec_worker *w)
+{
+    struct wssec_output made;
+    struct wssec_slice confirm;
+    struct wssec_input in = input_of(j, &confirm);
+    int rc = wssec_remove_header(w, &in, &j->verdict, &made);
+    if (rc != WSSEC_RC_OK) {
+        job_fail(j, reason_of_rc(rc), "the Security header cannot be removed");
+        return false;
+    }
+    if (output_take(j, &made) != 0) {
+        job_fail(j, WSSEC_OUT_OF_MEMORY, "");
+        return false;
+    }
+    return true;
+}
+
+static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_actions *a, cs_time now)
+{
+    struct wssec_when when = {now, now, WSSEC_TIME_NOW, true, true};
+    struct wssec_recipe recipe = {.part = (const char *const *)a->part,
+                                  .n_part = a->n_part,
+                                  .key_reference = a->key_reference,
+                                  .ttl = a->ttl};
+    struct wssec_resolver keys;
+    struct resolver source;
+    struct wssec_output made;
+    struct wssec_verdict v;
+    struct wssec_slice confirm;
+    struct wssec_input in = input_of(j, &confirm);
+    memset(&v, 0, sizeof v);
+    resolver_init(&keys, &source, j->runtime->snapshot, NULL, a->sign_alias);
+    int rc = wssec_sign(w, &in, &recipe, &when, &keys, &made, &v);
+    if (rc != WSSEC_RC_OK || v.verdict != WSSEC_PASS) {
+        job_fail(j, rc == WSSEC_RC_OK && v.reason != WSSEC_OK ? v.reason : reason_of_rc(rc), v.detail);
+        if (!j->judged) {
+            j->verdict = v;
+            j->judged = true;
+        }
+        return false;
+    }
+    struct wssec_slice value = wssec_signature_value(w);
+    j->confirm = malloc(value.n > 0 ? value.n : 1);
+    if (j->confirm == NULL || output_take(j, &made) != 0) {
+        job_fail(j, WSSEC_OUT_OF_MEMORY, "");
+        return false;
+    }
+    memcpy(j->confirm, value.p, value.n);
+    j->confirm_n = value.n;
+    snprintf(j->signed_with, sizeof j->signed_with, "%s#%u", v.certificate.alias, v.certificate.ordinal);
+    ks_use(j->gateway->live, v.certificate.alias, v.certificate.ordinal, true, now);
+    if (j->request_id[0] == '\0') {
+        cs_copy(j->request_id, sizeof j->request_id, v.message_id);
+    }
+    return true;
+}
+
+void action_run(struct job *j, struct wssec_worker *w)
+{
+    const struct gw_actions *a = j->response ? &j->route->conf->response : &j->route->conf->request;
+    cs_time now = cs_clock_now();
+    if (output_received(j) != 0) {
+        job_fail(j, WSSEC_OUT_OF_MEMORY, "");
+        return;
+    }
+    if (a->partner != NULL && !act_verify(j, w, a, now)) {
+        return;
+    }
+    if (a->partner != NULL && !j->response) {
+        cs_copy(j->request_id, sizeof j->request_id, j->verdict.message_id);
+    }
+    if (a->remove_header && !act_remove(j, w)) {
+        return;
+    }
+    if (a->sign_alias != NULL && !act_sign(j, w, a, now)) {
+        return;
+    }
+    j->reason = WSSEC_OK;
+}

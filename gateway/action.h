@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * action.h: what is done with one message between its last octet and its way on, in the order verify,
+ * remove-security-header, sign. A job carries everything that this needs, so that a worker touches no exchange:
+ * when the exchange gives up meanwhile, the late answer is thrown away with the job.
+ */
+#ifndef GW_ACTION_H
+#define GW_ACTION_H
+
+#include <stdatomic.h>
+
+#include "gateway/body.h"
+#include "gateway/mailbox.h"
+#include "gateway/queue.h"
+#include "gateway/runtime.h"
+
+struct exchange;
+
+/** The message as it goes on: pieces that point into the job's body or into memory that the job holds. */
+struct output {
+    struct wssec_slice *piece;
+    size_t n_piece, cap_piece;
+    uint64_t octets;
+    uint8_t **held;
+    size_t n_held;
+};
+
+struct job {
+    struct mail mail;             /**< the way back */
+    struct queue_item item;       /**< the way to a worker */
+    struct gateway *gateway;
+    struct loop *home;
+    struct exchange *exchange;    /**< home's thread only; NULL: nobody waits any more */
+    bool response;
+    struct runtime *runtime;      /**< reference: routes, policies, snapshot for signing */
+    const struct plan_route *route;
+    const ks_snapshot *newest;    /**< reference: the newest when the message was complete, for verification */
+    struct body body;             /**< owned while the job is away and afterwards */
+    char *content_type;           /**< NULL: none was sent */
+    int http_status;              /**< of a reply */
+    char request_id[256];         /**< wsa:MessageID of the request, "" none */
+    uint8_t *confirm;             /**< SignatureValue: of our request's signature; for a reply: to be confirmed */
+    size_t confirm_n;
+    _Atomic int64_t begun_us;     /**< 0: waits in the queue */
+    int64_t ended_us;
+    /* result */
+    enum wssec_reason reason;     /**< OK: the output may go on */
+    char detail[384];
+    struct wssec_verdict verdict; /**< of the verification, or of the refused signature */
+    bool judged;                  /**< verdict is filled by wssec */
+    bool monitored;               /**< refused, but only logged: the received octets go on */
+    char signed_with[KS_WORD + 12];
+    struct output output;
+};
+
+/** @return owned by the caller (job_free), NULL: no memory */
+struct job *job_new(struct loop *home, struct exchange *ex, bool response);
+/** Home's thread. NULL is allowed. */
+void job_free(struct job *j);
+/** Worker thread: all actions of the job's direction. Fills the result; fails closed. */
+void action_run(struct job *j, struct wssec_worker *w);
+
+#endif

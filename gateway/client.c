@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* client.c: see client.h. */
+#include "gateway/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gateway/exchange.h"
+#include "gateway/gateway_private.h"
+#include "gateway/listener.h"
+
+/* Octets of later requests that wait before reading stops. */
+#define REST_LIMIT ((size_t)65536)
+/* A reply sent before the request was read whole would be lost in a reset: read on for a while before the close. */
+#define LINGER_MS 1000
+#define LINGER_OCTETS ((size_t)4 << 20)
+
+static struct client *client_of(struct conn *conn)
+{
+    return (struct client *)conn;
+}
+
+void client_close(struct client *c)
+{
+    conn_close(&c->conn);
+}
+
+static void client_linger(struct client *c)
+{
+    cs_buf_free(&c->rest);
+    if (c->ended) {
+        client_close(c);
+        return;
+    }
+    shutdown(c->conn.fd, SHUT_WR);
+    c->lingering = true;
+    timer_set(&c->conn.timer, LINGER_MS);
+    if (conn_read(&c->conn, true) != 0) {
+        client_close(c);
+    }
+}
+
+/* Give octets to the exchange; what belongs to a later request waits. */
+static void client_feed(struct client *c, const char *p, size_t n)
+{
+    if (c->exchange == NULL) {
+        c->exchange = exchange_new(c);
+        if (c->exchange == NULL) {
+            cs_log(CS_LOG_ERROR, "out-of-memory", "no memory for an exchange", CS_STR("client", c->address));
+            client_close(c);
+            return;
+        }
+    }
+    size_t used = exchange_input(c->exchange, p, n);
+    if (used < n && !c->lingering && c->conn.fd >= 0) {
+        if (cs_buf_add(&c->rest, p + used, n - used) != 0) {
+            client_close(c);
+            return;
+        }
+        if (c->rest.len >= REST_LIMIT) {
+            conn_read(&c->conn, false);
+        }
+    }
+}
+
+static void client_data(struct conn *conn, const char *p, size_t n)
+{
+    struct client *c = client_of(conn);
+    c->fresh = false;
+    if (c->lingering) {
+        c->lingered += n;
+        if (c->lingered > LINGER_OCTETS) {
+            client_close(c);
+        }
+        return;
+    }
+    if (c->rest.len > 0 || c->resume.waiting) {
+        if (cs_buf_add(&c->rest, p, n) != 0) {
+            client_close(c);
+        } else if (c->rest.len >= REST_LIMIT) {
+            conn_read(conn, false);
+        }
+        return;
+    }
+    client_feed(c, p, n);
+}
+
+/* The next request has been received behind the one that is over now. */
+static void client_resume(struct task *t)
+{
+    struct client *c = (struct client *)((char *)t - offsetof(struct client, resume));
+    if (c->conn.fd < 0 || c->lingering || c->exchange != NULL) {
+        return;
+    }
+    cs_buf rest = c->rest;
+    c->rest = (cs_buf)CS_BUF_INIT;
+    if (rest.len > 0) {
+        client_feed(c, rest.data, rest.len);
+    }
+    cs_buf_free(&rest);
+    if (c->conn.fd >= 0 && !c->ended && !c->lingering && c->rest.len < REST_LIMIT && conn_read(&c->conn, true) != 0) {
+        client_close(c);
+    }
+}
+
+void client_exchange_over(struct client *c, bool keep)
+{
+    c->exchange = NULL;
+    conn_drop_output(&c->conn);
+    if (c->conn.fd < 0) {
+        return;
+    }
+    if (!keep) {
+        client_linger(c);
+        return;
+    }
+    if (c->ended && c->rest.len == 0) {
+        client_close(c);
+        return;
+    }
+    struct runtime *rt = gateway_runtime(c->conn.loop->gateway);
+    timer_set(&c->conn.timer, rt->plan->config->timeouts.keep_alive);
+    runtime_unref(rt);
+    if (c->rest.len > 0) {
+        loop_later(c->conn.loop, &c->resume);
+    } else {
+        cs_buf_free(&c->rest);
+    }
+}
+
+static void client_drained(struct conn *conn)
+{
+    struct client *c = client_of(conn);
+    if (c->exchange != NULL) {
+        exchange_client_drained(c->exchange);
+    }
+}
+
+static void client_progress(struct conn *conn)
+{
+    struct client *c = client_of(conn);
+    if (c->exchange != NULL) {
+        exchange_client_progress(c->exchange);
+    }
+}
+
+static void client_connected(struct conn *conn, int err)
+{
+    (void)conn;
+    (void)err;
+}
+
+static void client_ended(struct conn *conn, int err)
+{
+    struct client *c = client_of(conn);
+    (void)err;
+    c->ended = true;
+    if (c->exchange != NULL) {
+        exchange_event(c->exchange, ON_GONE);
+    } else if (c->rest.len == 0 || c->lingering) {
+        client_close(c);
+    }
+}
+
+static void client_timeout(struct conn *conn)
+{
+    struct client *c = client_of(conn);
+    if (c->exchange != NULL) {
+        exchange_event(c->exchange, ON_TIMER);
+    } else {
+        client_close(c);
+    }
+}
+
+static void client_destroy(struct conn *conn)
+{
+    struct client *c = client_of(conn);
+    struct loop *loop = conn->loop;
+    if (c->next != NULL) {
+        c->next->place = c->place;
+    }
+    *c->place = c->next;
+    loop->n_client--;
+    atomic_fetch_sub(&loop->gateway->clients, 1);
+    listening_unref(c->listening);
+    cs_buf_free(&c->rest);
+    free(c);
+    if (loop->accept_again.due_us != 0) {
+        timer_set(&loop->accept_again, 0);
+    }
+}
+
+static const struct conn_ops client_ops = {client_data,  client_drained, client_progress, client_connected,
+                                           client_ended, client_timeout, client_destroy};
+
+int client_accept(struct loop *loop, struct listening *l, const struct runtime *rt, int fd, const struct gw_address *peer)
+{
+    struct client *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        return -1;
+    }
+    conn_init(&c->conn, loop, fd, &client_ops);
+    if (conn_read(&c->conn, true) != 0) {
+        free(c);
+        return -1;
+    }
+    c->resume.run = client_resume;
+    c->listening = listening_ref(l);
+    c->accepted_us = cs_clock_mono_us();
+    c->fresh = true;
+    memcpy(c->address, peer->text, sizeof c->address);
+    c->next = loop->client;
+    c->place = &loop->client;
+    if (c->next != NULL) {
+        c->next->place = &c->next;
+    }
+    loop->client = c;
+    loop->n_client++;
+    loop->counters.connections++;
+    atomic_fetch_add(&loop->gateway->clients, 1);
+    timer_set(&c->conn.timer, rt->plan->config->timeouts.head);
+    return 0;
+}

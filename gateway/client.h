@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client.h: one client connection: idle, or with the one exchange that is in flight on it; octets of requests behind it
+ * wait here (pipelining: strictly in order). An idle client holds no parser and no buffer.
+ */
+#ifndef GW_CLIENT_H
+#define GW_CLIENT_H
+
+#include "base/buffer.h"
+#include "gateway/config.h"
+#include "gateway/conn.h"
+
+struct exchange;
+struct listening;
+struct runtime;
+
+struct client {
+    struct conn conn; /**< first: conn_ops hand it back */
+    struct client *next, **place;
+    struct listening *listening; /**< reference */
+    struct exchange *exchange;   /**< NULL: idle */
+    struct task resume;
+    cs_buf rest;                 /**< octets behind the request in flight */
+    char address[64];
+    int64_t accepted_us;
+    bool fresh;                  /**< nothing was received yet */
+    bool ended;                  /**< the peer closed its side */
+    bool lingering;              /**< our last reply is out; what still comes is thrown away */
+    size_t lingered;
+};
+
+/** Take fd. @return 0, or -1: fd is still the caller's */
+int client_accept(struct loop *loop, struct listening *l, const struct runtime *rt, int fd, const struct gw_address *peer) __attribute__((warn_unused_result));
+/** The exchange is over. keep: the connection may carry another one; else the reply is let out and the connection closed. */
+void client_exchange_over(struct client *c, bool keep);
+/** Close without further ado. */
+void client_close(struct client *c);
+
+#endif

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.c: life of a configuration, addresses and URLs, and the second pass of --check: what names refer to. */
+#include "gateway/config.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+struct gw_config *gw_config_new(void)
+{
+    struct gw_config *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        return NULL;
+    }
+    c->timeouts = (struct gw_timeouts){.head = 10000,
+                                       .body_idle = 30000,
+                                       .keep_alive = 60000,
+                                       .work = 10000,
+                                       .write_idle = 30000,
+                                       .drain_delay = 0,
+                                       .drain = 120000,
+                                       .body_rate = 1024};
+    c->limits = (struct http1_limits)HTTP1_LIMITS_DEFAULT;
+    c->connections = 10000;
+    c->memory = UINT64_C(1) << 30;
+    c->replay_entries = UINT64_C(1) << 20;
+    c->ring = 8192;
+    c->access_log = strdup("-");
+    if (c->access_log == NULL) {
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+static void actions_clear(struct gw_actions *a)
+{
+    free(a->verify_at.file);
+    free(a->sign_at.file);
+    free(a->partner);
+    free(a->sign_alias);
+    for (size_t i = 0; i < a->n_part; i++) {
+        free(a->part[i]);
+    }
+    free(a->part);
+}
+
+void gw_upstream_free(struct gw_upstream *u)
+{
+    if (u == NULL) {
+        return;
+    }
+    free(u->at.file);
+    free(u->url);
+    free(u->host);
+    free(u->authority);
+    free(u->path);
+    free(u);
+}
+
+static void route_free(struct gw_route *r)
+{
+    while (r->upstream != NULL) {
+        struct gw_upstream *u = r->upstream;
+        r->upstream = u->next;
+        gw_upstream_free(u);
+    }
+    actions_clear(&r->request);
+    actions_clear(&r->response);
+    free(r->at.file);
+    free(r->listener_at.file);
+    free(r->name);
+    free(r->listener);
+    free(r->path);
+    free(r);
+}
+
+void gw_config_free(struct gw_config *c)
+{
+    if (c == NULL) {
+        return;
+    }
+    while (c->listener != NULL) {
+        struct gw_listener *l = c->listener;
+        c->listener = l->next;
+        free(l->at.file);
+        free(l->name);
+        free(l);
+    }
+    while (c->route != NULL) {
+        struct gw_route *r = c->route;
+        c->route = r->next;
+        route_free(r);
+    }
+    free(c->access_log);
+    free(c);
+}
+
+void gw_where_set(struct gw_where *at, const struct cs_conf_node *node)
+{
+    free(at->file);
+    at->file = strdup(node->file);
+    at->line = node->line;
+    at->column = node->column;
+}
+
+bool gw_actions_any(const struct gw_actions *a)
+{
+    return a->partner != NULL || a->sign_alias != NULL;
+}
+
+bool gw_actions_monitor(const struct gw_actions *a, cs_time now)
+{
+    return a->on_failure == GW_MONITOR && (a->monitor_until == 0 || now < a->monitor_until);
+}
+
+const struct gw_listener *gw_config_listener(const struct gw_config *c, const char *name)
+{
+    for (const struct gw_listener *l = c->listener; l != NULL; l = l->next) {
+        if (strcmp(l->name, name) == 0) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+/* ---- addresses ------------------------------------------------------------------------------------------------ */
+
+static int port_parse(const char *text, uint16_t *port)
+{
+    unsigned long value = 0;
+    if (*text == '\0' || strlen(text) > 5) {
+        return -1;
+    }
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9') {
+            return -1;
+        }
+        value = value * 10 + (unsigned long)(*text - '0');
+    }
+    if (value > 65535) {
+        return -1;
+    }
+    *port = (uint16_t)value;
+    return 0;
+}
+
+void gw_address_text(struct gw_address *a)
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    if (a->sa.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->sa;
+        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
+        snprintf(a->text, sizeof a->text, "[%s]:%u", host, ntohs(in6->sin6_port));
+    } else if (a->sa.ss_family == AF_INET) {
+        const struct sockaddr_in *in4 = (const struct sockaddr_in *)&a->sa;
+        inet_ntop(AF_INET, &in4->sin_addr, host, sizeof host);
+        snprintf(a->text, sizeof a->text, "%s:%u", host, ntohs(in4->sin_port));
+    } else {
+        snprintf(a->text, sizeof a->text, "?");
+    }
+}
+
+int gw_address_parse(const char *text, struct gw_address *out)
+{
+    char host[64];
+    const char *colon = strrchr(text, ':');
+    uint16_t port;
+    if (colon == NULL || (size_t)(colon - text) >= sizeof host || port_parse(colon + 1, &port) != 0) {
+        return -1;
+    }
+    memcpy(host, text, (size_t)(colon - text));
+    host[colon - text] = '\0';
+    memset(out, 0, sizeof *out);
+    struct sockaddr_in *in4 = (struct sockaddr_in *)&out->sa;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&out->sa;
+    size_t n = strlen(host);
+    if (n > 2 && host[0] == '[' && host[n - 1] == ']') {
+        host[n - 1] = '\0';
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(port);
+        out->len = sizeof *in6;
+        if (inet_pton(AF_INET6, host + 1, &in6->sin6_addr) != 1) {
+            return -1;
+        }
+    } else {
+        in4->sin_family = AF_INET;
+        in4->sin_port = htons(port);
+        out->len = sizeof *in4;
+        if (strcmp(host, "*") == 0) {
+            in4->sin_addr.s_addr = htonl(INADDR_ANY);
+        } else if (inet_pton(AF_INET, host, &in4->sin_addr) != 1) {
+            return -1;
+        }
+    }
+    gw_address_text(out);
+    return 0;
+}
+
+bool gw_address_loopback(const struct gw_address *a)
+{
+    if (a->sa.ss_family == AF_INET6) {
+        return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&a->sa)->sin6_addr);
+    }
+    return ntohl(((const struct sockaddr_in *)&a->sa)->sin_addr.s_addr) >> 24 == 127;
+}
+
+/* What may stand in a path that we send: visible ASCII without query and fragment. */
+static bool path_good(const char *path)
+{
+    for (; *path != '\0'; path++) {
+        if (*path <= ' ' || *path >= 0x7f || *path == '?' || *path == '#') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool host_good(const char *host)
+{
+    return *host != '\0' && host[strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:")] == '\0';
+}
+
+int gw_upstream_parse(struct gw_upstream *u, const char *url, char *why, size_t why_n)
+{
+    if (strncmp(url, "https://", 8) == 0) {
+        snprintf(why, why_n, "https needs TLS towards the upstream, which this build does not have; use http://");
+        return -1;
+    }
+    if (strncmp(url, "http://", 7) != 0) {
+        snprintf(why, why_n, "an upstream is http://host[:port][/path]");
+        return -1;
+    }
+    const char *authority = url + 7;
+    size_t authority_n = strcspn(authority, "/");
+    const char *path = authority + authority_n;
+    u->url = strdup(url);
+    u->path = strdup(path);
+    u->authority = strndup(authority, authority_n);
+    u->host = strndup(authority, authority_n);
+    if (u->url == NULL || u->path == NULL || u->authority == NULL || u->host == NULL) {
+        snprintf(why, why_n, "no memory");
+        return -1;
+    }
+    const char *port = "80";
+    char *host_end = u->host + strcspn(u->host, ":");
+    if (u->host[0] == '[') {
+        host_end = strchr(u->host, ']');
+        if (host_end == NULL || (host_end[1] != ':' && host_end[1] != '\0')) {
+            snprintf(why, why_n, "an IPv6 address stands in brackets: http://[::1]:8080/");
+            return -1;
+        }
+        port = host_end[1] == ':' ? strrchr(u->authority, ':') + 1 : "80";
+        memmove(u->host, u->host + 1, (size_t)(host_end - u->host - 1));
+        host_end--;
+    } else if (*host_end == ':') {
+        port = u->authority + (host_end - u->host) + 1;
+    }
+    *host_end = '\0';
+    uint16_t number;
+    if (!host_good(u->host) || port_parse(port, &number) != 0 || number == 0) {
+        snprintf(why, why_n, "host or port of the upstream is malformed");
+        return -1;
+    }
+    snprintf(u->port, sizeof u->port, "%u", number);
+    if (!path_good(u->path)) {
+        snprintf(why, why_n, "the path of an upstream has no query, fragment or blank");
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- second pass ---------------------------------------------------------------------------------------------- */
+
+struct check {
+    const struct gw_config *config;
+    const struct gw_settings *settings;
+    const ks_snapshot *snapshot;
+    struct cs_conf_report *report;
+    unsigned errors;
+};
+
+#define AT(where) (&(const struct cs_conf_node){.file = (where).file, .line = (where).line, .column = (where).column})
+#define BAD(ck, where, ...) ((ck)->errors++, cs_conf_error((ck)->report, AT(where), -1, __VA_ARGS__))
+#define WARN(ck, where, ...) cs_conf_warn((ck)->report, AT(where), -1, __VA_ARGS__)
+
+static void check_verify(struct check *ck, const struct gw_route *r, const struct gw_actions *a)
+{
+    if (a->partner == NULL) {
+        if (a->remove_header) {
+            BAD(ck, r->at, "route %s: remove-security-header needs verify beside it", r->name);
+        }
+        if (a->on_failure == GW_MONITOR) {
+            BAD(ck, r->at, "route %s: on-failure needs verify beside it", r->name);
+        }
+        return;
+    }
+    bool in_file = ck->settings->partner_known(ck->settings, a->partner);
+    if (!in_file && ck->snapshot != NULL && !ks_snapshot_has_partner(ck->snapshot, a->partner)) {
+        BAD(ck, a->verify_at, "partner %s is known neither here nor to the keystore", a->partner);
+    } else if (ck->snapshot != NULL && !ks_snapshot_has_partner(ck->snapshot, a->partner)) {
+        WARN(ck, a->verify_at, "partner %s has no entry in the keystore yet: every message of it is refused", a->partner);
+    }
+    if (ck->settings->policy(ck->settings, NULL, a->partner) == NULL) {
+        BAD(ck, a->verify_at, "partner %s has no usable policy", a->partner);
+    }
+    if (a->on_failure == GW_MONITOR && a->monitor_until == 0) {
+        WARN(ck, a->verify_at, "route %s monitors without an end: write on-failure monitor until DATE", r->name);
+    }
+}
+
+static void check_sign(struct check *ck, const struct gw_route *r, const struct gw_actions *a)
+{
+    if (a->sign_alias == NULL) {
+        return;
+    }
+    enum ks_role role;
+    if (ck->snapshot != NULL && !ks_has_slot(ck->snapshot, a->sign_alias, &role)) {
+        BAD(ck, a->sign_at, "the keystore has no alias %s", a->sign_alias);
+    } else if (ck->snapshot != NULL && role != KS_SIGN) {
+        BAD(ck, a->sign_at, "alias %s has the role %s, sign needs one of role sign", a->sign_alias, ks_role_word(role));
+    } else if (ck->snapshot != NULL && ks_active(ck->snapshot, a->sign_alias) == NULL) {
+        WARN(ck, a->sign_at, "alias %s has no active entry: requests of route %s are refused", a->sign_alias, r->name);
+    }
+    if (a->on_failure == GW_MONITOR) {
+        BAD(ck, a->sign_at, "sign never stands beside on-failure monitor: it would sign what nobody verified");
+    }
+    if (a->partner != NULL && !a->remove_header) {
+        BAD(ck, a->sign_at, "sign behind verify needs remove-security-header yes");
+    }
+    const struct gw_listener *l = r->listener != NULL ? gw_config_listener(ck->config, r->listener) : NULL;
+    if (l != NULL && l->has_address) {
+        if (!gw_address_loopback(&l->address)) {
+            BAD(ck, a->sign_at, "route %s signs for whoever reaches %s: a listener off loopback needs authorize", r->name,
+                l->address.text);
+        } else {
+            WARN(ck, a->sign_at, "route %s signs for whoever reaches %s", r->name, l->address.text);
+        }
+    }
+}
+
+static void check_route(struct check *ck, const struct gw_route *r)
+{
+    if (r->listener == NULL) {
+        BAD(ck, r->at, "route %s names no listener", r->name);
+    } else if (gw_config_listener(ck->config, r->listener) == NULL) {
+        const char *names[64] = {NULL};
+        size_t n = 0;
+        for (const struct gw_listener *l = ck->config->listener; l != NULL && n < 63; l = l->next) {
+            names[n++] = l->name;
+        }
+        const char *near = cs_nearest(r->listener, names);
+        BAD(ck, r->listener_at, "no listener %s%s%s%s", r->listener, near != NULL ? "; did you mean " : "",
+            near != NULL ? near : "", near != NULL ? "?" : "");
+    }
+    if (r->path == NULL) {
+        BAD(ck, r->at, "route %s has no path", r->name);
+    }
+    if (r->upstream == NULL) {
+        BAD(ck, r->at, "route %s has no upstream", r->name);
+    }
+    check_verify(ck, r, &r->request);
+    check_verify(ck, r, &r->response);
+    check_sign(ck, r, &r->request);
+}
+
+static bool method_shared(const struct gw_route *a, const struct gw_route *b)
+{
+    for (unsigned i = 0; i < a->n_method; i++) {
+        for (unsigned j = 0; j < b->n_method; j++) {
+            if (strcmp(a->method[i], b->method[j]) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void check_twins(struct check *ck, const struct gw_route *r)
+{
+    for (const struct gw_route *o = ck->config->route; o != r; o = o->next) {
+        if (strcmp(o->name, r->name) == 0) {
+            BAD(ck, r->at, "there is a route %s already, on line %d", r->name, o->at.line);
+        } else if (o->listener != NULL && r->listener != NULL && o->path != NULL && r->path != NULL &&
+                   strcmp(o->listener, r->listener) == 0 && strcmp(o->path, r->path) == 0 && method_shared(o, r)) {
+            BAD(ck, r->at, "routes %s and %s serve the same path and method", o->name, r->name);
+        }
+    }
+}
+
+unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s, const ks_snapshot *snapshot,
+                         struct cs_conf_report *report)
+{
+    struct check ck = {c, s, snapshot, report, 0};
+    if (c->listener == NULL) {
+        ck.errors++;
+        cs_conf_error(report, &(const struct cs_conf_node){.file = "configuration", .line = 1, .column = 1}, -1,
+                      "no listener: a gateway needs at least one listener NAME { address HOST:PORT; }");
+    }
+    for (const struct gw_listener *l = c->listener; l != NULL; l = l->next) {
+        if (!l->has_address) {
+            BAD(&ck, l->at, "listener %s has no address", l->name);
+        }
+        for (const struct gw_listener *o = c->listener; o != l; o = o->next) {
+            if (strcmp(o->name, l->name) == 0) {
+                BAD(&ck, l->at, "there is a listener %s already, on line %d", l->name, o->at.line);
+            }
+        }
+    }
+    for (const struct gw_route *r = c->route; r != NULL; r = r->next) {
+        check_route(&ck, r);
+        check_twins(&ck, r);
+    }
+    return ck.errors;
+}

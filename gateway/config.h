@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config.h: what one configuration says about the gateway: listeners, routes, actions, limits. Filled by the setters
+ * of directives.c, checked by gw_config_check(), immutable once a runtime holds it.
+ */
+#ifndef GW_CONFIG_H
+#define GW_CONFIG_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/config.h"
+#include "base/time.h"
+#include "gateway/gateway.h"
+#include "gateway/http1.h"
+
+/** Where a statement stood, kept for the second pass (references), when the tree is gone. */
+struct gw_where {
+    char *file; /**< owned */
+    int line;
+    int column;
+};
+
+struct gw_address {
+    struct sockaddr_storage sa;
+    socklen_t len;
+    char text[64]; /**< "127.0.0.1:8080", "[::1]:8080" */
+};
+
+struct gw_listener {
+    struct gw_listener *next;
+    struct gw_where at;
+    char *name;
+    struct gw_address address;
+    bool has_address;
+};
+
+struct gw_upstream {
+    struct gw_upstream *next;
+    struct gw_where at;
+    char *url;       /**< as written */
+    char *host;      /**< without brackets */
+    char *authority; /**< Host field: host[:port] */
+    char *path;      /**< "" when the URL has none */
+    char port[8];    /**< digits */
+    int64_t connect_ms;
+    int64_t response_ms;
+    int64_t idle_ms;
+    unsigned max_idle;
+    unsigned max_requests;
+    bool idempotent;
+};
+
+enum gw_on_failure { GW_REJECT, GW_MONITOR };
+
+struct gw_part {
+    struct gw_part *next;
+    char *word;
+};
+
+/** One `request { }` or `response { }` block. */
+struct gw_actions {
+    struct gw_where verify_at;
+    char *partner; /**< NULL: no verification */
+    bool remove_header;
+    struct gw_where sign_at;
+    char *sign_alias; /**< NULL: no signature */
+    char **part;      /**< of the recipe; owned words */
+    size_t n_part;
+    enum wssec_keyref key_reference;
+    int64_t ttl;      /**< seconds, 0: wssec's default */
+    enum gw_on_failure on_failure;
+    cs_time monitor_until; /**< 0: without an end */
+};
+
+#define GW_METHODS 8
+
+struct gw_route {
+    struct gw_route *next;
+    struct gw_where at;
+    char *name;
+    struct gw_where listener_at;
+    char *listener;
+    char *path;
+    size_t path_n;
+    char method[GW_METHODS][24];
+    unsigned n_method;
+    bool query_pass;
+    struct gw_upstream *upstream;
+    struct gw_actions request;
+    struct gw_actions response;
+};
+
+struct gw_timeouts {
+    int64_t head, body_idle, keep_alive, work, write_idle, drain_delay, drain; /**< milliseconds */
+    uint64_t body_rate;                                                        /**< octets per second, 0: none */
+};
+
+struct gw_config {
+    struct gw_listener *listener;
+    struct gw_route *route;
+    struct gw_timeouts timeouts;
+    struct http1_limits limits;
+    unsigned connections;
+    unsigned loops;   /**< 0: one per core */
+    unsigned workers; /**< 0: one per core */
+    uint64_t memory;  /**< octets of bodies held at the same time */
+    uint64_t replay_entries;
+    char *access_log; /**< path, "-" standard output, NULL: off */
+    unsigned ring;    /**< lines that may wait for the disk */
+};
+
+/** Does the block ask for any work on the message? */
+bool gw_actions_any(const struct gw_actions *a);
+/** Is monitoring in force at now? */
+bool gw_actions_monitor(const struct gw_actions *a, cs_time now);
+
+/** Second pass: names, roles, combinations. Every error and warning goes to the report.
+ *  @param snapshot NULL: the keystore is not looked at  @return number of errors */
+unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s, const ks_snapshot *snapshot,
+                         struct cs_conf_report *report);
+const struct gw_listener *gw_config_listener(const struct gw_config *c, const char *name);
+
+/** Read "127.0.0.1:80", "[::1]:80" or "*:80". @return 0, or -1 */
+int gw_address_parse(const char *text, struct gw_address *out);
+void gw_address_text(struct gw_address *a);
+bool gw_address_loopback(const struct gw_address *a);
+/** Split http://host[:port][/path]. @return 0, or -1 with a sentence in why */
+int gw_upstream_parse(struct gw_upstream *u, const char *url, char *why, size_t why_n);
+
+void gw_where_set(struct gw_where *at, const struct cs_conf_node *node);
+void gw_upstream_free(struct gw_upstream *u);
+
+#endif

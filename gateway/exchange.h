@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exchange.h: one HTTP request with its reply, as a state table: one row per legal pair of state and event, one function
+ * that moves. An exchange belongs to the loop of its client; while a worker judges a body, that body belongs to the job.
+ */
+#ifndef GW_EXCHANGE_H
+#define GW_EXCHANGE_H
+
+#include "base/buffer.h"
+#include "gateway/action.h"
+#include "gateway/client.h"
+#include "gateway/runtime.h"
+#include "gateway/upstream.h"
+
+enum exchange_state {
+    EX_IDLE,          /**< nothing was received */
+    EX_HEAD,          /**< the request head is being received */
+    EX_BODY,          /**< head accepted, runtime taken, body is being received */
+    EX_QUEUED,        /**< request waits for a worker */
+    EX_WORKING,       /**< a worker judges the request */
+    EX_CONNECT,       /**< a connection to the upstream is sought or made */
+    EX_FORWARD,       /**< the request is being sent */
+    EX_REPLY_HEAD,    /**< sent; the final status is awaited */
+    EX_REPLY_BODY,    /**< reply head accepted, body is being received */
+    EX_REPLY_QUEUED,  /**< reply waits for a worker */
+    EX_REPLY_WORKING, /**< a worker judges the reply */
+    EX_REPLY_SEND,    /**< the reply is being sent to the client */
+    EX_REFUSED,       /**< a refusal is being sent to the client */
+    EX_ABORTED,       /**< nobody to tell */
+    EX_DONE,          /**< logged and given back */
+    EX_STATES
+};
+
+enum exchange_on {
+    ON_BYTES,     /**< first octet */
+    ON_HEAD,      /**< head accepted */
+    ON_WORK,      /**< message complete, actions are due */
+    ON_READY,     /**< message complete or judged: it may go on */
+    ON_BEGUN,     /**< a worker took it */
+    ON_CONNECTED, /**< an upstream connection is there */
+    ON_RETRY,     /**< the upstream connection failed, another one may be tried */
+    ON_WRITTEN,   /**< the kernel took all of what was sent */
+    ON_REPLY,     /**< final status received and accepted */
+    ON_REFUSE,    /**< exchange_fail() has the answer ready */
+    ON_ABORT,     /**< give up without an answer */
+    ON_GONE,      /**< the client closed */
+    ON_TIMER,     /**< the deadline of the state has passed */
+    ON_END,       /**< everything is out */
+    EX_EVENTS
+};
+
+/** Monotonic instants in microseconds, 0: not reached. */
+struct exchange_marks {
+    int64_t start, head, complete, connect, connected, reply, send, end;
+};
+
+struct exchange {
+    uint32_t magic;
+    enum exchange_state state;
+    enum exchange_state last_state; /**< in which it was refused or aborted, for the log */
+    struct client *client;
+    struct loop *loop;
+    struct task destroy;
+    struct exchange_marks mark;
+    int64_t start_ms; /**< wall clock */
+    char id[37];
+    /* request */
+    struct runtime *runtime; /**< reference; from HEAD on */
+    const struct plan_route *route;
+    struct http1 *parser;
+    bool parser_done;        /**< the request was read to its end */
+    struct body body;
+    uint64_t request_octets;
+    struct job *request_job; /**< after its return: verdict and output, owned; before: the workers' */
+    bool passes_unsigned;    /**< GET of a service description */
+    /* upstream */
+    struct target *target;
+    struct upstream_conn *upstream;
+    unsigned address;        /**< number of the address being tried */
+    bool retried;
+    bool upstream_reused;
+    cs_buf upstream_head;
+    struct http1 *reply_parser;
+    bool reply_done;         /**< the reply was read to its end */
+    bool reply_begun;        /**< an octet of it was seen */
+    bool reply_early;        /**< it came before the request was fully sent */
+    struct body reply_body;
+    int upstream_status;
+    uint64_t reply_octets;
+    struct job *reply_job;
+    /* towards the client */
+    cs_buf client_head;
+    char allow[256];         /**< methods that would have been served, for a 405 */
+    int status;              /**< sent, 0: nothing was */
+    uint64_t sent_octets;
+    bool keep;               /**< the client connection may go on */
+    bool client_gone;
+    enum wssec_reason reason;
+    char detail[384];
+    bool fault_sent;         /**< a SOAP fault with our id went out */
+};
+
+struct exchange_row {
+    enum exchange_state state;
+    enum exchange_on on;
+    enum exchange_state next;
+    void (*run)(struct exchange *ex); /**< called in the next state; NULL: nothing to do */
+};
+
+/** The table, for the transition function and its test. */
+extern const struct exchange_row exchange_table[];
+extern const size_t exchange_rows;
+const char *exchange_state_word(enum exchange_state s); /**< "REPLY_HEAD" */
+const char *exchange_on_word(enum exchange_on e);
+/** @return the row of the pair, NULL: not legal */
+const struct exchange_row *exchange_row(enum exchange_state s, enum exchange_on e);
+
+/** A new exchange of client in state IDLE. @return NULL: no memory. It frees itself at its end. */
+struct exchange *exchange_new(struct client *c);
+/** Move. A pair without a row is a bug: logged, and the exchange is aborted (fail closed). */
+void exchange_event(struct exchange *ex, enum exchange_on e);
+
+/* What connections tell. */
+size_t exchange_input(struct exchange *ex, const char *p, size_t n); /**< @return octets that belong to this request */
+void exchange_client_drained(struct exchange *ex);
+void exchange_client_progress(struct exchange *ex);
+void exchange_upstream_connected(struct exchange *ex, int err);
+void exchange_upstream_drained(struct exchange *ex);
+void exchange_upstream_progress(struct exchange *ex);
+void exchange_upstream_ended(struct exchange *ex, int err);
+void exchange_reply_input(struct exchange *ex, const char *p, size_t n);
+/** A job is back (loop's thread); takes it. */
+void exchange_job_back(struct exchange *ex, struct job *job);
+
+/* Handlers of the table: request side, reply side, common. */
+void exchange_request_begin(struct exchange *ex);
+void exchange_request_wait_body(struct exchange *ex);
+void exchange_request_submit(struct exchange *ex);
+void exchange_request_connect(struct exchange *ex);
+void exchange_request_forward(struct exchange *ex);
+void exchange_request_sent(struct exchange *ex);
+void exchange_reply_accept(struct exchange *ex);
+void exchange_reply_submit(struct exchange *ex);
+void exchange_reply_send(struct exchange *ex);
+void exchange_refuse_send(struct exchange *ex);
+
+/** The one way to fail. Sets reason, status or fault, log fields and counters together. The first cause wins. */
+void exchange_fail(struct exchange *ex, enum wssec_reason reason, const char *fmt, ...) CS_PRINTF(3, 4);
+/** The same for what the HTTP layer found (its status) ... */
+void exchange_fail_http(struct exchange *ex, const struct http1_failure *f);
+/** ... and for a judged message. */
+void exchange_fail_verdict(struct exchange *ex, const struct wssec_verdict *v, bool response);
+/** Give up without an answer. */
+void exchange_abort(struct exchange *ex, enum wssec_reason reason);
+
+/** The upstream connection is not needed any more. */
+void exchange_leave_upstream(struct exchange *ex, bool reusable);
+/** Jobs that are with a worker come back to nobody and free themselves. */
+void exchange_leave_jobs(struct exchange *ex);
+/** Head and message as pieces for one writev; o NULL: the body. @return array owned by the caller, NULL: no memory */
+struct iovec *exchange_pieces(const cs_buf *head, const struct body *body, const struct output *o, size_t *n);
+/** The configuration that the exchange began with. */
+const struct gw_config *exchange_config(const struct exchange *ex);
+
+#endif

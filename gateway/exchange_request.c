@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* exchange_request.c: the way of a request: head, route, body, work, connection, sending. */
+#include "gateway/exchange.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gateway/gateway_private.h"
+#include "gateway/plain.h"
+#include "gateway/route.h"
+
+void exchange_request_begin(struct exchange *ex)
+{
+    const struct gw_timeouts *t = &exchange_config(ex)->timeouts;
+    struct client *c = ex->client;
+    int64_t late_ms = c->accepted_us != 0 ? (ex->mark.start - c->accepted_us) / 1000 : 0;
+    /* On a new connection the head's time runs from accept, on a kept one from the first octet. */
+    timer_set(&c->conn.timer, t->head > late_ms ? t->head - late_ms : 0);
+    c->accepted_us = 0;
+}
+
+/* ---- head ----------------------------------------------------------------------------------------------------- */
+
+/* Route, method, content, room for the body; each failure has answered already. @return false: refused */
+static bool head_accept(struct exchange *ex)
+{
+    const struct http1_head *h = http1_head(ex->parser);
+    bool path_known;
+    ex->route = route_find(ex->runtime->plan, ex->client->listening, h->path, h->method, &path_known, ex->allow);
+    if (ex->route == NULL) {
+        exchange_fail(ex, path_known ? WSSEC_HTTP_METHOD : WSSEC_ROUTE_UNKNOWN, "%s %s", h->method, h->path);
+        return false;
+    }
+    bool post = strcmp(h->method, "POST") == 0;
+    bool checked = gw_actions_any(&ex->route->conf->request) || gw_actions_any(&ex->route->conf->response);
+    if (checked && !post) {
+        /* No method turns verification off: what is no message passes only as the question for a service description. */
+        if (!plain_request_allowed(h)) {
+            memcpy(ex->allow, "POST", sizeof "POST");
+            exchange_fail(ex, WSSEC_HTTP_METHOD, "%s asks for no service description", h->method);
+            return false;
+        }
+        ex->passes_unsigned = true;
+    }
+    if (post) {
+        const struct http1_failure *f = checked ? http1_check_content(ex->parser) : NULL;
+        if (f != NULL) {
+            exchange_fail_http(ex, f);
+            return false;
+        }
+    }
+    if (!http1_set_body_limit(ex->parser, ex->route->request_limit)) {
+        exchange_fail(ex, WSSEC_LIMIT_BODY, "declared %llu octets", (unsigned long long)h->length);
+        return false;
+    }
+    if (h->has_length && body_reserve(&ex->body, &ex->loop->gateway->memory, h->length) != 0) {
+        exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no room for a body of %llu octets", (unsigned long long)h->length);
+        return false;
+    }
+    return true;
+}
+
+void exchange_request_wait_body(struct exchange *ex)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    ex->mark.head = cs_clock_mono_us();
+    timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.body_idle);
+    if (http1_head(ex->parser)->expect_continue) {
+        struct iovec piece = {(void *)(uintptr_t)go_on, sizeof go_on - 1};
+        if (conn_send(&ex->client->conn, &piece, 1) == CONN_BROKEN) {
+            exchange_event(ex, ON_GONE);
+        }
+    }
+}
+
+/* ---- octets of the client -------------------------------------------------------------------------------------- */
+
+static bool wants_input(const struct exchange *ex)
+{
+    return ex->state == EX_IDLE || ex->state == EX_HEAD || ex->state == EX_BODY;
+}
+
+/* A body that trickles is as good as one that has stopped. */
+static bool body_too_slow(const struct exchange *ex)
+{
+    const struct gw_timeouts *t = &exchange_config(ex)->timeouts;
+    int64_t elapsed_ms = (cs_clock_mono_us() - ex->mark.head) / 1000 - t->body_idle;
+    return t->body_rate > 0 && elapsed_ms > 0 && ex->body.octets < (uint64_t)elapsed_ms * t->body_rate / 1000;
+}
+
+static void body_take(struct exchange *ex, const char *p, size_t n)
+{
+    if (body_append(&ex->body, &ex->loop->chunks, &ex->loop->gateway->memory, p, n) != 0) {
+        exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no room for more of the body");
+    } else if (body_too_slow(ex)) {
+        exchange_fail(ex, WSSEC_HTTP_BODY_TIMEOUT, "the body comes too slowly");
+    } else {
+        timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.body_idle);
+    }
+}
+
+static void request_complete(struct exchange *ex)
+{
+    ex->parser_done = true;
+    ex->keep = http1_head(ex->parser)->keep_alive;
+    ex->mark.complete = cs_clock_mono_us();
+    ex->request_octets = ex->body.octets;
+    timer_off(&ex->client->conn.timer);
+    bool work = gw_actions_any(&ex->route->conf->request) && !ex->passes_unsigned;
+    exchange_event(ex, work ? ON_WORK : ON_READY);
+}
+
+size_t exchange_input(struct exchange *ex, const char *p, size_t n)
+{
+    size_t used_all = 0;
+    if (ex->state == EX_IDLE) {
+        exchange_event(ex, ON_BYTES);
+    }
+    while (wants_input(ex)) {
+        size_t used = 0;
+        const char *body = NULL;
+        size_t body_n = 0;
+        enum http1_event e = http1_feed(ex->parser, p + used_all, n - used_all, &used, &body, &body_n);
+        used_all += used;
+        if (e == HTTP1_MORE) {
+            break;
+        } else if (e == HTTP1_HEAD) {
+            if (head_accept(ex)) {
+                exchange_event(ex, ON_HEAD);
+            }
+        } else if (e == HTTP1_BODY) {
+            body_take(ex, body, body_n);
+        } else if (e == HTTP1_DONE) {
+            request_complete(ex);
+        } else {
+            exchange_fail_http(ex, http1_failure(ex->parser));
+        }
+    }
+    return used_all;
+}
+
+/* ---- work ----------------------------------------------------------------------------------------------------- */
+
+static void job_back(struct loop *loop, struct mail *m)
+{
+    struct job *j = (struct job *)((char *)m - offsetof(struct job, mail));
+    (void)loop;
+    if (j->exchange != NULL) {
+        exchange_job_back(j->exchange, j);
+    } else {
+        job_free(j);
+    }
+}
+
+/* Make the job, move the body into it, queue it. @return 0, or -1: refused already */
+static int submit(struct exchange *ex, struct job **place, bool response)
+{
+    struct gateway *gw = ex->loop->gateway;
+    struct http1 *parser = response ? ex->reply_parser : ex->parser;
+    const char *type = http1_field_value(http1_head(parser), "Content-Type");
+    struct job *j = job_new(ex->loop, ex, response);
+    if (j == NULL || (type != NULL && (j->content_type = strdup(type)) == NULL)) {
+        job_free(j);
+        exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no memory for a job");
+        return -1;
+    }
+    j->mail.deliver = job_back;
+    j->runtime = runtime_ref(ex->runtime);
+    j->route = ex->route;
+    j->newest = ks_live_get(gw->live);
+    body_move(&j->body, response ? &ex->reply_body : &ex->body);
+    if (response) {
+        j->http_status = ex->upstream_status;
+        if (ex->request_job != NULL) {
+            memcpy(j->request_id, ex->request_job->request_id, sizeof j->request_id);
+            j->confirm = ex->request_job->confirm;
+            j->confirm_n = ex->request_job->confirm_n;
+            ex->request_job->confirm = NULL;
+        }
+    }
+    timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.work);
+    *place = j;
+    enum queue_result result = queue_push(&gw->queue, &j->item, response, cs_clock_mono_us());
+    if (result != QUEUE_TAKEN) {
+        j->exchange = NULL;
+        exchange_fail(ex, WSSEC_SHED, result == QUEUE_FULL ? "the queue is full" : "the gateway ends");
+        return -1;
+    }
+    return 0;
+}
+
+void exchange_request_submit(struct exchange *ex)
+{
+    submit(ex, &ex->request_job, false);
+}
+
+void exchange_reply_submit(struct exchange *ex)
+{
+    submit(ex, &ex->reply_job, true);
+}
+
+/* ---- connection ------------------------------------------------------------------------------------------------ */
+
+static void target_take(struct exchange *ex, const struct target *avoid)
+{
+    ex->target = upstream_choose(ex->route, avoid);
+    if (ex->target == NULL) {
+        ex->target = upstream_choose(ex->route, NULL);
+    }
+    atomic_fetch_add_explicit(&ex->target->in_flight, 1, memory_order_relaxed);
+}
+
+void exchange_request_connect(struct exchange *ex)
+{
+    if (ex->mark.connect == 0) {
+        ex->mark.connect = cs_clock_mono_us();
+    }
+    if (ex->target == NULL) {
+        target_take(ex, NULL);
+    }
+    timer_set(&ex->client->conn.timer, ex->target->conf->connect_ms);
+    ex->upstream = ex->retried || ex->address > 0 ? NULL : upstream_take(ex->loop, ex->target, ex);
+    if (ex->upstream != NULL) {
+        exchange_event(ex, ON_CONNECTED);
+        return;
+    }
+    ex->upstream = upstream_open(ex->loop, ex->target, ex->address, ex);
+    if (ex->upstream == NULL) {
+        exchange_upstream_connected(ex, errno);
+    }
+}
+
+/* The next address of the target, or once another target; never the same one twice. */
+static bool connect_elsewhere(struct exchange *ex)
+{
+    struct gw_address unused;
+    if (resolve_address(ex->target->name, ex->address + 1, &unused)) {
+        ex->address++;
+        return true;
+    }
+    if (ex->retried || ex->route->n_target < 2) {
+        return false;
+    }
+    const struct target *failed = ex->target;
+    exchange_leave_upstream(ex, false);
+    target_take(ex, failed);
+    ex->retried = true;
+    ex->address = 0;
+    return true;
+}
+
+static void upstream_drop(struct exchange *ex)
+{
+    struct upstream_conn *u = ex->upstream;
+    ex->upstream = NULL;
+    if (u != NULL) {
+        upstream_give_back(u, ex->target->conf, false);
+    }
+}
+
+void exchange_upstream_connected(struct exchange *ex, int err)
+{
+    if (err == 0) {
+        exchange_event(ex, ON_CONNECTED);
+        return;
+    }
+    upstream_drop(ex);
+    if (connect_elsewhere(ex)) {
+        ex->loop->counters.upstream_retries++;
+        exchange_event(ex, ON_RETRY);
+        return;
+    }
+    exchange_fail(ex, WSSEC_UPSTREAM_CONNECT, "%s: %s", ex->target->conf->authority,
+                  err == EADDRNOTAVAIL ? "its name has no address" : strerror(err));
+}
+
+/* ---- sending --------------------------------------------------------------------------------------------------- */
+
+static const struct output *request_output(const struct exchange *ex)
+{
+    return ex->request_job != NULL ? &ex->request_job->output : NULL;
+}
+
+static uint64_t request_length(const struct exchange *ex)
+{
+    const struct output *o = request_output(ex);
+    return o != NULL ? o->octets : ex->body.octets;
+}
+
+static int request_head_write(struct exchange *ex)
+{
+    const struct http1_head *h = http1_head(ex->parser);
+    const struct gw_upstream *u = ex->target->conf;
+    cs_buf target = CS_BUF_INIT;
+    bool post = strcmp(h->method, "POST") == 0;
+    const char *query = !post || ex->route->conf->query_pass ? h->query : NULL;
+    bool has_body = h->has_length || h->chunked;
+    int rc = route_target(&target, ex->route->conf, u, h->path, query);
+    cs_buf_reset(&ex->upstream_head);
+    if (rc == 0) {
+        rc = http1_write_request(&ex->upstream_head, h, target.data, u->authority, request_length(ex), has_body, NULL, 0);
+    }
+    cs_buf_free(&target);
+    return rc;
+}
+
+struct iovec *exchange_pieces(const cs_buf *head, const struct body *body, const struct output *o, size_t *n)
+{
+    size_t count = 1 + (o != NULL ? o->n_piece : body->n_chunk);
+    struct iovec *v = calloc(count, sizeof *v);
+    if (v == NULL) {
+        return NULL;
+    }
+    size_t k = 0;
+    v[k++] = (struct iovec){head->data, head->len};
+    for (size_t i = 0; o != NULL && i < o->n_piece; i++) {
+        v[k++] = (struct iovec){(void *)(uintptr_t)o->piece[i].p, o->piece[i].n};
+    }
+    for (struct chunk *c = o == NULL ? body->first : NULL; c != NULL; c = c->next) {
+        v[k++] = (struct iovec){c->data, c->n};
+    }
+    *n = k;
+    return v;
+}
+
+void exchange_request_forward(struct exchange *ex)
+{
+    struct upstream_conn *u = ex->upstream;
+    size_t n = 0;
+    ex->mark.connected = cs_clock_mono_us();
+    ex->upstream_reused = u->reused;
+    ex->reply_begun = false;
+    timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.write_idle);
+    if (request_head_write(ex) != 0) {
+        exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no memory for the request head");
+        return;
+    }
+    struct iovec *v = exchange_pieces(&ex->upstream_head, &ex->body, request_output(ex), &n);
+    if (v == NULL) {
+        exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no memory for the request");
+        return;
+    }
+    conn_mark(&u->conn);
+    enum conn_result result = conn_send(&u->conn, v, n);
+    int err = errno;
+    free(v);
+    if (result != CONN_BROKEN && conn_read(&u->conn, true) != 0) {
+        exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "the upstream connection cannot be watched");
+    } else if (result == CONN_BROKEN) {
+        exchange_upstream_ended(ex, err);
+    } else if (result == CONN_DONE) {
+        exchange_event(ex, ON_WRITTEN);
+    }
+}
+
+void exchange_upstream_drained(struct exchange *ex)
+{
+    if (ex->state == EX_FORWARD) {
+        exchange_event(ex, ON_WRITTEN);
+    }
+}
+
+void exchange_upstream_progress(struct exchange *ex)
+{
+    if (ex->state == EX_FORWARD) {
+        timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.write_idle);
+    }
+}
+
+void exchange_request_sent(struct exchange *ex)
+{
+    timer_set(&ex->client->conn.timer, ex->target->conf->response_ms);
+}
+
+/* Only what cannot have reached the receiver is sent again, and only once; or what the operator calls idempotent. */
+static bool may_retry(const struct exchange *ex)
+{
+    const struct upstream_conn *u = ex->upstream;
+    if (ex->retried || ex->reply_begun || (ex->state != EX_FORWARD && ex->state != EX_REPLY_HEAD)) {
+        return false;
+    }
+    return u->conn.sent == 0 || (u->reused && ex->target->conf->idempotent);
+}
+
+void exchange_upstream_ended(struct exchange *ex, int err)
+{
+    if (ex->state == EX_CONNECT) {
+        exchange_upstream_connected(ex, err != 0 ? err : ECONNRESET);
+        return;
+    }
+    if (may_retry(ex)) {
+        ex->retried = true;
+        ex->loop->counters.upstream_retries++;
+        upstream_drop(ex);
+        exchange_event(ex, ON_RETRY);
+        return;
+    }
+    if (ex->reply_parser != NULL && err == 0 && ex->reply_begun && http1_eof(ex->reply_parser) == HTTP1_DONE) {
+        return;
+    }
+    exchange_fail(ex, WSSEC_UPSTREAM_CLOSED, "%s: %s", ex->target->conf->authority,
+                  err != 0 ? strerror(err) : "closed before its reply was complete");
+}
+
+/* ---- towards the client ---------------------------------------------------------------------------------------- */
+
+void exchange_client_drained(struct exchange *ex)
+{
+    if (ex->state == EX_REPLY_SEND || ex->state == EX_REFUSED) {
+        exchange_event(ex, ON_WRITTEN);
+    }
+}
+
+void exchange_client_progress(struct exchange *ex)
+{
+    if (ex->state == EX_REPLY_SEND || ex->state == EX_REFUSED) {
+        timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.write_idle);
+    }
+}

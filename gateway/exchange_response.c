@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* exchange_response.c: the way of a reply: head, body, work, sending; and the sending of refusals. */
+#include "gateway/exchange.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "gateway/gateway_private.h"
+#include "gateway/plain.h"
+
+/* ---- octets of the upstream ------------------------------------------------------------------------------------ */
+
+static bool wants_reply(const struct exchange *ex)
+{
+    return ex->state == EX_FORWARD || ex->state == EX_REPLY_HEAD || ex->state == EX_REPLY_BODY;
+}
+
+static bool reply_begin(struct exchange *ex)
+{
+    if (ex->reply_parser == NULL) {
+        ex->reply_parser = loop_parser_get(ex->loop, HTTP1_RESPONSE, &exchange_config(ex)->limits);
+        if (ex->reply_parser == NULL) {
+            exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no memory for the reply");
+            return false;
+        }
+        http1_set_request_method(ex->reply_parser, http1_head(ex->parser)->method);
+    }
+    ex->reply_begun = true;
+    return true;
+}
+
+void exchange_reply_accept(struct exchange *ex)
+{
+    const struct http1_head *h = http1_head(ex->reply_parser);
+    ex->upstream_status = h->status;
+    if (ex->upstream->conn.n_out > 0) {
+        /* An early reply: the rest of the request is not wanted. */
+        ex->reply_early = true;
+        conn_drop_output(&ex->upstream->conn);
+    }
+    timer_set(&ex->client->conn.timer, ex->target->conf->response_ms);
+    if (!http1_set_body_limit(ex->reply_parser, ex->route->response_limit)) {
+        exchange_fail(ex, WSSEC_LIMIT_BODY, "the reply declares %llu octets", (unsigned long long)h->length);
+    } else if (h->has_length && strcmp(http1_head(ex->parser)->method, "HEAD") != 0 &&
+               body_reserve(&ex->reply_body, &ex->loop->gateway->memory, h->length) != 0) {
+        exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no room for a reply of %llu octets", (unsigned long long)h->length);
+    }
+}
+
+/* What must be judged before it goes on, what may pass, and what never passes. */
+static void reply_decide(struct exchange *ex)
+{
+    const struct http1_head *h = http1_head(ex->reply_parser);
+    const struct gw_actions *a = &ex->route->conf->response;
+    if (!gw_actions_any(a)) {
+        exchange_event(ex, ON_READY);
+    } else if (ex->passes_unsigned) {
+        if (plain_reply_allowed(h, &ex->reply_body)) {
+            exchange_event(ex, ON_READY);
+        } else {
+            exchange_fail(ex, WSSEC_UPSTREAM_REPLY, "status %d: not a service description", h->status);
+        }
+    } else if (h->status == 202 && ex->reply_octets == 0) {
+        exchange_event(ex, ON_READY); /* one-way */
+    } else if (ex->reply_octets > 0 && (plain_type_is_soap(http1_field_value(h, "Content-Type")) ||
+                                        gw_actions_monitor(a, cs_clock_now()))) {
+        exchange_event(ex, ON_WORK);
+    } else if (ex->reply_octets == 0) {
+        exchange_fail(ex, WSSEC_UPSTREAM_REPLY, "status %d without a body", h->status);
+    } else {
+        exchange_fail(ex, WSSEC_UPSTREAM_REPLY, "status %d with a body that is no SOAP message", h->status);
+    }
+}
+
+static void reply_complete(struct exchange *ex, bool left_over)
+{
+    bool reusable = http1_head(ex->reply_parser)->keep_alive && !left_over && !ex->reply_early;
+    ex->reply_done = true;
+    ex->mark.reply = cs_clock_mono_us();
+    ex->reply_octets = ex->reply_body.octets;
+    timer_off(&ex->client->conn.timer);
+    exchange_leave_upstream(ex, reusable);
+    reply_decide(ex);
+}
+
+void exchange_reply_input(struct exchange *ex, const char *p, size_t n)
+{
+    size_t used_all = 0;
+    if (!wants_reply(ex) || !reply_begin(ex)) {
+        return;
+    }
+    while (wants_reply(ex)) {
+        size_t used = 0;
+        const char *body = NULL;
+        size_t body_n = 0;
+        enum http1_event e = http1_feed(ex->reply_parser, p + used_all, n - used_all, &used, &body, &body_n);
+        used_all += used;
+        if (e == HTTP1_MORE) {
+            break;
+        } else if (e == HTTP1_HEAD) {
+            exchange_event(ex, ON_REPLY);
+        } else if (e == HTTP1_BODY) {
+            if (body_append(&ex->reply_body, &ex->loop->chunks, &ex->loop->gateway->memory, body, body_n) != 0) {
+                exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no room for more of the reply");
+            } else {
+                timer_set(&ex->client->conn.timer, ex->target->conf->response_ms);
+            }
+        } else if (e == HTTP1_DONE) {
+            reply_complete(ex, used_all < n);
+        } else if (e == HTTP1_ERROR) {
+            exchange_fail_http(ex, http1_failure(ex->reply_parser));
+        }
+    }
+}
+
+/* ---- towards the client ---------------------------------------------------------------------------------------- */
+
+/* Send head and pieces; CONN_LATER is answered by exchange_client_drained(). */
+static void client_send(struct exchange *ex, const struct body *body, const struct output *o)
+{
+    size_t n = 0;
+    struct iovec *v = exchange_pieces(&ex->client_head, body, o, &n);
+    if (v == NULL) {
+        exchange_abort(ex, WSSEC_OUT_OF_MEMORY);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        ex->sent_octets += v[i].iov_len;
+    }
+    timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.write_idle);
+    enum conn_result result = conn_send(&ex->client->conn, v, n);
+    free(v);
+    if (result == CONN_DONE) {
+        exchange_event(ex, ON_WRITTEN);
+    } else if (result == CONN_BROKEN) {
+        ex->client_gone = true;
+        exchange_abort(ex, WSSEC_CLIENT_GONE);
+    }
+}
+
+void exchange_reply_send(struct exchange *ex)
+{
+    const struct http1_head *h = http1_head(ex->reply_parser);
+    const struct output *o = ex->reply_job != NULL ? &ex->reply_job->output : NULL;
+    uint64_t octets = o != NULL ? o->octets : ex->reply_body.octets;
+    ex->mark.send = cs_clock_mono_us();
+    if (ex->client_gone) {
+        exchange_abort(ex, WSSEC_CLIENT_GONE);
+        return;
+    }
+    if (strcmp(http1_head(ex->parser)->method, "HEAD") == 0 && h->has_length) {
+        octets = h->length;
+    }
+    bool close = !ex->keep || ex->loop->draining;
+    if (http1_write_response(&ex->client_head, h, octets, close, NULL, 0) != 0) {
+        exchange_abort(ex, WSSEC_OUT_OF_MEMORY);
+        return;
+    }
+    ex->status = h->status;
+    client_send(ex, &ex->reply_body, o);
+}
+
+void exchange_refuse_send(struct exchange *ex)
+{
+    static const struct body none = {0};
+    ex->mark.send = cs_clock_mono_us();
+    if (ex->client_gone || ex->client_head.failed || ex->client_head.len == 0) {
+        exchange_abort(ex, ex->client_gone ? WSSEC_CLIENT_GONE : WSSEC_OUT_OF_MEMORY);
+        return;
+    }
+    client_send(ex, &none, NULL);
+}

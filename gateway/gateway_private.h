@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gateway_private.h: the process as its own parts see it: what all loops, workers and the watch thread share. */
+#ifndef GW_GATEWAY_PRIVATE_H
+#define GW_GATEWAY_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "gateway/accesslog.h"
+#include "gateway/body.h"
+#include "gateway/config.h"
+#include "gateway/loop.h"
+#include "gateway/queue.h"
+#include "gateway/replay_local.h"
+#include "gateway/resolve.h"
+#include "gateway/runtime.h"
+#include "gateway/worker.h"
+
+struct gateway {
+    const struct gw_run_options *options; /**< borrowed */
+    char node[KS_WORD];
+    ks_live *live;
+    struct memory memory;
+    struct queue queue;
+    struct worker_pool workers;
+    struct replay_local *replay;
+    struct accesslog *log;
+    struct resolver_thread resolver;
+    struct loop *loop;
+    unsigned n_loop;
+    _Atomic unsigned clients;      /**< over all loops */
+    _Atomic unsigned drained;      /**< loops that have nothing left */
+    int wake_fd;                   /**< eventfd: the main thread has something to look at */
+    pthread_mutex_t runtime_lock;
+    struct runtime *runtime;       /**< the one in force; read with gateway_runtime() */
+    pthread_t watch_thread;
+    bool watch_started;
+    _Atomic bool watch_stop, reload_wanted;
+};
+
+/** The runtime in force, a new reference (runtime_unref). Any thread. */
+struct runtime *gateway_runtime(struct gateway *gw);
+/** Publish rt (takes the reference); the loops are told to look at their listeners. Watch thread, or before the loops start. */
+void gateway_publish(struct gateway *gw, struct runtime *rt);
+/** A draining loop has nothing left to do. */
+void gateway_loop_drained(struct gateway *gw, struct loop *loop);
+void gateway_wake(struct gateway *gw);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* resolve.c: see resolve.h. */
+#include "gateway/resolve.h"
+
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+
+#define RESOLVE_EVERY_S 30
+
+/* Ask the name service; a failure leaves the addresses as they are. */
+static void name_look_up(struct resolve_name *name)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = name->literal ? AI_NUMERICHOST | AI_NUMERICSERV : AI_NUMERICSERV};
+    struct addrinfo *list = NULL;
+    int rc = getaddrinfo(name->host, name->port, &hints, &list);
+    if (rc != 0) {
+        cs_log(CS_LOG_WARN, "resolve", "an upstream's name cannot be resolved", CS_STR("host", name->host),
+               CS_STR("why", gai_strerror(rc)));
+        return;
+    }
+    pthread_mutex_lock(&name->lock);
+    unsigned n = 0;
+    for (const struct addrinfo *a = list; a != NULL && n < RESOLVE_ADDRESSES; a = a->ai_next) {
+        if (a->ai_addrlen <= sizeof name->address[n].sa) {
+            struct gw_address *out = &name->address[n++];
+            memset(out, 0, sizeof *out);
+            memcpy(&out->sa, a->ai_addr, a->ai_addrlen);
+            out->len = a->ai_addrlen;
+            gw_address_text(out);
+        }
+    }
+    name->n_address = n;
+    pthread_mutex_unlock(&name->lock);
+    freeaddrinfo(list);
+}
+
+static bool host_literal(const char *host, const char *port)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    struct addrinfo *list = NULL;
+    bool literal = getaddrinfo(host, port, &hints, &list) == 0;
+    if (literal) {
+        freeaddrinfo(list);
+    }
+    return literal;
+}
+
+/* One name after the other that is not literal, without the list's lock while the name service is asked. */
+static struct resolve_name *next_due(struct resolver_thread *r, struct resolve_name *after)
+{
+    struct resolve_name *n = after == NULL ? r->names : after->next;
+    while (n != NULL && n->literal) {
+        n = n->next;
+    }
+    if (n != NULL) {
+        atomic_fetch_add(&n->refs, 1);
+    }
+    return n;
+}
+
+static void *resolver_run(void *ctx)
+{
+    struct resolver_thread *r = ctx;
+    pthread_setname_np(pthread_self(), "resolve");
+    pthread_mutex_lock(&r->lock);
+    while (!r->stop) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += RESOLVE_EVERY_S;
+        if (pthread_cond_timedwait(&r->wake, &r->lock, &until) == 0 || r->stop) {
+            continue;
+        }
+        struct resolve_name *name = next_due(r, NULL);
+        while (name != NULL) {
+            pthread_mutex_unlock(&r->lock);
+            name_look_up(name);
+            pthread_mutex_lock(&r->lock);
+            struct resolve_name *next = next_due(r, name);
+            pthread_mutex_unlock(&r->lock);
+            resolve_unref(r, name);
+            pthread_mutex_lock(&r->lock);
+            name = next;
+        }
+    }
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+int resolver_start(struct resolver_thread *r)
+{
+    memset(r, 0, sizeof *r);
+    if (pthread_mutex_init(&r->lock, NULL) != 0) {
+        return -1;
+    }
+    if (pthread_cond_init(&r->wake, NULL) != 0) {
+        pthread_mutex_destroy(&r->lock);
+        return -1;
+    }
+    if (pthread_create(&r->thread, NULL, resolver_run, r) != 0) {
+        pthread_cond_destroy(&r->wake);
+        pthread_mutex_destroy(&r->lock);
+        return -1;
+    }
+    r->started = true;
+    return 0;
+}
+
+void resolver_stop(struct resolver_thread *r)
+{
+    if (!r->started) {
+        return;
+    }
+    pthread_mutex_lock(&r->lock);
+    r->stop = true;
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    pthread_join(r->thread, NULL);
+    pthread_cond_destroy(&r->wake);
+    pthread_mutex_destroy(&r->lock);
+    r->started = false;
+}
+
+static void name_free(struct resolve_name *n)
+{
+    free(n->host);
+    pthread_mutex_destroy(&n->lock);
+    free(n);
+}
+
+struct resolve_name *resolve_get(struct resolver_thread *r, const char *host, const char *port)
+{
+    pthread_mutex_lock(&r->lock);
+    struct resolve_name *n = r->names;
+    while (n != NULL && (strcmp(n->host, host) != 0 || strcmp(n->port, port) != 0)) {
+        n = n->next;
+    }
+    if (n != NULL) {
+        atomic_fetch_add(&n->refs, 1);
+    }
+    pthread_mutex_unlock(&r->lock);
+    if (n != NULL) {
+        return n;
+    }
+    n = calloc(1, sizeof *n);
+    if (n == NULL || (n->host = strdup(host)) == NULL || strlen(port) >= sizeof n->port ||
+        pthread_mutex_init(&n->lock, NULL) != 0) {
+        if (n != NULL) {
+            free(n->host);
+        }
+        free(n);
+        return NULL;
+    }
+    memcpy(n->port, port, strlen(port) + 1);
+    atomic_store(&n->refs, 1);
+    n->literal = host_literal(host, port);
+    name_look_up(n);
+    pthread_mutex_lock(&r->lock);
+    n->next = r->names;
+    r->names = n;
+    pthread_mutex_unlock(&r->lock);
+    return n;
+}
+
+void resolve_unref(struct resolver_thread *r, struct resolve_name *name)
+{
+    if (name == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&r->lock);
+    bool last = atomic_fetch_sub(&name->refs, 1) == 1;
+    if (last) {
+        struct resolve_name **place = &r->names;
+        while (*place != name) {
+            place = &(*place)->next;
+        }
+        *place = name->next;
+    }
+    pthread_mutex_unlock(&r->lock);
+    if (last) {
+        name_free(name);
+    }
+}
+
+bool resolve_address(struct resolve_name *name, unsigned i, struct gw_address *out)
+{
+    pthread_mutex_lock(&name->lock);
+    bool there = i < name->n_address;
+    if (there) {
+        *out = name->address[i];
+    }
+    pthread_mutex_unlock(&name->lock);
+    return there;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime.h: what an exchange works with: one configuration (the plan: routes, targets, listeners) and one keystore
+ * snapshot, immutable and reference-counted. A reload makes a new plan, a keystore change only a new snapshot beside
+ * the same plan; both are published by one pointer, and the last reference frees.
+ */
+#ifndef GW_RUNTIME_H
+#define GW_RUNTIME_H
+
+#include <stdatomic.h>
+
+#include "gateway/config.h"
+#include "gateway/resolve.h"
+
+struct gateway;
+struct listening;
+
+/** Where requests of a route go; the counter is the one thing that moves. */
+struct target {
+    const struct gw_upstream *conf;
+    struct resolve_name *name;
+    _Atomic unsigned in_flight;
+};
+
+struct plan_route {
+    const struct gw_route *conf;
+    const struct listening *listening;   /**< of the plan */
+    struct target *target;
+    unsigned n_target;
+    struct wssec_policy *request_policy;  /**< borrowed from the settings; NULL: no verification */
+    struct wssec_policy *response_policy;
+    uint64_t request_limit;               /**< octets of a body */
+    uint64_t response_limit;
+};
+
+struct plan {
+    _Atomic unsigned refs;
+    struct gateway *gateway;
+    struct gw_settings *settings;
+    const struct gw_config *config;
+    struct plan_route *route; /**< longest path first */
+    unsigned n_route;
+    struct listening **listening; /**< in the order of the configuration; references */
+    unsigned n_listening;
+};
+
+struct runtime {
+    _Atomic unsigned refs;
+    struct plan *plan;
+    const ks_snapshot *snapshot;
+    uint64_t generation;
+};
+
+/** Build the plan of a checked configuration: opens listeners (those of old are taken over), resolves names.
+ *  @param old NULL at start @return a reference, takes settings in any case; NULL with e filled */
+struct plan *plan_new(struct gateway *gw, struct gw_settings *settings, const struct plan *old, cs_error *e);
+void plan_unref(struct plan *p);
+/** @return a reference, takes snapshot and a new reference of plan; NULL: no memory */
+struct runtime *runtime_new(struct plan *plan, const ks_snapshot *snapshot);
+struct runtime *runtime_ref(struct runtime *rt);
+void runtime_unref(struct runtime *rt); /**< any thread; NULL is allowed */
+
+#endif

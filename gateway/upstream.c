@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* upstream.c: see upstream.h. */
+#include "gateway/upstream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/exchange.h"
+
+static struct upstream_conn *upstream_of(struct conn *conn)
+{
+    return (struct upstream_conn *)conn;
+}
+
+static void list_move(struct upstream_conn *u, struct upstream_conn **to)
+{
+    if (u->place != NULL) {
+        if (u->next != NULL) {
+            u->next->place = u->place;
+        }
+        *u->place = u->next;
+    }
+    u->place = to;
+    u->next = NULL;
+    if (to != NULL) {
+        u->next = *to;
+        if (u->next != NULL) {
+            u->next->place = &u->next;
+        }
+        *to = u;
+    }
+}
+
+static void upstream_close(struct upstream_conn *u)
+{
+    u->exchange = NULL;
+    list_move(u, NULL);
+    conn_close(&u->conn);
+}
+
+static void upstream_data(struct conn *conn, const char *p, size_t n)
+{
+    struct upstream_conn *u = upstream_of(conn);
+    if (u->exchange == NULL) {
+        /* Octets that nobody asked for: whatever they are, they are no reply. */
+        upstream_close(u);
+        return;
+    }
+    exchange_reply_input(u->exchange, p, n);
+}
+
+static void upstream_drained(struct conn *conn)
+{
+    struct upstream_conn *u = upstream_of(conn);
+    if (u->exchange != NULL) {
+        exchange_upstream_drained(u->exchange);
+    }
+}
+
+static void upstream_progress(struct conn *conn)
+{
+    struct upstream_conn *u = upstream_of(conn);
+    if (u->exchange != NULL) {
+        exchange_upstream_progress(u->exchange);
+    }
+}
+
+static void upstream_connected(struct conn *conn, int err)
+{
+    struct upstream_conn *u = upstream_of(conn);
+    if (u->exchange != NULL) {
+        exchange_upstream_connected(u->exchange, err);
+    }
+}
+
+static void upstream_ended(struct conn *conn, int err)
+{
+    struct upstream_conn *u = upstream_of(conn);
+    if (u->exchange != NULL) {
+        exchange_upstream_ended(u->exchange, err);
+    } else {
+        upstream_close(u);
+    }
+}
+
+static void upstream_timeout(struct conn *conn)
+{
+    struct upstream_conn *u = upstream_of(conn);
+    if (u->exchange == NULL) {
+        upstream_close(u);
+    }
+}
+
+static void upstream_destroy(struct conn *conn)
+{
+    struct upstream_conn *u = upstream_of(conn);
+    free(u->host);
+    free(u);
+}
+
+static const struct conn_ops upstream_ops = {upstream_data,  upstream_drained, upstream_progress, upstream_connected,
+                                             upstream_ended, upstream_timeout, upstream_destroy};
+
+struct target *upstream_choose(const struct plan_route *route, const struct target *avoid)
+{
+    struct target *best = NULL;
+    unsigned least = 0;
+    for (unsigned i = 0; i < route->n_target; i++) {
+        struct target *t = &route->target[i];
+        unsigned load = atomic_load_explicit(&t->in_flight, memory_order_relaxed);
+        if (t != avoid && (best == NULL || load < least)) {
+            best = t;
+            least = load;
+        }
+    }
+    return best;
+}
+
+static bool upstream_fits(const struct upstream_conn *u, const struct gw_upstream *conf)
+{
+    return strcmp(u->host, conf->host) == 0 && strcmp(u->port, conf->port) == 0;
+}
+
+struct upstream_conn *upstream_take(struct loop *loop, const struct target *t, struct exchange *ex)
+{
+    struct upstream_conn *u = loop->idle;
+    while (u != NULL) {
+        struct upstream_conn *next = u->next;
+        if (upstream_fits(u, t->conf)) {
+            if (conn_quiet(&u->conn)) {
+                list_move(u, &loop->busy);
+                timer_off(&u->conn.timer);
+                u->exchange = ex;
+                u->reused = true;
+                return u;
+            }
+            upstream_close(u);
+        }
+        u = next;
+    }
+    return NULL;
+}
+
+struct upstream_conn *upstream_open(struct loop *loop, const struct target *t, unsigned i, struct exchange *ex)
+{
+    struct gw_address address;
+    if (!resolve_address(t->name, i, &address)) {
+        errno = EADDRNOTAVAIL;
+        return NULL;
+    }
+    struct upstream_conn *u = calloc(1, sizeof *u);
+    if (u == NULL || (u->host = strdup(t->conf->host)) == NULL) {
+        free(u);
+        errno = ENOMEM;
+        return NULL;
+    }
+    memcpy(u->port, t->conf->port, sizeof u->port);
+    int fd = socket(address.sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        free(u->host);
+        free(u);
+        return NULL;
+    }
+    conn_nodelay(fd);
+    conn_init(&u->conn, loop, fd, &upstream_ops);
+    loop->counters.upstream_connects++;
+    if (conn_connect(&u->conn, (const struct sockaddr *)&address.sa, address.len) != 0) {
+        int err = errno;
+        upstream_close(u);
+        errno = err;
+        return NULL;
+    }
+    u->exchange = ex;
+    list_move(u, &loop->busy);
+    return u;
+}
+
+void upstream_give_back(struct upstream_conn *u, const struct gw_upstream *conf, bool reusable)
+{
+    struct loop *loop = u->conn.loop;
+    u->exchange = NULL;
+    u->served++;
+    conn_drop_output(&u->conn);
+    unsigned idle = 0;
+    for (const struct upstream_conn *i = loop->idle; i != NULL; i = i->next) {
+        idle += upstream_fits(i, conf);
+    }
+    if (!reusable || loop->draining || u->served >= conf->max_requests || idle >= conf->max_idle ||
+        conn_read(&u->conn, true) != 0) {
+        upstream_close(u);
+        loop_check_drained(loop);
+        return;
+    }
+    list_move(u, &loop->idle);
+    timer_set(&u->conn.timer, conf->idle_ms);
+}
+
+void upstream_close_idle(struct loop *loop)
+{
+    while (loop->idle != NULL) {
+        upstream_close(loop->idle);
+    }
+}

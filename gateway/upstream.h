@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * upstream.h: connections to receivers: a pool per loop, newest first. Before reuse a connection is looked at: one that
+ * is readable or closed is never used again.
+ */
+#ifndef GW_UPSTREAM_H
+#define GW_UPSTREAM_H
+
+#include "gateway/conn.h"
+#include "gateway/runtime.h"
+
+struct exchange;
+
+struct upstream_conn {
+    struct conn conn; /**< first */
+    struct upstream_conn *next, **place; /**< in loop->idle or loop->busy */
+    struct exchange *exchange;           /**< NULL: idle or closing */
+    char *host;                          /**< owned, with port: what the connection may be reused for */
+    char port[8];
+    unsigned served;
+    bool reused;
+};
+
+/** The target of route with the fewest exchanges in flight, but not avoid. NULL: none. */
+struct target *upstream_choose(const struct plan_route *route, const struct target *avoid);
+/** An idle connection to t that can be used, now busy with ex. NULL: none. */
+struct upstream_conn *upstream_take(struct loop *loop, const struct target *t, struct exchange *ex);
+/** Begin a connection to address number i; exchange_upstream_connected() follows. @return NULL: not possible (errno) */
+struct upstream_conn *upstream_open(struct loop *loop, const struct target *t, unsigned i, struct exchange *ex);
+/** The exchange needs it no more. reusable: request and reply were whole, nothing is left over. */
+void upstream_give_back(struct upstream_conn *u, const struct gw_upstream *conf, bool reusable);
+/** Loop's thread: close all idle ones. */
+void upstream_close_idle(struct loop *loop);
+
+#endif

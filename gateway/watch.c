@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* watch.c: see watch.h. */
+#include "gateway/watch.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gateway/gateway_private.h"
+
+#define STEP_MS 500
+/* A keystore that is away is asked again so often. */
+#define AWAY_MS 200
+
+static void log_report(const struct cs_conf_report *report, enum cs_log_level level, const char *event)
+{
+    for (size_t i = 0; i < report->n; i++) {
+        cs_log(level, event, report->line[i]);
+    }
+}
+
+/* Routes, aliases and partners of a plan, one row each. @return rows; owned by the caller */
+static ks_node_use *uses_of(const struct plan *p, size_t *n)
+{
+    ks_node_use *use = calloc(3 * (size_t)p->n_route + 1, sizeof *use);
+    *n = 0;
+    for (unsigned i = 0; use != NULL && i < p->n_route; i++) {
+        const struct gw_route *r = p->route[i].conf;
+        if (r->request.partner != NULL) {
+            use[(*n)++] = (ks_node_use){r->name, NULL, r->request.partner};
+        }
+        if (r->response.partner != NULL) {
+            use[(*n)++] = (ks_node_use){r->name, NULL, r->response.partner};
+        }
+        if (r->request.sign_alias != NULL) {
+            use[(*n)++] = (ks_node_use){r->name, r->request.sign_alias, NULL};
+        }
+    }
+    return use;
+}
+
+void watch_report(struct gateway *gw, const struct runtime *rt)
+{
+    const struct gw_settings *s = rt->plan->settings;
+    cs_error e = {0};
+    ks_store *store = NULL;
+    size_t n = 0;
+    ks_node_use *use = uses_of(rt->plan, &n);
+    cs_time now = cs_clock_now();
+    int rc = use != NULL ? ks_open(&store, s->keystore_uri, &s->keystore, &e) : -1;
+    if (rc == 0) {
+        rc = ks_report_node(store, gw->node, use, n, now, &e);
+    }
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        int64_t delivery = use[i].partner != NULL ? s->partner_delivery(s, use[i].partner) : 0;
+        if (delivery > 0) {
+            rc = ks_set_partner(store, use[i].partner, delivery, now, &e);
+        }
+    }
+    if (rc != 0) {
+        cs_log(CS_LOG_WARN, "node-report", "the keystore was not told what this node uses", CS_STR("why", e.text));
+    }
+    ks_close(store);
+    free(use);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+/* What lives as long as the process is not changed by a reload: said, not done by half. */
+static void warn_restart(const struct gw_config *old, const struct gw_config *new)
+{
+    const struct {
+        const char *word;
+        bool changed;
+    } fixed[] = {
+        {"loops", old->loops != new->loops},       {"workers", old->workers != new->workers},
+        {"memory", old->memory != new->memory},    {"replay", old->replay_entries != new->replay_entries},
+        {"log { ring }", old->ring != new->ring},
+    };
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+        if (fixed[i].changed) {
+            cs_log(CS_LOG_WARN, "reload-restart", "a changed directive needs a restart", CS_STR("directive", fixed[i].word));
+        }
+    }
+}
+
+static int reload(struct gateway *gw, struct cs_conf_report *report, cs_error *e)
+{
+    struct runtime *old = gateway_runtime(gw);
+    struct runtime *made = NULL;
+    struct plan *plan = NULL;
+    const ks_snapshot *snapshot = NULL;
+    int rc = -1;
+    struct gw_settings *settings = gw->options->load(gw->options->load_ctx, report, e);
+    if (settings == NULL) {
+        goto out;
+    }
+    if (!same_text(settings->keystore_uri, old->plan->settings->keystore_uri)) {
+        settings->free(settings);
+        cs_error_set(e, CS_EXIT_CONFIG, "reload", "another keystore needs a restart");
+        goto out;
+    }
+    snapshot = ks_live_get(gw->live);
+    if (gw_config_check(settings->config, settings, snapshot, report) > 0) {
+        settings->free(settings);
+        cs_error_set(e, CS_EXIT_CONFIG, "reload", "the configuration has errors");
+        goto out;
+    }
+    plan = plan_new(gw, settings, old->plan, e);
+    if (plan == NULL || accesslog_reopen(gw->log, plan->config->access_log, e) != 0) {
+        goto out;
+    }
+    made = runtime_new(plan, snapshot);
+    snapshot = NULL;
+    if (made == NULL) {
+        cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory for a new runtime");
+        goto out;
+    }
+    warn_restart(old->plan->config, plan->config);
+    watch_report(gw, made);
+    gateway_publish(gw, made);
+    rc = 0;
+out:
+    if (snapshot != NULL) {
+        ks_snapshot_release(snapshot);
+    }
+    plan_unref(plan);
+    runtime_unref(old);
+    return rc;
+}
+
+static void watch_reload_now(struct gateway *gw)
+{
+    struct cs_conf_report report = {0};
+    cs_error e = {0};
+    int64_t begin = cs_clock_mono_us();
+    if (reload(gw, &report, &e) == 0) {
+        log_report(&report, CS_LOG_WARN, "configuration");
+        cs_log(CS_LOG_NOTICE, "reloaded", "the configuration was read anew and is in force",
+               CS_INT("us", cs_clock_mono_us() - begin));
+    } else {
+        log_report(&report, CS_LOG_ERROR, "reload-failed");
+        cs_log(CS_LOG_ERROR, "reload-failed", "the reload is refused, the old configuration stays in force",
+               CS_STR("why", e.text));
+    }
+    cs_conf_report_free(&report);
+}
+
+static void watch_keystore_changed(struct gateway *gw)
+{
+    struct runtime *old = gateway_runtime(gw);
+    struct runtime *made = runtime_new(old->plan, ks_live_get(gw->live));
+    if (made == NULL) {
+        cs_log(CS_LOG_ERROR, "out-of-memory", "no memory for a new runtime; the old one stays in force");
+    } else {
+        cs_log(CS_LOG_INFO, "keystore-changed", "a new generation of the keystore is in force",
+               CS_INT("generation", made->generation));
+        gateway_publish(gw, made);
+    }
+    runtime_unref(old);
+}
+
+static void *watch_run(void *ctx)
+{
+    struct gateway *gw = ctx;
+    bool away = false;
+    pthread_setname_np(pthread_self(), "watch");
+    while (!atomic_load(&gw->watch_stop)) {
+        cs_error e = {0};
+        int rc = ks_live_step(gw->live, STEP_MS, cs_clock_now(), &e);
+        if (rc > 0) {
+            watch_keystore_changed(gw);
+        }
+        if (rc < 0 && !away) {
+            cs_log(CS_LOG_WARN, "keystore-stale", "the keystore cannot be read; the last snapshot stays in force",
+                   CS_STR("why", e.text));
+        } else if (rc >= 0 && away) {
+            cs_log(CS_LOG_NOTICE, "keystore-back", "the keystore can be read again");
+        }
+        away = rc < 0;
+        if (atomic_exchange(&gw->reload_wanted, false)) {
+            watch_reload_now(gw);
+        }
+        if (away && !atomic_load(&gw->watch_stop)) {
+            nanosleep(&(struct timespec){0, AWAY_MS * 1000000L}, NULL);
+        }
+    }
+    /* Uses counted since the last step. */
+    ks_live_step(gw->live, 0, cs_clock_now(), NULL);
+    return NULL;
+}
+
+int watch_start(struct gateway *gw)
+{
+    int rc = pthread_create(&gw->watch_thread, NULL, watch_run, gw);
+    if (rc != 0) {
+        cs_log(CS_LOG_ERROR, "watch-start", "the watch thread cannot start", CS_STR("why", strerror(rc)));
+        return -1;
+    }
+    gw->watch_started = true;
+    return 0;
+}
+
+void watch_stop(struct gateway *gw)
+{
+    if (!gw->watch_started) {
+        return;
+    }
+    atomic_store(&gw->watch_stop, true);
+    ks_live_wake(gw->live);
+    pthread_join(gw->watch_thread, NULL);
+    gw->watch_started = false;
+}
+
+void watch_reload(struct gateway *gw)
+{
+    atomic_store(&gw->reload_wanted, true);
+    ks_live_wake(gw->live);
+}
