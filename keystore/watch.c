@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch.c: a running process follows the store. One thread calls ks_live_step; it polls for commits of others, builds
+ * the next snapshot beside the one in force and swaps. A build that fails leaves the old one in force.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "keystore/snapshot.h"
+
+#define POLL_MS 50
+#define FLUSH_US 1000000
+#define FLUSH_BUSY_MS 200 /* counters can wait; a watch thread that waits for a writer is late with news */
+
+struct ks_live {
+    ks_store *store;             /**< owned; watch thread only */
+    pthread_mutex_t lock;        /**< around `current`: a bare pointer would race with the last release */
+    const ks_snapshot *current;
+    int wake_fd;
+    char node[KS_WORD];
+    int64_t flushed_us;
+    bool again;                  /**< the last build failed: try at the next step */
+};
+
+int ks_live_open(ks_live **out, const char *uri, const ks_options *opt, cs_time now, cs_error *e)
+{
+    (void)now;
+    *out = NULL;
+    ks_live *l = calloc(1, sizeof *l);
+    if (l == NULL) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "memory ran out while the keystore was opened");
+    }
+    l->wake_fd = -1;
+    if (pthread_mutex_init(&l->lock, NULL) != 0) {
+        free(l);
+        return cs_error_set(e, CS_EXIT_INTERNAL, "internal", "no mutex could be made");
+    }
+    char host[256] = "";
+    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0') {
+        memcpy(host, "localhost", sizeof "localhost");
+    }
+    cs_copy(l->node, sizeof l->node, host);
+    l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (l->wake_fd < 0) {
+        cs_error_set(e, CS_EXIT_INTERNAL, "internal", "no eventfd could be made: %s", strerror(errno));
+        goto fail;
+    }
+    if (ks_open(&l->store, uri, opt, e) != 0) {
+        goto fail;
+    }
+    /* before the build: a commit between the two is then seen as a change, never missed */
+    if (l->store->driver->changed(l->store->b, e) < 0 || ks_snapshot_build(l->store, NULL, &l->current, e) != 0) {
+        goto fail;
+    }
+    l->flushed_us = cs_clock_mono_us();
+    *out = l;
+    return 0;
+fail:
+    ks_live_close(l);
+    return -1;
+}
+
+static void flush(ks_live *l)
+{
+    cs_error ignored = {0};
+    l->store->driver->set_busy(l->store->b, FLUSH_BUSY_MS);
+    /* counters keep what could not be written; the next flush takes it along */
+    if (ks_use_flush(l->store, l->current, l->node, &ignored) == 0) {
+        l->flushed_us = cs_clock_mono_us();
+    }
+}
+
+/** Look once. @return as ks_live_step */
+static int look(ks_live *l, cs_error *e)
+{
+    int changed = l->store->driver->changed(l->store->b, e);
+    if (changed < 0) {
+        return -1;
+    }
+    if (changed == 0 && !l->again) {
+        return 0;
+    }
+    uint64_t generation = 0;
+    l->again = true;
+    if (l->store->driver->generation(l->store->b, &generation, e) != 0) {
+        return -1;
+    }
+    if (generation < l->current->generation) {
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-behind", "the keystore is at generation %llu, this process already served %llu; the old snapshot stays in force",
+                            (unsigned long long)generation, (unsigned long long)l->current->generation);
+    }
+    if (generation == l->current->generation) {
+        l->again = false; /* counters of another process, no change */
+        return 0;
+    }
+    const ks_snapshot *next = NULL;
+    if (ks_snapshot_build(l->store, l->current, &next, e) != 0) {
+        return -1;
+    }
+    l->again = false;
+    pthread_mutex_lock(&l->lock);
+    const ks_snapshot *old = l->current;
+    l->current = next;
+    pthread_mutex_unlock(&l->lock);
+    ks_snapshot_release(old);
+    return 1;
+}
+
+int ks_live_step(ks_live *l, int timeout_ms, cs_time now, cs_error *e)
+{
+    (void)now;
+    int64_t end = cs_clock_mono_us() + (int64_t)timeout_ms * 1000;
+    for (;;) {
+        int rc = look(l, e);
+        if (rc != 0) {
+            return rc;
+        }
+        int64_t at = cs_clock_mono_us();
+        if (at - l->flushed_us >= FLUSH_US) {
+            flush(l);
+        }
+        int64_t left_ms = (end - at + 999) / 1000;
+        if (left_ms <= 0) {
+            return 0;
+        }
+        struct pollfd p = {.fd = l->wake_fd, .events = POLLIN};
+        if (poll(&p, 1, left_ms < POLL_MS ? (int)left_ms : POLL_MS) > 0) {
+            uint64_t ignored = 0;
+            (void)!read(l->wake_fd, &ignored, sizeof ignored);
+            return look(l, e);
+        }
+    }
+}
+
+void ks_live_wake(ks_live *l)
+{
+    uint64_t one = 1;
+    (void)!write(l->wake_fd, &one, sizeof one); /* full means that a wake-up already waits */
+}
+
+void ks_live_close(ks_live *l)
+{
+    if (l == NULL) {
+        return;
+    }
+    if (l->store != NULL && l->current != NULL) {
+        flush(l);
+    }
+    ks_snapshot_release(l->current);
+    ks_close(l->store);
+    if (l->wake_fd >= 0) {
+        close(l->wake_fd);
+    }
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}
+
+const ks_snapshot *ks_live_get(ks_live *l)
+{
+    pthread_mutex_lock(&l->lock);
+    const ks_snapshot *s = ks_snapshot_ref(l->current);
+    pthread_mutex_unlock(&l->lock);
+    return s;
+}
