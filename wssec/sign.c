@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sign.c: a recipe and a message give the message with a Security header. The header is written with empty digests,
+ * spliced in, and the result is read by the same reader that verification uses: what is digested is what a receiver
+ * will parse, and an input that a verifier would refuse for its shape is never signed. Digests and the signature value
+ * have a known length, so they are then put in their places without moving an octet.
+ */
+#include <openssl/evp.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "base/time.h"
+#include "wssec/canon.h"
+#include "wssec/keyinfo.h"
+#include "wssec/splice.h"
+#include "wssec/target.h"
+
+#define EXCLUSIVE "http://www.w3.org/2001/10/xml-exc-c14n#"
+#define DEFAULT_TTL 300
+#define SIGNATURE_MAX 2048 /* RSA-16384 */
+
+struct making {                        /* one call */
+    struct wssec_worker *w;
+    const struct wssec_input *in;
+    const struct wssec_recipe *recipe;
+    const struct wssec_when *t;
+    struct wssec_policy *policy;       /* owned: limits and encodings of what may be signed */
+    struct wssec_entry entry;
+    enum wssec_keyref kind;
+    const struct wssec_signature_alg *signature;
+    const struct wssec_digest_alg *digest;
+    size_t signature_octets;
+    struct wssec_targets targets;
+    size_t digest_at[WSSEC_MAX_REFERENCES]; /* in text */
+    size_t value_at;
+    cs_buf text;                       /* owned: the Security header */
+    char timestamp_id[WSSEC_ID_TEXT], token_id[WSSEC_ID_TEXT], signature_id[WSSEC_ID_TEXT];
+    bool timestamp;
+    struct wssec_refusal why;
+};
+
+static size_t base64_octets(size_t n)
+{
+    return 4 * ((n + 2) / 3);
+}
+
+/* ---- the key and what it can do ----------------------------------------------------------------------------------- */
+
+static int choose_key(struct making *k, const struct wssec_resolver *r)
+{
+    int n = r->candidates(r->ctx, WSSEC_USE_SIGN, NULL, k->t->at, &k->entry, 1);
+    if (n < 0) {
+        return WSSEC_RC_INTERNAL;
+    }
+    if (n == 0 || k->entry.key == NULL) {
+        (void)wssec_refuse(&k->why, WSSEC_KEY_UNAVAILABLE, "no active entry with a private key to sign with");
+    }
+    return WSSEC_RC_OK;
+}
+
+/* Octets of a signature value, fixed by algorithm and key. @return 0: the key cannot do it */
+static size_t value_octets(const struct wssec_signature_alg *a, const EVP_PKEY *key)
+{
+    if (a->key_type == EVP_PKEY_EC) {
+        return wssec_ecdsa_octets(key);
+    }
+    int n = EVP_PKEY_get_size(key);
+    return n > 0 && n <= SIGNATURE_MAX ? (size_t)n : 0;
+}
+
+static int choose_algorithms(struct making *k)
+{
+    const struct wssec_recipe *r = k->recipe;
+    enum wssec_legacy used = WSSEC_LEGACY_NONE;
+    k->kind = r->key_reference != WSSEC_KEYREF_NONE ? r->key_reference : WSSEC_KEYREF_DIRECT;
+    k->signature = r->signature_algorithm != NULL ? wssec_signature_by_word(r->signature_algorithm) : wssec_signature_for_key(k->entry.key);
+    k->digest = wssec_digest_by_word(r->digest_algorithm != NULL ? r->digest_algorithm : "sha256");
+    if (k->signature == NULL || k->digest == NULL) {
+        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_UNSUPPORTED, "no such algorithm, or a key that none fits");
+        return WSSEC_RC_OK;
+    }
+    if (k->signature->legacy != WSSEC_LEGACY_NONE || k->digest->legacy != WSSEC_LEGACY_NONE) {
+        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_FORBIDDEN, "%s with %s is not made any more", k->signature->word, k->digest->word);
+        return WSSEC_RC_OK;
+    }
+    k->signature_octets = value_octets(k->signature, k->entry.key);
+    if (!wssec_signature_fits_key(k->signature, k->entry.key) || k->signature_octets == 0) {
+        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_UNSUPPORTED, "%s does not fit the key of %s#%u", k->signature->word, k->entry.alias, k->entry.ordinal);
+        return WSSEC_RC_OK;
+    }
+    if (wssec_policy_key(k->policy, k->entry.key, k->t->at, &used) != WSSEC_OK) {
+        (void)wssec_refuse(&k->why, WSSEC_KEY_TOO_SHORT, "the key of %s#%u is too short to sign with", k->entry.alias, k->entry.ordinal);
+    }
+    return WSSEC_RC_OK;
+}
+
+/* ---- the input ---------------------------------------------------------------------------------------------------- */
+
+/* Our signature beside somebody else's in one header could be wrapped, so the role must be free. */
+static int role_is_free(struct making *k)
+{
+    const struct wssec_message *m = &k->w->message;
+    const char *ns = m->soap == 12 ? WSSEC_NS_SOAP12 : WSSEC_NS_SOAP11;
+    bool taken = k->recipe->role == NULL && m->security != NULL;
+    for (xmlNodePtr n = wssec_first_element(m->header); n != NULL && k->recipe->role != NULL; n = wssec_next_element(n)) {
+        const xmlChar *role = wssec_attr(n, ns, m->soap == 12 ? "role" : "actor");
+        taken |= wssec_is(n, WSSEC_NS_WSSE, "Security") && role != NULL && strcmp((const char *)role, k->recipe->role) == 0;
+    }
+    return taken ? wssec_refuse(&k->why, WSSEC_MULTIPLE_SECURITY, "the message has a Security header for this role already") : 0;
+}
+
+static bool makes_timestamp(const struct wssec_recipe *r)
+{
+    bool named = r->timestamp;
+    for (size_t i = 0; i < r->n_part; i++) {
+        named |= strcmp(r->part[i], "Timestamp") == 0 || strcmp(r->part[i], "Timestamp?") == 0;
+    }
+    return named;
+}
+
+static int read_input(struct making *k)
+{
+    struct wssec_message *m = &k->w->message;
+    int rc = wssec_message_read(k->w, k->in, k->policy, m, &k->why);
+    if (rc != WSSEC_RC_OK || k->why.reason != WSSEC_OK || role_is_free(k) != 0) {
+        return rc;
+    }
+    k->timestamp = makes_timestamp(k->recipe);
+    if (wssec_id_new(k->timestamp_id) != WSSEC_RC_OK || wssec_id_new(k->token_id) != WSSEC_RC_OK || wssec_id_new(k->signature_id) != WSSEC_RC_OK) {
+        return WSSEC_RC_INTERNAL;
+    }
+    return wssec_targets_find(&k->w->arena, m, k->recipe, k->timestamp ? k->timestamp_id : NULL,
+                              wssec_keyref_has_token(k->kind) ? k->token_id : NULL, &k->targets, &k->why);
+}
+
+/* ---- the Security header, as UTF-8 text --------------------------------------------------------------------------- */
+
+/* Prefix of the SOAP namespace for attributes; declared on Security where the Envelope uses none or it is hidden. */
+static const char *soap_prefix(const struct making *k, bool *declare)
+{
+    const struct wssec_message *m = &k->w->message;
+    const xmlNode *at = m->header != NULL ? m->header : m->envelope;
+    const char *prefix = (const char *)m->envelope->ns->prefix;
+    const char *bound = prefix != NULL ? wssec_scope(at, prefix) : NULL;
+    *declare = bound == NULL || strcmp(bound, (const char *)m->envelope->ns->href) != 0;
+    return *declare ? "soap" : prefix;
+}
+
+static void write_open(struct making *k)
+{
+    cs_buf *b = &k->text;
+    bool declare = false;
+    const char *soap = soap_prefix(k, &declare);
+    bool twelve = k->w->message.soap == 12;
+    (void)cs_buf_adds(b, "<wsse:Security xmlns:wsse=\"" WSSEC_NS_WSSE "\" xmlns:wsu=\"" WSSEC_NS_WSU "\"");
+    if (declare && (k->recipe->must_understand || k->recipe->role != NULL)) {
+        (void)cs_buf_addf(b, " xmlns:soap=\"%s\"", twelve ? WSSEC_NS_SOAP12 : WSSEC_NS_SOAP11);
+    }
+    if (k->recipe->must_understand) {
+        (void)cs_buf_addf(b, " %s:mustUnderstand=\"1\"", soap);
+    }
+    if (k->recipe->role != NULL) {
+        (void)cs_buf_addf(b, " %s:%s=\"", soap, twelve ? "role" : "actor");
+        wssec_xml_escape(k->recipe->role, b);
+        (void)cs_buf_adds(b, "\"");
+    }
+    (void)cs_buf_adds(b, ">");
+}
+
+static void write_timestamp(struct making *k)
+{
+    char created[CS_TIME_TEXT];
+    char expires[CS_TIME_TEXT];
+    int64_t ttl = k->recipe->ttl > 0 ? k->recipe->ttl : DEFAULT_TTL;
+    (void)cs_buf_addf(&k->text, "<wsu:Timestamp wsu:Id=\"%s\"><wsu:Created>%s</wsu:Created><wsu:Expires>%s</wsu:Expires></wsu:Timestamp>",
+                      k->timestamp_id, cs_time_format(k->t->at, created), cs_time_format(k->t->at + ttl, expires));
+}
+
+/* A place for octets that come later; 'A' is a base64 character, so the text is well-formed meanwhile. */
+static size_t reserve(cs_buf *b, size_t n)
+{
+    size_t at = b->len;
+    for (size_t i = 0; i < n; i++) {
+        (void)cs_buf_addc(b, 'A');
+    }
+    return at;
+}
+
+static void write_signed_info(struct making *k)
+{
+    cs_buf *b = &k->text;
+    (void)cs_buf_addf(b,
+                      "<ds:Signature xmlns:ds=\"" WSSEC_NS_DS "\" Id=\"%s\"><ds:SignedInfo>"
+                      "<ds:CanonicalizationMethod Algorithm=\"" EXCLUSIVE "\"/><ds:SignatureMethod Algorithm=\"%s\"/>",
+                      k->signature_id, k->signature->uri);
+    for (unsigned i = 0; i < k->targets.n; i++) {
+        (void)cs_buf_addf(b,
+                          "<ds:Reference URI=\"#%s\"><ds:Transforms><ds:Transform Algorithm=\"" EXCLUSIVE "\"/></ds:Transforms>"
+                          "<ds:DigestMethod Algorithm=\"%s\"/><ds:DigestValue>",
+                          k->targets.row[i].id, k->digest->uri);
+        k->digest_at[i] = reserve(b, base64_octets(k->digest->octets));
+        (void)cs_buf_adds(b, "</ds:DigestValue></ds:Reference>");
+    }
+    (void)cs_buf_adds(b, "</ds:SignedInfo><ds:SignatureValue>");
+    k->value_at = reserve(b, base64_octets(k->signature_octets));
+    (void)cs_buf_adds(b, "</ds:SignatureValue>");
+}
+
+/* The new header block, with a soap:Header around it where the message has none. */
+static int write_header(struct making *k)
+{
+    const struct wssec_message *m = &k->w->message;
+    const char *prefix = (const char *)m->envelope->ns->prefix;
+    const char *colon = prefix != NULL ? ":" : "";
+    int rc = WSSEC_RC_OK;
+    prefix = prefix != NULL ? prefix : "";
+    if (m->header == NULL) {
+        (void)cs_buf_addf(&k->text, "<%s%sHeader>", prefix, colon);
+    }
+    write_open(k);
+    if (k->timestamp) {
+        write_timestamp(k);
+    }
+    if (wssec_keyref_has_token(k->kind)) {
+        rc = wssec_token_write(k->kind, &k->entry, k->token_id, &k->text, &k->why);
+    }
+    write_signed_info(k);
+    if (rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK) {
+        rc = wssec_keyinfo_write(k->kind, &k->entry, k->token_id, &k->text, &k->why);
+    }
+    (void)cs_buf_adds(&k->text, "</ds:Signature></wsse:Security>");
+    if (m->header == NULL) {
+        (void)cs_buf_addf(&k->text, "</%s%sHeader>", prefix, colon);
+    }
+    return rc == WSSEC_RC_OK && k->text.failed ? WSSEC_RC_NOMEM : rc;
+}
+
+/* ---- splicing ----------------------------------------------------------------------------------------------------- */
+
+/* Where the header block goes; an empty-element soap:Header is opened. */
+static int place_header(struct making *k, struct wssec_edit *e)
+{
+    const struct wssec_message *m = &k->w->message;
+    const struct wssec_scan_element *at = wssec_place(m, m->header != NULL ? m->header : m->envelope);
+    if (at == NULL) {
+        return WSSEC_RC_INTERNAL;
+    }
+    *e = (struct wssec_edit){at->open_end, at->open_end, k->text.data, k->text.len};
+    if (at->empty) { /* "<soap:Header/>": '/' and '>' give way */
+        cs_buf opened = CS_BUF_INIT;
+        (void)cs_buf_adds(&opened, ">");
+        (void)cs_buf_add(&opened, k->text.data, k->text.len);
+        (void)cs_buf_addf(&opened, "</%.*s>", (int)at->name_len, m->scan.names.data + at->name_at);
+        char *text = opened.failed ? NULL : wssec_arena_text(&k->w->arena, opened.data, opened.len);
+        *e = (struct wssec_edit){at->open_end - 2, at->open_end, text, opened.len};
+        cs_buf_free(&opened);
+        return text != NULL ? WSSEC_RC_OK : WSSEC_RC_NOMEM;
+    }
+    return WSSEC_RC_OK;
+}
+
+static int splice(struct making *k, struct wssec_output *out)
+{
+    struct wssec_edit edit[WSSEC_MAX_REFERENCES + 1];
+    size_t n = 1;
+    int rc = place_header(k, &edit[0]);
+    if (rc != WSSEC_RC_OK) {
+        return rc;
+    }
+    for (unsigned i = 0; i < k->targets.n; i++) {
+        const struct wssec_target *t = &k->targets.row[i];
+        if (t->splice != NULL) {
+            size_t at = n++;
+            for (; at > 0 && edit[at - 1].from > t->at; at--) { /* sorted by place */
+                edit[at] = edit[at - 1];
+            }
+            edit[at] = (struct wssec_edit){t->at, t->at, t->splice, strlen(t->splice)};
+        }
+    }
+    const struct wssec_scan *s = &k->w->message.scan;
+    for (size_t i = 0; i < n; i++) {
+        edit[i].from = wssec_scan_original(s, edit[i].from);
+        edit[i].to = wssec_scan_original(s, edit[i].to);
+    }
+    return wssec_splice(k->w, k->in, s->coding, edit, n, out);
+}
+
+/* ---- digests and signature ---------------------------------------------------------------------------------------- */
+
+static int digest_target(struct making *k, unsigned i, const struct wssec_message *m)
+{
+    uint8_t md[EVP_MAX_MD_SIZE];
+    const struct wssec_target *t = &k->targets.row[i];
+    bool twice = false;
+    struct wssec_canon c = {.node = wssec_ids_find(&m->ids, (const xmlChar *)t->id, strlen(t->id), &twice), .mode = wssec_c14n_by_word("exclusive")->libxml2_mode};
+    if (c.node == NULL || twice || EVP_DigestInit_ex(k->w->md, wssec_md(k->digest->evp), NULL) != 1) {
+        return WSSEC_RC_INTERNAL;
+    }
+    int rc = wssec_canon_digest(&c, k->w->md);
+    if (rc != WSSEC_RC_OK || EVP_DigestFinal_ex(k->w->md, md, NULL) != 1) {
+        return rc != WSSEC_RC_OK ? rc : WSSEC_RC_INTERNAL;
+    }
+    char text[4 * ((EVP_MAX_MD_SIZE + 2) / 3) + 1];
+    size_t n = cs_base64_encode(md, k->digest->octets, text);
+    memcpy(k->text.data + k->digest_at[i], text, n);
+    return WSSEC_RC_OK;
+}
+
+/* The digests go into the tree too, so that SignedInfo is canonicalised by the code that a verifier uses. */
+static int fill_tree(struct making *k, xmlNodePtr signed_info)
+{
+    unsigned i = 0;
+    for (xmlNodePtr r = wssec_first_element(signed_info); r != NULL; r = wssec_next_element(r)) {
+        if (!wssec_is(r, WSSEC_NS_DS, "Reference")) {
+            continue;
+        }
+        for (xmlNodePtr v = wssec_first_element(r); v != NULL; v = wssec_next_element(v)) {
+            if (wssec_is(v, WSSEC_NS_DS, "DigestValue")) {
+                if (i == k->targets.n || v->children == NULL) {
+                    return WSSEC_RC_INTERNAL;
+                }
+                xmlNodeSetContentLen(v, (const xmlChar *)k->text.data + k->digest_at[i], (int)base64_octets(k->digest->octets));
+                if (v->children == NULL) {
+                    return WSSEC_RC_NOMEM;
+                }
+                i++;
+            }
+        }
+    }
+    return i == k->targets.n ? WSSEC_RC_OK : WSSEC_RC_INTERNAL;
+}
+
+/* @return octets of the value in out, 0: failed */
+static size_t sign_octets(struct making *k, const cs_buf *signed_info, uint8_t out[SIGNATURE_MAX])
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *pkey = NULL;
+    const EVP_MD *md = k->signature->evp != NULL ? wssec_md(k->signature->evp) : NULL;
+    uint8_t der[SIGNATURE_MAX];
+    size_t n = sizeof der;
+    size_t made = 0;
+    if (ctx != NULL && EVP_DigestSignInit(ctx, &pkey, md, NULL, k->entry.key) == 1 && wssec_signature_padding(k->signature, pkey) == 0 &&
+        EVP_DigestSign(ctx, der, &n, (const uint8_t *)signed_info->data, signed_info->len) == 1) {
+        if (k->signature->key_type == EVP_PKEY_EC) {
+            made = wssec_ecdsa_from_der(der, n, k->signature_octets, out, SIGNATURE_MAX);
+        } else {
+            memcpy(out, der, n);
+            made = n;
+        }
+    }
+    EVP_MD_CTX_free(ctx);
+    return made == k->signature_octets ? made : 0;
+}
+
+static int sign_tree(struct making *k, const struct wssec_message *m)
+{
+    uint8_t value[SIGNATURE_MAX];
+    bool twice = false;
+    xmlNodePtr signature = wssec_ids_find(&m->ids, (const xmlChar *)k->signature_id, strlen(k->signature_id), &twice);
+    xmlNodePtr info = wssec_first_element(signature);
+    if (!wssec_is(info, WSSEC_NS_DS, "SignedInfo") || twice) {
+        return WSSEC_RC_INTERNAL;
+    }
+    int rc = WSSEC_RC_OK;
+    for (unsigned i = 0; i < k->targets.n && rc == WSSEC_RC_OK; i++) {
+        rc = digest_target(k, i, m);
+    }
+    if (rc == WSSEC_RC_OK) {
+        rc = fill_tree(k, info);
+    }
+    struct wssec_canon c = {.node = info, .mode = wssec_c14n_by_word("exclusive")->libxml2_mode};
+    cs_buf_reset(&k->w->signed_info);
+    if (rc == WSSEC_RC_OK) {
+        rc = wssec_canon_text(&c, &k->w->signed_info);
+    }
+    if (rc != WSSEC_RC_OK) {
+        return rc;
+    }
+    size_t n = sign_octets(k, &k->w->signed_info, value);
+    if (n == 0) {
+        return WSSEC_RC_INTERNAL;
+    }
+    char text[4 * ((SIGNATURE_MAX + 2) / 3) + 1];
+    memcpy(k->text.data + k->value_at, text, cs_base64_encode(value, n, text));
+    cs_buf_reset(&k->w->signature_value);
+    return cs_buf_add(&k->w->signature_value, value, n) == 0 ? WSSEC_RC_OK : WSSEC_RC_NOMEM;
+}
+
+/* ---- the call ----------------------------------------------------------------------------------------------------- */
+
+static int make(struct making *k, const struct wssec_resolver *r, struct wssec_output *out)
+{
+    int (*const steps[])(struct making *) = {choose_algorithms, read_input, write_header};
+    int rc = choose_key(k, r);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK; i++) {
+        rc = steps[i](k);
+    }
+    if (rc != WSSEC_RC_OK || k->why.reason != WSSEC_OK) {
+        return rc;
+    }
+    rc = splice(k, out);
+    if (rc != WSSEC_RC_OK) {
+        return rc;
+    }
+    struct wssec_input spliced = *k->in;
+    spliced.slice = out->piece;
+    spliced.n_slice = out->n_piece;
+    rc = wssec_message_read(k->w, &spliced, k->policy, &k->w->second, &k->why);
+    if (rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK) {
+        rc = sign_tree(k, &k->w->second);
+    }
+    if (rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK) {
+        rc = splice(k, out); /* the same edits with the values in place */
+    }
+    return rc;
+}
+
+static void report(const struct making *k, int rc, const struct wssec_resolver *r, struct wssec_verdict *v)
+{
+    const struct wssec_entry *e = &k->entry;
+    v->t = k->t->at;
+    v->time_source = k->t->source;
+    v->generation = r->generation;
+    v->soap = k->w->message.soap;
+    v->is_fault = k->w->message.is_fault;
+    v->reason = rc == WSSEC_RC_NOMEM ? WSSEC_OUT_OF_MEMORY : rc != WSSEC_RC_OK ? WSSEC_INTERNAL : k->why.reason;
+    v->verdict = rc != WSSEC_RC_OK ? WSSEC_ERROR : v->reason == WSSEC_OK ? WSSEC_PASS : WSSEC_FAIL;
+    (void)cs_copy(v->detail, sizeof v->detail, k->why.detail);
+    if (e->key != NULL && e->alias != NULL) {
+        v->has_certificate = true;
+        (void)cs_copy(v->certificate.alias, sizeof v->certificate.alias, e->alias);
+        v->certificate.ordinal = e->ordinal;
+        v->certificate.state = e->state;
+        v->certificate.not_after = e->not_after;
+        v->certificate.process_stop = e->process_stop;
+        memcpy(v->certificate.sha256, e->sha256, sizeof e->sha256);
+        memcpy(v->certificate.spki_sha256, e->spki_sha256, sizeof e->spki_sha256);
+    }
+    if (v->verdict != WSSEC_PASS) {
+        return;
+    }
+    v->claimed = k->timestamp ? k->t->at : 0;
+    v->key_reference = k->kind;
+    v->n_signatures = 1;
+    (void)cs_copy(v->algorithm, sizeof v->algorithm, k->signature->word);
+    (void)cs_copy(v->canonicalization, sizeof v->canonicalization, "exclusive");
+    for (unsigned i = 0; i < k->targets.n; i++) {
+        struct wssec_reference_result *x = &v->reference[v->n_reference++];
+        x->uri[0] = '#';
+        (void)cs_copy(x->uri + 1, sizeof x->uri - 1, k->targets.row[i].id);
+        (void)cs_copy(x->digest, sizeof x->digest, k->digest->word);
+        x->ok = true;
+        x->judged = true;
+        (void)cs_copy(v->covers[v->n_covers++], sizeof v->covers[0], k->targets.row[i].name);
+    }
+}
+
+int wssec_sign(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_recipe *recipe, const struct wssec_when *t,
+               const struct wssec_resolver *r, struct wssec_output *out, struct wssec_verdict *v)
+{
+    struct making k = {.w = w, .in = in, .recipe = recipe, .t = t};
+    int rc = WSSEC_RC_NOMEM;
+    memset(v, 0, sizeof *v);
+    *out = (struct wssec_output){NULL, 0, 0};
+    wssec_arena_reset(&w->arena);
+    cs_buf_reset(&w->signature_value);
+    k.policy = wssec_policy_new("sign");
+    if (k.policy != NULL) {
+        k.policy->encodings |= WSSEC_ENC_LATIN1;
+        rc = make(&k, r, out);
+    }
+    report(&k, rc, r, v);
+    if (v->verdict != WSSEC_PASS) {
+        *out = (struct wssec_output){NULL, 0, 0};
+        cs_buf_reset(&w->signature_value);
+    }
+    wssec_message_reset(&w->message);
+    wssec_message_reset(&w->second);
+    wssec_policy_unref(k.policy);
+    cs_buf_free(&k.text);
+    return rc;
+}
+
+struct wssec_slice wssec_signature_value(const struct wssec_worker *w)
+{
+    return (struct wssec_slice){(const uint8_t *)w->signature_value.data, w->signature_value.len};
+}
