@@ -72,11 +72,17 @@ static const struct cli_option *find_option(const struct cli_call *call, const c
     return own != NULL ? own : find_in(cli_global_options, name, n, letter);
 }
 
-static const char *nearest_option(const struct cli_call *call, const char *name)
+static const char *nearest_option(const struct cli_call *call, const char *name, size_t name_n)
 {
+    char wanted[64];
     const char *words[128] = {NULL};
     const struct cli_option *tables[] = {cli_global_options, call->command != NULL ? call->command->options : NULL};
     size_t n = 0;
+    if (name_n >= sizeof wanted) {
+        return NULL;
+    }
+    memcpy(wanted, name, name_n);
+    wanted[name_n] = '\0';
     for (size_t t = 0; t < 2; t++) {
         for (const struct cli_option *o = tables[t]; o != NULL && o->name != NULL && n + 1 < 128; o++) {
             if ((o->flags & CLI_HIDDEN) == 0) {
@@ -84,7 +90,7 @@ static const char *nearest_option(const struct cli_call *call, const char *name)
             }
         }
     }
-    return cs_nearest(name, words);
+    return cs_nearest(wanted, words);
 }
 
 static const struct cli_command *find_command(const char *group, const char *name)
@@ -234,7 +240,7 @@ static int take_long(struct scan *s, const char *arg)
     size_t n = strcspn(name, "=");
     const struct cli_option *o = find_option(s->call, name, n, 0);
     if (o == NULL) {
-        const char *near = nearest_option(s->call, name);
+        const char *near = nearest_option(s->call, name, n);
         return near != NULL ? problem(s->call, "unknown option --%.*s; did you mean --%s?", (int)(n > 64 ? 64 : n), name, near)
                             : problem(s->call, "unknown option --%.*s", (int)(n > 64 ? 64 : n), name);
     }
