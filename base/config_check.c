@@ -3,6 +3,7 @@
  * config_check.c: a parsed tree against the joined rows of all folders: known name, right block, shape of arguments,
  * repetition, required words. What no row allows is refused with the nearest word that one does.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,14 +217,41 @@ static const struct cs_directive *find_row(const struct check *k, const char *na
     return NULL;
 }
 
-static void report_unknown(const struct check *k, const struct cs_conf_node *node, const char *block)
+static bool opens(const struct cs_directive *row, const char *block, size_t n)
 {
+    return row->opens != NULL && strncmp(row->opens, block, n) == 0 && (row->opens[n] == '\0' || strcmp(row->opens + n, "?") == 0);
+}
+
+/* Blocks as people write them: kinds are internal words ("policy-limits"), the directive that opens one is not. */
+static const char *block_words(const struct check *k, const char *blocks, char *out, size_t size)
+{
+    size_t left = strlen(blocks);
+    size_t used = 0;
+    const char *word = NULL;
+    cs_copy(out, size, blocks[0] != '\0' ? "" : "no block (top level)");
+    for (size_t n = next_word(&blocks, &left, &word, '|'); n != 0; n = next_word(&blocks, &left, &word, '|')) {
+        const struct cs_directive *opener = NULL;
+        for (size_t t = 0; t < k->n_table && opener == NULL; t++) {
+            for (size_t i = 0; i < k->table[t].n && opener == NULL; i++) {
+                opener = opens(&k->table[t].row[i], word, n) ? &k->table[t].row[i] : NULL;
+            }
+        }
+        if (opener != NULL && used + strlen(opener->name) + 2 < size) {
+            used += (size_t)snprintf(out + used, size - used, "%s%s", used != 0 ? "|" : "", opener->name);
+        }
+    }
+    return out;
+}
+
+static void report_unknown(const struct check *k, const struct cs_conf_node *node, const char *block, const char *block_name)
+{
+    char where[128];
     const char *words[WORDS_MAX] = {NULL};
     size_t n = 0;
     const struct cs_directive *elsewhere = find_row(k, node->name, NULL);
     if (elsewhere != NULL) {
-        const char *where = elsewhere->block[0] != '\0' ? elsewhere->block : "no block (top level)";
-        cs_conf_error(k->report, node, -1, "\"%s\" does not stand here; it stands in: %s", node->name, where);
+        cs_conf_error(k->report, node, -1, "\"%s\" does not stand here; it stands in: %s", node->name,
+                      block_words(k, elsewhere->block, where, sizeof where));
         return;
     }
     for (size_t t = 0; t < k->n_table; t++) {
@@ -237,11 +265,11 @@ static void report_unknown(const struct check *k, const struct cs_conf_node *nod
         words[n++] = "include";
     }
     const char *near = cs_nearest(node->name, words);
-    const char *in = block[0] != '\0' ? " in " : "";
+    const char *in = block_name[0] != '\0' ? " in " : "";
     if (near != NULL) {
-        cs_conf_error(k->report, node, -1, "unknown directive \"%.64s\"%s%s; did you mean \"%s\"?", node->name, in, block, near);
+        cs_conf_error(k->report, node, -1, "unknown directive \"%.64s\"%s%s; did you mean \"%s\"?", node->name, in, block_name, near);
     } else {
-        cs_conf_error(k->report, node, -1, "unknown directive \"%.64s\"%s%s", node->name, in, block);
+        cs_conf_error(k->report, node, -1, "unknown directive \"%.64s\"%s%s", node->name, in, block_name);
     }
 }
 
@@ -368,7 +396,7 @@ static void check_block(const struct check *k, struct cs_conf_node *parent, stru
     for (struct cs_conf_node *node = first; node != NULL; node = node->next) {
         node->row = find_row(k, node->name, block);
         if (node->row == NULL) {
-            report_unknown(k, node, block);
+            report_unknown(k, node, block, parent != NULL ? parent->name : "");
             continue;
         }
         bool arguments_good = check_arguments(k, node);
