@@ -81,6 +81,8 @@ typedef struct ks_filter { const char *alias; unsigned n; /**< 0: all */ const c
 int ks_list_entries(ks_store *s, const ks_filter *f, cs_time now, ks_list *out, cs_error *e) CS_MUST_CHECK;
 /** Who was acceptable to partner for cap at the instant at, as known at generation known_at (0: now). Interval rows. */
 int ks_acceptable(ks_store *s, const char *partner, enum ks_capability cap, cs_time at, uint64_t known_at, ks_list *out, cs_error *e) CS_MUST_CHECK;
+/** The generation that was in force at an instant (known_at of ks_acceptable); 0: none yet. */
+int ks_generation_at(ks_store *s, cs_time at, uint64_t *generation, cs_error *e) CS_MUST_CHECK;
 /** Certificate of an entry as PEM, malloc'ed; with_chain: issuers behind it. */
 int ks_export_pem(ks_store *s, const char *alias, unsigned n, bool with_chain, char **pem, cs_error *e) CS_MUST_CHECK;
 
@@ -94,11 +96,13 @@ typedef struct ks_add {
     const char *key_pem; size_t key_len;                  /**< NULL: none; PEM or DER, unencrypted PKCS#8 or traditional */
     const char *expect_sha256;                            /**< NULL, or 64 digits that the leaf must have */
     bool activate;
+    bool shorter_ok;                                      /**< G4: may end before the entry that it exchanges */
     bool has_since; cs_time since;                        /**< has_since with since 0: the certificate's notBefore */
     bool has_until; cs_time until;
 } ks_add;
 
-enum ks_verb { KS_DO_ACTIVATE, KS_DO_DEACTIVATE, KS_DO_SUSPEND, KS_DO_RESUME, KS_DO_REMOVE };
+enum ks_verb { KS_DO_ACTIVATE, KS_DO_DEACTIVATE, KS_DO_SUSPEND, KS_DO_RESUME, KS_DO_REMOVE, KS_VERBS };
+const char *ks_verb_word(enum ks_verb v);                 /**< "activate" … */
 
 typedef struct ks_refusal { enum ks_guard guard; cs_time allowed_from; /**< 0: by a condition */ char text[384]; } ks_refusal;
 
@@ -115,6 +119,20 @@ typedef struct ks_outcome {
 int ks_add_entry(ks_store *s, const ks_add *a, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
 /** One verb on alias#n. expect_version 0: any; else conflict is exit 12. */
 int ks_act(ks_store *s, enum ks_verb verb, const char *alias, unsigned n, uint64_t expect_version, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+
+/** As ks_act, with what a verb may be told besides. */
+typedef struct ks_request {
+    enum ks_verb verb; const char *alias; unsigned n;
+    uint64_t expect_version;     /**< 0: any */
+    bool shorter_ok;             /**< G4: may end before the entry that it exchanges */
+    bool dry_run;
+} ks_request;
+int ks_change(ks_store *s, const ks_request *r, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+
+/** What may be done with an entry now, and what not and why: one row per verb that its state knows. */
+typedef struct ks_action { enum ks_verb verb; bool possible; ks_refusal refusal; /**< the first guard that refuses */ } ks_action;
+/** @return how many rows of out are filled (at most KS_VERBS), or -1 */
+int ks_actions(ks_store *s, const ks_info *info, cs_time now, ks_action out[KS_VERBS], cs_error *e) CS_MUST_CHECK;
 
 /** What a node uses (guard G3 knows routed partners by it); written at start and reload. partner_delivery: seconds, 0: none. */
 typedef struct ks_node_use { const char *route, *alias, *partner; } ks_node_use;

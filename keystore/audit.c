@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * audit.c: the log of changes as a hash chain. Every row is hashed with its predecessor's hash in the change's own
+ * transaction, fields with their lengths in front, so that no octet can move from one field to the next.
+ */
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/text.h"
+#include "keystore/store.h"
+
+static void add_number(cs_buf *b, uint64_t v)
+{
+    uint8_t be[8];
+    for (int i = 0; i < 8; i++) {
+        be[i] = (uint8_t)(v >> (56 - 8 * i));
+    }
+    cs_buf_add(b, be, sizeof be);
+}
+
+/** Null and empty differ: null has a length that no text reaches. */
+static void add_field(cs_buf *b, const char *s)
+{
+    add_number(b, s != NULL ? strlen(s) : UINT64_MAX);
+    if (s != NULL) {
+        cs_buf_adds(b, s);
+    }
+}
+
+static int row_hash(const struct ks_audit_row *r, uint8_t out[32])
+{
+    cs_buf b = CS_BUF_INIT;
+    const char *const field[] = {r->actor, r->actor_kind, r->verb, r->object, r->before, r->after, r->reason};
+    cs_buf_adds(&b, "cs-audit-1");
+    add_number(&b, r->seq);
+    add_number(&b, (uint64_t)r->at);
+    for (size_t i = 0; i < sizeof field / sizeof field[0]; i++) {
+        add_field(&b, field[i]);
+    }
+    cs_buf_add(&b, r->prev_hash, sizeof r->prev_hash);
+    int rc = b.failed ? -1 : 0;
+    if (rc == 0) {
+        SHA256((const uint8_t *)b.data, b.len, out);
+    }
+    cs_buf_free(&b);
+    return rc;
+}
+
+int ks_audit_append(ks_store *s, struct ks_audit_row *row, cs_error *e)
+{
+    uint64_t last = 0;
+    if (s->driver->audit_head(s->b, &last, row->prev_hash, e) != 0) {
+        return -1;
+    }
+    row->seq = last + 1;
+    if (row_hash(row, row->hash) != 0) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    }
+    return s->driver->audit_add(s->b, row, e);
+}
+
+struct check {
+    uint64_t rows;
+    uint8_t last[32];
+    bool broken;
+    char *text;
+    size_t size;
+};
+
+static int check_row(void *ctx, const struct ks_audit_row *r, cs_error *e)
+{
+    struct check *c = ctx;
+    uint8_t hash[32];
+    if (c->broken) {
+        return 0;
+    }
+    if (r->seq != c->rows + 1) {
+        snprintf(c->text, c->size, "row %llu is missing", (unsigned long long)(c->rows + 1));
+        c->broken = true;
+    } else if (memcmp(r->prev_hash, c->last, sizeof c->last) != 0) {
+        snprintf(c->text, c->size, "row %llu does not follow row %llu", (unsigned long long)r->seq, (unsigned long long)c->rows);
+        c->broken = true;
+    } else if (row_hash(r, hash) != 0) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    } else if (memcmp(hash, r->hash, sizeof hash) != 0) {
+        snprintf(c->text, c->size, "row %llu was changed (%s %s)", (unsigned long long)r->seq, r->verb != NULL ? r->verb : "?",
+                 r->object != NULL ? r->object : "?");
+        c->broken = true;
+    }
+    memcpy(c->last, r->hash, sizeof c->last);
+    c->rows = r->seq;
+    return 0;
+}
+
+int ks_audit_verify(ks_store *s, uint64_t *rows, char *text, size_t textsize, cs_error *e)
+{
+    struct check c = {.text = text, .size = textsize};
+    uint64_t generation = 0;
+    uint64_t seq = 0;
+    text[0] = '\0';
+    if (s->driver->begin(s->b, false, e) != 0) {
+        return -1;
+    }
+    int rc = s->driver->audit_each(s->b, check_row, &c, e);
+    if (rc == 0) {
+        rc = s->driver->generation(s->b, &generation, e);
+    }
+    if (rc == 0) {
+        rc = s->driver->generation_seq(s->b, generation, &seq, e);
+    }
+    s->driver->rollback(s->b);
+    if (rc != 0) {
+        return -1;
+    }
+    *rows = c.rows;
+    if (!c.broken && seq != c.rows) {
+        snprintf(text, textsize, "row %llu is missing: generation %llu was made by it", (unsigned long long)(c.rows + 1), (unsigned long long)generation);
+        c.broken = true;
+    }
+    return c.broken ? 1 : 0;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* retention.c: how long an exchanged entry goes on processing. The one place where process stop is computed. */
+#include "keystore/rules.h"
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/** An overflow would end a window early: such a sum is the end of time instead. */
+static cs_time later(cs_time t, int64_t seconds)
+{
+    cs_time sum = 0;
+    return __builtin_add_overflow(t, seconds, &sum) ? INT64_MAX : sum;
+}
+
+int64_t ks_window(enum ks_role role, const struct ks_terms *terms)
+{
+    switch (ks_role_row(role)->floor) {
+    case KS_FLOOR_NONE: return 0;
+    case KS_FLOOR_DAY: return CS_DAY;
+    case KS_FLOOR_RETENTION: break;
+    }
+    int64_t delivery = larger(terms->guaranteed_delivery, terms->partner_delivery);
+    return larger(larger(KS_RETENTION_FLOOR, terms->retention), delivery);
+}
+
+cs_time ks_process_stop(enum ks_role role, const struct ks_terms *terms, cs_time exchanged_at, cs_time not_after, cs_time last_use)
+{
+    cs_time stop = later(exchanged_at, ks_window(role, terms));
+    if (ks_role_row(role)->floor != KS_FLOOR_RETENTION || last_use == 0) {
+        return stop;
+    }
+    cs_time counted = last_use;
+    cs_time cap = larger(exchanged_at, not_after);
+    if (counted > cap) {
+        counted = cap;
+    }
+    return larger(stop, later(counted, larger(terms->guaranteed_delivery, terms->partner_delivery)));
+}
+
+cs_time ks_view_stop(const struct ks_view *v, const struct ks_view_entry *e)
+{
+    if (e->exchanged_at == 0) {
+        return e->process_stop;
+    }
+    return larger(e->process_stop, ks_process_stop(v->role, &v->terms, e->exchanged_at, e->not_after, e->last_use));
+}
+
+enum ks_state ks_view_state(const struct ks_view *v, const struct ks_view_entry *e, cs_time now)
+{
+    return e->state == KS_DEACTIVATED && now >= ks_view_stop(v, e) ? KS_ARCHIVED : e->state;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sqlite_open.c: opening, making and following a keystore in one SQLite file. The file's own header is read before
+ * SQLite is let near it, so that a file of another kind or version is refused without a byte of it changed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "keystore/schema.h"
+#include "keystore/sqlite.h"
+
+#define APPLICATION_ID 0x43534b53U /* "CSKS" */
+#define STRING_OF(x) #x
+#define STRING(x) STRING_OF(x)
+
+static uint32_t be32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/** Locks and shared memory do not work over these; a store there would break silently. */
+static int on_network(const char *path, cs_error *e)
+{
+    static const unsigned long kinds[] = {0x6969UL /* NFS */, 0x517bUL /* SMB */, 0xff534d42UL /* CIFS */, 0xfe534d42UL /* SMB2 */,
+                                          0x5346414fUL /* AFS */, 0x00c36400UL /* Ceph */};
+    struct statfs fs;
+    if (statfs(path, &fs) != 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (((unsigned long)fs.f_type & 0xffffffffUL) == kinds[i]) {
+            return cs_error_set(e, CS_EXIT_CONFIG, "store-on-network", "keystore %s lies on a network file system, where SQLite's locks do not hold; put it on a local disk", path);
+        }
+    }
+    return 0;
+}
+
+enum header { HEADER_ERROR = -1, HEADER_OURS = 0, HEADER_EMPTY = 1 };
+
+static enum header check_header(const char *path, cs_error *e)
+{
+    uint8_t h[100];
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT) {
+        cs_error_set(e, CS_EXIT_CONFIG, "store-missing", "there is no keystore %s; make one with: countersign --keystore sqlite:%s keystore init", path, path);
+        return HEADER_ERROR;
+    }
+    if (fd < 0) {
+        cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable", "keystore %s cannot be opened: %s", path, strerror(errno));
+        return HEADER_ERROR;
+    }
+    ssize_t n = -1;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        n = pread(fd, h, sizeof h, 0);
+    }
+    close(fd);
+    if (n == 0) {
+        return HEADER_EMPTY;
+    }
+    if (n != (ssize_t)sizeof h || memcmp(h, "SQLite format 3", 16) != 0) {
+        cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "%s is no keystore, or is damaged: it is not an SQLite file. Restore it from a backup, or name another", path);
+        return HEADER_ERROR;
+    }
+    uint32_t version = be32(h + 60);
+    uint32_t application = be32(h + 68);
+    if (application == 0 && version == 0) {
+        return HEADER_EMPTY;
+    }
+    if (application != APPLICATION_ID) {
+        cs_error_set(e, CS_EXIT_CONFIG, "store-foreign", "%s is an SQLite database of another program, no keystore", path);
+        return HEADER_ERROR;
+    }
+    if (version != KS_SCHEMA_VERSION) {
+        cs_error_set(e, CS_EXIT_CONFIG, "store-version", "keystore %s has schema version %u, this release reads version %d; use the release that fits it",
+                     path, version, KS_SCHEMA_VERSION);
+        return HEADER_ERROR;
+    }
+    return HEADER_OURS;
+}
+
+/** Root may write what its owner marked read-only; the mark is honoured all the same. */
+static int check_writable(const struct ks_backend *b, cs_error *e)
+{
+    struct stat st;
+    char dir[4096];
+    int n = snprintf(dir, sizeof dir, "%s", b->path);
+    if (n < 0 || (size_t)n >= sizeof dir) {
+        return cs_error_set(e, CS_EXIT_USAGE, "path-too-long", "the path of the keystore is too long");
+    }
+    if (stat(b->path, &st) == 0 && (st.st_mode & S_IWUSR) == 0) {
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-read-only", "keystore %s is marked read-only (mode %03o); to change it: chmod u+w %s",
+                            b->path, (unsigned)st.st_mode & 0777U, b->path);
+    }
+    const char *parent = dirname(dir);
+    if (stat(parent, &st) == 0 && (st.st_mode & S_IWUSR) == 0) {
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-read-only", "keystore %s: its directory is marked read-only (mode %03o), and SQLite writes beside the file",
+                            b->path, (unsigned)st.st_mode & 0777U);
+    }
+    return 0;
+}
+
+void ks_sqlite_close(struct ks_backend *b)
+{
+    if (b == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < b->n_cache; i++) {
+        sqlite3_finalize(b->cache[i].stmt);
+    }
+    sqlite3_close(b->db);
+    free(b->path);
+    free(b);
+}
+
+/** The connection itself, with what holds for each of ours. */
+static int connect_file(struct ks_backend **out, const char *path, bool read_only, int busy_ms, cs_error *e)
+{
+    struct ks_backend *b = calloc(1, sizeof *b);
+    if (b == NULL || (b->path = strdup(path)) == NULL) {
+        free(b);
+        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    }
+    b->read_only = read_only;
+    struct stat st;
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+    int rc = sqlite3_open_v2(path, &b->db, flags, NULL);
+    if (rc != SQLITE_OK) {
+        ks_sqlite_error(b, rc, e);
+        ks_sqlite_close(b);
+        return -1;
+    }
+    if (stat(path, &st) == 0) {
+        b->device = st.st_dev;
+        b->inode = st.st_ino;
+    }
+    sqlite3_busy_timeout(b->db, busy_ms);
+    int off = 0;
+    if (sqlite3_db_config(b->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &off) != SQLITE_OK ||
+        ks_sqlite_exec(b, "pragma foreign_keys=on; pragma synchronous=full; pragma secure_delete=on; pragma cell_size_check=on;", e) != 0) {
+        cs_error_set(e, CS_EXIT_INTERNAL, "internal", "keystore %s: cannot set up the connection", path);
+        ks_sqlite_close(b);
+        return -1;
+    }
+    *out = b;
+    return 0;
+}
+
+int ks_sqlite_open(struct ks_backend **out, const char *where, bool read_only, int busy_ms, cs_error *e)
+{
+    *out = NULL;
+    enum header header = check_header(where, e);
+    if (header == HEADER_EMPTY) {
+        return cs_error_set(e, CS_EXIT_CONFIG, "store-missing", "%s is empty; make a keystore of it with: countersign --keystore sqlite:%s keystore init", where, where);
+    }
+    if (header == HEADER_ERROR || on_network(where, e) != 0) {
+        return -1;
+    }
+    struct ks_backend *b = NULL;
+    if (connect_file(&b, where, read_only, busy_ms, e) != 0) {
+        return -1;
+    }
+    /* the first read opens the log beside the file: failures of directory and locks show here, not in the middle */
+    struct ks_query q = ks_query_open(b, "pragma data_version");
+    if (ks_query_row(&q, e) != 1) {
+        ks_query_done(&q);
+        ks_sqlite_close(b);
+        return cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "keystore %s cannot be read", where);
+    }
+    b->data_version = sqlite3_column_int64(q.stmt, 0);
+    ks_query_done(&q);
+    *out = b;
+    return 0;
+}
+
+/** Tables, in one transaction: who is killed here leaves an empty file that init takes up again. */
+static int make_tables(struct ks_backend *b, bool *created, cs_error *e)
+{
+    if (ks_sqlite_exec(b, "pragma journal_mode=wal;", e) != 0 || ks_sqlite_exec(b, "begin immediate;", e) != 0) {
+        return -1;
+    }
+    struct ks_query q = ks_query_open(b, "select count(*) from sqlite_master");
+    int rc = ks_query_row(&q, e);
+    int64_t tables = rc == 1 ? sqlite3_column_int64(q.stmt, 0) : -1;
+    ks_query_done(&q);
+    if (rc == 1 && tables > 0) { /* another init was faster */
+        ks_sqlite_rollback(b);
+        return 0;
+    }
+    if (rc != 1 || ks_sqlite_exec(b, ks_schema_sql, e) != 0 ||
+        ks_sqlite_exec(b, "pragma application_id=1129532243; pragma user_version=" STRING(KS_SCHEMA_VERSION) ";", e) != 0 ||
+        ks_sqlite_exec(b, "commit;", e) != 0) {
+        ks_sqlite_rollback(b);
+        return -1;
+    }
+    *created = true;
+    /* the header must be in the file itself, where check_header reads it */
+    return ks_sqlite_exec(b, "pragma wal_checkpoint(truncate);", e);
+}
+
+_Static_assert(APPLICATION_ID == 1129532243U, "the pragma above takes the decimal form");
+
+int ks_sqlite_init(const char *where, cs_time now, bool *created, cs_error *e)
+{
+    (void)now;
+    *created = false;
+    int fd = open(where, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno != EEXIST) {
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable", "keystore %s cannot be made: %s", where, strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    enum header header = check_header(where, e);
+    if (header != HEADER_EMPTY) {
+        return header == HEADER_OURS ? 0 : -1;
+    }
+    struct ks_backend *b = NULL;
+    if (on_network(where, e) != 0 || connect_file(&b, where, false, 10000, e) != 0) {
+        return -1;
+    }
+    int rc = check_writable(b, e) == 0 ? make_tables(b, created, e) : -1;
+    ks_sqlite_close(b);
+    return rc;
+}
+
+int ks_sqlite_begin(struct ks_backend *b, bool write, cs_error *e)
+{
+    if (write && b->read_only) {
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-read-only", "keystore %s was opened for reading only", b->path);
+    }
+    if (write && check_writable(b, e) != 0) {
+        return -1;
+    }
+    return ks_sqlite_exec(b, write ? "begin immediate;" : "begin;", e);
+}
+
+int ks_sqlite_commit(struct ks_backend *b, cs_error *e)
+{
+    return ks_sqlite_exec(b, "commit;", e);
+}
+
+void ks_sqlite_rollback(struct ks_backend *b)
+{
+    if (sqlite3_get_autocommit(b->db) == 0) {
+        sqlite3_exec(b->db, "rollback;", NULL, NULL, NULL); /* nothing to do about a failure: closing rolls back too */
+    }
+}
+
+int ks_sqlite_changed(struct ks_backend *b, cs_error *e)
+{
+    struct stat st;
+    if (stat(b->path, &st) != 0) {
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable", "keystore %s is gone: %s", b->path, strerror(errno));
+    }
+    if (st.st_dev != b->device || st.st_ino != b->inode) {
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-replaced", "keystore %s was replaced by another file", b->path);
+    }
+    struct ks_query q = ks_query_open(b, "pragma data_version");
+    int rc = ks_query_row(&q, e);
+    int64_t version = rc == 1 ? sqlite3_column_int64(q.stmt, 0) : 0;
+    ks_query_done(&q);
+    if (rc != 1) {
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable", "keystore %s cannot be read", b->path);
+    }
+    bool changed = version != b->data_version;
+    b->data_version = version;
+    return changed ? 1 : 0;
+}
+
+void ks_sqlite_set_busy(struct ks_backend *b, int ms)
+{
+    sqlite3_busy_timeout(b->db, ms);
+}
+
+void ks_sqlite_scrub(struct ks_backend *b)
+{
+    /* best effort: a reader may hold the log; secure_delete has overwritten the pages, the next checkpoint does the rest */
+    sqlite3_exec(b->db, "pragma wal_checkpoint(truncate);", NULL, NULL, NULL);
+}

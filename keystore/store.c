@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store.c: a keystore opened by its URI; what is asked of it without changing anything. */
+#include "keystore/store.h"
+
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/text.h"
+#include "keystore/seal.h"
+
+#define BUSY_MS 10000
+#define DELIVERY_DEFAULT (14 * CS_DAY)
+
+static const struct ks_driver *const drivers[] = {&ks_driver_sqlite};
+
+static const struct ks_driver *driver_of(const char *uri, const char **where, cs_error *e)
+{
+    for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++) {
+        size_t n = strlen(drivers[i]->scheme);
+        if (strncmp(uri, drivers[i]->scheme, n) == 0 && uri[n] == ':' && uri[n + 1] != '\0') {
+            *where = uri + n + 1;
+            return drivers[i];
+        }
+    }
+    cs_error_set(e, CS_EXIT_USAGE, "keystore-uri", "\"%s\" names no keystore; here: sqlite:PATH", uri);
+    return NULL;
+}
+
+static char *kek_path(const ks_options *opt, const char *where)
+{
+    if (opt != NULL && opt->kek_file != NULL) {
+        return strdup(opt->kek_file);
+    }
+    size_t n = strlen(where) + sizeof ".kek";
+    char *path = malloc(n);
+    if (path != NULL) {
+        snprintf(path, n, "%s.kek", where);
+    }
+    return path;
+}
+
+int ks_open(ks_store **out, const char *uri, const ks_options *opt, cs_error *e)
+{
+    const char *where = NULL;
+    *out = NULL;
+    const struct ks_driver *driver = driver_of(uri, &where, e);
+    if (driver == NULL) {
+        return -1;
+    }
+    ks_store *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    }
+    s->driver = driver;
+    if (opt != NULL) {
+        s->options = *opt;
+    }
+    s->uri = strdup(uri);
+    s->kek_file = kek_path(opt, where);
+    s->options.kek_file = NULL;
+    if (s->uri == NULL || s->kek_file == NULL) {
+        ks_close(s);
+        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    }
+    if (driver->open(&s->b, where, s->options.read_only, s->options.busy_ms > 0 ? s->options.busy_ms : BUSY_MS, e) != 0) {
+        ks_close(s);
+        return -1;
+    }
+    *out = s;
+    return 0;
+}
+
+void ks_close(ks_store *s)
+{
+    if (s != NULL) {
+        if (s->b != NULL) {
+            s->driver->close(s->b);
+        }
+        free(s->uri);
+        free(s->kek_file);
+        free(s);
+    }
+}
+
+/** First content of an empty store: its identity and the first links of audit and generation. */
+static int first_rows(ks_store *s, const char *kek_id, cs_time now, cs_error *e)
+{
+    uint8_t id[16];
+    char text[KS_ID];
+    if (RAND_bytes(id, sizeof id) != 1) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "random", "no random numbers");
+    }
+    cs_hex(id, sizeof id, text);
+    ks_actor who = {"init", "command", NULL};
+    struct ks_audit_row row = {.at = now, .actor = "init", .actor_kind = "command", .verb = "init", .object = text};
+    if (s->driver->begin(s->b, true, e) != 0) {
+        return -1;
+    }
+    char known[KS_ID];
+    int found = s->driver->meta_get(s->b, "store_id", known, sizeof known, e);
+    if (found != 0) { /* already there, or an error */
+        s->driver->rollback(s->b);
+        return found < 0 ? -1 : 0;
+    }
+    if (s->driver->meta_set(s->b, "store_id", text, e) != 0 || s->driver->meta_set(s->b, "kek_id", kek_id, e) != 0 ||
+        ks_audit_append(s, &row, e) != 0 || ks_generation_next(s, now, "init", &who, row.seq, 1, e) != 0 ||
+        s->driver->commit(s->b, e) != 0) {
+        s->driver->rollback(s->b);
+        return -1;
+    }
+    return 0;
+}
+
+int ks_init(const char *uri, const ks_options *opt, cs_time now, bool *created, cs_error *e)
+{
+    const char *where = NULL;
+    struct ks_kek kek;
+    ks_store *s = NULL;
+    *created = false;
+    const struct ks_driver *driver = driver_of(uri, &where, e);
+    if (driver == NULL || driver->init(where, now, created, e) != 0) {
+        return -1;
+    }
+    if (ks_open(&s, uri, opt, e) != 0) {
+        return -1;
+    }
+    char known[KS_ID];
+    int rc = 0;
+    int found = driver->meta_get(s->b, "store_id", known, sizeof known, e);
+    if (found == 0) {
+        rc = ks_kek_make(s->kek_file, &kek, e) == 0 ? first_rows(s, kek.id, now, e) : -1;
+        ks_kek_wipe(&kek);
+        *created = rc == 0;
+    } else if (found < 0) {
+        rc = -1;
+    }
+    ks_close(s);
+    return rc;
+}
+
+uint64_t ks_generation(ks_store *s)
+{
+    uint64_t gen = 0;
+    return s->driver->generation(s->b, &gen, NULL) == 0 ? gen : 0;
+}
+
+int ks_generation_at(ks_store *s, cs_time at, uint64_t *generation, cs_error *e)
+{
+    return s->driver->generation_at(s->b, at, generation, e);
+}
+
+int ks_generation_next(ks_store *s, cs_time now, const char *kind, const ks_actor *who, uint64_t audit_seq, uint64_t gen, cs_error *e)
+{
+    return s->driver->generation_add(s->b, gen, now, kind, who->name, who->reason, audit_seq, e);
+}
+
+/* ---- terms ----------------------------------------------------------------------------------------------------- */
+
+static int meta_number(ks_store *s, const char *key, int64_t *out, cs_error *e)
+{
+    char text[32];
+    int rc = s->driver->meta_get(s->b, key, text, sizeof text, e);
+    if (rc == 1) {
+        *out = strtoll(text, NULL, 10);
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+int ks_terms_read(ks_store *s, const char *partner, struct ks_terms *out, cs_error *e)
+{
+    struct ks_partner_row row;
+    memset(out, 0, sizeof *out);
+    out->retention = KS_RETENTION_FLOOR;
+    out->guaranteed_delivery = DELIVERY_DEFAULT;
+    if (meta_number(s, "retention", &out->retention, e) != 0 || meta_number(s, "guaranteed_delivery", &out->guaranteed_delivery, e) != 0) {
+        return -1;
+    }
+    if (s->options.retention > 0) {
+        out->retention = s->options.retention;
+    }
+    if (s->options.guaranteed_delivery > 0) {
+        out->guaranteed_delivery = s->options.guaranteed_delivery;
+    }
+    if (partner == NULL || partner[0] == '\0') {
+        return 0;
+    }
+    int rc = s->driver->partner_get(s->b, partner, &row, e);
+    if (rc == 1) {
+        out->partner_delivery = row.guaranteed_delivery;
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+/* ---- views ----------------------------------------------------------------------------------------------------- */
+
+void ks_view_of_row(const struct ks_row *row, struct ks_view_entry *out)
+{
+    memset(out, 0, sizeof *out);
+    out->n = row->info.n;
+    out->state = row->info.state;
+    out->resume_state = row->resume_state;
+    out->has_key = row->info.has_key;
+    memcpy(out->key_algorithm, row->info.key_algorithm, sizeof out->key_algorithm);
+    memcpy(out->spki_sha256, row->info.spki_sha256, sizeof out->spki_sha256);
+    out->not_before = row->info.not_before;
+    out->not_after = row->info.not_after;
+    out->activated_at = row->info.activated_at;
+    out->exchanged_at = row->info.exchanged_at;
+    out->process_stop = row->info.process_stop;
+    out->compromised_since = row->compromised_since;
+    out->last_use = row->info.last_use;
+}
+
+static int into_view(void *ctx, const struct ks_row *row, cs_error *e)
+{
+    struct ks_view *v = ctx;
+    if (v->n == KS_VIEW_MAX) {
+        return cs_error_set(e, CS_EXIT_USAGE, "slot-full", "slot %s holds more than %d entries", v->alias, KS_VIEW_MAX);
+    }
+    ks_view_of_row(row, &v->entry[v->n++]);
+    return 0;
+}
+
+int ks_view_read(ks_store *s, const struct ks_slot *slot, struct ks_view *out, cs_error *e)
+{
+    memset(out, 0, sizeof *out);
+    cs_copy(out->alias, sizeof out->alias, slot->alias);
+    cs_copy(out->partner, sizeof out->partner, slot->partner);
+    out->role = slot->role;
+    struct ks_row_filter f = {.alias = slot->alias};
+    if (ks_terms_read(s, slot->partner, &out->terms, e) != 0) {
+        return -1;
+    }
+    return slot->slot_id != 0 ? s->driver->rows(s->b, &f, into_view, out, e) : 0;
+}
+
+/* ---- lists ----------------------------------------------------------------------------------------------------- */
+
+struct collect {
+    ks_store *store;
+    ks_list *list;
+    size_t cap;
+    cs_time now;
+    const ks_filter *filter;
+    struct ks_view terms;      /**< only alias, role and terms are used: state by comparison */
+    char partner[KS_WORD];
+    bool have_terms;
+    bool at_that_time;         /**< the entries are acceptable at now, which may be long ago */
+};
+
+static enum ks_state state_then(const ks_info *info, cs_time at)
+{
+    if (info->state == KS_ARCHIVED && info->exchanged_at == 0) {
+        return KS_ARCHIVED; /* came in as an entry of the past */
+    }
+    return info->exchanged_at != 0 && at >= info->exchanged_at ? KS_DEACTIVATED : KS_ACTIVE;
+}
+
+static int collect_row(void *ctx, const struct ks_row *row, cs_error *e)
+{
+    struct collect *c = ctx;
+    if (c->list->n == c->cap) {
+        size_t cap = c->cap == 0 ? 32 : c->cap * 2;
+        ks_info *grown = realloc(c->list->info, cap * sizeof *grown);
+        if (grown == NULL) {
+            return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+        }
+        c->list->info = grown;
+        c->cap = cap;
+    }
+    if (!c->have_terms || strcmp(c->partner, row->info.partner) != 0) {
+        if (ks_terms_read(c->store, row->info.partner, &c->terms.terms, e) != 0) {
+            return -1;
+        }
+        cs_copy(c->partner, sizeof c->partner, row->info.partner);
+        c->have_terms = true;
+    }
+    ks_info *info = &c->list->info[c->list->n];
+    struct ks_view_entry entry;
+    *info = row->info;
+    ks_view_of_row(row, &entry);
+    c->terms.role = row->info.role;
+    info->process_stop = ks_view_stop(&c->terms, &entry);
+    info->state = c->at_that_time ? state_then(info, c->now) : ks_view_state(&c->terms, &entry, c->now);
+    if (c->filter == NULL || !c->filter->has_state || c->filter->state == info->state) {
+        c->list->n++;
+    }
+    return 0;
+}
+
+void ks_list_free(ks_list *l)
+{
+    free(l->info);
+    l->info = NULL;
+    l->n = 0;
+}
+
+int ks_list_entries(ks_store *s, const ks_filter *f, cs_time now, ks_list *out, cs_error *e)
+{
+    struct ks_slot slot;
+    memset(out, 0, sizeof *out);
+    if (s->driver->begin(s->b, false, e) != 0) {
+        return -1;
+    }
+    int rc = 0;
+    if (f->alias != NULL) {
+        int found = s->driver->slot_get(s->b, f->alias, &slot, e);
+        char near[KS_WORD];
+        if (found == 0 && s->driver->nearest(s->b, "alias", f->alias, near, e) == 0) {
+            cs_error_set(e, CS_EXIT_USAGE, "alias-unknown", "no alias %s%s%s%s", f->alias, near[0] != '\0' ? "; did you mean " : "", near, near[0] != '\0' ? "?" : "");
+        }
+        rc = found == 1 ? 0 : -1;
+    }
+    if (rc == 0) {
+        struct collect c = {.store = s, .list = out, .now = now, .filter = f};
+        struct ks_row_filter rf = {.alias = f->alias, .partner = f->partner, .n = f->n, .has_role = f->has_role, .role = f->role,
+                                   .with_destroyed = f->with_destroyed || (f->has_state && f->state == KS_DESTROYED)};
+        rc = s->driver->rows(s->b, &rf, collect_row, &c, e);
+    }
+    s->driver->rollback(s->b);
+    if (rc != 0) {
+        ks_list_free(out);
+    }
+    return rc;
+}
+
+int ks_acceptable(ks_store *s, const char *partner, enum ks_capability cap, cs_time at, uint64_t known_at, ks_list *out, cs_error *e)
+{
+    struct collect c = {.store = s, .list = out, .now = at, .at_that_time = true};
+    uint64_t generation = known_at;
+    uint64_t seq = 0;
+    memset(out, 0, sizeof *out);
+    if (s->driver->begin(s->b, false, e) != 0) {
+        return -1;
+    }
+    int rc = known_at == 0 ? s->driver->generation(s->b, &generation, e) : 0;
+    if (rc == 0) {
+        rc = s->driver->generation_seq(s->b, generation, &seq, e);
+    }
+    if (rc == 0) {
+        rc = s->driver->acceptable(s->b, partner, cap, at, seq, collect_row, &c, e);
+    }
+    s->driver->rollback(s->b);
+    if (rc != 0) {
+        ks_list_free(out);
+    }
+    return rc;
+}
+
+/* ---- export ---------------------------------------------------------------------------------------------------- */
+
+struct export { BIO *bio; bool with_chain; bool found; };
+
+static int export_row(void *ctx, const struct ks_row *row, cs_error *e)
+{
+    struct export *x = ctx;
+    const uint8_t *p = row->der;
+    X509 *certificate = d2i_X509(NULL, &p, (long)row->der_len);
+    int rc = certificate != NULL && PEM_write_bio_X509(x->bio, certificate) == 1 ? 0 : -1;
+    X509_free(certificate);
+    const uint8_t *end = row->chain != NULL ? row->chain + row->chain_len : NULL;
+    p = row->chain;
+    while (rc == 0 && x->with_chain && p != NULL && p < end) {
+        certificate = d2i_X509(NULL, &p, (long)(end - p));
+        rc = certificate != NULL && PEM_write_bio_X509(x->bio, certificate) == 1 ? 0 : -1;
+        X509_free(certificate);
+    }
+    x->found = true;
+    return rc == 0 ? 0 : cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "the certificate of %s#%u cannot be read", row->info.alias, row->info.n);
+}
+
+int ks_export_pem(ks_store *s, const char *alias, unsigned n, bool with_chain, char **pem, cs_error *e)
+{
+    struct export x = {BIO_new(BIO_s_mem()), with_chain, false};
+    struct ks_row_filter f = {.alias = alias, .n = n, .with_destroyed = true, .with_der = true};
+    *pem = NULL;
+    if (x.bio == NULL) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    }
+    int rc = s->driver->rows(s->b, &f, export_row, &x, e);
+    if (rc == 0 && !x.found) {
+        rc = cs_error_set(e, CS_EXIT_USAGE, "entry-unknown", "no entry %s#%u", alias, n);
+    }
+    if (rc == 0) {
+        char *data = NULL;
+        long len = BIO_get_mem_data(x.bio, &data);
+        *pem = strndup(data, (size_t)len);
+        rc = *pem != NULL ? 0 : cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    }
+    BIO_free(x.bio);
+    return rc;
+}
