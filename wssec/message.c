@@ -38,24 +38,25 @@ struct feed {                  /* pull source over slices */
     size_t at;                 /* within slice[0] */
 };
 
+/* Fills the buffer as far as there are octets: libxml2 takes a short read for all that it gets before it looks on. */
 static int feed_read(void *ctx, char *buffer, int len)
 {
     struct feed *f = ctx;
-    while (f->n > 0 && f->at == f->slice->n) {
-        f->slice++;
-        f->n--;
-        f->at = 0;
+    size_t wanted = len > 0 ? (size_t)len : 0;
+    size_t given = 0;
+    while (f->n > 0 && given < wanted) {
+        size_t take = f->slice->n - f->at;
+        take = take < wanted - given ? take : wanted - given;
+        memcpy(buffer + given, f->slice->p + f->at, take);
+        given += take;
+        f->at += take;
+        if (f->at == f->slice->n) {
+            f->slice++;
+            f->n--;
+            f->at = 0;
+        }
     }
-    if (f->n == 0 || len <= 0) {
-        return 0;
-    }
-    size_t take = f->slice->n - f->at;
-    if (take > (size_t)len) {
-        take = (size_t)len;
-    }
-    memcpy(buffer, f->slice->p + f->at, take);
-    f->at += take;
-    return (int)take;
+    return (int)given;
 }
 
 static void stop(xmlParserCtxtPtr c, enum wssec_reason reason, const char *what)
