@@ -250,7 +250,7 @@ static void tell_ready(struct gateway *gw)
     for (unsigned i = 0; i < gw->runtime->plan->n_listening; i++) {
         cs_buf_addf(&line, " %s", listening_address(gw->runtime->plan->listening[i]));
     }
-    cs_log(CS_LOG_NOTICE, "ready", "the gateway accepts connections", CS_STR("listeners", line.failed ? "?" : line.data + 5),
+    cs_log(CS_LOG_NOTICE, "ready", "the gateway accepts connections", CS_STR("listeners", line.failed ? "?" : line.data + sizeof "ready"),
            CS_INT("loops", gw->n_loop), CS_INT("workers", gw->workers.n), CS_INT("generation", gw->runtime->generation));
     cs_buf_addc(&line, '\n');
     if (gw->options->ready_fd >= 0 && !line.failed) {
