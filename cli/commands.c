@@ -3,8 +3,32 @@
 #include "cli/command.h"
 
 extern const struct cli_command cli_cmd_gateway;
+extern const struct cli_command cli_cmd_keystore_init;
+extern const struct cli_command cli_cmd_keystore_list;
+extern const struct cli_command cli_cmd_keystore_show;
+extern const struct cli_command cli_cmd_keystore_add;
+extern const struct cli_command cli_cmd_keystore_activate;
+extern const struct cli_command cli_cmd_keystore_deactivate;
+extern const struct cli_command cli_cmd_keystore_suspend;
+extern const struct cli_command cli_cmd_keystore_resume;
+extern const struct cli_command cli_cmd_keystore_remove;
+extern const struct cli_command cli_cmd_keystore_acceptable;
+extern const struct cli_command cli_cmd_keystore_export;
+extern const struct cli_command cli_cmd_keystore_audit_verify;
 
 const struct cli_command *const cli_commands[] = {
     &cli_cmd_gateway,
+    &cli_cmd_keystore_init,
+    &cli_cmd_keystore_list,
+    &cli_cmd_keystore_show,
+    &cli_cmd_keystore_add,
+    &cli_cmd_keystore_activate,
+    &cli_cmd_keystore_deactivate,
+    &cli_cmd_keystore_suspend,
+    &cli_cmd_keystore_resume,
+    &cli_cmd_keystore_remove,
+    &cli_cmd_keystore_acceptable,
+    &cli_cmd_keystore_export,
+    &cli_cmd_keystore_audit_verify,
     NULL,
 };

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * keystore.h: what the keystore commands share: entries as written on the command line, the store opened as its owner,
+ * who calls, and how an entry, a refusal and an outcome are shown to people and as JSON.
+ */
+#ifndef CLI_KEYSTORE_H
+#define CLI_KEYSTORE_H
+
+#include "base/json.h"
+#include "cli/settings.h"
+#include "keystore/keystore.h"
+
+/* ---- arguments -------------------------------------------------------------------------------------------------- */
+
+struct cli_entry {
+    char alias[KS_WORD];
+    unsigned n;          /**< 0: the whole slot */
+};
+
+/** Read "alias#2", and with slot_too also "alias". @return 0, or -1: the usage error is printed */
+int cli_entry_read(struct cli_context *c, const char *text, bool slot_too, struct cli_entry *out) CS_MUST_CHECK;
+/** An input file, "-" for stdin: at most one octet more than any certificate or key may have, so that the library sees
+ *  that it is too large. @return 0 with out filled (wipe it where it holds a key), or -1 with c->error set (3) */
+int cli_file_read(struct cli_context *c, const char *path, cs_buf *out) CS_MUST_CHECK;
+
+/** Options that every writing verb has; a row each in its table. */
+#define CLI_WRITING_OPTIONS \
+    {"dry-run", 0, CLI_FLAG, NULL, 0, "tell what would happen and which guard refuses; change nothing"}, \
+    {"reason", 0, CLI_TEXT, "TEXT", 0, "why, for the audit"}, \
+    {"wait", 0, CLI_DURATION, "DURATION", 0, "how long to wait for another change to end; 10s"}
+
+/* ---- store ------------------------------------------------------------------------------------------------------ */
+
+/** As cli_open_store for writing, with --wait. Called by root on a store of another account, the process works as that account from
+ *  here on, so that no file is left that the gateway cannot open: inputs are read before. */
+int cli_keystore_open(struct cli_context *c, struct cli_settings **settings, ks_store **store) CS_MUST_CHECK;
+/** Become the owner of the store behind an "sqlite:" URI (of its directory where it is not there yet), when root calls.
+ *  @return 0, or -1 with c->error set */
+int cli_become_owner(struct cli_context *c, const char *uri) CS_MUST_CHECK;
+
+/** Who calls, for the audit: the login uid, which a change of account leaves as it was, else the real one. */
+struct cli_caller {
+    char name[64];
+    ks_actor actor;      /**< borrows name and the value of --reason */
+};
+void cli_caller_find(const struct cli_context *c, struct cli_caller *out);
+
+/** Warn that the store has no such partner, with the nearest one that it has. */
+void cli_warn_unknown_partner(struct cli_context *c, ks_store *s, const char *partner);
+
+/* ---- output ----------------------------------------------------------------------------------------------------- */
+
+/** "alias#2" into out. */
+void cli_entry_text(const ks_info *info, char *out, size_t size);
+/** The date of t, UTC. @return out */
+const char *cli_date(cs_time t, char out[CS_TIME_TEXT]);
+/** t in UTC, with the local time beside it where that differs. @return out */
+const char *cli_time_local(cs_time t, char *out, size_t size);
+
+/** The members of the record of an entry into an open object. */
+void cli_record_json(cs_json *j, const ks_info *info, const ks_action *action, int n_action);
+/** One refusal as an object of an open array; action: the verb refused, NULL: not said. */
+void cli_refusal_json(cs_json *j, const ks_refusal *r, const char *action);
+/** Print a finished JSON line. @return exit code */
+int cli_json_line(struct cli_context *c, cs_buf *b);
+
+/** One entry as one JSON line: the record that list, show, add, acceptable and the verbs share. @return exit code */
+int cli_record_print(struct cli_context *c, ks_store *s, const ks_info *info);
+/** Entries as a table. at: the instant for which spans are counted. */
+void cli_table_print(const ks_list *list, cs_time at);
+/** One entry in full for people. @return exit code */
+int cli_entry_print(struct cli_context *c, ks_store *s, const ks_info *info);
+
+/** A change as asked for. */
+struct cli_change {
+    const char *verb;      /**< "add", "remove" … */
+    const char *target;    /**< "acme-sign#1"; for add the alias */
+    bool dry_run;
+    bool prints_entry;     /**< add: the entry alone on stdout, the sentence on stderr */
+};
+/**
+ * What came of a change, in the form asked for: the entry or a sentence on stdout, notes on stderr; with --json one
+ * record. Refusals are lines "refused G8 retention: …" on stderr, and with --json an object as well.
+ * @param rc what the library returned  @return exit code
+ */
+int cli_outcome_print(struct cli_context *c, ks_store *s, const struct cli_change *change, const ks_outcome *out, int rc);
+
+#endif

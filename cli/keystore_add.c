@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* keystore_add.c: keystore init and add: a store begins, and a certificate comes into it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/keystore.h"
+
+/* ---- init ------------------------------------------------------------------------------------------------------- */
+
+static int print_init(struct cli_context *c, const char *uri, bool created)
+{
+    cs_buf b = CS_BUF_INIT;
+    cs_json j;
+    if (!c->json) {
+        cli_say(c, created ? "%s is ready. Keep a copy of its key-encryption key (.kek beside it) elsewhere: without it no private key opens" :
+                   "%s is a keystore of this version already; nothing was changed", uri);
+        return CS_EXIT_OK;
+    }
+    cs_json_begin(&j, &b);
+    cs_json_object(&j, NULL);
+    cs_json_str(&j, "keystore", uri);
+    cs_json_bool(&j, "created", created);
+    cs_json_object_end(&j);
+    int rc = cli_json_line(c, &b);
+    cs_buf_free(&b);
+    return rc;
+}
+
+static int run_init(struct cli_context *c)
+{
+    struct cli_settings *settings = NULL;
+    bool created = false;
+    if (cli_settings_load(c, true, &settings) != 0) {
+        return cli_fail(c);
+    }
+    int rc = CS_EXIT_OK;
+    if (cli_become_owner(c, settings->keystore_uri) != 0 ||
+        ks_init(settings->keystore_uri, &settings->keystore, c->now, &created, &c->error) != 0) {
+        rc = cli_fail(c);
+    } else {
+        rc = print_init(c, settings->keystore_uri, created);
+    }
+    cli_settings_free(settings);
+    return rc;
+}
+
+const struct cli_command cli_cmd_keystore_init = {
+    .parent = "keystore",
+    .name = "init",
+    .summary = "Make an empty keystore and its key-encryption key; on one that is there change nothing",
+    .more = "Example:\n  countersign --keystore sqlite:ks.db keystore init",
+    .run = run_init,
+};
+
+/* ---- add -------------------------------------------------------------------------------------------------------- */
+
+/* A fingerprint as people have it: 64 digits, or in pairs with colons as openssl prints them. */
+static int read_fingerprint(struct cli_context *c, const char *text, char out[65])
+{
+    uint8_t octets[32];
+    size_t n = 0;
+    for (const char *p = text; *p != '\0' && n < 65; p++) {
+        if (*p != ':') {
+            out[n++] = *p;
+        }
+    }
+    if (n == 64) {
+        out[n] = '\0';
+        if (cs_unhex(out, octets, sizeof octets) == 0) {
+            return 0;
+        }
+    }
+    cli_usage(c, "--expect-sha256: \"%.96s\" is no SHA-256 fingerprint (64 hexadecimal digits)", text);
+    return -1;
+}
+
+/* What the options say, checked as far as that needs no store. @return 0, or -1: the usage error is printed */
+static int read_options(struct cli_context *c, ks_add *add, char fingerprint[65])
+{
+    const char *since = cli_option(c, "since");
+    const char *expected = cli_option(c, "expect-sha256");
+    if (ks_role_parse(cli_option(c, "role"), &add->role) != 0) {
+        cli_usage(c, "--role: unknown role");
+        return -1;
+    }
+    add->alias = cli_option(c, "alias");
+    add->partner = cli_option(c, "partner");
+    add->activate = cli_given(c, "activate");
+    add->shorter_ok = cli_given(c, "shorter-ok");
+    if (since != NULL) {
+        add->has_since = true;
+        if (strcmp(since, "not-before") != 0 && cs_time_parse(since, &add->since) != 0) {
+            cli_usage(c, "--since: \"%.64s\" is neither a time as 2026-08-02T22:40:10Z nor not-before", since);
+            return -1;
+        }
+    }
+    add->has_until = cli_option_time(c, "until", &add->until);
+    if (expected != NULL) {
+        if (read_fingerprint(c, expected, fingerprint) != 0) {
+            return -1;
+        }
+        add->expect_sha256 = fingerprint;
+    }
+    return 0;
+}
+
+static int add(struct cli_context *c, const ks_add *what)
+{
+    struct cli_settings *settings = NULL;
+    ks_store *store = NULL;
+    ks_outcome *out = calloc(1, sizeof *out);
+    struct cli_caller caller;
+    struct cli_change change = {"add", what->alias, cli_given(c, "dry-run"), true};
+    int rc = CS_EXIT_INTERNAL;
+    if (out == NULL) {
+        cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
+        return cli_fail(c);
+    }
+    cli_caller_find(c, &caller);
+    if (cli_keystore_open(c, &settings, &store) != 0) {
+        rc = cli_fail(c);
+    } else {
+        rc = ks_add_entry(store, what, change.dry_run, &caller.actor, c->now, out, &c->error);
+        rc = cli_outcome_print(c, store, &change, out, rc);
+    }
+    free(out);
+    ks_close(store);
+    cli_settings_free(settings);
+    return rc;
+}
+
+static int run_add(struct cli_context *c)
+{
+    cs_buf certificate = CS_BUF_INIT;
+    cs_buf key = CS_BUF_INIT;
+    char fingerprint[65];
+    ks_add what = {.role = KS_VERIFIER};
+    const char *key_file = cli_option(c, "private-key");
+    int rc = CS_EXIT_USAGE;
+    if (read_options(c, &what, fingerprint) != 0) {
+        return rc;
+    }
+    if (cli_file_read(c, c->argv[0], &certificate) != 0 || (key_file != NULL && cli_file_read(c, key_file, &key) != 0)) {
+        rc = cli_fail(c);
+    } else {
+        what.certificate_pem = certificate.data;
+        what.certificate_len = certificate.len;
+        what.key_pem = key_file != NULL ? key.data : NULL;
+        what.key_len = key.len;
+        rc = add(c, &what);
+    }
+    cs_buf_free(&certificate);
+    cs_buf_wipe(&key);
+    return rc;
+}
+
+static const struct cli_option add_options[] = {
+    {"role", 0, CLI_TEXT, "verifier|encrypt-to|sign|decrypt|tls-client|tls-server|trust-anchor|authz-client", CLI_NEEDED, "what the slot is for"},
+    {"alias", 0, CLI_TEXT, "ALIAS", CLI_NEEDED, "the slot; made when it is not there yet"},
+    {"partner", 0, CLI_TEXT, "PARTNER", 0, "whose certificate it is (verifier, encrypt-to)"},
+    {"private-key", 0, CLI_FILE, "FILE", 0, "its private key, PEM or DER; stored sealed"},
+    {"activate", 0, CLI_FLAG, NULL, 0, "in force at once; where one entry is active at a time, that one is exchanged"},
+    {"shorter-ok", 0, CLI_FLAG, NULL, 0, "it may end before the entry that it exchanges"},
+    {"expect-sha256", 0, CLI_TEXT, "HEX", 0, "refuse any certificate but the one with this fingerprint"},
+    {"since", 0, CLI_TEXT, "TIME|not-before", 0, "accepted since then, for archived messages of that time"},
+    {"until", 0, CLI_TIME, "TIME", 0, "with --since: only until then, never for live traffic"},
+    CLI_WRITING_OPTIONS,
+    {0},
+};
+
+const struct cli_command cli_cmd_keystore_add = {
+    .parent = "keystore",
+    .name = "add",
+    .summary = "Take a certificate into a slot, and print the entry",
+    .operands = "FILE|-",
+    .min_operands = 1,
+    .max_operands = 1,
+    .options = add_options,
+    .more = "FILE is PEM (the certificate first, its issuers behind it) or DER.\n"
+            "Examples:\n"
+            "  countersign keystore add --role verifier --partner acme --alias acme-sign new.pem --activate\n"
+            "  countersign keystore add --role sign --alias own-sign cert.pem --private-key key.pem --activate\n"
+            "Exit: 0 added; 3 FILE cannot be read; 10 refused by a guard; 12 the slot holds this certificate already;\n"
+            "64 FILE is no certificate, or does not fit the slot.",
+    .run = run_add,
+};

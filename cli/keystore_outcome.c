@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* keystore_outcome.c: what came of a change: done, done before, only rehearsed, or refused by which guards. */
+#include <stdio.h>
+
+#include "cli/keystore.h"
+
+static void other_text(const ks_outcome *out, char *text, size_t size)
+{
+    if (out->has_other) {
+        cli_entry_text(&out->other, text, size);
+    }
+}
+
+/* ---- refused ---------------------------------------------------------------------------------------------------- */
+
+static int refused(struct cli_context *c, const struct cli_change *change, const ks_outcome *out)
+{
+    cs_buf b = CS_BUF_INIT;
+    cs_json j;
+    int exit_code = c->error.exit_code;
+    for (size_t i = 0; i < out->n_refusal; i++) {
+        const ks_refusal *r = &out->refusal[i];
+        fprintf(stderr, "refused G%d %s: %s\n", (int)r->guard, ks_guard_word(r->guard), r->text);
+    }
+    if (!c->json) {
+        return exit_code;
+    }
+    cs_json_begin(&j, &b);
+    cs_json_object(&j, NULL);
+    cs_json_str(&j, "action", change->verb);
+    cs_json_str(&j, "target", change->target);
+    cs_json_bool(&j, "dry_run", change->dry_run);
+    cs_json_bool(&j, "done", false);
+    cs_json_array(&j, "refused");
+    for (size_t i = 0; i < out->n_refusal; i++) {
+        cli_refusal_json(&j, &out->refusal[i], NULL);
+    }
+    cs_json_array_end(&j);
+    cs_json_object_end(&j);
+    if (cli_json_line(c, &b) != CS_EXIT_OK) {
+        exit_code = CS_EXIT_INTERNAL;
+    }
+    cs_buf_free(&b);
+    return exit_code;
+}
+
+/* ---- done ------------------------------------------------------------------------------------------------------- */
+
+static int print_json(struct cli_context *c, ks_store *s, const struct cli_change *change, const ks_outcome *out)
+{
+    ks_action action[KS_VERBS];
+    char other[KS_WORD + 12];
+    cs_buf b = CS_BUF_INIT;
+    cs_json j;
+    /* of an entry that is only rehearsed the store knows nothing yet */
+    int n = out->done ? ks_actions(s, &out->info, c->now, action, &c->error) : 0;
+    if (n < 0) {
+        return cli_fail(c);
+    }
+    other_text(out, other, sizeof other);
+    cs_json_begin(&j, &b);
+    cs_json_object(&j, NULL);
+    cli_record_json(&j, &out->info, action, n);
+    cs_json_str(&j, "action", change->verb);
+    cs_json_bool(&j, "dry_run", change->dry_run);
+    cs_json_bool(&j, "done", out->done);
+    cs_json_int(&j, "generation", out->generation > INT64_MAX ? INT64_MAX : (int64_t)out->generation);
+    cs_json_str(&j, "exchanged", out->has_other ? other : NULL);
+    cs_json_array(&j, "notes");
+    for (size_t i = 0; i < out->n_note; i++) {
+        cs_json_str(&j, NULL, out->note[i]);
+    }
+    cs_json_array_end(&j);
+    cs_json_object_end(&j);
+    int rc = cli_json_line(c, &b);
+    cs_buf_free(&b);
+    return rc;
+}
+
+/* "acme-sign#1 deactivated, accepted until …; generation 4" */
+static void sentence(const struct cli_change *change, const ks_outcome *out, cs_buf *b)
+{
+    char entry[KS_WORD + 12];
+    char other[KS_WORD + 12];
+    char until[80];
+    const char *would = change->dry_run ? "would be " : "";
+    cli_entry_text(&out->info, entry, sizeof entry);
+    other_text(out, other, sizeof other);
+    cs_buf_addf(b, "%s%s %s%s", change->dry_run ? "dry run: " : "", entry, would, ks_state_word(out->info.state));
+    if (out->info.state == KS_DEACTIVATED && out->info.process_stop != 0) {
+        cs_buf_addf(b, ", accepted until %s", cli_time_local(out->info.process_stop, until, sizeof until));
+    }
+    if (out->has_other) {
+        cs_buf_addf(b, "; %s %s%s", other, would, ks_state_word(out->other.state));
+        if (out->other.state == KS_DEACTIVATED && out->other.process_stop != 0) {
+            cs_buf_addf(b, ", accepted until %s", cli_time_local(out->other.process_stop, until, sizeof until));
+        }
+    }
+    cs_buf_addf(b, "; generation %llu", (unsigned long long)out->generation);
+}
+
+static int print_text(struct cli_context *c, const struct cli_change *change, const ks_outcome *out)
+{
+    char entry[KS_WORD + 12];
+    cs_buf b = CS_BUF_INIT;
+    int rc = CS_EXIT_OK;
+    sentence(change, out, &b);
+    if (b.failed) {
+        cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
+        rc = cli_fail(c);
+    } else if (!change->prints_entry || change->dry_run) {
+        puts(b.data);
+    } else {
+        cli_entry_text(&out->info, entry, sizeof entry);
+        puts(entry);
+        cli_say(c, "%s", b.data);
+    }
+    cs_buf_free(&b);
+    return rc;
+}
+
+int cli_outcome_print(struct cli_context *c, ks_store *s, const struct cli_change *change, const ks_outcome *out, int rc)
+{
+    if (rc != 0 && out->n_refusal > 0) {
+        return refused(c, change, out);
+    }
+    if (rc != 0) {
+        return cli_fail(c);
+    }
+    int exit_code = c->json ? print_json(c, s, change, out) : print_text(c, change, out);
+    for (size_t i = 0; i < out->n_note; i++) {
+        cli_say(c, "%s", out->note[i]);
+    }
+    return exit_code;
+}
