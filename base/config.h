@@ -26,6 +26,7 @@ struct cs_conf_node {
     const struct cs_conf_arg *arg; /**< arguments behind the name */
     int argc;
     bool has_block;
+    bool bad; /**< refused by the checker: cs_conf_apply() passes it over */
     const struct cs_directive *row; /**< the row it was checked against */
     struct cs_conf_node *child, *next; /**< first statement of the block; next statement of the same block */
 };
@@ -63,7 +64,11 @@ struct cs_conf_table { const struct cs_directive *row; size_t n; };
 
 struct cs_conf; /* a read tree */
 
-/** Read file (and includes, depth 8) and check it against all tables. tree is owned by the caller. @return 0; -1: see report (tree NULL) */
+/**
+ * Read file (and includes, depth 8) and check it against all tables. @return 0; -1: see report. In either case *tree is
+ * owned by the caller (NULL: no memory): after -1 it may still be applied, so that the setters name their errors in the
+ * same run; nothing may work with the outcome.
+ */
 int cs_conf_read(const char *file, const struct cs_conf_table *tables, size_t n_tables, struct cs_conf **tree, struct cs_conf_report *report);
 /** The same from memory (tests, fuzz); name stands for the file; includes are refused. */
 int cs_conf_read_text(const char *name, const char *text, size_t n, const struct cs_conf_table *tables, size_t n_tables, struct cs_conf **tree, struct cs_conf_report *report);

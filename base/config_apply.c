@@ -5,17 +5,6 @@
 
 #include "base/config_tree.h"
 
-static int finish(struct cs_conf *t, const struct cs_conf_table *tables, size_t n_tables, struct cs_conf **tree, struct cs_conf_report *report)
-{
-    conf_check(t, tables, n_tables, report);
-    if (conf_report_bad(report)) {
-        cs_conf_free(t);
-        return -1;
-    }
-    *tree = t;
-    return 0;
-}
-
 /* @return a tree that remembers its name, or NULL (reported) */
 static struct cs_conf *new_tree(const char *name, struct cs_conf_report *report)
 {
@@ -39,7 +28,9 @@ int cs_conf_read(const char *file, const struct cs_conf_table *tables, size_t n_
         return -1;
     }
     conf_parse_file(t, report, t->name);
-    return finish(t, tables, n_tables, tree, report);
+    conf_check(t, tables, n_tables, report);
+    *tree = t;
+    return conf_report_bad(report) ? -1 : 0;
 }
 
 int cs_conf_read_text(const char *name, const char *text, size_t n, const struct cs_conf_table *tables, size_t n_tables, struct cs_conf **tree, struct cs_conf_report *report)
@@ -50,7 +41,9 @@ int cs_conf_read_text(const char *name, const char *text, size_t n, const struct
         return -1;
     }
     conf_parse_text(t, report, t->name, text, n);
-    return finish(t, tables, n_tables, tree, report);
+    conf_check(t, tables, n_tables, report);
+    *tree = t;
+    return conf_report_bad(report) ? -1 : 0;
 }
 
 static bool is_row_of(const struct cs_conf_table *table, const struct cs_directive *row)
@@ -62,7 +55,7 @@ static bool is_row_of(const struct cs_conf_table *table, const struct cs_directi
 static void apply(const struct cs_conf_node *node, const struct cs_conf_table *table, void *parent, struct cs_conf_report *report)
 {
     for (; node != NULL; node = node->next) {
-        if (!is_row_of(table, node->row)) {
+        if (node->bad || !is_row_of(table, node->row)) {
             continue;
         }
         void *child = node->row->set == NULL ? parent : NULL;

@@ -355,17 +355,19 @@ static bool check_block_mark(const struct check *k, const struct cs_conf_node *n
     return true;
 }
 
-static void check_repeated(const struct check *k, const struct cs_conf_node *first, const struct cs_conf_node *node)
+/* @return true: it stands there for the first time, or may be repeated */
+static bool check_repeated(const struct check *k, const struct cs_conf_node *first, const struct cs_conf_node *node)
 {
     if ((node->row->flags & CS_DIR_REPEAT) != 0) {
-        return;
+        return true;
     }
     for (const struct cs_conf_node *earlier = first; earlier != node; earlier = earlier->next) {
         if (earlier->row == node->row) {
             cs_conf_error(k->report, node, -1, "\"%s\" stands already in line %d of %s", node->name, earlier->line, earlier->file);
-            return;
+            return false;
         }
     }
+    return true;
 }
 
 static void check_required(const struct check *k, const struct cs_conf_node *parent, const struct cs_conf_node *first, const char *block)
@@ -396,16 +398,12 @@ static void check_block(const struct check *k, struct cs_conf_node *parent, stru
     for (struct cs_conf_node *node = first; node != NULL; node = node->next) {
         node->row = find_row(k, node->name, block);
         if (node->row == NULL) {
+            node->bad = true;
             report_unknown(k, node, block, parent != NULL ? parent->name : "");
             continue;
         }
-        bool arguments_good = check_arguments(k, node);
-        if (arguments_good) {
-            check_repeated(k, first, node);
-        }
-        if (arguments_good && !check_block_mark(k, node)) {
-            continue;
-        }
+        /* one error per statement: the others would only follow from it; what stands in its block is looked at anyway */
+        node->bad = !check_arguments(k, node) || !check_repeated(k, first, node) || !check_block_mark(k, node);
         const char *inner = opened_block(node->row, opened, sizeof opened);
         if (node->has_block && inner != NULL && (node->row->flags & CS_DIR_FREE_BLOCK) == 0) {
             check_block(k, node, node->child, inner);

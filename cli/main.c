@@ -19,6 +19,11 @@
 
 static int print_version(bool json)
 {
+    char why[256];
+    if (wssec_init(NULL, why, sizeof why) != 0) { /* the libraries tell their versions once they run */
+        fprintf(stderr, "countersign: %s\n", why);
+        return CS_EXIT_INTERNAL;
+    }
     if (!json) {
         printf("countersign %s\n%s\nlibevent %s\nSQLite %s\n", CS_VERSION, wssec_versions(), event_get_version(), sqlite3_libversion());
         return CS_EXIT_OK;

@@ -32,11 +32,12 @@ struct cli_settings *cli_settings_read(const char *file, const char *keystore_ur
         goto out;
     }
     if (file != NULL) {
-        if (cs_conf_read(file, tables, sizeof tables / sizeof tables[0], &s->tree, report) != 0) {
+        rc = cs_conf_read(file, tables, sizeof tables / sizeof tables[0], &s->tree, report);
+        if (s->tree == NULL) {
             goto out;
         }
-        /* all folders take their part even when one finds errors, so that one run names them all */
-        rc = cs_conf_apply(s->tree, tables[0], &s->config, report);
+        /* grammar and all folders have their say even when one finds errors, so that one run names them all */
+        rc |= cs_conf_apply(s->tree, tables[0], &s->config, report);
         rc |= cs_conf_apply(s->tree, tables[1], s->policies, report);
         rc |= also != NULL ? also(s->tree, also_root, report) : 0;
         if (rc != 0) {

@@ -49,10 +49,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cs_conf_report report = {0};
     struct cs_conf *tree = NULL;
     int root = 0;
-    if (cs_conf_read_text("fuzz", (const char *)data, size, &table, 1, &tree, &report) == 0) {
-        cs_conf_apply(tree, table, &root, &report);
-    } else if (report.n == 0) {
+    if (cs_conf_read_text("fuzz", (const char *)data, size, &table, 1, &tree, &report) != 0 && report.n == 0) {
         __builtin_trap(); /* refused, and nobody said why */
+    }
+    if (tree != NULL) {
+        cs_conf_apply(tree, table, &root, &report);
     }
     cs_conf_free(tree);
     cs_conf_report_free(&report);

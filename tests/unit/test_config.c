@@ -99,7 +99,6 @@ static void refused_octets(const char *text, size_t n, const char *expected)
     struct cs_conf_report report = {0};
     struct cs_conf *tree = NULL;
     CU_ASSERT_EQUAL(cs_conf_read_text("t", text, n, tables, N(tables), &tree, &report), -1);
-    CU_ASSERT_PTR_NULL(tree);
     CU_ASSERT_FALSE(report.warning_only);
     char *lines = joined(&report);
     CU_ASSERT_STRING_EQUAL(lines, expected);
@@ -232,6 +231,23 @@ static void all_errors_are_reported(void)
             "t:4:23: \"verify\" does not stand here; it stands in: request|response\n");
 }
 
+static void setters_see_only_what_was_checked(void)
+{
+    static const char text[] = "number x;\nroute r { listner a; listener l; }\nword refused;\nword a b;\n";
+    struct cs_conf_report report = {0};
+    struct cs_conf *tree = NULL;
+    cs_buf seen = CS_BUF_INIT;
+    CU_ASSERT_EQUAL(cs_conf_read_text("t", text, strlen(text), tables, N(tables), &tree, &report), -1);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tree);
+    CU_ASSERT_EQUAL(report.n, 3);
+    CU_ASSERT_EQUAL(cs_conf_apply(tree, tables[0], &seen, &report), -1);
+    CU_ASSERT_STRING_EQUAL(seen.data, "route r;listener l;word refused;");
+    CU_ASSERT_EQUAL(report.n, 4);
+    cs_conf_report_free(&report);
+    cs_conf_free(tree);
+    cs_buf_free(&seen);
+}
+
 static void report_has_an_end(void)
 {
     cs_buf text = CS_BUF_INIT;
@@ -243,6 +259,7 @@ static void report_has_an_end(void)
     CU_ASSERT_EQUAL(cs_conf_read_text("t", text.data, text.len, tables, N(tables), &tree, &report), -1);
     CU_ASSERT_EQUAL(report.n, 201);
     CU_ASSERT_STRING_EQUAL(report.line[200], "t: more errors are not shown");
+    cs_conf_free(tree);
     cs_conf_report_free(&report);
     cs_buf_free(&text);
 }
@@ -442,6 +459,7 @@ const struct harness_test harness_tests[] = {
     {"forgotten_semicolon_is_named", forgotten_semicolon_is_named},
     {"broken_text", broken_text},
     {"all_errors_are_reported", all_errors_are_reported},
+    {"setters_see_only_what_was_checked", setters_see_only_what_was_checked},
     {"report_has_an_end", report_has_an_end},
     {"setter_errors_count", setter_errors_count},
     {"limits_of_text", limits_of_text},
