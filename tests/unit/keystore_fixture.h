@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* keystore_fixture.h: a new keystore per test, and the calls of the keystore in the short form that tests need. */
+#ifndef TESTS_KEYSTORE_FIXTURE_H
+#define TESTS_KEYSTORE_FIXTURE_H
+
+#include <sqlite3.h>
+
+#include "keystore/keystore.h"
+#include "tests/unit/certificates.h"
+#include "tests/unit/harness.h"
+
+#define NOW ((cs_time)1780272000) /* 2026-06-01T00:00:00Z */
+
+struct fixture {
+    char path[4400];
+    char uri[4500];
+    ks_store *s;
+    ks_outcome out;
+    cs_error e;
+};
+
+static const ks_actor actor = {"tester", "uid", "a test"};
+
+static inline void fixture_path(struct fixture *f)
+{
+    static int count;
+    memset(f, 0, sizeof *f);
+    snprintf(f->path, sizeof f->path, "%s/ks%d.db", harness_dir(), ++count);
+    snprintf(f->uri, sizeof f->uri, "sqlite:%s", f->path);
+}
+
+static inline void fixture_open(struct fixture *f)
+{
+    bool created = false;
+    fixture_path(f);
+    MADE(ks_init(f->uri, NULL, NOW, &created, &f->e) == 0 && created);
+    MADE(ks_open(&f->s, f->uri, NULL, &f->e) == 0);
+}
+
+static inline void fixture_close(struct fixture *f)
+{
+    ks_close(f->s);
+    f->s = NULL;
+}
+
+/** The exit code of a call that fills f->e; 0: it succeeded. */
+#define EXIT_OF(f, call) (cs_error_clear(&(f)->e), (call) == 0 ? 0 : (f)->e.exit_code)
+
+static inline ks_add adding(enum ks_role role, const char *partner, const char *alias, const struct made *m, bool activate)
+{
+    ks_add a = {.role = role, .partner = partner, .alias = alias, .certificate_pem = m->pem, .certificate_len = strlen(m->pem), .activate = activate};
+    if (role == KS_SIGN || role == KS_DECRYPT || role == KS_TLS_CLIENT || role == KS_TLS_SERVER) {
+        a.key_pem = m->key_pem;
+        a.key_len = strlen(m->key_pem);
+    }
+    return a;
+}
+
+static inline int add_at(struct fixture *f, const ks_add *a, cs_time now)
+{
+    return EXIT_OF(f, ks_add_entry(f->s, a, false, &actor, now, &f->out, &f->e));
+}
+
+static inline int act_at(struct fixture *f, enum ks_verb verb, const char *alias, unsigned n, cs_time now)
+{
+    return EXIT_OF(f, ks_act(f->s, verb, alias, n, 0, false, &actor, now, &f->out, &f->e));
+}
+
+/** A new verifier of partner acme, active. */
+static inline struct made add_verifier(struct fixture *f, const char *alias, cs_time now)
+{
+    struct made m = make_certificate(&(struct recipe){0});
+    ks_add a = adding(KS_VERIFIER, "acme", alias, &m, true);
+    MADE(add_at(f, &a, now) == 0);
+    return m;
+}
+
+static inline size_t acceptable_at(struct fixture *f, cs_time at, uint64_t known_at)
+{
+    ks_list l;
+    MADE(ks_acceptable(f->s, "acme", KS_CAN_VERIFY, at, known_at, &l, &f->e) == 0);
+    size_t n = l.n;
+    ks_list_free(&l);
+    return n;
+}
+
+/** Run SQL on the file behind the keystore's back. @return SQLite's code */
+static inline int sql(const struct fixture *f, const char *text)
+{
+    sqlite3 *db = NULL;
+    MADE(sqlite3_open(f->path, &db) == SQLITE_OK);
+    int rc = sqlite3_exec(db, text, NULL, NULL, NULL);
+    sqlite3_close(db);
+    return rc;
+}
+
+#endif
