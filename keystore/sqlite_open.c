@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sqlite_open.c: opening, making and following a keystore in one SQLite file. The file's own header is read before
- * SQLite is let near it, so that a file of another kind or version is refused without a byte of it changed.
+ * sqlite_open.c: opening, making and following a keystore in one SQLite file. The file's own header is read before the
+ * first statement, so that a file of another kind or version is refused without a byte of it changed. It is read through
+ * SQLite's descriptor: closing one of our own would drop all POSIX locks of this process on the file, and the next
+ * command that closes the store would take the log away from under a gateway that still follows it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,28 +45,37 @@ static int on_network(const char *path, cs_error *e)
 
 enum header { HEADER_ERROR = -1, HEADER_OURS = 0, HEADER_EMPTY = 1 };
 
-static enum header check_header(const char *path, cs_error *e)
+/** Is there a regular file to open? @return 0 or -1 */
+static int check_file(const char *path, cs_error *e)
 {
-    uint8_t h[100];
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0 && errno == ENOENT) {
-        cs_error_set(e, CS_EXIT_CONFIG, "store-missing", "there is no keystore %s; make one with: countersign --keystore sqlite:%s keystore init", path, path);
+    if (stat(path, &st) != 0 && errno == ENOENT) {
+        return cs_error_set(e, CS_EXIT_CONFIG, "store-missing", "there is no keystore %s; make one with: countersign --keystore sqlite:%s keystore init", path, path);
+    }
+    if (stat(path, &st) != 0) {
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable", "keystore %s cannot be opened: %s", path, strerror(errno));
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "%s is no keystore: it is not a file", path);
+    }
+    return 0;
+}
+
+/** Read the first octets as they lie in the file, whatever a log beside it says. */
+static enum header check_header(sqlite3 *db, const char *path, cs_error *e)
+{
+    uint8_t h[100] = {0};
+    sqlite3_int64 n = -1;
+    sqlite3_file *file = NULL;
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == NULL || file->pMethods == NULL ||
+        file->pMethods->xFileSize(file, &n) != SQLITE_OK) {
+        cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable", "keystore %s cannot be read", path);
         return HEADER_ERROR;
     }
-    if (fd < 0) {
-        cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable", "keystore %s cannot be opened: %s", path, strerror(errno));
-        return HEADER_ERROR;
-    }
-    ssize_t n = -1;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        n = pread(fd, h, sizeof h, 0);
-    }
-    close(fd);
     if (n == 0) {
         return HEADER_EMPTY;
     }
-    if (n != (ssize_t)sizeof h || memcmp(h, "SQLite format 3", 16) != 0) {
+    if (n < (sqlite3_int64)sizeof h || file->pMethods->xRead(file, h, sizeof h, 0) != SQLITE_OK || memcmp(h, "SQLite format 3", 16) != 0) {
         cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "%s is no keystore, or is damaged: it is not an SQLite file. Restore it from a backup, or name another", path);
         return HEADER_ERROR;
     }
@@ -120,8 +131,12 @@ void ks_sqlite_close(struct ks_backend *b)
 }
 
 /** The connection itself, with what holds for each of ours. */
-static int connect_file(struct ks_backend **out, const char *path, bool read_only, int busy_ms, cs_error *e)
+static int connect_file(struct ks_backend **out, const char *path, bool read_only, int busy_ms, enum header *header, cs_error *e)
 {
+    *header = HEADER_ERROR;
+    if (check_file(path, e) != 0) {
+        return -1;
+    }
     struct ks_backend *b = calloc(1, sizeof *b);
     if (b == NULL || (b->path = strdup(path)) == NULL) {
         free(b);
@@ -133,6 +148,11 @@ static int connect_file(struct ks_backend **out, const char *path, bool read_onl
     int rc = sqlite3_open_v2(path, &b->db, flags, NULL);
     if (rc != SQLITE_OK) {
         ks_sqlite_error(b, rc, e);
+        ks_sqlite_close(b);
+        return -1;
+    }
+    *header = check_header(b->db, path, e);
+    if (*header == HEADER_ERROR) {
         ks_sqlite_close(b);
         return -1;
     }
@@ -155,15 +175,17 @@ static int connect_file(struct ks_backend **out, const char *path, bool read_onl
 int ks_sqlite_open(struct ks_backend **out, const char *where, bool read_only, int busy_ms, cs_error *e)
 {
     *out = NULL;
-    enum header header = check_header(where, e);
-    if (header == HEADER_EMPTY) {
-        return cs_error_set(e, CS_EXIT_CONFIG, "store-missing", "%s is empty; make a keystore of it with: countersign --keystore sqlite:%s keystore init", where, where);
-    }
-    if (header == HEADER_ERROR || on_network(where, e) != 0) {
+    enum header header = HEADER_ERROR;
+    struct ks_backend *b = NULL;
+    if (connect_file(&b, where, read_only, busy_ms, &header, e) != 0) {
         return -1;
     }
-    struct ks_backend *b = NULL;
-    if (connect_file(&b, where, read_only, busy_ms, e) != 0) {
+    if (header == HEADER_EMPTY) {
+        ks_sqlite_close(b);
+        return cs_error_set(e, CS_EXIT_CONFIG, "store-missing", "%s is empty; make a keystore of it with: countersign --keystore sqlite:%s keystore init", where, where);
+    }
+    if (on_network(where, e) != 0) {
+        ks_sqlite_close(b);
         return -1;
     }
     /* the first read opens the log beside the file: failures of directory and locks show here, not in the middle */
@@ -217,12 +239,17 @@ int ks_sqlite_init(const char *where, cs_time now, bool *created, cs_error *e)
     if (fd >= 0) {
         close(fd);
     }
-    enum header header = check_header(where, e);
-    if (header != HEADER_EMPTY) {
-        return header == HEADER_OURS ? 0 : -1;
-    }
+    enum header header = HEADER_ERROR;
     struct ks_backend *b = NULL;
-    if (on_network(where, e) != 0 || connect_file(&b, where, false, 10000, e) != 0) {
+    if (connect_file(&b, where, false, 10000, &header, e) != 0) {
+        return -1;
+    }
+    if (header == HEADER_OURS) {
+        ks_sqlite_close(b);
+        return 0;
+    }
+    if (on_network(where, e) != 0) {
+        ks_sqlite_close(b);
         return -1;
     }
     int rc = check_writable(b, e) == 0 ? make_tables(b, created, e) : -1;
