@@ -190,6 +190,19 @@ static enum http1_rule_id request_line_judge(struct http1 *p, bool *no_memory)
     return rule;
 }
 
+/* Outer blanks of a value become spaces: llhttp 8.1 refuses a tab behind the digits of Content-Length. */
+static const char *blanks_cut(char *from, char *to, size_t *n)
+{
+    while (from < to && (*from == ' ' || *from == '\t')) {
+        *from++ = ' ';
+    }
+    while (to > from && (to[-1] == ' ' || to[-1] == '\t')) {
+        *--to = ' ';
+    }
+    *n = (size_t)(to - from);
+    return from;
+}
+
 /* The head is complete: cut it into fields. The scanner has counted them and checked their form. */
 static bool split(struct http1 *p)
 {
@@ -204,18 +217,9 @@ static bool split(struct http1 *p)
         struct http1_field *f = &p->field[p->n_field];
         char *feed = memchr(line, '\n', (size_t)(end - line));
         char *colon = memchr(line, ':', (size_t)(feed - line));
-        const char *value = colon + 1;
-        const char *last = feed - 1;
-        while (value < last && (*value == ' ' || *value == '\t')) {
-            value++;
-        }
-        while (last > value && (last[-1] == ' ' || last[-1] == '\t')) {
-            last--;
-        }
         f->name = line;
         f->name_n = (size_t)(colon - line);
-        f->value = value;
-        f->value_n = (size_t)(last - value);
+        f->value = blanks_cut(colon + 1, feed - 1, &f->value_n);
         f->known = http1_known(f->name, f->name_n);
         if (f->known < HTTP1_F_COUNT && p->known_count[f->known]++ == 0) {
             p->known_first[f->known] = (uint16_t)p->n_field;

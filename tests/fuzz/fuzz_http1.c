@@ -139,6 +139,26 @@ static bool in_extension(const struct alone *a, llhttp_errno_t rc, const char *d
     return *at == ';';
 }
 
+/* llhttp 8.1 refuses a tab behind some values, so the parser shows it spaces. Tabs of all heads (1xx stand before). */
+static char *without_tabs(enum http1_kind kind, const char *data, size_t n)
+{
+    char *copy = malloc(n + 1);
+    HOLDS(copy != NULL);
+    memcpy(copy, data, n);
+    copy[n] = '\0';
+    size_t from = 0;
+    size_t to;
+    do {
+        const char *end = memmem(copy + from, n - from, "\r\n\r\n", 4);
+        to = end != NULL ? (size_t)(end - copy) + 4 : n;
+        for (size_t i = from; i < to; i++) {
+            copy[i] = copy[i] == '\t' ? ' ' : copy[i];
+        }
+        from = to;
+    } while (kind == HTTP1_RESPONSE && n - to >= 7 && memcmp(copy + to, "HTTP/1.", 7) == 0);
+    return copy;
+}
+
 static void judge_alone(const struct outcome *o, enum http1_kind kind, bool no_body, const char *data)
 {
     llhttp_settings_t settings;
@@ -152,12 +172,14 @@ static void judge_alone(const struct outcome *o, enum http1_kind kind, bool no_b
         struct alone a = {.content = CS_BUF_INIT, .no_body = no_body};
         llhttp_init(&a.parser, kind == HTTP1_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
         a.parser.data = &a;
-        llhttp_errno_t rc = llhttp_execute(&a.parser, data + from, o->end[i] - from);
-        bool extension = in_extension(&a, rc, data + from);
+        char *message = without_tabs(kind, data + from, o->end[i] - from);
+        llhttp_errno_t rc = llhttp_execute(&a.parser, message, o->end[i] - from);
+        bool extension = in_extension(&a, rc, message);
         HOLDS(extension || (rc == HPE_PAUSED && a.done));
         HOLDS(extension || a.content.len == o->content_end[i] - content);
         HOLDS(extension || a.content.len == 0 || memcmp(a.content.data, o->content.data + content, a.content.len) == 0);
         cs_buf_free(&a.content);
+        free(message);
     }
 }
 

@@ -39,7 +39,7 @@ static const struct accepted accepted_table[] = {
     {HTTP1_REQUEST, "", "POST /a?b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-Continue\r\n\r\nhello",
      "[POST /a?b /a?b h=a 0 1.1 len=1/5 chunked=0 keep=1 "
      "expect=1|Host=a|Content-Length=5|Expect=100-Continue](hello).$"},
-    {HTTP1_REQUEST, "", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+    {HTTP1_REQUEST, "", "POST / HTTP/1.1\r\nHost:\ta\t\r\nContent-Length: \t0\t \t\r\n\r\n",
      "[POST / /?- h=a 0 1.1 len=1/0 chunked=0 keep=1 expect=0|Host=a|Content-Length=0].$"},
     {HTTP1_REQUEST, "", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0000000000000000000000000000005\r\n\r\nhello",
      "[POST / /?- h=a 0 1.1 len=1/5 chunked=0 keep=1 "

@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# tests/run: quick
+"""The command as a script sees it: help, versions, usage errors, exit codes, and a configuration that is wrong."""
+import json
+import os
+import re
+import subprocess
+import sys
+
+import keys
+import product
+import report
+from product import countersign
+
+PLACE = product.new_directory()
+
+
+def written(name, text):
+    path = os.path.join(PLACE, name)
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(text)
+    return path
+
+
+def commands():
+    """Words of every command that the help lists."""
+    listed = countersign("--help").stdout.split("Commands:\n")[1].split("\n\n")[0].splitlines()
+    return [re.split(r"\s{2,}", line.strip())[0].split() for line in listed]
+
+
+def test_every_command_has_help():
+    report.check(["gateway"] in commands(), "gateway is not listed")
+    for words in commands():
+        done = countersign(*words, "--help")
+        report.check(done.stdout.startswith(f"Usage: countersign {' '.join(words)} [OPTIONS]"), f"{words}: {done.stdout[:60]!r}")
+        report.equal(done.stderr, "", "stderr")
+        report.check("--keystore URI" in done.stdout, f"{words}: no global options")
+
+
+def test_help_of_a_group_lists_its_commands():
+    text = countersign("keystore", "--help").stdout
+    report.check("keystore add" in text and "  gateway" not in text, text)
+
+
+def test_version_names_the_libraries():
+    text = countersign("--version").stdout
+    for name in ("countersign", "libxml2", "xmlsec", "OpenSSL", "libevent", "SQLite"):
+        report.check(re.search(rf"\b{name} \d", text), f"{name} is missing in {text!r}")
+    report.check(json.loads(countersign("--version", "--json").stdout)["countersign"], "no version")
+
+
+def usage_error(args, sentence):
+    done = countersign(*args, check=False)
+    report.equal(done.returncode, 64, f"exit of {args}")
+    report.equal(done.stdout, "", "stdout")
+    report.check(sentence in done.stderr, f"{args}: {done.stderr!r}")
+
+
+def test_usage_errors_are_64_and_named():
+    usage_error([], "a command is missing")
+    usage_error(["keystore"], "needs a command behind it")
+    usage_error(["gatway"], 'did you mean "gateway"?')
+    usage_error(["keystore", "ad"], 'did you mean "add"?')
+    usage_error(["gateway", "--chekc"], "did you mean --check?")
+    usage_error(["--now", "yesterday", "gateway"], "is not a time")
+    usage_error(["--now", "2026-08-02T22:40:10Z", "gateway", "--check"], "takes the time from the system")
+    usage_error(["keystore", "list", "more"], "too many arguments")
+    usage_error(["-c"], "-c needs a value")
+
+
+def test_no_keystore_is_a_usage_error():
+    conf = written("empty.conf", "")
+    usage_error(["-c", conf, "keystore", "list"], "no keystore")
+
+
+def test_output_that_cannot_be_written_is_no_success():
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([product.COUNTERSIGN, "--version"], stdout=full, stderr=subprocess.PIPE, check=False)
+    report.equal(done.returncode, 69, "exit")
+
+
+def test_closed_descriptors_are_held():
+    """With 0 to 2 closed, the store would be opened as one of them, and messages be written into it."""
+    keystore = product.Keystore(product.new_directory())
+    before = open(keystore.path, "rb").read(100)
+    done = subprocess.run(["/bin/sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', product.COUNTERSIGN, "--keystore", keystore.uri, "keystore",
+                           "show", "no-such-alias"], check=False)
+    report.check(done.returncode not in (0, 70) and done.returncode > 0, f"exit {done.returncode}")
+    report.equal(open(keystore.path, "rb").read(100), before, "first octets of the store")
+    keystore.run("list")
+
+
+WRONG = """keystore sqlite "ks.db";
+retention 80d;
+policy response { require-singed Body; }
+listner front { address 127.0.0.1:0; }
+route r { path "/x"
+    methods POST; }
+"""
+
+
+def test_every_error_of_a_configuration_is_named():
+    conf = written("wrong.conf", WRONG)
+    done = countersign("-c", conf, "gateway", "--check", check=False)
+    report.equal(done.returncode, 78, "exit")
+    for line in (f"{conf}:2:11: retention 80d is below 90d", f'{conf}:3:19: unknown directive "require-singed" in policy; did you mean "require-signed"?',
+                 f'{conf}:4:1: unknown directive "listner"; did you mean "listener"?', f"{conf}:6:5: ';' is missing before \"methods\""):
+        report.check(line in done.stderr, f"{line!r} is not in {done.stderr!r}")
+
+
+def test_unknown_policy_of_a_partner_is_named():
+    conf = written("policy.conf", 'keystore sqlite "ks.db";\npolicy response { }\npartner acme { policy respons; }\n')
+    done = countersign("-c", conf, "gateway", "--check", check=False)
+    report.equal(done.returncode, 78, "exit")
+    report.check(f'{conf}:3:23: no policy "respons"; did you mean "response"?' in done.stderr, done.stderr)
+
+
+def test_directives_of_later_builds_are_not_taken_silently():
+    for line in ("tls front { }", "admin { }", "mail { }", "route r { hold { } }"):
+        conf = written("later.conf", line + "\n")
+        done = countersign("-c", conf, "gateway", "--check", check=False)
+        report.equal(done.returncode, 78, f"exit for {line}")
+        report.check("unknown directive" in done.stderr, f"{line}: {done.stderr!r}")
+
+
+def test_configuration_that_cannot_be_read():
+    done = countersign("-c", os.path.join(PLACE, "absent.conf"), "keystore", "list", check=False)
+    report.equal(done.returncode, 78, "exit")
+    report.check("absent.conf:1:1: cannot read" in done.stderr, done.stderr)
+
+
+def test_configuration_of_the_environment():
+    keystore = product.Keystore(product.new_directory())
+    conf = written("environment.conf", f'keystore sqlite "{keystore.path}";\n')
+    for environment, status in (({"COUNTERSIGN_CONF": conf}, 0), ({"COUNTERSIGN_CONF": conf + ".absent"}, 78)):
+        done = subprocess.run([product.COUNTERSIGN, "keystore", "list"], env={**os.environ, **environment}, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, check=False)
+        report.equal(done.returncode, status, f"exit with {environment}")
+
+
+def test_keystore_commands_do_not_resolve_references():
+    place = product.new_directory()
+    path = os.path.join(place, "ks.db")
+    conf = written("unresolved.conf", f'keystore sqlite "{path}";\npartner acme {{ policy later; }}\n'
+                   'listener front { address 127.0.0.1:0; }\nroute r { listener other; path "/x"; upstream "http://127.0.0.1:1/"; response { verify nobody; } }\n')
+    countersign("-c", conf, "keystore", "init")
+    countersign("-c", conf, "keystore", "list")
+    report.equal(countersign("-c", conf, "gateway", "--check", check=False).returncode, 78, "exit of the check")
+
+
+def test_sample_configuration_passes_the_check():
+    place = product.new_directory()
+    keystore = product.Keystore(place)
+    keystore.add_verifier(keys.new_pair(place, "acme"))
+    keystore.add_signer(keys.new_pair(place, "own"))
+    sample = os.path.join(product.ROOT, "conf", "countersign.conf")
+    done = countersign("-c", sample, "--keystore", keystore.uri, "gateway", "--check")
+    report.check("error" not in done.stderr, done.stderr)
+
+
+def test_log_lines_as_json():
+    place = product.new_directory()
+    keystore = product.Keystore(place)
+    conf = written("json.conf", f'keystore sqlite "{keystore.path}";\nlistener front {{ address 127.0.0.1:0; }}\n'
+                   'route r { listener front; path "/x"; upstream "http://127.0.0.1:1/"; }\n')
+    with product.Process(place, "gateway", [product.COUNTERSIGN, "-c", conf, "--json", "gateway"]) as gateway:
+        report.until(lambda: '"event":"ready"' in gateway.stderr(), product.START_S, "ready line")
+        gateway.signal(15)
+        report.equal(gateway.wait(), 0, "exit")
+        for line in gateway.stderr().splitlines():
+            report.check({"t", "level", "event", "message"} <= set(json.loads(line)), line)
+
+
+if __name__ == "__main__":
+    report.run("command", report.tests_of(sys.modules[__name__]))

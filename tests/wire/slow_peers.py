@@ -1,0 +1,138 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# tests/run: quick
+"""Clients that are slow to send or to read: they lose their own connection after the configured time, nobody else waits."""
+import socket
+import sys
+import time
+
+import house
+import product
+import report
+import soap
+import wire
+
+LIMITS = "timeouts { head 1s; body-idle 1s; body-rate 1k; keep-alive 2s; write-idle 1s; }"
+LARGE = 8 << 20
+PATIENCE_S = 15.0
+
+
+def answered_408(home, reason, pieces):
+    """Send pieces, then nothing: 408 and the end of the connection within the patience, and nothing upstream."""
+    seen = len(home.upstream.requests)
+    started = time.monotonic()
+    with home.client(PATIENCE_S) as client:
+        for piece in pieces:
+            client.send(piece)
+        home.good()  # nobody else waits
+        report.equal(client.reply().status, 408, "status")
+        report.check(client.closed(), "the connection was not closed")
+    report.check(0.5 < time.monotonic() - started < PATIENCE_S, "not at the configured time")
+    home.logged(client, reason)
+    report.equal(len(home.upstream.requests), seen + 1, "requests that the upstream saw beside the good one")
+
+
+def half_a_head(home):
+    answered_408(home, "http-head-timeout", [b"POST /orders HTTP/1.1\r\nHost: gate"])
+
+
+def half_a_body(home):
+    whole = wire.post_octets(soap.sign(home.sender, body=soap.ORDER))
+    answered_408(home, "http-body-timeout", [whole[:-100]])
+
+
+def half_a_chunk(home):
+    head = b"POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answered_408(home, "http-body-timeout", [head + b"100\r\nabc"])
+
+
+def trickled_head(home):
+    """An octet now and then does not prolong the time for the head."""
+    started = time.monotonic()
+    with home.client(PATIENCE_S) as client:
+        client.send(b"POST /orders HTTP/1.1\r\nHost: a\r\n")
+        client.sock.settimeout(0.1)
+        octets = b""
+        while not octets and time.monotonic() - started < PATIENCE_S:
+            try:
+                client.send(b"X: 1\r\n")
+                octets = client.sock.recv(100)
+            except socket.timeout:
+                pass
+            except OSError:
+                break
+        report.check(time.monotonic() - started < PATIENCE_S, "the head was waited for without end")
+    report.check(octets.startswith(b"HTTP/1.1 408") or not octets, f"answer {octets[:20]!r}")
+    home.good()
+
+
+def silent_connection(home):
+    """A kept connection that says nothing more is closed without a word when its time is over."""
+    with home.client(PATIENCE_S) as client:
+        report.equal(client.post(soap.sign(home.sender, body=soap.ORDER)).status, 200, "status")
+        started = time.monotonic()
+        report.check(client.closed(), "the idle connection was not closed")
+        report.check(time.monotonic() - started > 0.5, "closed at once")
+
+
+def large(_):
+    return wire.reply_octets(b"a" * LARGE)
+
+
+def slow_reader(home):
+    """Who reads nothing of a large reply is dropped; meanwhile others are served."""
+    home.answer = large
+    seen = len(home.upstream.requests)
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    host, port = home.gateway.address.rsplit(":", 1)
+    sock.settimeout(PATIENCE_S)
+    sock.connect((host, int(port)))
+    sock.sendall(wire.post_octets(soap.envelope(), "/raw"))
+    report.until(lambda: len(home.upstream.requests) > seen, 10, "the request at the upstream")
+    home.good()
+    name = "%s:%d" % sock.getsockname()
+    record = report.until(lambda: next((r for r in home.gateway.log() if r["client"] == name), None), PATIENCE_S, "access log line")
+    report.equal(product.reason_of(record), "client-slow", "reason in the access log")
+    octets = 0
+    try:
+        while True:
+            piece = sock.recv(65536)
+            if not piece:
+                break
+            octets += len(piece)
+    except OSError:
+        pass
+    sock.close()
+    home.answer = None
+    report.check(octets < LARGE, "all of it came although nobody read in time")
+    home.good()
+
+
+def patient_reader(home):
+    """Who reads slowly but steadily gets all of it."""
+    home.answer = large
+    with home.client(PATIENCE_S) as client:
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client.send(wire.post_octets(soap.envelope(), "/raw"))
+        octets = 0
+        started = time.monotonic()
+        while octets < LARGE:
+            piece = client.sock.recv(262144)
+            report.check(piece, f"closed after {octets}")
+            octets += len(piece)
+            if time.monotonic() - started < 3:
+                time.sleep(0.02)  # longer than write-idle in all, never in one go
+    home.answer = None
+
+
+TESTS = [half_a_head, half_a_body, half_a_chunk, trickled_head, silent_connection, slow_reader, patient_reader]
+
+
+def main():
+    with house.House(extra=LIMITS) as home:
+        report.run("slow peers", [(f.__name__.replace("_", " "), lambda f=f: f(home)) for f in TESTS])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
