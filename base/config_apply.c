@@ -20,7 +20,8 @@ static struct cs_conf *new_tree(const char *name, struct cs_conf_report *report)
     return NULL;
 }
 
-int cs_conf_read(const char *file, const struct cs_conf_table *tables, size_t n_tables, struct cs_conf **tree, struct cs_conf_report *report)
+int cs_conf_read(const char *file, const struct cs_conf_table *tables, size_t n_tables, struct cs_conf **tree,
+                 struct cs_conf_report *report)
 {
     *tree = NULL;
     struct cs_conf *t = new_tree(file, report);
@@ -33,7 +34,8 @@ int cs_conf_read(const char *file, const struct cs_conf_table *tables, size_t n_
     return conf_report_bad(report) ? -1 : 0;
 }
 
-int cs_conf_read_text(const char *name, const char *text, size_t n, const struct cs_conf_table *tables, size_t n_tables, struct cs_conf **tree, struct cs_conf_report *report)
+int cs_conf_read_text(const char *name, const char *text, size_t n, const struct cs_conf_table *tables, size_t n_tables,
+                      struct cs_conf **tree, struct cs_conf_report *report)
 {
     *tree = NULL;
     struct cs_conf *t = new_tree(name, report);
@@ -52,7 +54,8 @@ static bool is_row_of(const struct cs_conf_table *table, const struct cs_directi
 }
 
 /* Depth is bounded by the parser. */
-static void apply(const struct cs_conf_node *node, const struct cs_conf_table *table, void *parent, struct cs_conf_report *report)
+static void apply(const struct cs_conf_node *node, const struct cs_conf_table *table, void *parent,
+                  struct cs_conf_report *report)
 {
     for (; node != NULL; node = node->next) {
         if (node->bad || !is_row_of(table, node->row)) {

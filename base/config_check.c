@@ -85,6 +85,16 @@ static bool shape_address(const struct cs_conf_arg *a)
            strtoul(colon + 1, NULL, 10) <= 65535;
 }
 
+static bool shape_yes_no(const struct cs_conf_arg *a)
+{
+    return strcmp(a->text, "yes") == 0 || strcmp(a->text, "no") == 0;
+}
+
+static bool shape_on_off(const struct cs_conf_arg *a)
+{
+    return strcmp(a->text, "on") == 0 || strcmp(a->text, "off") == 0;
+}
+
 static const struct shape {
     const char *name;
     bool (*fits)(const struct cs_conf_arg *a);
@@ -98,8 +108,8 @@ static const struct shape {
     {"size", shape_size, "a size as 512, 64k or 10M"},
     {"time", shape_time, "a date as 2027-06-30 or a time as 2027-06-30T12:00:00Z"},
     {"address", shape_address, "an address as 127.0.0.1:8080 or [::1]:8080"},
-    {"yes-no", NULL, "yes|no"},
-    {"on-off", NULL, "on|off"},
+    {"yes-no", shape_yes_no, "yes|no"},
+    {"on-off", shape_on_off, "on|off"},
 };
 
 static const struct shape *find_shape(const char *name, size_t n)
@@ -136,7 +146,8 @@ static bool fits(const struct cs_conf_arg *a, const char *spec, size_t n)
     const char *word = NULL;
     for (size_t m = next_word(&spec, &n, &word, '|'); m != 0; m = next_word(&spec, &n, &word, '|')) {
         const struct shape *shape = find_shape(word, m);
-        if (shape == NULL ? literal_fits(a, word, m) : shape->fits != NULL ? shape->fits(a) : fits(a, shape->meaning, strlen(shape->meaning))) {
+        bool taken = shape != NULL ? shape->fits(a) : literal_fits(a, word, m);
+        if (taken) {
             return true;
         }
     }
@@ -219,7 +230,8 @@ static const struct cs_directive *find_row(const struct check *k, const char *na
 
 static bool opens(const struct cs_directive *row, const char *block, size_t n)
 {
-    return row->opens != NULL && strncmp(row->opens, block, n) == 0 && (row->opens[n] == '\0' || strcmp(row->opens + n, "?") == 0);
+    return row->opens != NULL && strncmp(row->opens, block, n) == 0 &&
+           (row->opens[n] == '\0' || strcmp(row->opens + n, "?") == 0);
 }
 
 /* Blocks as people write them: kinds are internal words ("policy-limits"), the directive that opens one is not. */
@@ -243,7 +255,8 @@ static const char *block_words(const struct check *k, const char *blocks, char *
     return out;
 }
 
-static void report_unknown(const struct check *k, const struct cs_conf_node *node, const char *block, const char *block_name)
+static void report_unknown(const struct check *k, const struct cs_conf_node *node, const char *block,
+                           const char *block_name)
 {
     char where[128];
     const char *words[WORDS_MAX] = {NULL};
@@ -267,7 +280,8 @@ static void report_unknown(const struct check *k, const struct cs_conf_node *nod
     const char *near = cs_nearest(node->name, words);
     const char *in = block_name[0] != '\0' ? " in " : "";
     if (near != NULL) {
-        cs_conf_error(k->report, node, -1, "unknown directive \"%.64s\"%s%s; did you mean \"%s\"?", node->name, in, block_name, near);
+        cs_conf_error(k->report, node, -1, "unknown directive \"%.64s\"%s%s; did you mean \"%s\"?", node->name, in,
+                      block_name, near);
     } else {
         cs_conf_error(k->report, node, -1, "unknown directive \"%.64s\"%s%s", node->name, in, block_name);
     }
@@ -279,7 +293,8 @@ static bool report_swallowed(const struct check *k, const struct cs_conf_node *n
     for (int i = from > 0 ? from : 0; i < node->argc; i++) {
         int line = i == 0 ? node->line : node->arg[i - 1].line;
         if (node->arg[i].line > line && !node->arg[i].quoted && find_row(k, node->arg[i].text, NULL) != NULL) {
-            cs_conf_error(k->report, node, i, "';' is missing before \"%s\" (the statement \"%s\" of line %d)", node->arg[i].text, node->name, node->line);
+            cs_conf_error(k->report, node, i, "';' is missing before \"%s\" (the statement \"%s\" of line %d)",
+                          node->arg[i].text, node->name, node->line);
             return true;
         }
     }
@@ -313,7 +328,8 @@ static bool check_arguments(const struct check *k, const struct cs_conf_node *no
             char store[512];
             const char *near = nearest_literal(node->arg[at].text, spec, n, store, sizeof store);
             cs_conf_error(k->report, node, at, "\"%.64s\" is not %s%s%s%s", node->arg[at].text,
-                          spec_meaning(spec, n, text, sizeof text), near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+                          spec_meaning(spec, n, text, sizeof text), near != NULL ? "; did you mean \"" : "",
+                          near != NULL ? near : "", near != NULL ? "\"?" : "");
         }
         return false;
     }
@@ -363,14 +379,16 @@ static bool check_repeated(const struct check *k, const struct cs_conf_node *fir
     }
     for (const struct cs_conf_node *earlier = first; earlier != node; earlier = earlier->next) {
         if (earlier->row == node->row) {
-            cs_conf_error(k->report, node, -1, "\"%s\" stands already in line %d of %s", node->name, earlier->line, earlier->file);
+            cs_conf_error(k->report, node, -1, "\"%s\" stands already in line %d of %s", node->name, earlier->line,
+                          earlier->file);
             return false;
         }
     }
     return true;
 }
 
-static void check_required(const struct check *k, const struct cs_conf_node *parent, const struct cs_conf_node *first, const char *block)
+static void check_required(const struct check *k, const struct cs_conf_node *parent, const struct cs_conf_node *first,
+                           const char *block)
 {
     for (size_t t = 0; t < k->n_table; t++) {
         for (size_t i = 0; i < k->table[t].n; i++) {
@@ -392,7 +410,8 @@ static void check_required(const struct check *k, const struct cs_conf_node *par
 }
 
 /* One block; its depth is bounded by the parser. */
-static void check_block(const struct check *k, struct cs_conf_node *parent, struct cs_conf_node *first, const char *block)
+static void check_block(const struct check *k, struct cs_conf_node *parent, struct cs_conf_node *first,
+                        const char *block)
 {
     char opened[64];
     for (struct cs_conf_node *node = first; node != NULL; node = node->next) {
@@ -402,7 +421,7 @@ static void check_block(const struct check *k, struct cs_conf_node *parent, stru
             report_unknown(k, node, block, parent != NULL ? parent->name : "");
             continue;
         }
-        /* one error per statement: the others would only follow from it; what stands in its block is looked at anyway */
+        /* one error per statement, the others would only follow from it; its block is looked at anyway */
         node->bad = !check_arguments(k, node) || !check_repeated(k, first, node) || !check_block_mark(k, node);
         const char *inner = opened_block(node->row, opened, sizeof opened);
         if (node->has_block && inner != NULL && (node->row->flags & CS_DIR_FREE_BLOCK) == 0) {
@@ -412,7 +431,8 @@ static void check_block(const struct check *k, struct cs_conf_node *parent, stru
     check_required(k, parent, first, block);
 }
 
-void conf_check(struct cs_conf *tree, const struct cs_conf_table *tables, size_t n_tables, struct cs_conf_report *report)
+void conf_check(struct cs_conf *tree, const struct cs_conf_table *tables, size_t n_tables,
+                struct cs_conf_report *report)
 {
     struct check k = {tables, n_tables, report, tree->name};
     check_block(&k, NULL, tree->root, "");

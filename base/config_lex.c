@@ -8,7 +8,8 @@
 #include "base/buffer.h"
 #include "base/config_tree.h"
 
-void conf_lexer_init(struct conf_lexer *x, struct cs_conf *tree, struct cs_conf_report *report, const char *file, const char *text, size_t n)
+void conf_lexer_init(struct conf_lexer *x, struct cs_conf *tree, struct cs_conf_report *report, const char *file,
+                     const char *text, size_t n)
 {
     static const char mark[] = "\xef\xbb\xbf"; /* a byte order mark, as some editors leave it */
     if (n >= 3 && memcmp(text, mark, 3) == 0) {
@@ -114,7 +115,8 @@ static struct conf_token string(struct conf_lexer *x)
         if (*x->p == '\\') {
             x->p++;
             if (x->p == x->end || (*x->p != '\\' && *x->p != '"' && *x->p != '\'')) {
-                conf_error_at(x->report, place(x, x->p - 1), "a backslash stands only before a quote or a backslash; write \\\\");
+                conf_error_at(x->report, place(x, x->p - 1),
+                              "a backslash stands only before a quote or a backslash; write \\\\");
                 skip_line(x);
                 goto out;
             }

@@ -100,7 +100,8 @@ static void include(struct parser *p, const struct cs_conf_node *node, int block
     parse_file(p->tree, p->report, file, at, p->source, block_depth, tail);
 }
 
-/* Words and strings behind the name, up to what ends them, which goes to *end. @return 0, or -1: reported, statement to be skipped */
+/* Words and strings behind the name, up to what ends them, which goes to *end. @return 0, or -1: reported, statement to
+ * be skipped */
 static int parse_arguments(struct parser *p, struct cs_conf_node *node, struct conf_token *end)
 {
     struct cs_conf_arg arg[CONF_ARGUMENTS];
@@ -151,7 +152,8 @@ static void parse_statement(struct parser *p, struct conf_token name, int block_
         return;
     }
     if (end.kind == CONF_CLOSE || end.kind == CONF_END) {
-        conf_error_at(p->report, end.at, "';' is missing before %s", end.kind == CONF_CLOSE ? "'}'" : "the end of the file");
+        conf_error_at(p->report, end.at, "';' is missing before %s",
+                      end.kind == CONF_CLOSE ? "'}'" : "the end of the file");
         push(p, end);
     }
     node->has_block = end.kind == CONF_OPEN;
@@ -177,9 +179,7 @@ static void parse_statements(struct parser *p, const struct conf_place *open, in
     for (;;) {
         struct conf_token t = next(p);
         switch (t.kind) {
-        case CONF_WORD:
-            parse_statement(p, t, block_depth, tail);
-            break;
+        case CONF_WORD: parse_statement(p, t, block_depth, tail); break;
         case CONF_END:
             if (open != NULL) {
                 conf_error_at(p->report, *open, "the block is not closed; '}' is missing");
@@ -192,9 +192,7 @@ static void parse_statements(struct parser *p, const struct conf_place *open, in
             }
             conf_error_at(p->report, t.at, "'}' closes nothing");
             break;
-        case CONF_END_STATEMENT:
-            conf_error_at(p->report, t.at, "';' ends nothing; a block needs none");
-            break;
+        case CONF_END_STATEMENT: conf_error_at(p->report, t.at, "';' ends nothing; a block needs none"); break;
         case CONF_OPEN:
             conf_error_at(p->report, t.at, "a block without a name");
             skip_statement(p, 1);
@@ -203,15 +201,13 @@ static void parse_statements(struct parser *p, const struct conf_place *open, in
             conf_error_at(p->report, t.at, "a statement begins with its name, not with a string");
             skip_statement(p, 0);
             break;
-        case CONF_BAD:
-            skip_statement(p, 0);
-            break;
+        case CONF_BAD: skip_statement(p, 0); break;
         }
     }
 }
 
-static void parse_source(struct cs_conf *tree, struct cs_conf_report *report, const char *file, const char *text, size_t n,
-                         const struct source *source, int block_depth, tail_t *tail)
+static void parse_source(struct cs_conf *tree, struct cs_conf_report *report, const char *file, const char *text,
+                         size_t n, const struct source *source, int block_depth, tail_t *tail)
 {
     struct parser p = {.tree = tree, .report = report, .source = source};
     conf_lexer_init(&p.lexer, tree, report, file, text, n);

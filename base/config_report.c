@@ -8,7 +8,7 @@
 #include "base/config_tree.h"
 
 #define REPORT_LINES 200 /* a file of pure nonsense must not fill the terminal, or the memory */
-#define LINE_OCTETS 1024
+#define LINE_OCTETS  1024
 
 struct conf_memory {
     struct conf_memory *next;

@@ -5,19 +5,19 @@
 
 #include "base/config.h"
 
-#define CONF_FILE_OCTETS ((size_t)1 << 20)  /* one file */
-#define CONF_TOTAL_OCTETS ((size_t)8 << 20) /* all files of one configuration: includes of includes cannot multiply */
+#define CONF_FILE_OCTETS   ((size_t)1 << 20) /* one file */
+#define CONF_TOTAL_OCTETS  ((size_t)8 << 20) /* all files of one configuration: includes of includes cannot multiply */
 #define CONF_INCLUDE_DEPTH 8
-#define CONF_BLOCK_DEPTH 16
-#define CONF_ARGUMENTS 256 /* of one statement */
+#define CONF_BLOCK_DEPTH   16
+#define CONF_ARGUMENTS     256 /* of one statement */
 
 struct conf_memory; /* a piece of the arena */
 
 struct cs_conf {
     struct conf_memory *memory; /* owned: nodes, arguments, texts; freed as a whole */
     struct cs_conf_node *root;
-    const char *name;           /* of the first file */
-    size_t octets;              /* read so far, all files */
+    const char *name; /* of the first file */
+    size_t octets;    /* read so far, all files */
 };
 
 /* n zeroed octets that live as long as the tree, NULL: no memory. */
@@ -26,7 +26,10 @@ void *conf_alloc(struct cs_conf *tree, size_t n);
 char *conf_text(struct cs_conf *tree, const char *s, size_t n);
 
 /* ---- report ---- */
-struct conf_place { const char *file; int line, column; };
+struct conf_place {
+    const char *file;
+    int line, column;
+};
 void conf_error_at(struct cs_conf_report *r, struct conf_place at, const char *fmt, ...) CS_PRINTF(3, 4);
 bool conf_report_bad(const struct cs_conf_report *r); /* holds an error */
 
@@ -48,7 +51,8 @@ struct conf_lexer {
     int line, column;
 };
 
-void conf_lexer_init(struct conf_lexer *x, struct cs_conf *tree, struct cs_conf_report *report, const char *file, const char *text, size_t n);
+void conf_lexer_init(struct conf_lexer *x, struct cs_conf *tree, struct cs_conf_report *report, const char *file,
+                     const char *text, size_t n);
 struct conf_token conf_next(struct conf_lexer *x);
 
 /* ---- parser, checker ---- */
@@ -58,6 +62,7 @@ void conf_parse_text(struct cs_conf *tree, struct cs_conf_report *report, const 
 /* The same for a file on disk and what it includes. */
 void conf_parse_file(struct cs_conf *tree, struct cs_conf_report *report, const char *file);
 /* Names, places, shapes, repetition, required words. Errors go to the report. */
-void conf_check(struct cs_conf *tree, const struct cs_conf_table *tables, size_t n_tables, struct cs_conf_report *report);
+void conf_check(struct cs_conf *tree, const struct cs_conf_table *tables, size_t n_tables,
+                struct cs_conf_report *report);
 
 #endif

@@ -18,7 +18,7 @@
 #include "base/text.h"
 
 #define DN_TEXT_MAX 4096
-#define OID_TEXT 80
+#define OID_TEXT    80
 
 struct ava {
     char oid[OID_TEXT];
@@ -35,7 +35,9 @@ struct cs_dn {
 };
 
 /* Names that stacks use for attribute types beside those that OpenSSL knows. Upper-case; any case is read. */
-static const struct { const char *name, *oid; } attribute_names[] = {
+static const struct {
+    const char *name, *oid;
+} attribute_names[] = {
     {"CN", "2.5.4.3"},
     {"C", "2.5.4.6"},
     {"L", "2.5.4.7"},

@@ -49,7 +49,8 @@ static size_t field_length(const char *s)
     return n;
 }
 
-static void write_json(cs_buf *b, enum cs_log_level level, const char *event, const char *sentence, const struct cs_field *f)
+static void write_json(cs_buf *b, enum cs_log_level level, const char *event, const char *sentence,
+                       const struct cs_field *f)
 {
     cs_json j;
     char stamp[CS_TIME_TEXT];
@@ -89,7 +90,8 @@ static bool is_plain(const char *s, size_t n)
     return n != 0;
 }
 
-static void write_human(cs_buf *b, enum cs_log_level level, const char *event, const char *sentence, const struct cs_field *f)
+static void write_human(cs_buf *b, enum cs_log_level level, const char *event, const char *sentence,
+                        const struct cs_field *f)
 {
     char stamp[CS_TIME_TEXT];
     cs_buf_addf(b, "%s %s %s: %s", cs_time_format(cs_clock_now(), stamp), level_word[level], event, sentence);

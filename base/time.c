@@ -170,8 +170,10 @@ static int parse_number(const char **p, uint64_t max, uint64_t *out)
 
 int cs_duration_parse(const char *text, int64_t *ms)
 {
-    static const struct { const char *unit; int64_t ms; } units[] = {
-        {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
     uint64_t value = 0;
     if (parse_number(&text, INT64_MAX, &value) != 0) {
         return -1;
@@ -190,8 +192,10 @@ int cs_duration_parse(const char *text, int64_t *ms)
 
 int cs_size_parse(const char *text, uint64_t *octets)
 {
-    static const struct { const char *unit; unsigned shift; } units[] = {
-        {"", 0}, {"k", 10}, {"K", 10}, {"M", 20}, {"G", 30}};
+    static const struct {
+        const char *unit;
+        unsigned shift;
+    } units[] = {{"", 0}, {"k", 10}, {"K", 10}, {"M", 20}, {"G", 30}};
     uint64_t value = 0;
     if (parse_number(&text, UINT64_MAX, &value) != 0) {
         return -1;

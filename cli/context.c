@@ -5,7 +5,8 @@
 
 #include "cli/options.h"
 
-static void say(const struct cli_context *c, const char *color, const char *label, const char *fmt, va_list ap) CS_PRINTF(4, 0);
+static void say(const struct cli_context *c, const char *color, const char *label, const char *fmt, va_list ap)
+    CS_PRINTF(4, 0);
 static void say(const struct cli_context *c, const char *color, const char *label, const char *fmt, va_list ap)
 {
     fprintf(stderr, "countersign: %s%s%s", c->color ? color : "", label, c->color && color[0] != '\0' ? "\033[0m" : "");
@@ -18,7 +19,8 @@ int cli_fail(struct cli_context *c)
     if (c->error.exit_code == CS_EXIT_OK) {
         cs_error_set(&c->error, CS_EXIT_INTERNAL, "internal", "the command failed without saying why");
     }
-    fprintf(stderr, "countersign: %s%s%s [%s]\n", c->color ? "\033[31m" : "", c->error.text, c->color ? "\033[0m" : "", c->error.reason);
+    fprintf(stderr, "countersign: %s%s%s [%s]\n", c->color ? "\033[31m" : "", c->error.text, c->color ? "\033[0m" : "",
+            c->error.reason);
     return c->error.exit_code;
 }
 

@@ -3,14 +3,15 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "base/text.h"
+#include "base/log.h"
 #include "cli/policy.h"
 
 /* What the gateway borrows of the settings; immutable once given away, so any thread may ask it. */
 struct loaded {
-    struct cli_settings *settings;  /* owned */
-    struct wssec_policy **policy;   /* owned references; one per partner of settings->config, in its order */
+    struct cli_settings *settings; /* owned */
+    struct wssec_policy **policy;  /* owned references; one per partner of settings->config, in its order */
 };
 
 static void loaded_free(struct loaded *l)
@@ -93,7 +94,8 @@ struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, c
         goto out;
     }
     if (l->settings->keystore_uri == NULL) {
-        cs_error_set(e, CS_EXIT_CONFIG, "no-keystore", "%.256s names no keystore; write: keystore sqlite \"PATH\";", c->config_file);
+        cs_error_set(e, CS_EXIT_CONFIG, "no-keystore", "%.256s names no keystore; write: keystore sqlite \"PATH\";",
+                     c->config_file);
         goto out;
     }
     s->keystore_uri = strdup(l->settings->keystore_uri);
@@ -125,9 +127,17 @@ out:
     return NULL;
 }
 
+/* Log lines go to stderr: JSON with --json; -v and -q move the level. */
+static void set_up_log(const struct cli_context *c)
+{
+    enum cs_log_level level = c->quiet ? CS_LOG_WARN : c->verbose ? CS_LOG_DEBUG : CS_LOG_NOTICE;
+    cs_log_setup(c->json ? CS_LOG_JSON : CS_LOG_HUMAN, level, STDERR_FILENO);
+}
+
 static int run(struct cli_context *c)
 {
-    struct gw_run_options options = {.load = cli_gateway_load, .load_ctx = c, .check_only = cli_given(c, "check"), .ready_fd = -1};
+    struct gw_run_options options = {
+        .load = cli_gateway_load, .load_ctx = c, .check_only = cli_given(c, "check"), .ready_fd = -1};
     int64_t fd = -1;
     if (c->now_given) {
         return cli_usage(c, "the gateway takes the time from the system; --now is for one-shot commands");
@@ -141,6 +151,7 @@ static int run(struct cli_context *c)
     if (cli_wssec_init(c) != 0) {
         return cli_fail(c);
     }
+    set_up_log(c);
     int rc = gw_run(&options);
     wssec_shutdown();
     return rc;
@@ -156,8 +167,10 @@ const struct cli_command cli_cmd_gateway = {
     .name = "gateway",
     .summary = "Run the proxy in front of receivers and senders, in the foreground",
     .options = options,
-    .more = "SIGHUP reads the configuration again, SIGTERM lets exchanges end and exits 0, a second SIGTERM ends at once.\n"
-            "Exit: 0 stopped as told, or the check found nothing; 69 keystore not available; 78 configuration or keystore\n"
-            "cannot be read; with --check every error is printed as file:line:column: message.",
+    .more =
+        "SIGHUP reads the configuration again, SIGTERM lets exchanges end and exits 0, a second SIGTERM ends at once.\n"
+        "Log lines go to stderr, as JSON with --json; the access log goes where the configuration says.\n"
+        "Exit: 0 stopped as told, or the check found nothing; 69 keystore not available; 78 configuration or keystore\n"
+        "cannot be read; with --check every error is printed as file:line:column: message.",
     .run = run,
 };

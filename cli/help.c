@@ -52,7 +52,8 @@ static void print_command(FILE *out, const struct cli_command *c)
 static bool in_group(const struct cli_command *c, const char *group)
 {
     size_t n = strlen(group);
-    return n == 0 || (c->parent != NULL && strncmp(c->parent, group, n) == 0 && (c->parent[n] == '\0' || c->parent[n] == ' '));
+    return n == 0 ||
+           (c->parent != NULL && strncmp(c->parent, group, n) == 0 && (c->parent[n] == '\0' || c->parent[n] == ' '));
 }
 
 void cli_help(FILE *out, const struct cli_command *command, const char *group)
@@ -65,7 +66,9 @@ void cli_help(FILE *out, const struct cli_command *command, const char *group)
         group = "";
     }
     fprintf(out, "Usage: countersign [OPTIONS] %s%sCOMMAND …\n\n", group, group[0] != '\0' ? " " : "");
-    fprintf(out, "%s\n\nCommands:\n", group[0] == '\0' ? "A WS-Security gateway: signs and verifies SOAP messages while keys change." : "Commands of this group.");
+    fprintf(out, "%s\n\nCommands:\n",
+            group[0] == '\0' ? "A WS-Security gateway: signs and verifies SOAP messages while keys change."
+                             : "Commands of this group.");
     for (size_t i = 0; cli_commands[i] != NULL; i++) {
         char words[96];
         if (cli_commands[i]->hidden || !in_group(cli_commands[i], group)) {

@@ -25,7 +25,8 @@ static int print_version(bool json)
         return CS_EXIT_INTERNAL;
     }
     if (!json) {
-        printf("countersign %s\n%s\nlibevent %s\nSQLite %s\n", CS_VERSION, wssec_versions(), event_get_version(), sqlite3_libversion());
+        printf("countersign %s\n%s\nlibevent %s\nSQLite %s\n", CS_VERSION, wssec_versions(), event_get_version(),
+               sqlite3_libversion());
         return CS_EXIT_OK;
     }
     cs_buf b = CS_BUF_INIT;
@@ -92,7 +93,8 @@ static int usage_error(const struct cli_call *call)
         cli_command_words(call->command, words, sizeof words);
     }
     const char *of = call->command != NULL ? words : call->group;
-    fprintf(stderr, "countersign: %s\ncountersign: \"countersign %s%s--help\" tells more\n", call->problem, of, of[0] != '\0' ? " " : "");
+    fprintf(stderr, "countersign: %s\ncountersign: \"countersign %s%s--help\" tells more\n", call->problem, of,
+            of[0] != '\0' ? " " : "");
     return CS_EXIT_USAGE;
 }
 

@@ -12,7 +12,8 @@
 #include "base/text.h"
 
 const struct cli_option cli_global_options[] = {
-    {"config", 'c', CLI_FILE, "FILE", 0, "configuration; else $COUNTERSIGN_CONF, else /etc/countersign/countersign.conf"},
+    {"config", 'c', CLI_FILE, "FILE", 0,
+     "configuration; else $COUNTERSIGN_CONF, else /etc/countersign/countersign.conf"},
     {"keystore", 0, CLI_TEXT, "URI", 0, "keystore (sqlite:PATH) instead of the configuration's"},
     {"now", 0, CLI_TIME, "TIME", 0, "act as if it were this time (rehearsal, tests)"},
     {"json", 0, CLI_FLAG, NULL, 0, "results as one JSON object per line"},
@@ -25,7 +26,10 @@ const struct cli_option cli_global_options[] = {
 
 struct cli_parsed {
     size_t n;
-    struct { const struct cli_option *option; const char *value; } use[];
+    struct {
+        const struct cli_option *option;
+        const char *value;
+    } use[];
 };
 
 struct scan {
@@ -171,17 +175,19 @@ static int check_value(struct cli_call *call, const struct cli_option *o, const 
     cs_time t = 0;
     int64_t number = 0;
     switch (o->kind) {
-    case CLI_FLAG:
-        return 0;
+    case CLI_FLAG: return 0;
     case CLI_TIME:
-        return cs_time_parse(value, &t) == 0 ? 0 : problem(call, "--%s: \"%.64s\" is not a time as 2026-08-02T22:40:10Z", o->name, value);
+        return cs_time_parse(value, &t) == 0
+                   ? 0
+                   : problem(call, "--%s: \"%.64s\" is not a time as 2026-08-02T22:40:10Z", o->name, value);
     case CLI_DURATION:
-        return cs_duration_parse(value, &number) == 0 ? 0 : problem(call, "--%s: \"%.64s\" is not a duration as 300s, 12h or 90d", o->name, value);
+        return cs_duration_parse(value, &number) == 0
+                   ? 0
+                   : problem(call, "--%s: \"%.64s\" is not a duration as 300s, 12h or 90d", o->name, value);
     case CLI_NUMBER:
         return parse_number(value, &number) ? 0 : problem(call, "--%s: \"%.64s\" is not a number", o->name, value);
     case CLI_TEXT:
-    case CLI_FILE:
-        break;
+    case CLI_FILE: break;
     }
     if (value[0] == '\0') {
         return problem(call, "--%s: the value is empty", o->name);
@@ -241,8 +247,9 @@ static int take_long(struct scan *s, const char *arg)
     const struct cli_option *o = find_option(s->call, name, n, 0);
     if (o == NULL) {
         const char *near = nearest_option(s->call, name, n);
-        return near != NULL ? problem(s->call, "unknown option --%.*s; did you mean --%s?", (int)(n > 64 ? 64 : n), name, near)
-                            : problem(s->call, "unknown option --%.*s", (int)(n > 64 ? 64 : n), name);
+        return near != NULL
+                   ? problem(s->call, "unknown option --%.*s; did you mean --%s?", (int)(n > 64 ? 64 : n), name, near)
+                   : problem(s->call, "unknown option --%.*s", (int)(n > 64 ? 64 : n), name);
     }
     if (o->kind == CLI_FLAG) {
         return name[n] == '=' ? problem(s->call, "--%s takes no value", o->name) : take(s->call, o, "");
@@ -292,8 +299,9 @@ static int take_command(struct scan *s, const char *word)
     }
     const char *near = nearest_command(call->group, word);
     const char *of = call->group[0] != '\0' ? " of " : "";
-    return near != NULL ? problem(call, "unknown command \"%.64s\"%s%s; did you mean \"%s\"?", word, of, call->group, near)
-                        : problem(call, "unknown command \"%.64s\"%s%s", word, of, call->group);
+    return near != NULL
+               ? problem(call, "unknown command \"%.64s\"%s%s; did you mean \"%s\"?", word, of, call->group, near)
+               : problem(call, "unknown command \"%.64s\"%s%s", word, of, call->group);
 }
 
 static int take_next(struct scan *s)
@@ -323,7 +331,8 @@ static int check_call(struct cli_call *call)
         return 0;
     }
     if (c == NULL) {
-        return call->group[0] != '\0' ? problem(call, "\"%s\" needs a command behind it", call->group) : problem(call, "a command is missing");
+        return call->group[0] != '\0' ? problem(call, "\"%s\" needs a command behind it", call->group)
+                                      : problem(call, "a command is missing");
     }
     for (const struct cli_option *o = c->options; o != NULL && o->name != NULL; o++) {
         if ((o->flags & CLI_NEEDED) != 0 && cli_parsed_value(call->parsed, o->name) == NULL) {

@@ -15,7 +15,7 @@ struct cli_call {
     const char **operand;              /**< owned */
     int n_operand;
     bool help, version;
-    char problem[512];                 /**< why -1 was returned */
+    char problem[512]; /**< why -1 was returned */
 };
 
 /** Options that every command has; end with {0}. */

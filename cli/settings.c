@@ -23,7 +23,8 @@ void cli_settings_free(struct cli_settings *s)
     free(s);
 }
 
-struct cli_settings *cli_settings_read(const char *file, const char *keystore_uri, struct cs_conf_report *report, cli_apply also, void *also_root)
+struct cli_settings *cli_settings_read(const char *file, const char *keystore_uri, struct cs_conf_report *report,
+                                       cli_apply also, void *also_root)
 {
     const struct cs_conf_table tables[] = {ks_directives(), wssec_directives(), gw_directives()};
     struct cli_settings *s = calloc(1, sizeof *s);
@@ -82,9 +83,11 @@ int cli_settings_load(struct cli_context *c, bool need_keystore, struct cli_sett
     if (s == NULL && report.n == 0) {
         cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
     } else if (s == NULL) {
-        cs_error_set(&c->error, CS_EXIT_CONFIG, "configuration", "the configuration %.256s cannot be used; see the lines above", c->config_file);
+        cs_error_set(&c->error, CS_EXIT_CONFIG, "configuration",
+                     "the configuration %.256s cannot be used; see the lines above", c->config_file);
     } else if (need_keystore && s->keystore_uri == NULL) {
-        cs_error_set(&c->error, CS_EXIT_USAGE, "no-keystore", "no keystore: give --keystore sqlite:PATH, or -c FILE with: keystore sqlite \"PATH\";");
+        cs_error_set(&c->error, CS_EXIT_USAGE, "no-keystore",
+                     "no keystore: give --keystore sqlite:PATH, or -c FILE with: keystore sqlite \"PATH\";");
     } else {
         *out = s;
         s = NULL;
@@ -118,8 +121,10 @@ int cli_open_store(struct cli_context *c, bool read_only, struct cli_settings **
 
 int cli_wssec_init(struct cli_context *c)
 {
-    static const struct { const char *word; enum wssec_engine engine; } engines[] = {
-        {"auto", WSSEC_ENGINE_AUTO}, {"dom", WSSEC_ENGINE_DOM}, {"stream", WSSEC_ENGINE_STREAM}};
+    static const struct {
+        const char *word;
+        enum wssec_engine engine;
+    } engines[] = {{"auto", WSSEC_ENGINE_AUTO}, {"dom", WSSEC_ENGINE_DOM}, {"stream", WSSEC_ENGINE_STREAM}};
     struct wssec_options options = {WSSEC_ENGINE_AUTO};
     const char *word = getenv("COUNTERSIGN_ENGINE");
     char why[256] = "";
@@ -129,12 +134,14 @@ int cli_wssec_init(struct cli_context *c)
             i++;
         }
         if (i == sizeof engines / sizeof engines[0]) {
-            return cs_error_set(&c->error, CS_EXIT_USAGE, "engine", "COUNTERSIGN_ENGINE is \"%.32s\"; it is auto, dom or stream", word);
+            return cs_error_set(&c->error, CS_EXIT_USAGE, "engine",
+                                "COUNTERSIGN_ENGINE is \"%.32s\"; it is auto, dom or stream", word);
         }
         options.engine = engines[i].engine;
     }
     if (wssec_init(&options, why, sizeof why) != 0) {
-        return cs_error_set(&c->error, CS_EXIT_INTERNAL, "wssec-init", "the XML and crypto libraries cannot be started: %s", why);
+        return cs_error_set(&c->error, CS_EXIT_INTERNAL, "wssec-init",
+                            "the XML and crypto libraries cannot be started: %s", why);
     }
     return 0;
 }

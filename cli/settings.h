@@ -17,11 +17,11 @@
  * file do not hold yet.
  */
 struct cli_settings {
-    struct cs_conf *tree;              /**< NULL: no file (only --keystore) */
+    struct cs_conf *tree; /**< NULL: no file (only --keystore) */
     struct ks_config config;
     struct wssec_policies *policies;
-    char *keystore_uri;                /**< --keystore, else the file's; NULL: neither */
-    ks_options keystore;               /**< for ks_open and ks_live_open */
+    char *keystore_uri;  /**< --keystore, else the file's; NULL: neither */
+    ks_options keystore; /**< for ks_open and ks_live_open */
 };
 
 /**
@@ -33,14 +33,18 @@ struct cli_settings {
 int cli_settings_load(struct cli_context *c, bool need_keystore, struct cli_settings **out) CS_MUST_CHECK;
 void cli_settings_free(struct cli_settings *s);
 
-/** Settings and the open store in one step. @return 0, or -1 with c->error set. settings may be NULL where not wanted */
-int cli_open_store(struct cli_context *c, bool read_only, struct cli_settings **settings, ks_store **store) CS_MUST_CHECK;
+/** Settings and the open store in one step. @return 0, or -1 with c->error set. settings may be NULL where not wanted
+ */
+int cli_open_store(struct cli_context *c, bool read_only, struct cli_settings **settings,
+                   ks_store **store) CS_MUST_CHECK;
 
 /**
  * The policy that judges: by name; name NULL: the partner's (with its expired-certificate rule), else the built-in
- * default. @return a new reference (wssec_policy_unref), or NULL with c->error set: unknown name (64), contradiction (78)
+ * default. @return a new reference (wssec_policy_unref), or NULL with c->error set: unknown name (64), contradiction
+ * (78)
  */
-struct wssec_policy *cli_settings_policy(struct cli_context *c, const struct cli_settings *s, const char *name, const char *partner) CS_MUST_CHECK;
+struct wssec_policy *cli_settings_policy(struct cli_context *c, const struct cli_settings *s, const char *name,
+                                         const char *partner) CS_MUST_CHECK;
 
 /** wssec_init() with $COUNTERSIGN_ENGINE (auto, dom, stream). @return 0, or -1 with c->error set */
 int cli_wssec_init(struct cli_context *c) CS_MUST_CHECK;

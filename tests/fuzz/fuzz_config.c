@@ -24,7 +24,10 @@ static void set(const struct cs_conf_node *node, void *parent, void **child, str
     }
 }
 
-#define ROW(name, block, args, opens, flags) {name, block, args, opens, flags, NULL, "", "", "", set}
+#define ROW(name, block, args, opens, flags)                                                                           \
+    {                                                                                                                  \
+        name, block, args, opens, flags, NULL, "", "", "", set                                                         \
+    }
 static const struct cs_directive rows[] = {
     ROW("keystore", "", "word string", NULL, 0),
     ROW("retention", "", "duration", NULL, 0),

@@ -36,7 +36,10 @@ static void first_error_is_kept(void)
 
 static void time_reads_rfc3339(void)
 {
-    static const struct { const char *text; cs_time t; } good[] = {
+    static const struct {
+        const char *text;
+        cs_time t;
+    } good[] = {
         {"1970-01-01T00:00:00Z", 0},
         {"2026-08-02T22:40:10Z", 1785710410},
         {"2026-08-03T00:40:10+02:00", 1785710410},
@@ -48,11 +51,28 @@ static void time_reads_rfc3339(void)
         {"9999-12-31T23:59:59Z", INT64_C(253402300799)},
         {"1969-12-31T23:59:59Z", -1},
     };
-    static const char *const bad[] = {
-        "", "2026", "2026-08-02", "2026-08-02T22:40:10", "2026-08-02 22:40:10Z", "2026-13-02T22:40:10Z", "2026-00-02T22:40:10Z",
-        "2026-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2026-08-32T00:00:00Z", "2026-08-00T00:00:00Z", "2026-08-02T24:00:00Z",
-        "2026-08-02T22:60:00Z", "2026-08-02T22:40:61Z", "2026-08-02T22:40:10.Z", "2026-08-02T22:40:10Zx", "2026-08-02T22:40:10+2:00",
-        "2026-08-02T22:40:10+24:00", "2026-08-02T22:40:10+02:60", "2026-08-02T22:40:10+0200", "+2026-08-02T22:40:10Z", "02026-08-02T22:40:10Z"};
+    static const char *const bad[] = {"",
+                                      "2026",
+                                      "2026-08-02",
+                                      "2026-08-02T22:40:10",
+                                      "2026-08-02 22:40:10Z",
+                                      "2026-13-02T22:40:10Z",
+                                      "2026-00-02T22:40:10Z",
+                                      "2026-02-29T00:00:00Z",
+                                      "1900-02-29T00:00:00Z",
+                                      "2026-08-32T00:00:00Z",
+                                      "2026-08-00T00:00:00Z",
+                                      "2026-08-02T24:00:00Z",
+                                      "2026-08-02T22:60:00Z",
+                                      "2026-08-02T22:40:61Z",
+                                      "2026-08-02T22:40:10.Z",
+                                      "2026-08-02T22:40:10Zx",
+                                      "2026-08-02T22:40:10+2:00",
+                                      "2026-08-02T22:40:10+24:00",
+                                      "2026-08-02T22:40:10+02:60",
+                                      "2026-08-02T22:40:10+0200",
+                                      "+2026-08-02T22:40:10Z",
+                                      "02026-08-02T22:40:10Z"};
     for (size_t i = 0; i < N(good); i++) {
         cs_time t = 42;
         CU_ASSERT_EQUAL(cs_time_parse(good[i].text, &t), 0);
@@ -80,13 +100,30 @@ static void time_text_comes_back(void)
 
 static void durations_and_sizes(void)
 {
-    static const struct { const char *text; int64_t ms; } durations[] = {
-        {"0s", 0}, {"500ms", 500}, {"300s", 300000}, {"5m", 300000}, {"12h", 43200000}, {"90d", 7776000000},
-        {"9223372036854775807ms", INT64_MAX}, {"9223372036854775s", INT64_C(9223372036854775000)}};
-    static const char *const no_duration[] = {"", "s", "5", "5 s", "-5s", "5S", "5.5s", "5sx", "9223372036854776s", "9223372036854775808ms", "106751991168d"};
-    static const struct { const char *text; uint64_t octets; } sizes[] = {
-        {"0", 0}, {"512", 512}, {"64k", 65536}, {"64K", 65536}, {"10M", 10485760}, {"1G", 1073741824},
-        {"18446744073709551615", UINT64_MAX}, {"17179869183G", UINT64_C(17179869183) << 30}};
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } durations[] = {{"0s", 0},
+                     {"500ms", 500},
+                     {"300s", 300000},
+                     {"5m", 300000},
+                     {"12h", 43200000},
+                     {"90d", 7776000000},
+                     {"9223372036854775807ms", INT64_MAX},
+                     {"9223372036854775s", INT64_C(9223372036854775000)}};
+    static const char *const no_duration[] = {
+        "", "s", "5", "5 s", "-5s", "5S", "5.5s", "5sx", "9223372036854776s", "9223372036854775808ms", "106751991168d"};
+    static const struct {
+        const char *text;
+        uint64_t octets;
+    } sizes[] = {{"0", 0},
+                 {"512", 512},
+                 {"64k", 65536},
+                 {"64K", 65536},
+                 {"10M", 10485760},
+                 {"1G", 1073741824},
+                 {"18446744073709551615", UINT64_MAX},
+                 {"17179869183G", UINT64_C(17179869183) << 30}};
     static const char *const no_size[] = {"", "k", "1m", "1kb", "-1", "1 k", "18446744073709551616", "17179869184G"};
     for (size_t i = 0; i < N(durations); i++) {
         int64_t ms = -1;
@@ -146,10 +183,15 @@ static void buffer_failure_sticks(void)
 
 static void base64_is_strict(void)
 {
-    static const struct { const char *text; const char *octets; } good[] = {
-        {"", ""}, {"Zg==", "f"}, {"Zm8=", "fo"}, {"Zm9v", "foo"}, {"Zm9vYg==", "foob"}, {" Z\tm\r\n9v ", "foo"}, {"Zg=\n=", "f"}};
-    static const char *const bad[] = {"Z", "Zg", "Zg=", "Zm9", "Zh==", "Zm9=", "====", "=Zg=", "Z===", "Zg==Zg==", "Zm9v=", "Zm9v====", "Zm-v", "Zm_v",
-                                      "Zm9v\v", "Zg=v", "Zm9v\xc3"};
+    static const struct {
+        const char *text;
+        const char *octets;
+    } good[] = {{"", ""},        {"Zg==", "f"},        {"Zm8=", "fo"},
+                {"Zm9v", "foo"}, {"Zm9vYg==", "foob"}, {" Z\tm\r\n9v ", "foo"},
+                {"Zg=\n=", "f"}};
+    static const char *const bad[] = {
+        "Z",        "Zg",    "Zg=",      "Zm9",  "Zh==", "Zm9=",   "====", "=Zg=",    "Z===",
+        "Zg==Zg==", "Zm9v=", "Zm9v====", "Zm-v", "Zm_v", "Zm9v\v", "Zg=v", "Zm9v\xc3"};
     uint8_t out[64];
     size_t n = 0;
     for (size_t i = 0; i < N(good); i++) {
@@ -223,8 +265,12 @@ static void json_is_always_json(void)
     cs_json_str(&j, "n", NULL);
     cs_json_object_end(&j);
     CU_ASSERT_FALSE(b.failed);
-    CU_ASSERT_STRING_EQUAL(b.data, "{\"a\":\"x\\\"\\\\\\n\\t\\u0001\\u007f/\",\"b\":\"\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\\u2028\xf0\x9f\x98\x80\xef\xbf\xbd\","
-                                   "\"c\":[-9223372036854775808,true,null,{}],\"t\":null,\"u\":\"2026-08-02T22:40:10Z\",\"h\":\"0aff\",\"n\":null}");
+    CU_ASSERT_STRING_EQUAL(
+        b.data,
+        "{\"a\":\"x\\\"\\\\\\n\\t\\u0001\\u007f/"
+        "\",\"b\":\"\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\\u2028\xf0\x9f\x98\x80\xef\xbf\xbd\","
+        "\"c\":[-9223372036854775808,true,null,{}],\"t\":null,\"u\":\"2026-08-02T22:40:10Z\",\"h\":\"0aff\",\"n\":"
+        "null}");
     cs_buf_free(&b);
 }
 
@@ -253,8 +299,8 @@ static void log_line(enum cs_log_format format, char *out, size_t size)
     CU_ASSERT_EQUAL_FATAL(pipe(fd), 0);
     cs_log_setup(format, CS_LOG_INFO, fd[1]);
     cs_log(CS_LOG_DEBUG, "unseen", "below the level");
-    cs_log(CS_LOG_WARN, "keystore-stale", "the store cannot be read", CS_STR("why", "locked"), CS_INT("n", 3), CS_BOOL("old", true),
-           CS_STR("none", NULL), CS_STR("peer", peer));
+    cs_log(CS_LOG_WARN, "keystore-stale", "the store cannot be read", CS_STR("why", "locked"), CS_INT("n", 3),
+           CS_BOOL("old", true), CS_STR("none", NULL), CS_STR("peer", peer));
     cs_log_setup(CS_LOG_HUMAN, CS_LOG_NOTICE, STDERR_FILENO);
     close(fd[1]);
     ssize_t n = read(fd[0], out, size - 1);
@@ -275,7 +321,8 @@ static void log_lines_are_one_line(void)
         CU_ASSERT_TRUE(strlen(line) < 800);
     }
     log_line(CS_LOG_JSON, line, sizeof line);
-    CU_ASSERT_PTR_NOT_NULL(strstr(line, "\"level\":\"warn\",\"event\":\"keystore-stale\",\"message\":\"the store cannot be read\",\"why\":\"locked\",\"n\":3,\"old\":true,\"none\":null,"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(line, "\"level\":\"warn\",\"event\":\"keystore-stale\",\"message\":\"the store "
+                                        "cannot be read\",\"why\":\"locked\",\"n\":3,\"old\":true,\"none\":null,"));
 }
 
 static void clocks_run_forward(void)
@@ -291,10 +338,20 @@ static void clocks_run_forward(void)
 static X509_NAME *make_name(void)
 {
     X509_NAME *name = X509_NAME_new();
-    const struct { const char *type, *value; int set; } ava[] = {
-        {"C", "DE", 0}, {"ST", "Baden  W\xc3\xbcrttemberg", 0}, {"O", "ACME, Inc. \"x\"", 0}, {"OU", "a+b", 0}, {"UID", "7", -1}, {"CN", "Jo/Doe", 0}, {"emailAddress", "jo@acme.example", 0}};
+    const struct {
+        const char *type, *value;
+        int set;
+    } ava[] = {{"C", "DE", 0},
+               {"ST", "Baden  W\xc3\xbcrttemberg", 0},
+               {"O", "ACME, Inc. \"x\"", 0},
+               {"OU", "a+b", 0},
+               {"UID", "7", -1},
+               {"CN", "Jo/Doe", 0},
+               {"emailAddress", "jo@acme.example", 0}};
     for (size_t i = 0; i < N(ava); i++) {
-        CU_ASSERT_EQUAL_FATAL(X509_NAME_add_entry_by_txt(name, ava[i].type, MBSTRING_UTF8, (const unsigned char *)ava[i].value, -1, -1, ava[i].set), 1);
+        CU_ASSERT_EQUAL_FATAL(X509_NAME_add_entry_by_txt(name, ava[i].type, MBSTRING_UTF8,
+                                                         (const unsigned char *)ava[i].value, -1, -1, ava[i].set),
+                              1);
     }
     return name;
 }
@@ -302,15 +359,21 @@ static X509_NAME *make_name(void)
 static void dn_spellings_are_one_name(void)
 {
     static const char *const same[] = {
-        "emailAddress=jo@acme.example,CN=Jo/Doe,OU=a\\+b+UID=7,O=ACME\\, Inc. \\\"x\\\",ST=Baden W\\C3\\BCrttemberg,C=DE",
-        "E=jo@acme.example, CN=\"Jo/Doe\", UID=7 + OU=\"a+b\", O=\"ACME, Inc. \"\"x\"\"\", S=Baden  W\xc3\xbcrttemberg, C=DE",
-        "1.2.840.113549.1.9.1=jo@acme.example; OID.2.5.4.3 = jo/doe ; ou=A\\+B+uid=7; o=\"acme, inc. \\\"X\\\"\"; st=baden w\xc3\xbcrttemberg; c=de",
-        "EMAILADDRESS=#160f6a6f4061636d652e6578616d706c65,CN=#0c064a6f2f446f65,OU=a\\+b+UID=7,O=ACME\\2C Inc. \\22x\\22,ST=Baden W\\C3\\BCrttemberg,C=#13024445",
+        "emailAddress=jo@acme.example,CN=Jo/Doe,OU=a\\+b+UID=7,O=ACME\\, Inc. \\\"x\\\",ST=Baden "
+        "W\\C3\\BCrttemberg,C=DE",
+        "E=jo@acme.example, CN=\"Jo/Doe\", UID=7 + OU=\"a+b\", O=\"ACME, Inc. \"\"x\"\"\", S=Baden  "
+        "W\xc3\xbcrttemberg, C=DE",
+        "1.2.840.113549.1.9.1=jo@acme.example; OID.2.5.4.3 = jo/doe ; ou=A\\+B+uid=7; o=\"acme, inc. \\\"X\\\"\"; "
+        "st=baden w\xc3\xbcrttemberg; c=de",
+        "EMAILADDRESS=#160f6a6f4061636d652e6578616d706c65,CN=#0c064a6f2f446f65,OU=a\\+b+UID=7,O=ACME\\2C Inc. "
+        "\\22x\\22,ST=Baden W\\C3\\BCrttemberg,C=#13024445",
     };
     static const char *const other[] = {
         "CN=Jo/Doe,OU=a\\+b+UID=7,O=ACME\\, Inc. \\\"x\\\",ST=Baden W\\C3\\BCrttemberg,C=DE",
-        "emailAddress=jo@acme.example,CN=Jo/Doe,OU=a\\+b,UID=7,O=ACME\\, Inc. \\\"x\\\",ST=Baden W\\C3\\BCrttemberg,C=DE",
-        "emailAddress=jo@acme.example,CN=Jo/Doe,OU=a\\+b+UID=8,O=ACME\\, Inc. \\\"x\\\",ST=Baden W\\C3\\BCrttemberg,C=DE",
+        "emailAddress=jo@acme.example,CN=Jo/Doe,OU=a\\+b,UID=7,O=ACME\\, Inc. \\\"x\\\",ST=Baden "
+        "W\\C3\\BCrttemberg,C=DE",
+        "emailAddress=jo@acme.example,CN=Jo/Doe,OU=a\\+b+UID=8,O=ACME\\, Inc. \\\"x\\\",ST=Baden "
+        "W\\C3\\BCrttemberg,C=DE",
         "CN=jo@acme.example,CN=Jo/Doe,OU=a\\+b+UID=7,O=ACME\\, Inc. \\\"x\\\",ST=Baden W\\C3\\BCrttemberg,C=DE",
     };
     X509_NAME *name = make_name();
@@ -342,7 +405,10 @@ static void dn_spellings_are_one_name(void)
 
 static void dn_order_counts_unless_either(void)
 {
-    static const struct { const char *a, *b; bool strict, either; } cases[] = {
+    static const struct {
+        const char *a, *b;
+        bool strict, either;
+    } cases[] = {
         {"CN=a,O=b,C=de", "/C=DE/O=b/CN=a", true, true},
         {"CN=a,O=b,C=de", "C=de,O=b,CN=a", false, true},
         {"CN=a,O=b+L=x,C=de", "C=de,L=x+O=b,CN=a", false, true},
@@ -368,8 +434,10 @@ static void dn_order_counts_unless_either(void)
 
 static void dn_nonsense_is_no_name(void)
 {
-    static const char *const bad[] = {"", " ", "=", "CN", "CN=a,", ",CN=a", "CN=a,,O=b", "NOSUCHTYPE=a", "CN=\"a", "CN=\"a\"b", "CN=a\"b", "CN=a\\", "CN=#0", "CN=#0c05", "CN=#zz",
-                                      "/", "/x", "/CN", "1.2.x=a", "=a", "+CN=a", "CN=a+"};
+    static const char *const bad[] = {
+        "",       " ",         "=",       "CN",     "CN=a,", ",CN=a",    "CN=a,,O=b", "NOSUCHTYPE=a",
+        "CN=\"a", "CN=\"a\"b", "CN=a\"b", "CN=a\\", "CN=#0", "CN=#0c05", "CN=#zz",    "/",
+        "/x",     "/CN",       "1.2.x=a", "=a",     "+CN=a", "CN=a+"};
     char *long_text = malloc(5000);
     CU_ASSERT_PTR_NOT_NULL_FATAL(long_text);
     memset(long_text, 'a', 4999);

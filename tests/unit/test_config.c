@@ -21,7 +21,8 @@ static void set_seen(const struct cs_conf_node *node, void *parent, void **child
     for (int i = 0; i < node->argc; i++) {
         cs_buf_addf(seen, node->arg[i].quoted ? " '%s'" : " %s", node->arg[i].text);
     }
-    for (const struct cs_conf_node *c = (node->row->flags & CS_DIR_FREE_BLOCK) != 0 ? node->child : NULL; c != NULL; c = c->next) {
+    for (const struct cs_conf_node *c = (node->row->flags & CS_DIR_FREE_BLOCK) != 0 ? node->child : NULL; c != NULL;
+         c = c->next) {
         cs_buf_addf(seen, " <%s>", c->name);
     }
     cs_buf_addc(seen, ';');
@@ -32,7 +33,10 @@ static void set_seen(const struct cs_conf_node *node, void *parent, void **child
     *child = parent;
 }
 
-#define ROW(name, block, args, opens, flags) {name, block, args, opens, flags, NULL, "", "", "", set_seen}
+#define ROW(name, block, args, opens, flags)                                                                           \
+    {                                                                                                                  \
+        name, block, args, opens, flags, NULL, "", "", "", set_seen                                                    \
+    }
 static const struct cs_directive rows[] = {
     ROW("word", "", "word", NULL, CS_DIR_REPEAT),
     ROW("once", "", "string", NULL, 0),
@@ -57,7 +61,8 @@ static const struct cs_directive rows[] = {
     ROW("parts", "sign", "word+", NULL, 0),
     ROW("free", "", "", "free", CS_DIR_FREE_BLOCK),
 };
-static const struct cs_directive other_rows[] = {ROW("partner", "", "name", "partner", CS_DIR_REPEAT), ROW("policy", "partner", "name", NULL, 0)};
+static const struct cs_directive other_rows[] = {ROW("partner", "", "name", "partner", CS_DIR_REPEAT),
+                                                 ROW("policy", "partner", "name", NULL, 0)};
 static const struct cs_conf_table tables[] = {{rows, N(rows)}, {other_rows, N(other_rows)}};
 
 /* Lines of a report, joined by newlines; owned by the caller. */
@@ -137,10 +142,14 @@ static void shapes_take_what_they_say(void)
 {
     taken("number 0; number 123456789012345678; duration 500ms; duration 90d; size 64k; size 123;",
           "number 0;number 123456789012345678;duration 500ms;duration 90d;size 64k;size 123;");
-    taken("time 2027-06-30; time 2027-06-30T12:00:00+02:00; address 127.0.0.1:0; address [::1]:65535; address host.example:80;",
-          "time 2027-06-30;time 2027-06-30T12:00:00+02:00;address 127.0.0.1:0;address [::1]:65535;address host.example:80;");
-    taken("switch on; switch off; answer yes; choice auto; choice 4; legacy cbc until 2027-06-30; expired refuse; expired grace 24h;",
-          "switch on;switch off;answer yes;choice auto;choice 4;legacy cbc until 2027-06-30;expired refuse;expired grace 24h;");
+    taken("time 2027-06-30; time 2027-06-30T12:00:00+02:00; address 127.0.0.1:0; address [::1]:65535; address "
+          "host.example:80;",
+          "time 2027-06-30;time 2027-06-30T12:00:00+02:00;address 127.0.0.1:0;address [::1]:65535;address "
+          "host.example:80;");
+    taken("switch on; switch off; answer yes; choice auto; choice 4; legacy cbc until 2027-06-30; expired refuse; "
+          "expired grace 24h;",
+          "switch on;switch off;answer yes;choice auto;choice 4;legacy cbc until 2027-06-30;expired refuse;expired "
+          "grace 24h;");
 }
 
 static void shapes_refuse_the_rest(void)
@@ -150,7 +159,8 @@ static void shapes_refuse_the_rest(void)
     refused("number -1;", "t:1:8: \"-1\" is not a number\n");
     refused("duration 90;", "t:1:10: \"90\" is not a duration as 500ms, 300s, 12h or 90d\n");
     refused("size 1T;", "t:1:6: \"1T\" is not a size as 512, 64k or 10M\n");
-    refused("time 2027-02-30;", "t:1:6: \"2027-02-30\" is not a date as 2027-06-30 or a time as 2027-06-30T12:00:00Z\n");
+    refused("time 2027-02-30;",
+            "t:1:6: \"2027-02-30\" is not a date as 2027-06-30 or a time as 2027-06-30T12:00:00Z\n");
     refused("address 127.0.0.1;", "t:1:9: \"127.0.0.1\" is not an address as 127.0.0.1:8080 or [::1]:8080\n");
     refused("address ::1:80;", "t:1:9: \"::1:80\" is not an address as 127.0.0.1:8080 or [::1]:8080\n");
     refused("address h:65536;", "t:1:9: \"h:65536\" is not an address as 127.0.0.1:8080 or [::1]:8080\n");
@@ -167,7 +177,8 @@ static void shapes_refuse_the_rest(void)
 
 static void nested_blocks(void)
 {
-    taken("route r { listener a; request { sign s { parts Body; } } response { verify p; } }", "route r;listener a;request;sign s;parts Body;response;verify p;");
+    taken("route r { listener a; request { sign s { parts Body; } } response { verify p; } }",
+          "route r;listener a;request;sign s;parts Body;response;verify p;");
     taken("route r { listener a; request { sign s; verify p; } }", "route r;listener a;request;sign s;verify p;");
     taken("free { what ever \"x\"; you { like; } }", "free <what> <you>;");
     taken("partner acme { policy p; } word a;", "word a;");
@@ -177,9 +188,11 @@ static void unknown_and_misplaced_words(void)
 {
     refused("wrod a;", "t:1:1: unknown directive \"wrod\"; did you mean \"word\"?\n");
     refused("xyzzy a;", "t:1:1: unknown directive \"xyzzy\"\n");
-    refused("route r { listner a; }", "t:1:11: unknown directive \"listner\" in route; did you mean \"listener\"?\nt:1:1: \"route\" lacks \"listener\"\n");
+    refused("route r { listner a; }", "t:1:11: unknown directive \"listner\" in route; did you mean "
+                                      "\"listener\"?\nt:1:1: \"route\" lacks \"listener\"\n");
     refused("verify p;", "t:1:1: \"verify\" does not stand here; it stands in: request|response\n");
-    refused("route r { listener a; word x; }", "t:1:23: \"word\" does not stand here; it stands in: no block (top level)\n");
+    refused("route r { listener a; word x; }",
+            "t:1:23: \"word\" does not stand here; it stands in: no block (top level)\n");
 }
 
 static void repeated_and_required(void)
@@ -187,7 +200,8 @@ static void repeated_and_required(void)
     taken("word a; word a;", "word a;word a;");
     refused("once a;\nonce b;", "t:2:1: \"once\" stands already in line 1 of t\n");
     refused("route r { }", "t:1:1: \"route\" lacks \"listener\"\n");
-    refused("route r { listener a; } route q { listener a; listener b; }", "t:1:47: \"listener\" stands already in line 1 of t\n");
+    refused("route r { listener a; } route q { listener a; listener b; }",
+            "t:1:47: \"listener\" stands already in line 1 of t\n");
 }
 
 static void blocks_where_they_belong(void)
@@ -199,8 +213,10 @@ static void blocks_where_they_belong(void)
 static void forgotten_semicolon_is_named(void)
 {
     refused("word a\nword b;", "t:2:1: ';' is missing before \"word\" (the statement \"word\" of line 1)\n");
-    refused("route r {\n  listener a\n  request { verify p; }\n}", "t:3:3: ';' is missing before \"request\" (the statement \"listener\" of line 2)\n");
-    refused("many a b\nroute r { listener a; }", "t:2:1: ';' is missing before \"route\" (the statement \"many\" of line 1)\n");
+    refused("route r {\n  listener a\n  request { verify p; }\n}",
+            "t:3:3: ';' is missing before \"request\" (the statement \"listener\" of line 2)\n");
+    refused("many a b\nroute r { listener a; }",
+            "t:2:1: ';' is missing before \"route\" (the statement \"many\" of line 1)\n");
     refused("route r { listener a }", "t:1:22: ';' is missing before '}'\n");
     refused("word a", "t:1:7: ';' is missing before the end of the file\n");
 }
@@ -216,7 +232,8 @@ static void broken_text(void)
     refused("word a; }", "t:1:9: '}' closes nothing\n");
     refused("word a;; word b;", "t:1:8: ';' ends nothing; a block needs none\n");
     refused("{ word a; }", "t:1:1: a block without a name\n");
-    refused("\"word\" a; word;", "t:1:1: a statement begins with its name, not with a string\nt:1:11: \"word\" lacks a word\n");
+    refused("\"word\" a; word;",
+            "t:1:1: a statement begins with its name, not with a string\nt:1:11: \"word\" lacks a word\n");
     refused_octets("word a\0b;", 9, "t:1:7: octet 0x00: not a text file\n");
     refused_octets("once \"a\0b\";", 11, "t:1:8: octet 0x00: not a text file\n");
     refused("once \xc3\xa4\xc3\xb6 b;", "t:1:9: \"once\" does not take \"b\"\n");
@@ -290,9 +307,18 @@ static void setter_errors_count(void)
 static void limits_of_text(void)
 {
     /* one below, at, one above */
-    static const struct { size_t depth; bool good; } depths[] = {{15, true}, {16, true}, {17, false}};
-    static const struct { size_t n; bool good; } arguments[] = {{255, true}, {256, true}, {257, false}};
-    static const struct { size_t n; bool good; } sizes[] = {{(1 << 20) - 1, true}, {1 << 20, true}, {(1 << 20) + 1, false}};
+    static const struct {
+        size_t depth;
+        bool good;
+    } depths[] = {{15, true}, {16, true}, {17, false}};
+    static const struct {
+        size_t n;
+        bool good;
+    } arguments[] = {{255, true}, {256, true}, {257, false}};
+    static const struct {
+        size_t n;
+        bool good;
+    } sizes[] = {{(1 << 20) - 1, true}, {1 << 20, true}, {(1 << 20) + 1, false}};
     struct cs_conf *tree = NULL;
     for (size_t i = 0; i < N(depths); i++) {
         struct cs_conf_report report = {0};
@@ -304,7 +330,8 @@ static void limits_of_text(void)
         for (size_t k = 0; k < depths[i].depth; k++) {
             cs_buf_adds(&text, "}");
         }
-        CU_ASSERT_EQUAL(cs_conf_read_text("t", text.data, text.len, tables, N(tables), &tree, &report) == 0, depths[i].good);
+        CU_ASSERT_EQUAL(cs_conf_read_text("t", text.data, text.len, tables, N(tables), &tree, &report) == 0,
+                        depths[i].good);
         CU_ASSERT_EQUAL(report.n, depths[i].good ? 0 : 1);
         cs_conf_free(tree);
         cs_conf_report_free(&report);
@@ -318,7 +345,8 @@ static void limits_of_text(void)
             cs_buf_adds(&text, " x");
         }
         cs_buf_adds(&text, ";");
-        CU_ASSERT_EQUAL(cs_conf_read_text("t", text.data, text.len, tables, N(tables), &tree, &report) == 0, arguments[i].good);
+        CU_ASSERT_EQUAL(cs_conf_read_text("t", text.data, text.len, tables, N(tables), &tree, &report) == 0,
+                        arguments[i].good);
         cs_conf_free(tree);
         cs_conf_report_free(&report);
         cs_buf_free(&text);
@@ -328,7 +356,8 @@ static void limits_of_text(void)
     memset(blank, ' ', (1 << 20) + 1);
     for (size_t i = 0; i < N(sizes); i++) {
         struct cs_conf_report report = {0};
-        CU_ASSERT_EQUAL(cs_conf_read_text("t", blank, sizes[i].n, tables, N(tables), &tree, &report) == 0, sizes[i].good);
+        CU_ASSERT_EQUAL(cs_conf_read_text("t", blank, sizes[i].n, tables, N(tables), &tree, &report) == 0,
+                        sizes[i].good);
         cs_conf_free(tree);
         cs_conf_report_free(&report);
     }

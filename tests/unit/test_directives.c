@@ -76,7 +76,8 @@ static int apply_all(const struct cs_conf *tree, const struct cs_conf_table *tab
 static bool accepted(const char *text, const struct cs_conf_table *tables, struct cs_conf_report *report)
 {
     struct cs_conf *tree = NULL;
-    bool good = cs_conf_read_text("example", text, strlen(text), tables, TABLES, &tree, report) == 0 && apply_all(tree, tables, report) == 0;
+    bool good = cs_conf_read_text("example", text, strlen(text), tables, TABLES, &tree, report) == 0 &&
+                apply_all(tree, tables, report) == 0;
     cs_conf_free(tree);
     return good;
 }
@@ -96,7 +97,8 @@ static void check_example(const struct cs_directive *row, const char *example, b
         }
         CU_ASSERT_EQUAL(taken, good);
         if (taken != good) {
-            printf("  # %s in \"%s\": %s is %s: %s\n", row->name, row->block, example, taken ? "taken" : "refused", report.n != 0 ? report.line[0] : "");
+            printf("  # %s in \"%s\": %s is %s: %s\n", row->name, row->block, example, taken ? "taken" : "refused",
+                   report.n != 0 ? report.line[0] : "");
         }
         cs_conf_report_free(&report);
         cs_buf_free(&text);
@@ -115,8 +117,9 @@ static void for_each_row(void (*check)(const struct cs_directive *row))
 
 static void check_documented(const struct cs_directive *row)
 {
-    bool good = row->help != NULL && row->help[0] != '\0' && row->example_good != NULL && row->example_bad != NULL && row->args != NULL &&
-                strncmp(row->example_good, row->name, strlen(row->name)) == 0 && strncmp(row->example_bad, row->name, strlen(row->name)) == 0;
+    bool good = row->help != NULL && row->help[0] != '\0' && row->example_good != NULL && row->example_bad != NULL &&
+                row->args != NULL && strncmp(row->example_good, row->name, strlen(row->name)) == 0 &&
+                strncmp(row->example_bad, row->name, strlen(row->name)) == 0;
     CU_ASSERT_TRUE(good);
     if (!good) {
         printf("  # %s in \"%s\"\n", row->name, row->block);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_options.c: the command line parser over a table of its own; what the product's commands are is not its matter. */
+/* test_options.c: the command line parser over a table of its own; what the product's commands are is not its matter.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,9 +32,12 @@ static const struct cli_option add_options[] = {
     {"secret-door", 0, CLI_FLAG, NULL, CLI_HIDDEN, "not shown"},
     {0},
 };
-static const struct cli_command add = {"keystore", "add", "Put a certificate into a slot", "FILE", 1, 1, add_options, "Exit: 0 done.", false, run_nothing};
-static const struct cli_command audit = {"keystore audit", "verify", "Check the chain", NULL, 0, 0, NULL, NULL, false, run_nothing};
-static const struct cli_command verify = {NULL, "verify", "Judge messages", "FILE…|-", 1, -1, NULL, NULL, false, run_nothing};
+static const struct cli_command add = {
+    "keystore", "add", "Put a certificate into a slot", "FILE", 1, 1, add_options, "Exit: 0 done.", false, run_nothing};
+static const struct cli_command audit = {"keystore audit", "verify", "Check the chain", NULL, 0, 0, NULL, NULL, false,
+                                         run_nothing};
+static const struct cli_command verify = {NULL, "verify", "Judge messages", "FILE…|-", 1, -1, NULL,
+                                          NULL, false,    run_nothing};
 const struct cli_command *const cli_commands[] = {&verify, &add, &audit, NULL};
 
 #define LINE(...) ((char *const[]){"countersign", __VA_ARGS__, NULL})
@@ -84,8 +88,9 @@ static void global_options_stand_anywhere(void)
 static void values_are_read_in_every_spelling(void)
 {
     struct cli_call call;
-    char *const *argv = LINE("keystore", "add", "--role=sign", "-oout", "--days", "5", "--wait", "10s", "-qf", "--mail", "a", "--mail=b", "--at",
-                             "2026-08-02T22:40:10+02:00", "--since=not-before", "f", "-c", "one", "-c", "two");
+    char *const *argv =
+        LINE("keystore", "add", "--role=sign", "-oout", "--days", "5", "--wait", "10s", "-qf", "--mail", "a",
+             "--mail=b", "--at", "2026-08-02T22:40:10+02:00", "--since=not-before", "f", "-c", "one", "-c", "two");
     CU_ASSERT_EQUAL_FATAL(cli_parse(count(argv), argv, &call), 0);
     struct cli_context c = {.parsed = call.parsed};
     int64_t n = 0;
@@ -109,8 +114,10 @@ static void values_are_read_in_every_spelling(void)
 static void wrong_values_are_named(void)
 {
     refused(LINE("keystore", "add", "--role", "verfier", "f"), "--role: \"verfier\" is none of verifier|sign");
-    refused(LINE("keystore", "add", "--role", "sign", "--at", "tomorrow", "f"), "--at: \"tomorrow\" is not a time as 2026-08-02T22:40:10Z");
-    refused(LINE("keystore", "add", "--role", "sign", "--wait", "10", "f"), "--wait: \"10\" is not a duration as 300s, 12h or 90d");
+    refused(LINE("keystore", "add", "--role", "sign", "--at", "tomorrow", "f"),
+            "--at: \"tomorrow\" is not a time as 2026-08-02T22:40:10Z");
+    refused(LINE("keystore", "add", "--role", "sign", "--wait", "10", "f"),
+            "--wait: \"10\" is not a duration as 300s, 12h or 90d");
     refused(LINE("keystore", "add", "--role", "sign", "--days", "-1", "f"), "--days: \"-1\" is not a number");
     refused(LINE("keystore", "add", "--role", "sign", "--output", "", "f"), "--output: the value is empty");
     refused(LINE("keystore", "add", "--role"), "--role needs a value");
@@ -125,7 +132,8 @@ static void unknown_words_get_the_nearest(void)
     refused(LINE("verfy", "f"), "unknown command \"verfy\"; did you mean \"verify\"?");
     refused(LINE("keystor", "add"), "unknown command \"keystor\"; did you mean \"keystore\"?");
     refused(LINE("keystore", "ad", "f"), "unknown command \"ad\" of keystore; did you mean \"add\"?");
-    refused(LINE("keystore", "audit", "verfy"), "unknown command \"verfy\" of keystore audit; did you mean \"verify\"?");
+    refused(LINE("keystore", "audit", "verfy"),
+            "unknown command \"verfy\" of keystore audit; did you mean \"verify\"?");
     refused(LINE("keystore", "add", "--rol=x"), "unknown option --rol; did you mean --role?");
     refused(LINE("verify", "--role", "sign"), "unknown option --role");
     refused(LINE("verify", "-x", "f"), "unknown option -x");
@@ -158,7 +166,9 @@ static void help_needs_nothing_else(void)
     cli_help(out, NULL, "keystore");
     cli_help(out, NULL, "");
     CU_ASSERT_EQUAL(fclose(out), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(text, "Usage: countersign keystore add [OPTIONS] --role verifier|sign FILE\n\nPut a certificate into a slot.\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(
+        text,
+        "Usage: countersign keystore add [OPTIONS] --role verifier|sign FILE\n\nPut a certificate into a slot.\n"));
     for (const struct cli_option *o = add_options; o->name != NULL; o++) {
         CU_ASSERT_EQUAL(strstr(text, o->help) != NULL, (o->flags & CLI_HIDDEN) == 0);
     }
