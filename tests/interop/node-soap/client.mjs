@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// One signed call by node-soap: client.mjs ADDRESS WSDL KEY CERTIFICATE [soap12] prints the answer, or the fault, as JSON.
+// One signed call by node-soap: client.mjs ADDRESS WSDL KEY CERTIFICATE soap11|soap12 NUMBER prints the answer, or the fault, as JSON.
 import { readFileSync } from 'node:fs';
 import soap from 'soap';
 
-const [address, wsdl, keyFile, certificateFile, version] = process.argv.slice(2);
+const [address, wsdl, keyFile, certificateFile, version, number] = process.argv.slice(2);
 const client = await soap.createClientAsync(wsdl, { endpoint: address, forceSoap12Headers: version === 'soap12' });
 client.setSecurity(new soap.WSSecurityCert(readFileSync(keyFile), readFileSync(certificateFile, 'utf8'), '', {
     hasTimeStamp: true,
@@ -12,7 +12,7 @@ client.setSecurity(new soap.WSSecurityCert(readFileSync(keyFile), readFileSync(c
     signatureTransformations: ['http://www.w3.org/2001/10/xml-exc-c14n#'],
 }));
 try {
-    const [answer] = await client.GetOrderAsync({ number: '4711' });
+    const [answer] = await client.GetOrderAsync({ number });
     console.log(JSON.stringify({ answer }));
 } catch (error) {
     const fault = error.root?.Envelope?.Body?.Fault;
