@@ -9,13 +9,16 @@
 #include "base/error.h"
 
 typedef struct cs_buf {
-    char *data;  /**< owned; NUL behind len after any add */
+    char *data; /**< owned; NUL behind len after any add */
     size_t len;
     size_t cap;
     bool failed; /**< an allocation failed or a size overflowed: content is not to be used */
 } cs_buf;
 
-#define CS_BUF_INIT {NULL, 0, 0, false}
+#define CS_BUF_INIT                                                                                                    \
+    {                                                                                                                  \
+        NULL, 0, 0, false                                                                                              \
+    }
 
 /** Free the content; b is empty and usable again. */
 void cs_buf_free(cs_buf *b);

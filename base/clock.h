@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* clock.h: the only place that reads clocks. Decisions take an instant as a parameter; only cli/ and loops call this. */
+/* clock.h: the only place that reads clocks. Decisions take an instant as parameter; only cli/ and loops call this. */
 #ifndef CS_BASE_CLOCK_H
 #define CS_BASE_CLOCK_H
 

@@ -11,12 +11,14 @@
 
 typedef struct cs_dn cs_dn;
 
-/** Parse a DN as text (untrusted, at most 4096 octets). @return owned by the caller (cs_dn_free), NULL: not a DN or no memory */
+/** Parse a DN as text (untrusted, at most 4096 octets).
+ *  @return owned by the caller (cs_dn_free), NULL: not a DN or no memory */
 cs_dn *cs_dn_parse(const char *text);
 /** The DN of a certificate field. @return owned by the caller, or NULL */
 cs_dn *cs_dn_from_name(const X509_NAME *name);
 void cs_dn_free(cs_dn *dn);
-/** Same RDNs in the same order, or (either_order) in reversed order too. Values: case-insensitive, inner white space folded (RFC 5280 7.1). */
+/** Same RDNs in the same order, or (either_order) in reversed order too. Values: case-insensitive, inner white space
+ * folded (RFC 5280 7.1). */
 bool cs_dn_equal(const cs_dn *a, const cs_dn *b, bool either_order);
 /** RFC 2253 text in the usual (most specific first) order. @return length written, 0: did not fit */
 size_t cs_dn_text(const X509_NAME *name, char *out, size_t size);

@@ -10,31 +10,31 @@
 #include <stddef.h>
 
 #define CS_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define CS_MUST_CHECK __attribute__((warn_unused_result))
+#define CS_MUST_CHECK        __attribute__((warn_unused_result))
 
 /** Exit codes of the countersign command; contract with scripts. */
 enum cs_exit {
     CS_EXIT_OK = 0,
-    CS_EXIT_FAIL = 1,           /**< at least one message fails, or a check found a problem */
-    CS_EXIT_INDETERMINATE = 2,  /**< no failure, at least one indeterminate */
-    CS_EXIT_UNREADABLE = 3,     /**< an input could not be read */
-    CS_EXIT_NOTHING = 4,        /**< nothing to verify */
-    CS_EXIT_GAP = 5,            /**< coverage gap */
-    CS_EXIT_GUARD = 10,         /**< refused by a guard */
-    CS_EXIT_APPROVAL = 11,      /**< waits for an approval */
-    CS_EXIT_CONFLICT = 12,      /**< conflict with a concurrent change */
-    CS_EXIT_LAG = 13,           /**< not converged in time */
+    CS_EXIT_FAIL = 1,          /**< at least one message fails, or a check found a problem */
+    CS_EXIT_INDETERMINATE = 2, /**< no failure, at least one indeterminate */
+    CS_EXIT_UNREADABLE = 3,    /**< an input could not be read */
+    CS_EXIT_NOTHING = 4,       /**< nothing to verify */
+    CS_EXIT_GAP = 5,           /**< coverage gap */
+    CS_EXIT_GUARD = 10,        /**< refused by a guard */
+    CS_EXIT_APPROVAL = 11,     /**< waits for an approval */
+    CS_EXIT_CONFLICT = 12,     /**< conflict with a concurrent change */
+    CS_EXIT_LAG = 13,          /**< not converged in time */
     CS_EXIT_USAGE = 64,
-    CS_EXIT_UNAVAILABLE = 69,   /**< store or service unavailable */
+    CS_EXIT_UNAVAILABLE = 69, /**< store or service unavailable */
     CS_EXIT_INTERNAL = 70,
-    CS_EXIT_STOPPED = 75,       /**< stopped before the end, resumable */
-    CS_EXIT_CONFIG = 78         /**< configuration or keystore cannot be read */
+    CS_EXIT_STOPPED = 75, /**< stopped before the end, resumable */
+    CS_EXIT_CONFIG = 78   /**< configuration or keystore cannot be read */
 };
 
 typedef struct cs_error {
-    int exit_code;    /**< one of enum cs_exit; 0: no error */
-    char reason[48];  /**< stable kebab-case code */
-    char text[1024];  /**< one sentence: what, where, cure; never a secret */
+    int exit_code;   /**< one of enum cs_exit; 0: no error */
+    char reason[48]; /**< stable kebab-case code */
+    char text[1024]; /**< one sentence: what, where, cure; never a secret */
 } cs_error;
 
 /** Fill e (may be NULL) unless it is filled already. Any thread. @return -1, so that callers can return it. */

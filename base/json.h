@@ -24,13 +24,13 @@ void cs_json_object(cs_json *j, const char *key);
 void cs_json_object_end(cs_json *j);
 void cs_json_array(cs_json *j, const char *key);
 void cs_json_array_end(cs_json *j);
-void cs_json_str(cs_json *j, const char *key, const char *value);      /**< NULL value: null */
+void cs_json_str(cs_json *j, const char *key, const char *value); /**< NULL value: null */
 void cs_json_strn(cs_json *j, const char *key, const char *value, size_t n);
 void cs_json_int(cs_json *j, const char *key, int64_t value);
 void cs_json_bool(cs_json *j, const char *key, bool value);
 void cs_json_null(cs_json *j, const char *key);
-void cs_json_time(cs_json *j, const char *key, cs_time t);             /**< RFC 3339; 0: null */
+void cs_json_time(cs_json *j, const char *key, cs_time t); /**< RFC 3339; 0: null */
 void cs_json_hex(cs_json *j, const char *key, const uint8_t *p, size_t n);
-void cs_json_raw(cs_json *j, const char *key, const char *json);       /**< ready-made JSON, trusted */
+void cs_json_raw(cs_json *j, const char *key, const char *json); /**< ready-made JSON, trusted */
 
 #endif

@@ -14,29 +14,38 @@ enum cs_log_level { CS_LOG_ERROR, CS_LOG_WARN, CS_LOG_NOTICE, CS_LOG_INFO, CS_LO
 enum cs_log_format { CS_LOG_HUMAN, CS_LOG_JSON };
 
 struct cs_field {
-    const char *name;                            /**< NULL ends the list */
+    const char *name; /**< NULL ends the list */
     enum { CS_FIELD_STR, CS_FIELD_INT, CS_FIELD_BOOL } kind;
     const char *s;
     int64_t i;
 };
 
-#define CS_STR(name, value) {(name), CS_FIELD_STR, (value), 0}
-#define CS_INT(name, value) {(name), CS_FIELD_INT, NULL, (int64_t)(value)}
-#define CS_BOOL(name, value) {(name), CS_FIELD_BOOL, NULL, (value) ? 1 : 0}
+#define CS_STR(name, value)                                                                                            \
+    {                                                                                                                  \
+        (name), CS_FIELD_STR, (value), 0                                                                               \
+    }
+#define CS_INT(name, value)                                                                                            \
+    {                                                                                                                  \
+        (name), CS_FIELD_INT, NULL, (int64_t)(value)                                                                   \
+    }
+#define CS_BOOL(name, value)                                                                                           \
+    {                                                                                                                  \
+        (name), CS_FIELD_BOOL, NULL, (value) ? 1 : 0                                                                   \
+    }
 
 /** Set once by main before other threads. fd is borrowed. Default: human, NOTICE, stderr. */
 void cs_log_setup(enum cs_log_format format, enum cs_log_level level, int fd);
 bool cs_log_on(enum cs_log_level level);
 void cs_log_fields(enum cs_log_level level, const char *event, const char *sentence, const struct cs_field *fields);
 
-/** cs_log(CS_LOG_WARN, "keystore-stale", "the keystore cannot be read; the last snapshot stays in force", CS_STR("why", text)); */
-#define cs_log(level, event, ...) \
-    do { \
-        if (cs_log_on(level)) { \
-            CS_LOG_PICK(level, event, __VA_ARGS__, {0}); \
-        } \
+/** cs_log(CS_LOG_WARN, "keystore-stale", "the last snapshot stays in force", CS_STR("why", text)); */
+#define cs_log(level, event, ...)                                                                                      \
+    do {                                                                                                               \
+        if (cs_log_on(level)) {                                                                                        \
+            CS_LOG_PICK(level, event, __VA_ARGS__, {0});                                                               \
+        }                                                                                                              \
     } while (0)
-#define CS_LOG_PICK(level, event, sentence, ...) \
+#define CS_LOG_PICK(level, event, sentence, ...)                                                                       \
     cs_log_fields((level), (event), (sentence), (const struct cs_field[]){__VA_ARGS__})
 
 #endif

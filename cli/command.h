@@ -22,28 +22,32 @@ enum cli_kind {
     CLI_NUMBER    /**< decimal, not negative; read with cli_option_number() */
 };
 
-enum { CLI_HIDDEN = 1 /**< not shown in --help (tests) */, CLI_REPEAT = 2 /**< may be given several times */,
-       CLI_NEEDED = 4 /**< usage error when it is missing */ };
+enum {
+    CLI_HIDDEN = 1 /**< not shown in --help (tests) */,
+    CLI_REPEAT = 2 /**< may be given several times */,
+    CLI_NEEDED = 4 /**< usage error when it is missing */
+};
 
 struct cli_option {
-    const char *name;    /**< without dashes; NULL ends a table */
-    char letter;         /**< as -o; 0: none */
+    const char *name; /**< without dashes; NULL ends a table */
+    char letter;      /**< as -o; 0: none */
     enum cli_kind kind;
-    const char *value;   /**< word for the value in help ("TIME"); words without a capital ("a|b|c") are enforced; NULL for flags */
+    const char *value; /**< word for the value in help ("TIME"); words without a capital ("a|b|c") are enforced; NULL
+                          for flags */
     unsigned flags;
-    const char *help;    /**< one line */
+    const char *help; /**< one line */
 };
 
 struct cli_context;
 
 struct cli_command {
-    const char *parent;  /**< "keystore", "rollover", "archive"; NULL: top level. "keystore audit" for a third word */
+    const char *parent; /**< "keystore", "rollover", "archive"; NULL: top level. "keystore audit" for a third word */
     const char *name;
-    const char *summary; /**< one line, no full stop */
-    const char *operands;           /**< as shown in help ("FILE…|-"), NULL: none */
-    int min_operands, max_operands; /**< max -1: any number */
+    const char *summary;              /**< one line, no full stop */
+    const char *operands;             /**< as shown in help ("FILE…|-"), NULL: none */
+    int min_operands, max_operands;   /**< max -1: any number */
     const struct cli_option *options; /**< ends with {0}; NULL: only the global ones. Static */
-    const char *more;    /**< text under the option list of --help (examples, exit codes), or NULL */
+    const char *more;                 /**< text under the option list of --help (examples, exit codes), or NULL */
     bool hidden;
     /** @return exit code. Prints results on stdout; after a failure: return cli_fail(c) */
     int (*run)(struct cli_context *c);
@@ -52,16 +56,16 @@ struct cli_command {
 /** One call of a command. Everything in it is borrowed by the command and lives until run() returns. */
 struct cli_context {
     const struct cli_command *command;
-    int argc;                  /**< operands */
+    int argc; /**< operands */
     const char *const *argv;
-    cs_time now;               /**< --now, else the clock, read once */
+    cs_time now; /**< --now, else the clock, read once */
     bool now_given;
     bool json, quiet, verbose;
-    bool color;                /**< stderr is a terminal and NO_COLOR is not set */
-    const char *config_file;   /**< -c, else $COUNTERSIGN_CONF, else the default path */
-    bool config_file_given;    /**< by -c or by the environment: then it must be readable */
-    const char *keystore_uri;  /**< --keystore, or NULL */
-    cs_error error;            /**< for cli_fail() */
+    bool color;                      /**< stderr is a terminal and NO_COLOR is not set */
+    const char *config_file;         /**< -c, else $COUNTERSIGN_CONF, else the default path */
+    bool config_file_given;          /**< by -c or by the environment: then it must be readable */
+    const char *keystore_uri;        /**< --keystore, or NULL */
+    cs_error error;                  /**< for cli_fail() */
     const struct cli_parsed *parsed; /* option values; options.c */
 };
 
