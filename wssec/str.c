@@ -14,6 +14,7 @@
 
 #define VT_X509V3 WSSEC_X509_PROFILE "#X509v3"
 #define VT_PKIPATH WSSEC_X509_PROFILE "#X509PKIPathv1"
+#define VT_X509_ANY WSSEC_X509_PROFILE "#X509" /* of no standard, but .NET senders write it on wsse:Reference: the token says which */
 #define VT_SKI WSSEC_X509_PROFILE "#X509SubjectKeyIdentifier"
 #define VT_THUMBPRINT WSSEC_SMS11 "#ThumbprintSHA1"
 #define ET_BASE64 WSSEC_SMS10 "#Base64Binary"
@@ -159,7 +160,8 @@ static int read_reference(const struct wssec_key_reader *r, xmlNodePtr reference
         return malformed(r, "wsse:Reference has no ValueType");
     }
     const xmlChar *own = wssec_attr(token, NULL, "ValueType");
-    if (type != NULL && own != NULL && !xmlStrEqual(type, own)) {
+    /* "#X509" names the profile, not a kind of token: Czech tax clients (.NET) write it; the token's own type decides */
+    if (type != NULL && own != NULL && !xmlStrEqual(type, own) && !xmlStrEqual(type, BAD_CAST WSSEC_X509_PROFILE "#X509")) {
         return malformed(r, "wsse:Reference and its token differ in ValueType");
     }
     return read_token(r, token, WSSEC_KEYREF_DIRECT, k);

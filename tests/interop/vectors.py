@@ -1,0 +1,199 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# tests/run: limit 300
+"""Signed SOAP messages of other products, collected in a folder beside the checkout (COUNTERSIGN_VECTORS).
+
+Each row of its manifest.tsv that is a signature over a SOAP message is judged by `countersign verify` as of its own time, with
+the signer's certificate in a keystore and a policy that opens what the row's columns name (SHA-1, RSA-1024, inclusive C14N …),
+and must give the expected verdict. What was opened is then closed, one at a time: the message must be refused with the reason
+for it. A valid message whose Body is changed must fail."""
+import csv
+import datetime
+import json
+import os
+import re
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from product import countersign, new_directory
+from report import Skip, check, equal, run
+
+VECTORS = os.environ.get("COUNTERSIGN_VECTORS", os.path.join(os.path.dirname(__file__), "..", "..", "..", "shared", "vectors"))
+INCLUSIVE = {"c14n10": "inclusive", "c14n11": "inclusive-1.1"}
+TABLE = []
+
+
+def rows():
+    manifest = os.path.join(VECTORS, "manifest.tsv")
+    if not os.path.exists(manifest):
+        return None
+    with open(manifest, encoding="utf-8", newline="") as text:
+        return list(csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def instant(moment):
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def place_of_body(message):
+    """Offset behind the name of the Body's start tag."""
+    found = []
+    depth = 0
+    parser = expat.ParserCreate(namespace_separator=" ")
+
+    def start(name, _attributes):
+        nonlocal depth
+        depth += 1
+        if depth == 2 and name.endswith(" Body"):
+            found.append(parser.CurrentByteIndex)
+
+    def end(_name):
+        nonlocal depth
+        depth -= 1
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.Parse(message, True)
+    return found[0] + re.match(rb"<[^\s/>]+", message[found[0]:]).end()
+
+
+def out_of_reach(row):
+    """Why this row is not judged here; None: it is."""
+    if row["soap"] not in ("1.1", "1.2"):
+        return "no SOAP message"
+    if row["expected"] not in ("valid", "invalid"):
+        return f"expected {row['expected']}: needs decryption or an attachment"
+    return None
+
+
+class Case:
+    """One row with its keystore and the openings that its columns ask for."""
+
+    def __init__(self, row):
+        self.row = row
+        self.directory = new_directory()
+        self.file = os.path.join(VECTORS, row["file"])
+        self.certificates = [os.path.join(VECTORS, name) for name in row["cert_files"].split(",") if name]
+        self.leaf = None
+        if self.certificates:
+            with open(self.certificates[0], "rb") as pem:
+                self.leaf = x509.load_pem_x509_certificate(pem.read())
+        self.at = self.instant()
+        self.now = self.at + datetime.timedelta(hours=2)
+        self.openings = self.find_openings()
+
+    def instant(self):
+        """The verification time of the manifest; "now" means within the certificate's validity."""
+        text = self.row["verification_time_utc"]
+        if re.match(r"\d{4}-", text):
+            return datetime.datetime.strptime(text, "%Y-%m-%d %H:%M:%S")
+        present = datetime.datetime.utcnow().replace(microsecond=0)
+        if self.leaf is None:
+            return present
+        return min(present, self.leaf.not_valid_after - datetime.timedelta(hours=3))
+
+    def find_openings(self):
+        """What the policy must open: pairs of a directive and the reason that is expected when it is left out."""
+        row = self.row
+        until = (self.at + datetime.timedelta(days=1)).strftime("%Y-%m-%d")
+        found = []
+        if "sha1" in row["sig"].split("-") or row["digest"] == "sha1":
+            found.append((f"legacy sha1 until {until};", "algorithm-forbidden"))
+        key = self.leaf.public_key() if self.leaf else None
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
+            found.append((f"legacy rsa-1024 until {until};", "key-too-short"))
+        modes = [INCLUSIVE[m] for m in INCLUSIVE if m in row["c14n"] or m in row["transforms"]]
+        if not row["transforms"]:
+            modes = ["inclusive"]  # a reference without transforms is inclusive C14N by definition
+        if modes:
+            found.append((f"canonicalization exclusive {' '.join(modes)};", "canonicalization-forbidden"))
+        if row["keyref"].split("-")[0] in ("KeyValue", "KeyName", "none"):
+            found.append(("allow missing-key-info;", None))
+        if row["expected"] == "valid" and self.has_comment_in_body():
+            found.append(("comments allow;", "comment-in-signed-part"))
+        return found
+
+    def has_comment_in_body(self):
+        return any(child.tag is ElementTree.Comment
+                   for body in ElementTree.parse(self.file, ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))).iter()
+                   if isinstance(body.tag, str) and body.tag.endswith("}Body") for child in body.iter())
+
+    def add_certificates(self):
+        """The signer first; where the message names no certificate, all that the manifest lists."""
+        wanted = self.certificates if self.row["keyref"].startswith("KeyValue") else self.certificates[:1]
+        for number, pem in enumerate(wanted):
+            until = instant(self.at + datetime.timedelta(hours=1))
+            self.command("keystore", "add", "--role", "verifier", "--partner", "peer", "--alias", f"peer-{number}", pem,
+                         "--since", "not-before", "--until", until, check=number == 0)
+
+    def command(self, *args, **keywords):
+        return countersign("--now", instant(self.now), "--keystore", f"sqlite:{self.directory}/ks.db", *args, **keywords)
+
+    def judge(self, file, openings):
+        parts = ["Body"] + (["Timestamp?"] if "Timestamp" in self.row["signed_parts"] else [])
+        conf = os.path.join(self.directory, "countersign.conf")
+        with open(conf, "w", encoding="utf-8") as text:
+            text.write(f"policy row {{ require-signed {' '.join(parts)}; {' '.join(o[0] for o in openings)} }}\n")
+        done = self.command("-c", conf, "verify", "--json", "--partner", "peer", "--policy", "row", "--as-of", instant(self.at), file,
+                            check=False)
+        check(done.stdout, f"no record: {done.stderr.strip()}")
+        record = json.loads(done.stdout)
+        equal(done.returncode, {"pass": 0, "fail": 1}.get(record["verdict"]), "exit code")
+        return record
+
+    def expect(self):
+        record = self.judge(self.file, self.openings)
+        expected = {"valid": "pass", "invalid": "fail"}[self.row["expected"]]
+        TABLE.append((self.row["id"], self.row["expected"], record["verdict"], record["reason"]))
+        equal(record["verdict"], expected, f"verdict ({record['reason']}: {record['detail']})")
+
+    def expect_closed(self):
+        """Each opening is needed: without it the reason names it."""
+        for opening in self.openings:
+            if opening[1] is not None:
+                record = self.judge(self.file, [o for o in self.openings if o is not opening])
+                equal(record["reason"], opening[1], f"reason without {opening[0]}")
+
+    def expect_tampered(self):
+        with open(self.file, "rb") as octets:
+            message = octets.read()
+        at = place_of_body(message)
+        twin = os.path.join(self.directory, "twin.xml")
+        with open(twin, "wb") as out:
+            out.write(message[:at] + b" changed='1'" + message[at:])
+        equal(self.judge(twin, self.openings)["reason"], "digest-mismatch", "reason of the changed twin")
+
+
+def judge_row(row):
+    why = out_of_reach(row)
+    if why:
+        TABLE.append((row["id"], row["expected"], "skipped", why))
+        raise Skip(why)
+    case = Case(row)
+    case.command("keystore", "init")
+    case.add_certificates()
+    case.expect()
+    if row["expected"] == "valid":
+        case.expect_closed()
+        case.expect_tampered()
+
+
+def print_table():
+    for row in TABLE:
+        print(f"# {row[0]:60} {row[1]:10} {row[2]:8} {row[3]}")
+
+
+def main():
+    listed = rows()
+    if listed is None:
+        print(f"skip vectors: no folder {VECTORS}")
+        return
+    tests = [(row["id"], lambda row=row: judge_row(row)) for row in listed]
+    run("vectors", tests + [("table of verdicts", print_table)])
+
+
+if __name__ == "__main__":
+    main()
