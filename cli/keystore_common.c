@@ -114,6 +114,20 @@ int cli_become_owner(struct cli_context *c, const char *uri)
     return 0;
 }
 
+/* A window that is over "then" must not be opened in a store with traffic by saying that it is then. */
+static int check_given_time(struct cli_context *c, ks_store *s)
+{
+    bool served = false;
+    if (!c->now_given || cli_given(c, "dry-run")) {
+        return 0;
+    }
+    if (ks_served(s, &served, &c->error) != 0) {
+        return -1;
+    }
+    return !served ? 0 : cs_error_set(&c->error, CS_EXIT_USAGE, "time-given", "a gateway works with this keystore: with --now nothing is written to it; "
+                                      "rehearse with --dry-run, or on a copy made for that");
+}
+
 /* A delivery promise to a partner moves the end of its entries' windows: what the file says goes into the store before
  * a change is judged, as a starting gateway does. */
 static int tell_partners(struct cli_context *c, const struct cli_settings *settings, ks_store *s)
@@ -142,7 +156,7 @@ int cli_keystore_open(struct cli_context *c, struct cli_settings **settings, ks_
         options.busy_ms = wait_ms < 1 ? 1 : wait_ms > INT32_MAX ? INT32_MAX : (int)wait_ms;
     }
     if (cli_become_owner(c, s->keystore_uri) != 0 || ks_open(store, s->keystore_uri, &options, &c->error) != 0 ||
-        (!cli_given(c, "dry-run") && tell_partners(c, s, *store) != 0)) {
+        check_given_time(c, *store) != 0 || (!cli_given(c, "dry-run") && tell_partners(c, s, *store) != 0)) {
         ks_close(*store);
         *store = NULL;
         cli_settings_free(s);

@@ -69,7 +69,7 @@ static void g4(const struct ks_view *before, const struct ks_rule_plan *p, const
     } else if (e->not_before > now + CLOCK_SKEW) {
         refuse(v, KS_G4_OVERLAP, e->not_before, "the certificate of %s#%u is valid from %s only. Until then keep it pre-active",
                before->alias, e->n, cs_time_format(e->not_before, when));
-    } else if (!p->shorter_ok) {
+    } else if (!p->shorter_ok && step->t == KS_T2_ACTIVATE) { /* the way back (T4) leads to an older one as a rule */
         g4_shorter(before, p, e, v);
     }
 }

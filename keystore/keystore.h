@@ -137,6 +137,11 @@ int ks_actions(ks_store *s, const ks_info *info, cs_time now, ks_action out[KS_V
 /** What a node uses (guard G3 knows routed partners by it); written at start and reload. partner_delivery: seconds, 0: none. */
 typedef struct ks_node_use { const char *route, *alias, *partner; } ks_node_use;
 int ks_report_node(ks_store *s, const char *node, const ks_node_use *use, size_t n, cs_time now, cs_error *e) CS_MUST_CHECK;
+/** Has a node ever reported itself? Then only the real time may write. */
+int ks_served(ks_store *s, bool *served, cs_error *e) CS_MUST_CHECK;
+/** Live nodes that do not serve this generation yet, their names (blanks between) into names. @return how many, or -1 */
+int ks_lagging(ks_store *s, uint64_t generation, cs_time now, char *names, size_t size, cs_error *e) CS_MUST_CHECK;
+#define KS_NODE_ALIVE 60 /* seconds since its last word after which a node is taken for gone */
 /** Retention rules of a partner as configured; kept in the store for commands without a configuration. Seconds, 0: none. */
 int ks_set_partner(ks_store *s, const char *partner, int64_t guaranteed_delivery, cs_time now, cs_error *e) CS_MUST_CHECK;
 

@@ -172,6 +172,24 @@ static int connect_file(struct ks_backend **out, const char *path, bool read_onl
     return 0;
 }
 
+static int64_t number(struct ks_backend *b, const char *sql, cs_error *e)
+{
+    struct ks_query q = ks_query_open(b, sql);
+    int64_t n = ks_query_row(&q, e) == 1 ? sqlite3_column_int64(q.stmt, 0) : -1;
+    ks_query_done(&q);
+    return n;
+}
+
+/** A header without numbers is an empty file's, or that of a program that never set them: its tables tell. */
+static int check_empty(struct ks_backend *b, cs_error *e)
+{
+    int64_t tables = number(b, "select count(*) from sqlite_master", e);
+    if (tables > 0 && number(b, "pragma application_id", e) == 0) {
+        return cs_error_set(e, CS_EXIT_CONFIG, "store-foreign", "%s is an SQLite database of another program, no keystore", b->path);
+    }
+    return tables < 0 ? -1 : 0;
+}
+
 int ks_sqlite_open(struct ks_backend **out, const char *where, bool read_only, int busy_ms, cs_error *e)
 {
     *out = NULL;
@@ -181,8 +199,9 @@ int ks_sqlite_open(struct ks_backend **out, const char *where, bool read_only, i
         return -1;
     }
     if (header == HEADER_EMPTY) {
+        int rc = check_empty(b, e);
         ks_sqlite_close(b);
-        return cs_error_set(e, CS_EXIT_CONFIG, "store-missing", "%s is empty; make a keystore of it with: countersign --keystore sqlite:%s keystore init", where, where);
+        return rc != 0 ? -1 : cs_error_set(e, CS_EXIT_CONFIG, "store-missing", "%s is empty; make a keystore of it with: countersign --keystore sqlite:%s keystore init", where, where);
     }
     if (on_network(where, e) != 0) {
         ks_sqlite_close(b);
@@ -252,7 +271,7 @@ int ks_sqlite_init(const char *where, cs_time now, bool *created, cs_error *e)
         ks_sqlite_close(b);
         return -1;
     }
-    int rc = check_writable(b, e) == 0 ? make_tables(b, created, e) : -1;
+    int rc = check_writable(b, e) == 0 && check_empty(b, e) == 0 ? make_tables(b, created, e) : -1;
     ks_sqlite_close(b);
     return rc;
 }

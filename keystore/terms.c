@@ -16,23 +16,32 @@ static const ks_actor node_actor = {"gateway", "node", NULL};
 /** Entries whose window grows with the new terms. */
 struct longer {
     ks_store *s;
-    const char *partner;           /**< NULL: all */
     struct ks_row *row;            /**< owned */
     size_t n, cap;
 };
 
+/** The end of an entry by the terms as they are now. */
+static int end_of(ks_store *s, const struct ks_row *row, cs_time *stop, cs_error *e)
+{
+    struct ks_view v = {.role = row->info.role, .n = 1};
+    ks_view_of_row(row, &v.entry[0]);
+    if (ks_terms_read(s, row->info.partner, &v.terms, e) != 0) {
+        return -1;
+    }
+    *stop = ks_view_stop(&v, &v.entry[0]);
+    return 0;
+}
+
 static int find_longer(void *ctx, const struct ks_row *row, cs_error *e)
 {
     struct longer *l = ctx;
-    struct ks_view v = {.role = row->info.role, .n = 1};
+    cs_time stop = 0;
     if (row->info.state != KS_DEACTIVATED) {
         return 0;
     }
-    ks_view_of_row(row, &v.entry[0]);
-    if (ks_terms_read(l->s, row->info.partner, &v.terms, e) != 0) {
+    if (end_of(l->s, row, &stop, e) != 0) {
         return -1;
     }
-    cs_time stop = ks_view_stop(&v, &v.entry[0]);
     if (stop <= row->info.process_stop) {
         return 0;
     }
@@ -45,8 +54,7 @@ static int find_longer(void *ctx, const struct ks_row *row, cs_error *e)
         l->row = grown;
         l->cap = cap;
     }
-    l->row[l->n] = *row;
-    l->row[l->n++].info.process_stop = stop;
+    l->row[l->n++] = *row;
     return 0;
 }
 
@@ -54,9 +62,11 @@ static int extend(struct ks_work *w, struct ks_row *row, cs_error *e)
 {
     struct ks_view_entry before;
     struct ks_view_entry after;
+    ks_view_of_row(row, &before);
+    if (end_of(w->s, row, &row->info.process_stop, e) != 0) {
+        return -1;
+    }
     ks_view_of_row(row, &after);
-    before = after;
-    before.process_stop = 0; /* the audit row tells the new end; the old one stands in the row before */
     row->changed_at = w->now;
     row->info.version = w->generation;
     cs_copy(w->slot.alias, sizeof w->slot.alias, row->info.alias);
@@ -64,12 +74,12 @@ static int extend(struct ks_work *w, struct ks_row *row, cs_error *e)
     if (ks_work_audit(w, row->info.n, "extend", &before, &after, e) != 0 || w->s->driver->row_update(w->s->b, row, e) != 0) {
         return -1;
     }
-    return ks_work_intervals(w, row->entry_id, &after, e);
+    return ks_work_intervals(w, row->entry_id, before.process_stop, &after, e);
 }
 
 int ks_extend_waiting(ks_store *s, const char *partner, uint64_t generation, const ks_actor *who, cs_time now, uint64_t *seq, cs_error *e)
 {
-    struct longer l = {.s = s, .partner = partner};
+    struct longer l = {.s = s};
     struct ks_row_filter f = {.partner = partner};
     struct ks_work *w = calloc(1, sizeof *w);
     int rc = w != NULL ? s->driver->rows(s->b, &f, find_longer, &l, e) : cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
@@ -116,6 +126,22 @@ static int finish(ks_store *s, const char *partner, uint64_t seq, cs_time now, c
     return s->driver->commit(s->b, e);
 }
 
+/** Once a node has reported itself, a command must not pretend another time when it writes. */
+static int mark_served(ks_store *s, cs_error *e)
+{
+    char text[8];
+    int found = s->driver->meta_get(s->b, "served", text, sizeof text, e);
+    return found != 0 ? (found < 0 ? -1 : 0) : s->driver->meta_set(s->b, "served", "yes", e);
+}
+
+int ks_served(ks_store *s, bool *served, cs_error *e)
+{
+    char text[8];
+    int found = s->driver->meta_get(s->b, "served", text, sizeof text, e);
+    *served = found == 1;
+    return found < 0 ? -1 : 0;
+}
+
 int ks_report_node(ks_store *s, const char *node, const ks_node_use *use, size_t n, cs_time now, cs_error *e)
 {
     uint64_t seq = 0;
@@ -123,6 +149,9 @@ int ks_report_node(ks_store *s, const char *node, const ks_node_use *use, size_t
         return -1;
     }
     int rc = s->driver->node_uses(s->b, node, use, n, e);
+    if (rc == 0) {
+        rc = mark_served(s, e);
+    }
     if (rc == 0) {
         rc = tell(s, "retention", s->options.retention, now, &seq, e);
     }
