@@ -224,7 +224,7 @@ static int write_new(struct ks_work *w, const struct incoming *in, struct ks_row
         ks_work_audit(w, v->n, "add", NULL, v, e) != 0) {
         return -1;
     }
-    return in->until != 0 ? past_interval(w, row->entry_id, in, e) : ks_work_intervals(w, row->entry_id, v, e);
+    return in->until != 0 ? past_interval(w, row->entry_id, in, e) : ks_work_intervals(w, row->entry_id, 0, v, e);
 }
 
 static void add_notes(struct ks_work *w, const ks_add *a, const struct incoming *in, bool first, ks_outcome *out)

@@ -185,18 +185,18 @@ int ks_work_audit(struct ks_work *w, unsigned n, const char *verb, const struct 
     return rc;
 }
 
-/** Interval rows that hold and reach beyond now, one per capability at most. */
+/** Interval rows that hold and reach beyond now (or to the process stop before), one per capability at most. */
 struct held {
     struct ks_interval i[KS_CAPABILITIES];
     bool has[KS_CAPABILITIES];
-    cs_time now;
+    cs_time now, stop_before;
 };
 
 static int keep_held(void *ctx, const struct ks_interval *i, cs_error *e)
 {
     (void)e;
     struct held *h = ctx;
-    if (i->to > h->now) {
+    if (i->to > h->now || i->to == h->stop_before) {
         h->i[i->capability] = *i;
         h->has[i->capability] = true;
     }
@@ -223,9 +223,9 @@ static int interval_row(struct ks_work *w, int64_t entry_id, enum ks_capability 
     return w->s->driver->interval_add(w->s->b, &i, e);
 }
 
-int ks_work_intervals(struct ks_work *w, int64_t entry_id, const struct ks_view_entry *after, cs_error *e)
+int ks_work_intervals(struct ks_work *w, int64_t entry_id, cs_time stop_before, const struct ks_view_entry *after, cs_error *e)
 {
-    struct held held = {.now = w->now};
+    struct held held = {.now = w->now, .stop_before = stop_before};
     if (w->s->driver->intervals(w->s->b, entry_id, 0, keep_held, &held, e) != 0) {
         return -1;
     }
@@ -240,7 +240,7 @@ int ks_work_intervals(struct ks_work *w, int64_t entry_id, const struct ks_view_
             continue;
         }
         struct ks_interval *row = &held.i[n];
-        cs_time to = end != 0 ? end : w->now;
+        cs_time to = end != 0 ? end : w->now < row->to ? w->now : row->to;
         if (to == row->to) {
             continue;
         }
@@ -305,7 +305,7 @@ static int write_changed(struct ks_work *w, bool activations, cs_error *e)
             continue;
         }
         if (ks_work_audit(w, old->n, word_of(w, old->n), old, new, e) != 0 || write_entry(w, row, new, e) != 0 ||
-            ks_work_intervals(w, row->entry_id, new, e) != 0) {
+            ks_work_intervals(w, row->entry_id, old->process_stop, new, e) != 0) {
             return -1;
         }
     }

@@ -38,8 +38,9 @@ void ks_work_free(struct ks_work *w);
 
 /** Audit one entry: before and after (NULL: none) as JSON. Fills w->seq. */
 int ks_work_audit(struct ks_work *w, unsigned n, const char *verb, const struct ks_view_entry *before, const struct ks_view_entry *after, cs_error *e) CS_MUST_CHECK;
-/** Bring the interval rows of an entry in line with its state after; cause is w->seq. */
-int ks_work_intervals(struct ks_work *w, int64_t entry_id, const struct ks_view_entry *after, cs_error *e) CS_MUST_CHECK;
+/** Bring the interval rows of an entry in line with its state after; cause is w->seq.
+ *  @param stop_before its process stop before: a row that ended there is one and the same window, even when it is past */
+int ks_work_intervals(struct ks_work *w, int64_t entry_id, cs_time stop_before, const struct ks_view_entry *after, cs_error *e) CS_MUST_CHECK;
 /** Deactivated entries (of partner; NULL: all) whose end moved, by longer terms or by use: write the later end, with
  *  audit and interval rows of that generation. Within a write transaction. *seq: the last audit row, untouched if none. */
 int ks_extend_waiting(ks_store *s, const char *partner, uint64_t generation, const ks_actor *who, cs_time now, uint64_t *seq, cs_error *e) CS_MUST_CHECK;

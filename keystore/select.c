@@ -10,6 +10,8 @@
 #define RANK_ACTIVE 0
 #define RANK_DEACTIVATED 1
 #define RANK_REFUSED 2
+/* Two nodes' clocks differ by seconds: who activates is not to be ahead of who verifies. */
+#define CLOCK_SLACK 5
 
 cs_time ks_entry_stop(const ks_entry *e)
 {
@@ -22,25 +24,35 @@ cs_time ks_entry_stop(const ks_entry *e)
     return stop > e->process_stop ? stop : e->process_stop;
 }
 
+/** The stored word, with process stop compared. */
+static enum ks_state state_now(const ks_entry *e, cs_time when)
+{
+    /* a late use moves the end beyond the interval that the store holds */
+    return e->state == KS_DEACTIVATED && when >= ks_entry_stop(e) ? KS_ARCHIVED : e->state;
+}
+
 enum ks_state ks_entry_state(const ks_entry *e, enum ks_capability cap, cs_time when)
 {
+    cs_time first = INT64_MAX;
+    cs_time last = INT64_MIN;
     for (size_t i = 0; i < e->n_span; i++) {
-        if (e->span[i].capability == cap && e->span[i].from <= when && when < e->span[i].to) {
+        const struct ks_span *span = &e->span[i];
+        if (span->capability != cap) {
+            continue;
+        }
+        if (span->from <= when && when < span->to) {
             return e->exchanged_at != 0 && when >= e->exchanged_at ? KS_DEACTIVATED : KS_ACTIVE;
         }
+        first = span->from < first ? span->from : first;
+        last = span->from > last ? span->from : last;
     }
-    switch (e->state) {
-    case KS_ACTIVE:
-        return when < e->activated_at ? KS_PRE_ACTIVE : KS_ACTIVE;
-    case KS_DEACTIVATED:
-        if (when < e->activated_at) {
-            return KS_PRE_ACTIVE;
-        }
-        /* a late use moves the end beyond the interval that the store holds */
-        return when < ks_entry_stop(e) ? KS_DEACTIVATED : KS_ARCHIVED;
-    default:
+    if ((e->state != KS_ACTIVE && e->state != KS_DEACTIVATED) || first > last) {
         return e->state;
     }
+    if (when >= last - CLOCK_SLACK) {
+        return state_now(e, when);
+    }
+    return when < first ? KS_PRE_ACTIVE : KS_SUSPENDED; /* a gap between two intervals */
 }
 
 static bool same_number(const char *a, const char *b)

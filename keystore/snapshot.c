@@ -229,7 +229,7 @@ static int take_interval(void *ctx, const struct ks_interval *i, cs_error *e)
     struct build *b = ctx;
     struct ks_material m = {.entry_id = i->entry_id};
     struct ks_entry key = {.m = &m};
-    struct ks_entry *found = bsearch(&key, b->entry, b->n, sizeof *b->entry, by_id);
+    struct ks_entry *found = b->n > 0 ? bsearch(&key, b->entry, b->n, sizeof *b->entry, by_id) : NULL;
     if (found == NULL) {
         return 0; /* of a destroyed entry */
     }
@@ -264,7 +264,7 @@ static int take_over(struct build *b, cs_error *e)
     size_t changed = b->n;
     for (size_t i = 0; b->old != NULL && i < b->old->n; i++) {
         const struct ks_entry *o = &b->old->entry[i];
-        if (is_gone(b, o->m->entry_id) || bsearch(o, b->entry, changed, sizeof *b->entry, by_id) != NULL) {
+        if (is_gone(b, o->m->entry_id) || (changed > 0 && bsearch(o, b->entry, changed, sizeof *b->entry, by_id) != NULL)) {
             continue;
         }
         if (room((void **)&b->entry, &b->cap, b->n, sizeof *b->entry) != 0) {
@@ -440,7 +440,7 @@ static int index_verifiers(ks_snapshot *s, cs_error *e)
 
 ptrdiff_t ks_snapshot_partner(const ks_snapshot *s, const char *partner)
 {
-    const char *const *found = bsearch(&partner, s->partner, s->n_partner, sizeof *s->partner, by_name);
+    const char *const *found = s->n_partner > 0 ? bsearch(&partner, s->partner, s->n_partner, sizeof *s->partner, by_name) : NULL;
     return found == NULL ? -1 : found - (const char *const *)s->partner;
 }
 

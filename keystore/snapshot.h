@@ -64,7 +64,8 @@ const ks_entry *ks_snapshot_slot(const ks_snapshot *s, const char *alias);
 enum ks_state ks_entry_state(const ks_entry *e, enum ks_capability cap, cs_time when);
 /** Process stop with the uses that this process has seen itself. 0: not deactivated. */
 cs_time ks_entry_stop(const ks_entry *e);
-/** Write what the counters hold into the store and start them anew. @return 0, or -1 (nothing lost: counted again later) */
-int ks_use_flush(ks_store *s, const ks_snapshot *snapshot, const char *node, cs_error *e) CS_MUST_CHECK;
+/** Write what the counters hold into the store and start them anew. @return 0; 1: a generation of later ends was made too;
+ *  -1 (nothing lost: counted again later) */
+int ks_use_flush(ks_store *s, const ks_snapshot *snapshot, const char *node, cs_time now, cs_error *e) CS_MUST_CHECK;
 
 #endif

@@ -135,8 +135,9 @@ struct ks_driver {
     int (*node_set)(struct ks_backend *b, const struct ks_node_row *row, cs_error *e);
     int (*node_forget)(struct ks_backend *b, const char *node, cs_error *e);
     int (*nodes)(struct ks_backend *b, ks_visit_node *visit, void *ctx, cs_error *e);
-    /** Add to the counters of alias#n on a node and day. An entry that is gone is passed over. */
-    int (*use_add)(struct ks_backend *b, const char *alias, unsigned n, const char *node, cs_time last, uint64_t ok, uint64_t bad, cs_error *e);
+    /** Add to the counters of alias#n on a node at the day of now; last: newest use that passed, 0: none. An entry that is
+     *  gone is passed over. */
+    int (*use_add)(struct ks_backend *b, const char *alias, unsigned n, const char *node, cs_time now, cs_time last, uint64_t ok, uint64_t bad, cs_error *e);
 };
 
 extern const struct ks_driver ks_driver_sqlite;

@@ -220,15 +220,16 @@ static int nodes(struct ks_backend *b, ks_visit_node *visit, void *ctx, cs_error
     return rc;
 }
 
-static int use_add(struct ks_backend *b, const char *alias, unsigned n, const char *node, cs_time last, uint64_t ok, uint64_t bad, cs_error *e)
+static int use_add(struct ks_backend *b, const char *alias, unsigned n, const char *node, cs_time now, cs_time last, uint64_t ok, uint64_t bad, cs_error *e)
 {
     struct ks_query q = ks_query_open(b, "insert into use_day(entry_id, node_id, day, ok, bad, first_at, last_at)"
-        " select entry_id, ?3, ?4 / 86400, ?5, ?6, ?4, ?4 from entry join slot using(slot_id) where alias=?1 and n=?2"
+        " select entry_id, ?3, ?4 / 86400, ?6, ?7, ?4, ?5 from entry join slot using(slot_id) where alias=?1 and n=?2"
         " on conflict(entry_id, node_id, day) do update set ok=ok+excluded.ok, bad=bad+excluded.bad,"
         " last_at=max(last_at, excluded.last_at)");
     ks_query_text(&q, alias);
     ks_query_int(&q, n);
     ks_query_text(&q, node);
+    ks_query_int(&q, now);
     ks_query_int(&q, last);
     ks_query_int(&q, (int64_t)ok);
     ks_query_int(&q, (int64_t)bad);

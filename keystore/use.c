@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keystore/change.h"
 #include "keystore/snapshot.h"
+
+/* A later end is in force in this process at once; the store is told when it moved by this much. */
+#define EXTEND_STEP 3600
 
 void ks_use(ks_live *l, const char *alias, unsigned n, bool ok, cs_time now)
 {
@@ -30,9 +34,28 @@ static bool used(const struct ks_material *m)
     return atomic_load_explicit(&m->ok, memory_order_relaxed) != 0 || atomic_load_explicit(&m->bad, memory_order_relaxed) != 0;
 }
 
-int ks_use_flush(ks_store *s, const ks_snapshot *snapshot, const char *node, cs_error *e)
+/** Has a late use moved the end of an entry so far that the store should know? */
+static bool moved(const struct ks_entry *e)
+{
+    return e->state == KS_DEACTIVATED && ks_entry_stop(e) >= e->process_stop + EXTEND_STEP;
+}
+
+/** The new ends as a generation of their own, within the transaction of the counters. */
+static int write_ends(ks_store *s, cs_time now, cs_error *e)
+{
+    static const ks_actor who = {"gateway", "node", "late use"};
+    uint64_t generation = 0;
+    uint64_t seq = 0;
+    if (s->driver->generation(s->b, &generation, e) != 0 || ks_extend_waiting(s, NULL, generation + 1, &who, now, &seq, e) != 0) {
+        return -1;
+    }
+    return seq != 0 ? ks_generation_next(s, now, "use", &who, seq, generation + 1, e) : 0;
+}
+
+int ks_use_flush(ks_store *s, const ks_snapshot *snapshot, const char *node, cs_time now, cs_error *e)
 {
     bool any = false;
+    bool ends = false;
     for (size_t i = 0; i < snapshot->n && !any; i++) {
         any = used(snapshot->entry[i].m);
     }
@@ -55,8 +78,12 @@ int ks_use_flush(ks_store *s, const ks_snapshot *snapshot, const char *node, cs_
         taken[done].bad = atomic_load_explicit(&m->bad, memory_order_relaxed);
         cs_time last = atomic_load_explicit(&m->last_use, memory_order_relaxed);
         if (taken[done].ok != 0 || taken[done].bad != 0) {
-            rc = s->driver->use_add(s->b, m->alias, m->n, node, last, taken[done].ok, taken[done].bad, e);
+            rc = s->driver->use_add(s->b, m->alias, m->n, node, now, last, taken[done].ok, taken[done].bad, e);
+            ends = ends || moved(&snapshot->entry[done]);
         }
+    }
+    if (rc == 0 && ends) {
+        rc = write_ends(s, now, e);
     }
     if (rc == 0) {
         rc = s->driver->commit(s->b, e);
@@ -69,5 +96,5 @@ int ks_use_flush(ks_store *s, const ks_snapshot *snapshot, const char *node, cs_
         atomic_fetch_sub_explicit(&snapshot->entry[i].m->bad, taken[i].bad, memory_order_relaxed);
     }
     free(taken);
-    return rc;
+    return rc == 0 && ends ? 1 : rc;
 }

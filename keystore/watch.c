@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -18,6 +19,7 @@
 #define POLL_MS 50
 #define FLUSH_US 1000000
 #define FLUSH_BUSY_MS 200 /* counters can wait; a watch thread that waits for a writer is late with news */
+#define HEARTBEAT_S 20     /* a node is taken for alive for KS_NODE_ALIVE seconds */
 
 struct ks_live {
     ks_store *store;             /**< owned; watch thread only */
@@ -26,12 +28,64 @@ struct ks_live {
     int wake_fd;
     char node[KS_WORD];
     int64_t flushed_us;
-    bool again;                  /**< the last build failed: try at the next step */
+    bool again;                  /**< the last build failed, or this process changed the store itself: look again */
+    uint64_t told;               /**< generation that the store knows this node to serve; 0: none */
+    cs_time told_at;
+    cs_time now;                 /**< of the last step: closing has no other */
 };
+
+struct names { const char *host; cs_time now; unsigned suffix; };
+
+/** A live row under our name is another process of this host: the next suffix that is free. */
+static int find_name(void *ctx, const struct ks_node_row *row, cs_error *e)
+{
+    (void)e;
+    struct names *n = ctx;
+    size_t len = strlen(n->host);
+    if (strncmp(row->node, n->host, len) != 0 || n->now - row->clock_at > KS_NODE_ALIVE) {
+        return 0;
+    }
+    unsigned taken = row->node[len] == '\0' ? 1 : row->node[len] == '~' ? (unsigned)strtoul(row->node + len + 1, NULL, 10) : 0;
+    n->suffix = taken >= n->suffix ? taken + 1 : n->suffix;
+    return 0;
+}
+
+static void name_node(ks_live *l, cs_time now)
+{
+    char host[KS_WORD - 8] = "";
+    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0') {
+        memcpy(host, "localhost", sizeof "localhost");
+    }
+    struct names n = {host, now, 1};
+    cs_error ignored = {0};
+    if (l->store->driver->nodes(l->store->b, find_name, &n, &ignored) != 0 || n.suffix == 1) {
+        cs_copy(l->node, sizeof l->node, host);
+    } else {
+        snprintf(l->node, sizeof l->node, "%s~%u", host, n.suffix);
+    }
+}
+
+/** Tell the store which generation is in force here. What cannot be written is told at the next beat. */
+static void tell(ks_live *l, cs_time now)
+{
+    uint64_t generation = l->current->generation;
+    if (l->store->options.read_only || (generation == l->told && now - l->told_at < HEARTBEAT_S && now >= l->told_at)) {
+        return;
+    }
+    struct ks_node_row row = {.applied = generation, .applied_at = now, .clock_at = now};
+    cs_error ignored = {0};
+    cs_copy(row.node, sizeof row.node, l->node);
+    l->store->driver->set_busy(l->store->b, FLUSH_BUSY_MS);
+    if (l->store->driver->begin(l->store->b, true, &ignored) == 0 && l->store->driver->node_set(l->store->b, &row, &ignored) == 0 &&
+        l->store->driver->commit(l->store->b, &ignored) == 0) {
+        l->told = generation;
+    }
+    l->store->driver->rollback(l->store->b);
+    l->told_at = now;
+}
 
 int ks_live_open(ks_live **out, const char *uri, const ks_options *opt, cs_time now, cs_error *e)
 {
-    (void)now;
     *out = NULL;
     ks_live *l = calloc(1, sizeof *l);
     if (l == NULL) {
@@ -42,11 +96,6 @@ int ks_live_open(ks_live **out, const char *uri, const ks_options *opt, cs_time 
         free(l);
         return cs_error_set(e, CS_EXIT_INTERNAL, "internal", "no mutex could be made");
     }
-    char host[256] = "";
-    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0') {
-        memcpy(host, "localhost", sizeof "localhost");
-    }
-    cs_copy(l->node, sizeof l->node, host);
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (l->wake_fd < 0) {
         cs_error_set(e, CS_EXIT_INTERNAL, "internal", "no eventfd could be made: %s", strerror(errno));
@@ -59,6 +108,9 @@ int ks_live_open(ks_live **out, const char *uri, const ks_options *opt, cs_time 
     if (l->store->driver->changed(l->store->b, e) < 0 || ks_snapshot_build(l->store, NULL, &l->current, e) != 0) {
         goto fail;
     }
+    l->now = now;
+    name_node(l, now);
+    tell(l, now);
     l->flushed_us = cs_clock_mono_us();
     *out = l;
     return 0;
@@ -67,14 +119,14 @@ fail:
     return -1;
 }
 
-static void flush(ks_live *l)
+static void flush(ks_live *l, cs_time now)
 {
     cs_error ignored = {0};
     l->store->driver->set_busy(l->store->b, FLUSH_BUSY_MS);
     /* counters keep what could not be written; the next flush takes it along */
-    if (ks_use_flush(l->store, l->current, l->node, &ignored) == 0) {
-        l->flushed_us = cs_clock_mono_us();
-    }
+    int rc = ks_use_flush(l->store, l->current, l->node, now, &ignored);
+    l->flushed_us = cs_clock_mono_us();
+    l->again = l->again || rc == 1;
 }
 
 /** Look once. @return as ks_live_step */
@@ -115,16 +167,18 @@ static int look(ks_live *l, cs_error *e)
 
 int ks_live_step(ks_live *l, int timeout_ms, cs_time now, cs_error *e)
 {
-    (void)now;
     int64_t end = cs_clock_mono_us() + (int64_t)timeout_ms * 1000;
+    l->now = now;
     for (;;) {
+        /* after a new snapshot the caller swaps first; the store hears of it at the next step */
+        tell(l, now);
         int rc = look(l, e);
         if (rc != 0) {
             return rc;
         }
         int64_t at = cs_clock_mono_us();
         if (at - l->flushed_us >= FLUSH_US) {
-            flush(l);
+            flush(l, now);
         }
         int64_t left_ms = (end - at + 999) / 1000;
         if (left_ms <= 0) {
@@ -151,7 +205,13 @@ void ks_live_close(ks_live *l)
         return;
     }
     if (l->store != NULL && l->current != NULL) {
-        flush(l);
+        cs_error ignored = {0};
+        flush(l, l->now);
+        if (l->told != 0 && l->store->driver->begin(l->store->b, true, &ignored) == 0 &&
+            l->store->driver->node_forget(l->store->b, l->node, &ignored) == 0 && l->store->driver->commit(l->store->b, &ignored) == 0) {
+            l->told = 0;
+        }
+        l->store->driver->rollback(l->store->b);
     }
     ks_snapshot_release(l->current);
     ks_close(l->store);
@@ -168,4 +228,25 @@ const ks_snapshot *ks_live_get(ks_live *l)
     const ks_snapshot *s = ks_snapshot_ref(l->current);
     pthread_mutex_unlock(&l->lock);
     return s;
+}
+
+struct lag { uint64_t generation; cs_time now; char *names; size_t size; int n; };
+
+static int find_lag(void *ctx, const struct ks_node_row *row, cs_error *e)
+{
+    (void)e;
+    struct lag *lag = ctx;
+    if (row->applied < lag->generation && lag->now - row->clock_at <= KS_NODE_ALIVE) {
+        size_t used = strlen(lag->names);
+        snprintf(lag->names + used, lag->size - used, "%s%s", used > 0 ? " " : "", row->node);
+        lag->n++;
+    }
+    return 0;
+}
+
+int ks_lagging(ks_store *s, uint64_t generation, cs_time now, char *names, size_t size, cs_error *e)
+{
+    struct lag lag = {generation, now, names, size, 0};
+    names[0] = '\0';
+    return s->driver->nodes(s->b, find_lag, &lag, e) == 0 ? lag.n : -1;
 }
