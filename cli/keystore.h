@@ -27,7 +27,7 @@ int cli_file_read(struct cli_context *c, const char *path, cs_buf *out) CS_MUST_
 #define CLI_WRITING_OPTIONS \
     {"dry-run", 0, CLI_FLAG, NULL, 0, "tell what would happen and which guard refuses; change nothing"}, \
     {"reason", 0, CLI_TEXT, "TEXT", 0, "why, for the audit"}, \
-    {"wait", 0, CLI_DURATION, "DURATION", 0, "how long to wait for another change to end; 10s"}
+    {"wait", 0, CLI_DURATION, "DURATION", 0, "wait so long for the lock, then until every live node follows (13)"}
 
 /* ---- store ------------------------------------------------------------------------------------------------------ */
 
@@ -80,7 +80,7 @@ struct cli_change {
 };
 /**
  * What came of a change, in the form asked for: the entry or a sentence on stdout, notes on stderr; with --json one
- * record. Refusals are lines "refused G8 retention: …" on stderr, and with --json an object as well.
+ * record. Then, with --wait, waits for the nodes. Refusals are lines "refused G8 retention: …" on stderr, and with --json an object as well.
  * @param rc what the library returned  @return exit code
  */
 int cli_outcome_print(struct cli_context *c, ks_store *s, const struct cli_change *change, const ks_outcome *out, int rc);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* keystore_outcome.c: what came of a change: done, done before, only rehearsed, or refused by which guards. */
+/* keystore_outcome.c: what came of a change: done, done before, only rehearsed, or refused by which guards; and whether all nodes follow. */
 #include <stdio.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "cli/keystore.h"
+
+#define LOOK_AGAIN_NS 20000000L /* 20 ms: a node follows within 50 ms */
 
 static void other_text(const ks_outcome *out, char *text, size_t size)
 {
@@ -119,6 +123,34 @@ static int print_text(struct cli_context *c, const struct cli_change *change, co
     return rc;
 }
 
+/* With --wait: until every live node works with the change. @return exit code; 13: the change stands, some lag */
+static int wait_applied(struct cli_context *c, ks_store *s, uint64_t generation)
+{
+    char names[512];
+    int64_t wait_ms = 0;
+    if (!cli_option_duration(c, "wait", &wait_ms)) {
+        return CS_EXIT_OK;
+    }
+    int64_t begun = cs_clock_mono_us();
+    const struct timespec again = {0, LOOK_AGAIN_NS};
+    for (;;) {
+        int lagging = ks_lagging(s, generation, cs_clock_now(), names, sizeof names, &c->error);
+        int64_t waited_ms = (cs_clock_mono_us() - begun) / 1000;
+        if (lagging < 0) {
+            return cli_fail(c);
+        }
+        if (lagging == 0) {
+            return CS_EXIT_OK;
+        }
+        if (waited_ms >= wait_ms) {
+            cs_error_set(&c->error, CS_EXIT_LAG, "not-applied", "the change stands, but after %lld ms generation %llu is not in force on: %s",
+                         (long long)waited_ms, (unsigned long long)generation, names);
+            return cli_fail(c);
+        }
+        nanosleep(&again, NULL);
+    }
+}
+
 int cli_outcome_print(struct cli_context *c, ks_store *s, const struct cli_change *change, const ks_outcome *out, int rc)
 {
     if (rc != 0 && out->n_refusal > 0) {
@@ -131,5 +163,5 @@ int cli_outcome_print(struct cli_context *c, ks_store *s, const struct cli_chang
     for (size_t i = 0; i < out->n_note; i++) {
         cli_say(c, "%s", out->note[i]);
     }
-    return exit_code;
+    return exit_code == CS_EXIT_OK && out->done ? wait_applied(c, s, out->generation) : exit_code;
 }

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -654,6 +655,21 @@ def test_a_locked_store():
     finally:
         db.close()
     store.run("deactivate", "acme-sign#1", "--wait", "50ms")
+
+
+def test_wait_names_the_nodes_that_do_not_follow():
+    store = filled_store()
+    routes = 'route r { listener front; path "/"; upstream "http://127.0.0.1:9/"; response { verify acme; } }'
+    with product.Gateway(os.path.dirname(store.path), store, routes) as gateway:
+        store.verifier("next", "--activate", "--wait", "10s")
+        with sqlite3.connect(store.path) as db:
+            node = report.until(lambda: db.execute("select node_id from node").fetchone(), 5, "the node's row")[0]
+        gateway.signal(signal.SIGSTOP)
+        late = store.run("deactivate", "acme-sign#1", "--wait", "100ms", check=False)
+        gateway.signal(signal.SIGCONT)
+    equal(late.returncode, 13, "exit")
+    check(node in late.stderr, late.stderr)
+    equal(store.entries()["acme-sign#1"]["state"], "deactivated", "the change stands")
 
 
 def test_output_that_cannot_be_written_is_no_success():
