@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # tests/run: quick
 """The command as a script sees it: help, versions, usage errors, exit codes, and a configuration that is wrong."""
+import datetime
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 import keys
 import product
 import report
+import soap
 from product import countersign
 
 PLACE = product.new_directory()
@@ -169,6 +171,25 @@ def test_sample_configuration_passes_the_check():
     sample = os.path.join(product.ROOT, "conf", "countersign.conf")
     done = countersign("-c", sample, "--keystore", keystore.uri, "gateway", "--check")
     report.check("error" not in done.stderr, done.stderr)
+
+
+def test_words_of_a_partner_go_before_its_policy():
+    """An active certificate past its last day: the policy says no, the partner's own grace says yes, while it lasts."""
+    place = product.new_directory()
+    pair = keys.new_pair(place, "acme", days=(-1, 1))
+    keystore = product.Keystore(place)
+    keystore.add_verifier(pair)
+    keystore.add_signer(pair)
+    message = written("grace.xml", soap.envelope())
+    signed = written("grace-signed.xml", countersign("--keystore", keystore.uri, "sign", "--alias", "own-sign", message).stdout)
+    head = f'keystore sqlite "{keystore.path}";\npolicy strict {{ require-signed Body; expired-certificate refuse; }}\n'
+    for words, hours, verdict in (("", 23, "pass"), ("", 25, "fail"), ("expired-certificate grace 24h;", 25, "pass"),
+                                  ("expired-certificate grace 24h;", 49, "fail")):
+        conf = written("grace.conf", head + f"partner acme {{ policy strict; {words} }}\n")
+        moment = (datetime.datetime.utcnow() + datetime.timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        done = countersign("-c", conf, "--now", moment, "--json", "verify", "--partner", "acme", signed, check=False)
+        record = json.loads(done.stdout)
+        report.equal((record["verdict"], record["policy"]), (verdict, "strict"), f"{words or 'no own words'} after {hours} h: {record['reason']}")
 
 
 def test_log_lines_as_json():
