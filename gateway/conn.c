@@ -3,10 +3,12 @@
 #include "gateway/conn.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -226,6 +228,12 @@ void conn_drop_output(struct conn *c)
     free(c->out);
     c->out = NULL;
     c->cap_out = 0;
+}
+
+size_t conn_unread(const struct conn *c)
+{
+    int octets = 0;
+    return ioctl(c->fd, SIOCOUTQ, &octets) == 0 && octets > 0 ? (size_t)octets : 0;
 }
 
 void conn_mark(struct conn *c)

@@ -58,6 +58,8 @@ int conn_read(struct conn *c, bool on);
 enum conn_result conn_send(struct conn *c, const struct iovec *piece, size_t n) __attribute__((warn_unused_result));
 /** Forget output that waits. */
 void conn_drop_output(struct conn *c);
+/** Octets sent that the peer has not acknowledged: falls as long as it reads. */
+size_t conn_unread(const struct conn *c);
 /** Begin counting in sent. */
 void conn_mark(struct conn *c);
 /** Nothing to read, not closed: an idle connection that may be used again. */

@@ -166,6 +166,25 @@ struct exchange *exchange_new(struct client *c)
 
 /* ---- what any state may meet ---------------------------------------------------------------------------------- */
 
+void exchange_write_timer(struct exchange *ex, const struct conn *peer)
+{
+    ex->unread = conn_unread(peer);
+    timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.write_idle);
+}
+
+/* The kernel says "writable" only when a third of its buffer is free: a slow reader may well have taken octets since. */
+static bool peer_still_reads(struct exchange *ex)
+{
+    const struct conn *peer = ex->state == EX_REPLY_SEND || ex->state == EX_REFUSED ? &ex->client->conn
+                              : ex->state == EX_FORWARD                             ? &ex->upstream->conn
+                                                                                    : NULL;
+    if (peer == NULL || conn_unread(peer) >= ex->unread) {
+        return false;
+    }
+    exchange_write_timer(ex, peer);
+    return true;
+}
+
 /* Which reason the passing of a state's deadline has. */
 static void on_timer(struct exchange *ex)
 {
@@ -187,6 +206,9 @@ static void on_timer(struct exchange *ex)
     struct job *job = ex->state == EX_QUEUED ? ex->request_job : ex->state == EX_REPLY_QUEUED ? ex->reply_job : NULL;
     if (job != NULL && atomic_load(&job->begun_us) != 0) {
         exchange_event(ex, ON_BEGUN);
+    }
+    if (peer_still_reads(ex)) {
+        return;
     }
     if (ex->state == EX_REPLY_SEND || ex->state == EX_REFUSED) {
         exchange_abort(ex, WSSEC_CLIENT_SLOW);

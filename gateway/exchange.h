@@ -93,6 +93,7 @@ struct exchange {
     char allow[256];         /**< methods that would have been served, for a 405 */
     int status;              /**< sent, 0: nothing was */
     uint64_t sent_octets;
+    size_t unread;           /**< octets that the peer being written to had not taken when its time was set */
     bool keep;               /**< the client connection may go on */
     bool client_gone;
     enum wssec_reason reason;
@@ -157,6 +158,8 @@ void exchange_abort(struct exchange *ex, enum wssec_reason reason);
 void exchange_leave_upstream(struct exchange *ex, bool reusable);
 /** Jobs that are with a worker come back to nobody and free themselves. */
 void exchange_leave_jobs(struct exchange *ex);
+/** Give the peer that is written to its time; it counts from the last octet that it took. */
+void exchange_write_timer(struct exchange *ex, const struct conn *peer);
 /** Head and message as pieces for one writev; o NULL: the body. @return array owned by the caller, NULL: no memory */
 struct iovec *exchange_pieces(const cs_buf *head, const struct body *body, const struct output *o, size_t *n);
 /** The configuration that the exchange began with. */

@@ -333,7 +333,6 @@ void exchange_request_forward(struct exchange *ex)
     ex->mark.connected = cs_clock_mono_us();
     ex->upstream_reused = u->reused;
     ex->reply_begun = false;
-    timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.write_idle);
     if (request_head_write(ex) != 0) {
         exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no memory for the request head");
         return;
@@ -353,6 +352,8 @@ void exchange_request_forward(struct exchange *ex)
         exchange_upstream_ended(ex, err);
     } else if (result == CONN_DONE) {
         exchange_event(ex, ON_WRITTEN);
+    } else {
+        exchange_write_timer(ex, &u->conn);
     }
 }
 
@@ -366,7 +367,7 @@ void exchange_upstream_drained(struct exchange *ex)
 void exchange_upstream_progress(struct exchange *ex)
 {
     if (ex->state == EX_FORWARD) {
-        timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.write_idle);
+        exchange_write_timer(ex, &ex->upstream->conn);
     }
 }
 
@@ -417,6 +418,6 @@ void exchange_client_drained(struct exchange *ex)
 void exchange_client_progress(struct exchange *ex)
 {
     if (ex->state == EX_REPLY_SEND || ex->state == EX_REFUSED) {
-        timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.write_idle);
+        exchange_write_timer(ex, &ex->client->conn);
     }
 }

@@ -129,11 +129,12 @@ static void client_send(struct exchange *ex, const struct body *body, const stru
     for (size_t i = 0; i < n; i++) {
         ex->sent_octets += v[i].iov_len;
     }
-    timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.write_idle);
     enum conn_result result = conn_send(&ex->client->conn, v, n);
     free(v);
     if (result == CONN_DONE) {
         exchange_event(ex, ON_WRITTEN);
+    } else if (result == CONN_LATER) {
+        exchange_write_timer(ex, &ex->client->conn);
     } else if (result == CONN_BROKEN) {
         ex->client_gone = true;
         exchange_abort(ex, WSSEC_CLIENT_GONE);
