@@ -155,7 +155,9 @@ static int read_chain(STACK_OF(X509) *stack, struct ks_certificate *c, cs_error 
         int n = i2d_X509(issuer, &der);
         if (n <= 0 || cs_buf_add(&buf, der, (size_t)n) != 0) {
             rc = cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
-        } else if (X509_check_issued(issuer, sk_X509_value(stack, i - 1)) != X509_V_OK) {
+        } else if (X509_check_issued(issuer, sk_X509_value(stack, i - 1)) != X509_V_OK ||
+                   X509_verify(sk_X509_value(stack, i - 1), X509_get0_pubkey(issuer)) != 1) {
+            /* names alone would take a second certificate of the same subject for an issuer */
             rc = cs_error_set(e, CS_EXIT_USAGE, "chain-order", "certificate %d of the file did not issue certificate %d. A file holds one "
                               "certificate, and behind it its issuers in order; other certificates are added one by one", i + 1, i);
         }
