@@ -82,6 +82,8 @@ static void make_printable(char *line)
 }
 
 static void add_line(struct cs_conf_report *r, bool warning, struct conf_place at, const char *fmt, va_list ap)
+    CS_PRINTF(4, 0);
+static void add_line(struct cs_conf_report *r, bool warning, struct conf_place at, const char *fmt, va_list ap)
 {
     char line[LINE_OCTETS];
     r->warning_only = warning && (r->n == 0 || r->warning_only);
