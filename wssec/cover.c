@@ -211,12 +211,23 @@ static int judge_addressing(struct wssec_judge *j)
     return has10 && has04 ? wssec_refuse(j->why, WSSEC_POLICY_NOT_EVALUABLE, "the header uses two versions of WS-Addressing") : 0;
 }
 
-/* Step 13. Canonicalization drops comments, so the next hop could read a text that was not signed as such. */
-static bool holds_comment(const xmlNode *top)
+/* Step 13. Canonicalization drops comments, so the next hop could read a text that was not signed as such; and an
+ * xop:Include stands for octets that are elsewhere, so its digest says nothing about them. */
+static bool is_comment(const xmlNode *n)
+{
+    return n->type == XML_COMMENT_NODE;
+}
+
+static bool is_include(const xmlNode *n)
+{
+    return wssec_is(n, WSSEC_NS_XOP, "Include");
+}
+
+static bool holds(const xmlNode *top, bool (*wanted)(const xmlNode *))
 {
     const xmlNode *n = top;
     while (n != NULL) {
-        if (n->type == XML_COMMENT_NODE) {
+        if (wanted(n)) {
             return true;
         }
         if (n->type == XML_ELEMENT_NODE && n->children != NULL) {
@@ -231,24 +242,34 @@ static bool holds_comment(const xmlNode *top)
     return false;
 }
 
-static int judge_comments(struct wssec_judge *j, const struct wssec_cover *cover, unsigned n)
+static const xmlNode *signed_part_with(const struct wssec_cover *cover, unsigned n, bool (*wanted)(const xmlNode *))
+{
+    for (unsigned i = 0; i < n; i++) {
+        for (unsigned k = 0; k < cover[i].siginfo->n_reference; k++) {
+            const xmlNode *target = cover[i].siginfo->reference[k].target;
+            if (holds(target, wanted)) {
+                return target;
+            }
+        }
+    }
+    return NULL;
+}
+
+static int judge_content(struct wssec_judge *j, const struct wssec_cover *cover, unsigned n)
 {
     const struct wssec_scan *scan = &j->message->scan;
+    const xmlNode *part = j->message->has_xop ? signed_part_with(cover, n, is_include) : NULL;
+    if (part != NULL) {
+        return wssec_refuse(j->why, WSSEC_XOP_MALFORMED, "%.64s holds an xop:Include, but the message is no XOP package", part->name);
+    }
     if (j->policy->comments_allowed) {
         return 0;
     }
     if (scan->instructions > 0) {
         return wssec_refuse(j->why, WSSEC_PROCESSING_INSTRUCTION, "the Envelope holds a processing instruction");
     }
-    for (unsigned i = 0; i < n && scan->comments > 0; i++) {
-        for (unsigned k = 0; k < cover[i].siginfo->n_reference; k++) {
-            const xmlNode *target = cover[i].siginfo->reference[k].target;
-            if (holds_comment(target)) {
-                return wssec_refuse(j->why, WSSEC_COMMENT_IN_SIGNED_PART, "in %.64s", target->name);
-            }
-        }
-    }
-    return 0;
+    part = scan->comments > 0 ? signed_part_with(cover, n, is_comment) : NULL;
+    return part != NULL ? wssec_refuse(j->why, WSSEC_COMMENT_IN_SIGNED_PART, "in %.64s", part->name) : 0;
 }
 
 int wssec_cover_judge(struct wssec_judge *j, const struct wssec_security *s, const struct wssec_cover *cover, unsigned n, unsigned *decisive)
@@ -277,7 +298,7 @@ int wssec_cover_judge(struct wssec_judge *j, const struct wssec_security *s, con
     if (!met) {
         return wssec_refuse(j->why, first.reason, "%s", first.detail);
     }
-    return judge_comments(j, cover, n);
+    return judge_content(j, cover, n);
 }
 
 /* ---- what the verdict shows ------------------------------------------------------------------------------------ */

@@ -29,6 +29,7 @@ struct reading {               /* what the SAX handlers count; parser->_private 
     uint32_t namespaces;       /* in scope */
     uint32_t header_nodes;
     bool in_header;
+    bool has_xop;
     uint16_t declared[DEPTH_MAX]; /* namespaces by depth */
 };
 
@@ -148,6 +149,9 @@ static void on_start(void *ctx, const xmlChar *local, const xmlChar *prefix, con
     if (r->in_header && ++r->header_nodes > r->limits->header_nodes) {
         stop(c, WSSEC_LIMIT_HEADER, "too many elements in the header");
         return;
+    }
+    if (local[0] == 'I' && uri != NULL && strcmp((const char *)local, "Include") == 0 && strcmp((const char *)uri, WSSEC_NS_XOP) == 0) {
+        r->has_xop = true;
     }
     xmlSAX2StartElementNs(ctx, local, prefix, uri, n_ns, ns, n_attr, n_default, attr);
 }
@@ -283,6 +287,7 @@ static int parse(struct wssec_worker *w, const struct wssec_limits *limits, stru
         (void)wssec_refuse(why, WSSEC_ENGINE_DISAGREEMENT, "scanner and parser saw different elements");
     }
     c->_private = NULL;
+    m->has_xop = r->has_xop;
     if (why->reason != WSSEC_OK && m->doc != NULL) {
         xmlFreeDoc(m->doc);
         m->doc = NULL;
@@ -373,6 +378,7 @@ void wssec_message_reset(struct wssec_message *m)
     m->security = NULL;
     m->soap = 0;
     m->is_fault = false;
+    m->has_xop = false;
     m->ids.n = 0;
     m->ids.strict = 0;
     m->security_at = (struct wssec_range){0, 0};

@@ -51,6 +51,7 @@ struct wssec_message {            /** Zeroed before the first use; buffers are k
     xmlNodePtr envelope, header, body, security; /**< in doc; header and security may be NULL */
     uint8_t soap;                 /**< 11 or 12; 0 until the envelope is known */
     bool is_fault;                /**< Body holds exactly one SOAP Fault */
+    bool has_xop;                 /**< an xop:Include stands somewhere */
     struct wssec_ids ids;
     struct wssec_range security_at, header_at; /**< octets of the input as received; 0,0: not there */
 };

@@ -1,31 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_verify.c: whole messages through wssec_verify: what passes, what is refused and why. */
-#include "tests/unit/harness.h"
-#include "tests/unit/soapmaker.h"
+#include "tests/unit/judging.h"
 
 const char *const harness_suite = "verify";
 
-static struct wssec_worker *worker;
 static struct maker_key rsa, rsa2, p256, p384, p521, ed;
-static struct maker_partner partner;
-static struct wssec_verdict v;
-static struct wssec_explain steps;
 
 int harness_setup(void)
 {
-    char err[256] = "";
-    if (wssec_init(NULL, err, sizeof err) != 0) {
-        fprintf(stderr, "%s\n", err);
-        return -1;
-    }
-    worker = wssec_worker_new();
     rsa = maker_key_new("rsa:2048", NULL);
     rsa2 = maker_key_new("rsa:2048", &(struct maker_cert){.subject = "next", .serial = 99});
     p256 = maker_key_new("ec:P-256", &(struct maker_cert){.subject = "p256", .serial = 1});
     p384 = maker_key_new("ec:P-384", &(struct maker_cert){.subject = "p384", .serial = 2});
     p521 = maker_key_new("ec:P-521", &(struct maker_cert){.subject = "p521", .serial = 3});
     ed = maker_key_new("ed25519", &(struct maker_cert){.subject = "ed", .serial = 4});
-    return worker == NULL;
+    return judging_begin();
 }
 
 int harness_teardown(void)
@@ -34,66 +23,8 @@ int harness_teardown(void)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         maker_key_free(all[i]);
     }
-    wssec_explain_free(&steps);
-    wssec_worker_free(worker);
-    wssec_shutdown();
+    judging_end();
     return 0;
-}
-
-/* ---- one call --------------------------------------------------------------------------------------------------- */
-
-struct setting { const char *word; const char *value[6]; };
-
-static struct wssec_policy *policy_of(const struct setting *set, size_t n)
-{
-    char err[256] = "";
-    struct wssec_policy *p = wssec_policy_new("test");
-    for (size_t i = 0; i < n; i++) {
-        int argc = 0;
-        while (argc < 6 && set[i].value[argc] != NULL) {
-            argc++;
-        }
-        if (wssec_policy_set(p, set[i].word, argc, set[i].value, err, sizeof err) != 0) {
-            fprintf(stderr, "%s: %s\n", set[i].word, err);
-            abort();
-        }
-    }
-    if (wssec_policy_freeze(p, err, sizeof err) < 0) {
-        fprintf(stderr, "%s\n", err);
-        abort();
-    }
-    return p;
-}
-
-static struct wssec_when live = {MAKER_NOW, MAKER_NOW, WSSEC_TIME_NOW, true, true};
-
-static void judge_with(const char *text, struct wssec_policy *p, const struct wssec_when *when, const struct wssec_replay *replay)
-{
-    struct wssec_slice slice = {(const uint8_t *)text, strlen(text)};
-    struct wssec_input in = {.slice = &slice, .n_slice = 1, .content_type = "text/xml; charset=utf-8", .response = true, .http_status = 200};
-    struct wssec_resolver r = {&partner, 57, maker_candidates};
-    wssec_explain_free(&steps);
-    int rc = wssec_verify(worker, &in, p, when, &r, replay, &v, &steps);
-    CU_ASSERT_EQUAL(rc, WSSEC_RC_OK);
-}
-
-/* Judge under the default policy changed by set; takes text. @return the reason's code */
-static const char *judge(char *text, const struct setting *set, size_t n)
-{
-    struct wssec_policy *p = policy_of(set, n);
-    judge_with(text, p, &live, NULL);
-    wssec_policy_unref(p);
-    free(text);
-    return wssec_reason_code(v.reason);
-}
-
-static void expect(const char *got, const char *expected, const char *what)
-{
-    if (strcmp(got, expected) != 0) {
-        printf("  # %s: expected %s, got %s (%s)\n", what, expected, got, v.detail);
-    }
-    CU_ASSERT_STRING_EQUAL(got, expected);
-    CU_ASSERT_EQUAL(v.verdict == WSSEC_PASS, strcmp(expected, "ok") == 0);
 }
 
 static void accept_all(void)
@@ -145,8 +76,6 @@ static void every_algorithm(void)
         {&rsa, "http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1", "rsa-pss-sha256"},
         {&rsa, "http://www.w3.org/2007/05/xmldsig-more#sha512-rsa-MGF1", "rsa-pss-sha512"},
         {&ed, "http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519", "ed25519"}};
-    static const struct setting all = {"signature-algorithms", {NULL}};
-    (void)all;
     accept_all();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct setting set = {"signature-algorithms", {rows[i].word, NULL}};
