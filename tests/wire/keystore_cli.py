@@ -1,15 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # tests/run: quick
-"""The keystore commands of the real program: the documented examples, every refusal, bad input, and stores that
-cannot be used. What is refused must leave the store as it was, row for row."""
+"""The keystore commands of the real program: the documented examples, a life, every refusal, bad input. What is refused
+must leave the store as it was, row for row."""
 import datetime
-import functools
 import hashlib
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -17,90 +15,11 @@ import time
 
 from cryptography.hazmat.primitives import serialization
 
-import keys
 import product
 import report
 from product import countersign
 from report import check, equal
-
-DAY = 86400
-RECORD = {"alias", "entry", "role", "partner", "state", "not_before", "not_after", "process_stop", "exchanged_at", "last_use", "uses",
-          "sha256", "spki_sha256", "subject", "issuer", "serial", "key_algorithm", "key_bits", "version", "possible_actions",
-          "refused_actions"}
-PLACE = product.new_directory()
-PAIRS = {"soon": {"days": (-1, 9)}, "early": {"days": (-2000, 365)}, "gone": {"days": (-400, -100)}, "expired": {"days": (-400, -1)},
-         "future": {"days": (10, 400)}, "short": {"days": (-1, 20)}, "small": {"kind": "rsa:1024"}, "twin1": {"subject": "twin"},
-         "twin2": {"subject": "twin"}}
-
-
-@functools.lru_cache(maxsize=None)
-def made(name):
-    """A key and certificate, made on first use; what is not said in PAIRS is a P-256 key, valid from yesterday for a year."""
-    return keys.new_pair(PLACE, name, **{"kind": "ec:P-256", **PAIRS.get(name, {})})
-
-
-def weak_pair():
-    """RSA-512, which python's module does not make. @return certificate file, key file"""
-    certificate, key = os.path.join(PLACE, "weak.pem"), os.path.join(PLACE, "weak.key")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:512", "-nodes", "-subj", "/CN=weak", "-days", "30", "-keyout", key,
-                    "-out", certificate], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return certificate, key
-
-
-def instant(text):
-    return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc).timestamp()
-
-
-def rfc3339(seconds):
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def write(name, data):
-    path = os.path.join(PLACE, name)
-    with open(path, "wb") as out:
-        out.write(data if isinstance(data, bytes) else data.encode())
-    return path
-
-
-class Store(product.Keystore):
-    """A keystore whose content can be compared."""
-
-    def __init__(self):
-        super().__init__(product.new_directory())
-
-    def content(self):
-        """Everything stored, as text."""
-        with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True) as db:
-            return "\n".join(db.iterdump())
-
-    def change(self, sql, *values):
-        """Alter the file behind the program's back."""
-        with sqlite3.connect(self.path) as db:
-            db.execute(sql, values)
-
-    def verifier(self, name, *more, check=True, alias="acme-sign"):
-        return self.run("add", "--role", "verifier", "--partner", "acme", "--alias", alias, made(name).certificate_file, *more, check=check)
-
-    def signer(self, name, *more, check=True):
-        return self.run("add", "--role", "sign", "--alias", "own-sign", made(name).certificate_file, "--private-key", made(name).key_file,
-                        *more, check=check)
-
-    def refuses(self, exit_code, *args, says=()):
-        """Run a command that must end so, say this on stderr, and change nothing. @return what it printed"""
-        before = self.content()
-        done = self.run(*args, check=False)
-        equal(done.returncode, exit_code, f"exit of {' '.join(args)}: {done.stderr.strip()}; status")
-        for text in (says,) if isinstance(says, str) else says:
-            check(text in done.stderr, f"{' '.join(args)}: stderr lacks {text!r}: {done.stderr.strip()}")
-        equal(self.content(), before, "content of the store after a refusal")
-        return done
-
-
-def records(done):
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    for record in found:
-        check(RECORD <= set(record), f"record lacks {RECORD - set(record)}")
-    return found
+from stores import DAY, PARTNER, PLACE, Store, instant, made, records, rfc3339, weak_pair, write
 
 
 # ---- the documented examples -------------------------------------------------------------------------------------
@@ -440,9 +359,6 @@ def test_g7_an_active_entry_is_not_removed():
 
 # ---- bad input ---------------------------------------------------------------------------------------------------
 
-PARTNER = ["add", "--role", "verifier", "--partner", "acme", "--alias", "acme-sign"]
-
-
 def test_files_that_are_no_certificate():
     store = Store()
     with open(made("new").certificate_file, "rb") as data:
@@ -534,166 +450,6 @@ def test_new_names_are_announced_with_the_nearest_known():
     again = store.verifier("many1").stderr
     check("is new" not in again and "next: countersign keystore activate acme-sign#2" in again, again)
     equal(countersign("-q", "--keystore", store.uri, "keystore", *PARTNER, made("many2").certificate_file).stderr, "", "stderr with -q")
-
-
-# ---- stores that cannot be used ----------------------------------------------------------------------------------
-
-READING = [["list"], ["show", "acme-sign#1"], ["acceptable", "--partner", "acme"], ["export", "acme-sign#1"], ["audit", "verify"]]
-WRITING = [["deactivate", "acme-sign#1"], ["suspend", "acme-sign#1"], ["remove", "acme-sign#1"], [*PARTNER, "NEXT", "--activate"]]
-
-
-def files_of(directory):
-    """Name, content and times of the files that hold data (not SQLite's shared index)."""
-    found = {}
-    for name in sorted(os.listdir(directory)):
-        path = os.path.join(directory, name)
-        if not name.endswith(("-shm", "-wal")) or os.path.getsize(path) and name.endswith("-wal"):
-            with open(path, "rb") as data:
-                found[name] = (data.read(), os.stat(path).st_mtime_ns)
-    return found
-
-
-def cannot_use(path, exit_code, says, commands):
-    """Each command must end so, with this sentence, and leave every file as it is."""
-    before = files_of(os.path.dirname(path))
-    for command in commands:
-        command = [made("next").certificate_file if word == "NEXT" else word for word in command]
-        done = countersign("--keystore", f"sqlite:{path}", "keystore", *command, check=False)
-        equal(done.returncode, exit_code, f"{' '.join(command)}: {done.stderr.strip()}: exit")
-        check(says in done.stderr and done.stdout == "", f"{' '.join(command)}: {done.stderr}")
-        check(len(done.stderr.splitlines()) == 1, f"one sentence: {done.stderr}")
-        equal(files_of(os.path.dirname(path)).keys(), before.keys(), "files")
-        check(files_of(os.path.dirname(path)) == before, f"{' '.join(command)}: a file was changed")
-
-
-def filled_store():
-    store = Store()
-    store.verifier("new", "--activate")
-    return store
-
-
-def test_a_store_that_is_not_there():
-    path = os.path.join(product.new_directory(), "ks.db")
-    cannot_use(path, 78, "keystore init", READING + WRITING)
-    for uri in ("ks.db", "mysql:x", "sqlite:", "postgresql://localhost/x"):
-        done = countersign("--keystore", uri, "keystore", "list", check=False)
-        equal(done.returncode, 64, f"{uri}: exit")
-    done = countersign("-c", write("nothing.conf", "retention 90d;\n"), "keystore", "list", check=False)
-    equal(done.returncode, 64, "no keystore named: exit")
-
-
-def test_a_file_that_is_no_keystore():
-    for content in (b"this is a text file, longer than a page header of SQLite has octets, so that it is read as one\n" * 20, b"\0" * 8192):
-        path = os.path.join(product.new_directory(), "ks.db")
-        with open(path, "wb") as out:
-            out.write(content)
-        cannot_use(path, 78, "", [["init"]] + READING + WRITING)
-
-
-def test_a_database_of_another_program():
-    path = os.path.join(product.new_directory(), "ks.db")
-    with sqlite3.connect(path) as db:
-        db.execute("create table songs(title text)")
-    cannot_use(path, 78, "another program", [["init"]] + READING + WRITING)
-
-
-def test_a_damaged_store():
-    store = filled_store()
-    with sqlite3.connect(store.path) as db:
-        db.execute("pragma wal_checkpoint(truncate)")
-    size = os.path.getsize(store.path)
-    with open(store.path, "r+b") as data:
-        for page in range(1, size // 4096):
-            data.seek(page * 4096)
-            data.write(b"\xa5" * 4096)
-    cannot_use(store.path, 78, "damaged", READING + WRITING)
-    cut = filled_store()
-    with sqlite3.connect(cut.path) as db:
-        db.execute("pragma wal_checkpoint(truncate)")
-    os.truncate(cut.path, 8192)
-    cannot_use(cut.path, 78, "", READING + WRITING)
-
-
-def test_a_store_of_another_version():
-    store = filled_store()
-    store.change("pragma user_version=99")
-    with sqlite3.connect(store.path) as db:
-        db.execute("pragma wal_checkpoint(truncate)")
-    cannot_use(store.path, 78, "version 99", [["init"]] + READING + WRITING)
-
-
-def test_a_read_only_store_can_be_asked_but_not_changed():
-    for target in ("file", "directory"):
-        store = filled_store()
-        with sqlite3.connect(store.path) as db:
-            db.execute("pragma wal_checkpoint(truncate)")
-        path = store.path if target == "file" else os.path.dirname(store.path)
-        mode = os.stat(path).st_mode
-        os.chmod(path, 0o444 if target == "file" else 0o555)
-        try:
-            cannot_use(store.path, 69, "read-only", WRITING)
-            for command in READING:
-                equal(store.run(*command, check=False).returncode, 0, f"{target} read-only: {' '.join(command)}: exit")
-        finally:
-            os.chmod(path, mode)
-
-
-def test_a_locked_store():
-    store = filled_store()
-    db = sqlite3.connect(store.path, isolation_level=None)
-    db.execute("begin immediate")
-    try:
-        before = store.content()
-        for command in WRITING:
-            command = [made("next").certificate_file if word == "NEXT" else word for word in command]
-            done = store.run(*command, "--wait", "50ms", check=False)
-            equal(done.returncode, 69, f"{' '.join(command)}: exit")
-            check("locked" in done.stderr, done.stderr)
-        for command in READING:
-            equal(store.run(*command, check=False).returncode, 0, f"{' '.join(command)} beside a writer: exit")
-        equal(store.content(), before, "content")
-    finally:
-        db.close()
-    store.run("deactivate", "acme-sign#1", "--wait", "50ms")
-
-
-def test_wait_names_the_nodes_that_do_not_follow():
-    store = filled_store()
-    routes = 'route r { listener front; path "/"; upstream "http://127.0.0.1:9/"; response { verify acme; } }'
-    with product.Gateway(os.path.dirname(store.path), store, routes) as gateway:
-        store.verifier("next", "--activate", "--wait", "10s")
-        with sqlite3.connect(store.path) as db:
-            node = report.until(lambda: db.execute("select node_id from node").fetchone(), 5, "the node's row")[0]
-        gateway.signal(signal.SIGSTOP)
-        late = store.run("deactivate", "acme-sign#1", "--wait", "100ms", check=False)
-        gateway.signal(signal.SIGCONT)
-    equal(late.returncode, 13, "exit")
-    check(node in late.stderr, late.stderr)
-    equal(store.entries()["acme-sign#1"]["state"], "deactivated", "the change stands")
-
-
-def test_output_that_cannot_be_written_is_no_success():
-    store = filled_store()
-    with open("/dev/full", "w", encoding="ascii") as full:
-        done = subprocess.run([product.COUNTERSIGN, "--keystore", store.uri, "keystore", "list"], stdout=full, stderr=subprocess.PIPE,
-                              timeout=60, check=False)
-    equal(done.returncode, 69, "exit")
-
-
-def test_root_leaves_files_of_the_stores_owner():
-    if os.geteuid() != 0:
-        raise report.Skip("only root can become another account")
-    store = filled_store()
-    place = os.path.dirname(store.path)
-    os.chown(place, 65534, 65534)
-    for name in os.listdir(place):
-        os.chown(os.path.join(place, name), 65534, 65534)
-    store.signer("own", "--activate") # its key file is readable for root only
-    store.run("list")
-    fresh = os.path.join(place, "fresh.db")
-    countersign("--keystore", f"sqlite:{fresh}", "keystore", "init")
-    for name in os.listdir(place):
-        equal(os.stat(os.path.join(place, name)).st_uid, 65534, f"owner of {name}")
 
 
 def test_help_of_every_command():
