@@ -46,7 +46,8 @@ static const struct accepted accepted_table[] = {
      "expect=0|Host=a|Content-Length=0000000000000000000000000000005](hello).$"},
     {HTTP1_REQUEST, "",
      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \tChunked "
-     "\r\n\r\n5\r\nhello\r\n0000000000000006;a;b=c;d=\"e , ;\"\r\n world\r\n0;x\r\nA: 1\r\nB:\r\n\r\n",
+     "\r\n\r\n5\r\nhello\r\n0000000000000006;a;b=c;d=\"e , ;\"\r\n world\r\n0;x\r\nA: "
+     "1\r\nB:\r\nX23456789012345678901234567890123: 1\r\nX2345678901234567890123456789012: 1\r\n\r\n",
      "[POST / /?- h=a 0 1.1 len=0/0 chunked=1 keep=1 expect=0|Host=a|Transfer-Encoding=Chunked](hello world).$"},
     {HTTP1_REQUEST, "", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
      "[POST / /?- h=a 0 1.1 len=0/0 chunked=1 keep=1 expect=0|Host=a|Transfer-Encoding=chunked].$"},
@@ -65,8 +66,9 @@ static const struct accepted accepted_table[] = {
      "[ - -?- h=- 200 1.1 len=1/5 chunked=0 keep=1 expect=0|Content-Length=5](hello).$"},
     {HTTP1_RESPONSE, "POST", "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
      "[ - -?- h=- 200 1.0 len=1/5 chunked=0 keep=0 expect=0|Content-Length=5](hello).$"},
-    {HTTP1_RESPONSE, "POST", "HTTP/1.1 500\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: 1\r\n\r\n",
-     "[ - -?- h=- 500 1.1 len=0/0 chunked=1 keep=1 expect=0|Transfer-Encoding=chunked](hello).$"},
+    {HTTP1_RESPONSE, "POST",
+     "HTTP/1.1 599\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhello wor\r\n2\r\nld\r\n0\r\nX: 1\r\n\r\n",
+     "[ - -?- h=- 599 1.1 len=0/0 chunked=1 keep=1 expect=0|Transfer-Encoding=chunked](hello world).$"},
     {HTTP1_RESPONSE, "POST", "HTTP/1.1 202 \r\nContent-Length: 0\r\n\r\n",
      "[ - -?- h=- 202 1.1 len=1/0 chunked=0 keep=1 expect=0|Content-Length=0].$"},
     {HTTP1_RESPONSE, "POST", "HTTP/1.1 204 No Content\r\n\r\n",
@@ -198,6 +200,11 @@ static void sized(cs_buf *b, const char *what, size_t n)
             cs_buf_addc(b, 'a');
         }
         cs_buf_adds(b, "\r\n\r\n");
+    } else if (strcmp(what, "name") == 0) {
+        for (size_t i = 1; i < n; i++) {
+            cs_buf_addc(b, 'a');
+        }
+        cs_buf_adds(b, ":\r\n\r\n");
     } else if (strcmp(what, "fields") == 0) {
         for (size_t i = 1; i < n; i++) {
             cs_buf_adds(b, "X:\r\n");
@@ -252,6 +259,7 @@ static void limits(void)
     } table[] = {
         {"target", small.target, 414, WSSEC_HTTP_TARGET_SIZE},
         {"field", small.field, 431, WSSEC_HTTP_HEAD_SIZE},
+        {"name", small.field, 431, WSSEC_HTTP_HEAD_SIZE},
         {"fields", small.fields, 431, WSSEC_HTTP_HEAD_SIZE},
         {"head", 290, 431, WSSEC_HTTP_HEAD_SIZE},
         {"body", (size_t)small.body, 413, WSSEC_LIMIT_BODY},
@@ -281,6 +289,23 @@ static void limits(void)
         }
     }
     cs_buf_free(&b);
+}
+
+static void answers_to_head_are_told_each_time(void)
+{
+    struct http1_limits normal = HTTP1_LIMITS_DEFAULT;
+    struct http1 *p = http1_new(HTTP1_RESPONSE, &normal);
+    static const char reply[] = REPLY("Content-Length: 2\r\n", "");
+    size_t used;
+    size_t body_n;
+    const char *body;
+    http1_set_request_method(p, "HEAD");
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL(http1_feed(p, reply, sizeof reply - 1, &used, &body, &body_n), HTTP1_HEAD);
+        CU_ASSERT_EQUAL(http1_feed(p, NULL, 0, &used, &body, &body_n), i == 0 ? HTTP1_DONE : HTTP1_MORE);
+        http1_next(p);
+    }
+    http1_free(p);
 }
 
 static void interim_flood(void)
@@ -338,6 +363,9 @@ static void state_between_messages(void)
     CU_ASSERT_EQUAL(used, 0);
     CU_ASSERT_STRING_EQUAL(http1_head(p)->path, "/a");
     CU_ASSERT_EQUAL(http1_eof(p), HTTP1_DONE);
+    CU_ASSERT_STRING_EQUAL(http1_field_value(http1_head(p), "content-LENGTH"), "2");
+    CU_ASSERT_PTR_NULL(http1_field_value(http1_head(p), "Hos"));
+    CU_ASSERT_PTR_NULL(http1_field_value(http1_head(p), "Nost"));
     http1_next(p);
     CU_ASSERT(!http1_begun(p));
     CU_ASSERT_EQUAL(http1_feed(p, two + at, sizeof two - 1 - at, &used, &body, &body_n), HTTP1_HEAD);
@@ -373,6 +401,7 @@ const struct harness_test harness_tests[] = {
     {"every rule has an example that breaks it alone", every_rule_has_an_example},
     {"content types", content_types},
     {"limits: one below, at, one above", limits},
+    {"answers to HEAD are told each time", answers_to_head_are_told_each_time},
     {"interim flood", interim_flood},
     {"the body limit of the route counts", body_limit_of_the_route},
     {"state between messages", state_between_messages},

@@ -61,7 +61,8 @@ static void request_lines(void)
         {"8 bit target", "GET /\xc3\xa4 HTTP/1.1\r\nHost: a\r\n\r\n", R(400, HTTP_REQUEST_LINE)},
         {"NUL in the method", BYTES("G\0T / HTTP/1.1\r\nHost: a\r\n\r\n"), RN(400, HTTP_REQUEST_LINE)},
         {"NUL in the target", BYTES("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n"), RN(400, HTTP_REQUEST_LINE)},
-        {"long method", "AVERYLONGMETHODTHATNOBODYKNOWS / HTTP/1.1\r\nHost: a\r\n\r\n", R(400, HTTP_REQUEST_LINE)},
+        {"method of 24", "ABCDEFGHIJKLMNOPQRSTUVWX / HTTP/1.1\r\nHost: a\r\n\r\n", R(400, HTTP_REQUEST_LINE)},
+        {"method of 23", "ABCDEFGHIJKLMNOPQRSTUVW / HTTP/1.1\r\nHost: a\r\n\r\n", R(405, HTTP_METHOD)},
         {"a handshake", "\x16\x03\x01", R(400, HTTP_REQUEST_LINE)},
         {"two empty lines before", "\r\n\r\n" GET(""), R(400, HTTP_REQUEST_LINE)},
         {"bare LF before", "\n" GET(""), R(400, HTTP_LINE_END)},
@@ -103,6 +104,7 @@ static void targets(void)
         {"/", "/", NULL},
         {"/a/b/", "/a/b/", NULL},
         {"/a?", "/a", ""},
+        {"/a?b%20c%c3", "/a", "b%20c%c3"},
         {"/a?b/c?d=//..", "/a", "b/c?d=//.."},
         {"/...", "/...", NULL},
         {"/.a/b..", "/.a/b..", NULL},
@@ -185,6 +187,8 @@ static void hosts(void)
         "Host: :80\r\n",
         "Host: [::1\r\n",
         "Host: [1]\r\n",
+        "Host: [0000:0000:0000:0000:0000:0000:0000:0000:00000:]\r\n",
+        "Host: [1:2:3:4:5:6:7:8:9:0:1:2:3:4:5:6:7:8:9:0:1:2:3:4:5:6:7:8:9]\r\n",
         "Host: [::1]x\r\n",
         "Host: [::1%25lo]\r\n",
         "Host: ::1\r\n",
@@ -209,7 +213,7 @@ static void hosts(void)
         expect_refused(HTTP1_REQUEST, &other[i]);
     }
     static const char *const good[] = {"a",   "A.example", "127.0.0.1:8080", "[::1]", "[2001:db8::1]:443",
-                                       "a_b", "a:65535"};
+                                       "a_b", "a:65535",   "a:59999"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         CU_ASSERT(http1_host_valid(good[i], strlen(good[i])));
     }
@@ -348,6 +352,8 @@ static void replies_refused(void)
         {"2.0", "HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", U},
         {"1.2", "HTTP/1.2 200 OK\r\nContent-Length: 0\r\n\r\n", U},
         {"two digits", "HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n", U},
+        {"letter in the status", "HTTP/1.1 2x0 OK\r\nContent-Length: 0\r\n\r\n", U},
+        {"sign in the status", "HTTP/1.1 +20 OK\r\nContent-Length: 0\r\n\r\n", U},
         {"four digits", "HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n", U},
         {"status 099", "HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n", U},
         {"status 600", "HTTP/1.1 600 OK\r\nContent-Length: 0\r\n\r\n", U},

@@ -28,19 +28,20 @@ static struct http1 *parse_head(enum http1_kind kind, const char *text)
 
 static void request_heads_are_rebuilt(void)
 {
-    struct http1 *p =
-        parse_head(HTTP1_REQUEST,
-                   "POST /a?q HTTP/1.1\r\nHost: a\r\nContent-Type:  text/xml \r\nTransfer-Encoding: chunked\r\n"
-                   "Connection: keep-alive, X-Hop\r\nx-hop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nTrailer: X\r\n"
-                   "Proxy-Connection: x\r\nProxy-Authorization: x\r\nAccept-Encoding: gzip\r\nRange: bytes=0-1\r\n"
-                   "If-Range: x\r\nExpect: 100-continue\r\nContent_Length: 7\r\ntransfer_encoding: x\r\n"
-                   "X-Countersign-User: evil\r\nX_countersign_USER: evil\r\nSOAPAction: \"x\"\r\nX: 1\r\nX: 2\r\n\r\n");
+    struct http1 *p = parse_head(
+        HTTP1_REQUEST, "POST /a?q HTTP/1.1\r\nHost: a\r\nContent-Type:  text/xml \r\nTransfer-Encoding: chunked\r\n"
+                       "Connection: keep-alive, X-Hop\r\nx-hop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nTrailer: X\r\n"
+                       "Proxy-Connection: x\r\nProxy-Authorization: x\r\nAccept-Encoding: gzip\r\nRange: bytes=0-1\r\n"
+                       "If-Range: x\r\nExpect: 100-continue\r\nContent_Length: 7\r\ntransfer_encoding: x\r\n"
+                       "X-Countersign-User: evil\r\nX_countersign_USER: evil\r\nSOAPAction: \"x\"\r\n"
+                       "Contentxlength: 7\r\nX-Countersign-Used: 8\r\nX: 1\r\nX: 2\r\n\r\n");
     const struct http1_extra extra[] = {{"X-Countersign-User", "anna"}};
     cs_buf out = CS_BUF_INIT;
     CU_ASSERT_EQUAL(http1_write_request(&out, http1_head(p), "/soap", "up:81", 1234, true, extra, 1), 0);
     CU_ASSERT_STRING_EQUAL(out.data,
                            "POST /soap HTTP/1.1\r\nHost: up:81\r\nContent-Type: text/xml\r\nSOAPAction: \"x\"\r\n"
-                           "X: 1\r\nX: 2\r\nX-Countersign-User: anna\r\nContent-Length: 1234\r\n\r\n");
+                           "Contentxlength: 7\r\nX-Countersign-Used: 8\r\nX: 1\r\nX: 2\r\nX-Countersign-User: "
+                           "anna\r\nContent-Length: 1234\r\n\r\n");
     cs_buf_reset(&out);
     static const struct http1_extra bad[] = {{"X", "a\r\nY: b"}, {"X", "a\nb"}, {"X", "\x01"},
                                              {"X Y", "a"},       {"", "a"},     {"X:", "a"}};
@@ -88,6 +89,9 @@ static void own_replies(void)
     cs_buf_reset(&out);
     CU_ASSERT_EQUAL(http1_write_plain(&out, 404, "text/plain", "no\n", 3, false, true, NULL, 0), 0);
     CU_ASSERT_STRING_EQUAL(out.data, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\n");
+    cs_buf_reset(&out);
+    CU_ASSERT_EQUAL(http1_write_plain(&out, 200, NULL, "", 0, false, false, NULL, 0), 0);
+    CU_ASSERT_STRING_EQUAL(out.data, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     cs_buf_reset(&out);
     CU_ASSERT_EQUAL(http1_write_plain(&out, 100, NULL, "", 0, false, false, NULL, 0), 0);
     CU_ASSERT_STRING_EQUAL(out.data, "HTTP/1.1 100 Continue\r\n\r\n");
