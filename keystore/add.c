@@ -13,9 +13,9 @@
 /** What is read before the store is touched. */
 struct incoming {
     struct ks_certificate certificate;
-    EVP_PKEY *key;               /**< owned; NULL: none */
+    EVP_PKEY *key; /**< owned; NULL: none */
     char warning[320];
-    cs_time since, until;        /**< 0: none */
+    cs_time since, until; /**< 0: none */
 };
 
 static int check_words(const ks_add *a, cs_error *e)
@@ -24,16 +24,19 @@ static int check_words(const ks_add *a, cs_error *e)
         return cs_error_set(e, CS_EXIT_USAGE, "alias", "an alias has 1 to 64 characters of: letters, digits, . _ -");
     }
     if (a->partner != NULL && !ks_name_ok(a->partner)) {
-        return cs_error_set(e, CS_EXIT_USAGE, "partner", "a partner name has 1 to 64 characters of: letters, digits, . _ -");
+        return cs_error_set(e, CS_EXIT_USAGE, "partner",
+                            "a partner name has 1 to 64 characters of: letters, digits, . _ -");
     }
     if (a->until != 0 && a->activate) {
-        return cs_error_set(e, CS_EXIT_USAGE, "usage", "--until makes an entry of the past, which is never active: leave --activate out");
+        return cs_error_set(e, CS_EXIT_USAGE, "usage",
+                            "--until makes an entry of the past, which is never active: leave --activate out");
     }
     if (a->has_until && !a->has_since) {
         return cs_error_set(e, CS_EXIT_USAGE, "usage", "--until needs --since");
     }
     if (a->has_since && !a->has_until && !a->activate) {
-        return cs_error_set(e, CS_EXIT_USAGE, "usage", "--since needs --activate (accepted since then), or --until (accepted only in between)");
+        return cs_error_set(e, CS_EXIT_USAGE, "usage",
+                            "--since needs --activate (accepted since then), or --until (accepted only in between)");
     }
     return 0;
 }
@@ -56,14 +59,18 @@ static int check_times(const ks_add *a, struct incoming *in, cs_time now, cs_err
 static int read_incoming(const ks_add *a, struct incoming *in, cs_time now, cs_error *e)
 {
     if (ks_certificate_read(a->certificate_pem, a->certificate_len, &in->certificate, e) != 0 ||
-        (a->key_pem != NULL && ks_key_read(a->key_pem, a->key_len, &in->key, e) != 0) || check_times(a, in, now, e) != 0) {
+        (a->key_pem != NULL && ks_key_read(a->key_pem, a->key_len, &in->key, e) != 0) ||
+        check_times(a, in, now, e) != 0) {
         return -1;
     }
     if (a->expect_sha256 != NULL) {
         char found[65];
         cs_hex(in->certificate.sha256, 32, found);
         if (strlen(a->expect_sha256) != 64 || strcasecmp(a->expect_sha256, found) != 0) {
-            return cs_error_set(e, CS_EXIT_USAGE, "fingerprint-differs", "the certificate has SHA-256 %s, not the one expected: do not use it before its owner confirmed it", found);
+            return cs_error_set(
+                e, CS_EXIT_USAGE, "fingerprint-differs",
+                "the certificate has SHA-256 %s, not the one expected: do not use it before its owner confirmed it",
+                found);
         }
     }
     return 0;
@@ -75,7 +82,8 @@ static int check_slot(struct ks_work *w, const ks_add *a, ks_outcome *out, cs_er
     bool partnered = a->role == KS_VERIFIER || a->role == KS_ENCRYPT_TO;
     if (w->slot.slot_id != 0) {
         if (w->slot.role != a->role) {
-            return cs_error_set(e, CS_EXIT_USAGE, "role-differs", "alias %s has role %s, not %s", a->alias, ks_role_word(w->slot.role), ks_role_word(a->role));
+            return cs_error_set(e, CS_EXIT_USAGE, "role-differs", "alias %s has role %s, not %s", a->alias,
+                                ks_role_word(w->slot.role), ks_role_word(a->role));
         }
         if (a->partner != NULL && strcmp(a->partner, w->slot.partner) != 0) {
             return cs_error_set(e, CS_EXIT_USAGE, "partner-differs", "alias %s belongs to partner %s, not %s", a->alias,
@@ -114,10 +122,12 @@ static int check_duplicate(struct ks_work *w, const struct incoming *in, ks_outc
     for (size_t i = 0; i < w->n_row; i++) {
         const ks_info *held = &w->row[i].info;
         if (memcmp(held->sha256, in->certificate.sha256, 32) == 0) {
-            return cs_error_set(e, CS_EXIT_CONFLICT, "held-already", "%s#%u holds this certificate already (%s)", held->alias, held->n, ks_state_word(held->state));
+            return cs_error_set(e, CS_EXIT_CONFLICT, "held-already", "%s#%u holds this certificate already (%s)",
+                                held->alias, held->n, ks_state_word(held->state));
         }
         if (memcmp(held->spki_sha256, in->certificate.spki_sha256, 32) == 0) {
-            ks_note(out, "it has the same key as %s#%u: a roll-over of the certificate, not of the key", held->alias, held->n);
+            ks_note(out, "it has the same key as %s#%u: a roll-over of the certificate, not of the key", held->alias,
+                    held->n);
         }
     }
     return 0;
@@ -138,7 +148,8 @@ static void fill_fresh(struct ks_work *w, const ks_add *a, const struct incoming
     w->plan.shorter_ok = a->shorter_ok;
 }
 
-static void fill_row(const struct ks_work *w, const struct incoming *in, const struct ks_view_entry *v, struct ks_row *row)
+static void fill_row(const struct ks_work *w, const struct incoming *in, const struct ks_view_entry *v,
+                     struct ks_row *row)
 {
     const struct ks_certificate *c = &in->certificate;
     ks_info *i = &row->info;
@@ -204,7 +215,11 @@ static int past_interval(struct ks_work *w, int64_t entry_id, const struct incom
 {
     unsigned can = ks_role_row(w->slot.role)->while_deactivated;
     for (int c = 0; c < KS_CAPABILITIES; c++) {
-        struct ks_interval i = {.entry_id = entry_id, .capability = (enum ks_capability)c, .from = in->since, .to = in->until, .cause_seq = w->seq};
+        struct ks_interval i = {.entry_id = entry_id,
+                                .capability = (enum ks_capability)c,
+                                .from = in->since,
+                                .to = in->until,
+                                .cause_seq = w->seq};
         if ((can & KS_CAN(c)) != 0 && w->s->driver->interval_add(w->s->b, &i, e) != 0) {
             return -1;
         }
@@ -236,12 +251,14 @@ static void add_notes(struct ks_work *w, const ks_add *a, const struct incoming 
     }
     for (size_t k = 0; a->activate && ks_role_row(a->role)->max_active != 1 && k < w->before.n; k++) {
         if (w->before.entry[k].state == KS_ACTIVE && w->before.entry[k].not_after > i->not_after) {
-            ks_note(out, "it ends %s, before the active %s#%u", cs_time_format(i->not_after, when), i->alias, w->before.entry[k].n);
+            ks_note(out, "it ends %s, before the active %s#%u", cs_time_format(i->not_after, when), i->alias,
+                    w->before.entry[k].n);
             break;
         }
     }
     if (out->has_other) {
-        ks_note(out, "%s#%u is deactivated in the same moment; to roll back: countersign keystore activate %s#%u", i->alias, out->other.n, i->alias, out->other.n);
+        ks_note(out, "%s#%u is deactivated in the same moment; to roll back: countersign keystore activate %s#%u",
+                i->alias, out->other.n, i->alias, out->other.n);
     }
     if (i->state == KS_PRE_ACTIVE) {
         ks_note(out, "not accepted yet; next: countersign keystore activate %s#%u", i->alias, i->n);
@@ -262,7 +279,8 @@ static int add_within(struct ks_work *w, const ks_add *a, struct incoming *in, k
     }
     bool first = n == 0;
     n++;
-    ks_key_fits(a->role, &in->certificate, in->key, w->plan.key_problem, sizeof w->plan.key_problem, in->warning, sizeof in->warning);
+    ks_key_fits(a->role, &in->certificate, in->key, w->plan.key_problem, sizeof w->plan.key_problem, in->warning,
+                sizeof in->warning);
     fill_fresh(w, a, in, n);
     ks_plan_add(&w->before, &w->plan, a->activate);
     if (ks_work_judge(w, out, e) != 0) {
@@ -284,7 +302,8 @@ static int add_within(struct ks_work *w, const ks_add *a, struct incoming *in, k
     return 0;
 }
 
-int ks_add_entry(ks_store *s, const ks_add *a, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e)
+int ks_add_entry(ks_store *s, const ks_add *a, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
+                 cs_error *e)
 {
     struct incoming in = {0};
     memset(out, 0, sizeof *out);

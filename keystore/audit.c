@@ -80,13 +80,14 @@ static int check_row(void *ctx, const struct ks_audit_row *r, cs_error *e)
         snprintf(c->text, c->size, "row %llu is missing", (unsigned long long)(c->rows + 1));
         c->broken = true;
     } else if (memcmp(r->prev_hash, c->last, sizeof c->last) != 0) {
-        snprintf(c->text, c->size, "row %llu does not follow row %llu", (unsigned long long)r->seq, (unsigned long long)c->rows);
+        snprintf(c->text, c->size, "row %llu does not follow row %llu", (unsigned long long)r->seq,
+                 (unsigned long long)c->rows);
         c->broken = true;
     } else if (row_hash(r, hash) != 0) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
     } else if (memcmp(hash, r->hash, sizeof hash) != 0) {
-        snprintf(c->text, c->size, "row %llu was changed (%s %s)", (unsigned long long)r->seq, r->verb != NULL ? r->verb : "?",
-                 r->object != NULL ? r->object : "?");
+        snprintf(c->text, c->size, "row %llu was changed (%s %s)", (unsigned long long)r->seq,
+                 r->verb != NULL ? r->verb : "?", r->object != NULL ? r->object : "?");
         c->broken = true;
     }
     memcpy(c->last, r->hash, sizeof c->last);
@@ -116,7 +117,8 @@ int ks_audit_verify(ks_store *s, uint64_t *rows, char *text, size_t textsize, cs
     }
     *rows = c.rows;
     if (!c.broken && seq != c.rows) {
-        snprintf(text, textsize, "row %llu is missing: generation %llu was made by it", (unsigned long long)(c.rows + 1), (unsigned long long)generation);
+        snprintf(text, textsize, "row %llu is missing: generation %llu was made by it",
+                 (unsigned long long)(c.rows + 1), (unsigned long long)generation);
         c.broken = true;
     }
     return c.broken ? 1 : 0;

@@ -62,7 +62,8 @@ static int surroundings(struct ks_work *w, cs_error *e)
     return w->before.partner_routed ? w->s->driver->rows(w->s->b, &f, count_elsewhere, w, e) : 0;
 }
 
-struct ks_work *ks_work_begin(ks_store *s, const char *alias, const char *verb, bool dry_run, const ks_actor *who, cs_time now, cs_error *e)
+struct ks_work *ks_work_begin(ks_store *s, const char *alias, const char *verb, bool dry_run, const ks_actor *who,
+                              cs_time now, cs_error *e)
 {
     struct ks_work *w = calloc(1, sizeof *w);
     if (w == NULL) {
@@ -81,8 +82,8 @@ struct ks_work *ks_work_begin(ks_store *s, const char *alias, const char *verb, 
     }
     w->generation++;
     int found = s->driver->slot_get(s->b, alias, &w->slot, e);
-    if (found < 0 || (found == 1 && (s->driver->rows(s->b, &f, keep_row, w, e) != 0 || ks_view_read(s, &w->slot, &w->before, e) != 0 ||
-                                     surroundings(w, e) != 0))) {
+    if (found < 0 || (found == 1 && (s->driver->rows(s->b, &f, keep_row, w, e) != 0 ||
+                                     ks_view_read(s, &w->slot, &w->before, e) != 0 || surroundings(w, e) != 0))) {
         ks_work_free(w);
         return NULL;
     }
@@ -137,7 +138,8 @@ int ks_work_judge(struct ks_work *w, ks_outcome *out, cs_error *e)
     out->generation = w->generation;
     if (n > 0) {
         const ks_refusal *r = &out->refusal[0];
-        return cs_error_set(e, CS_EXIT_GUARD, ks_guard_word(r->guard), "refused G%d %s: %s", (int)r->guard, ks_guard_word(r->guard), r->text);
+        return cs_error_set(e, CS_EXIT_GUARD, ks_guard_word(r->guard), "refused G%d %s: %s", (int)r->guard,
+                            ks_guard_word(r->guard), r->text);
     }
     return applied == 0 ? 0 : cs_error_set(e, CS_EXIT_USAGE, "no-transition", "%s", text);
 }
@@ -165,7 +167,8 @@ static char *entry_json(const struct ks_view_entry *v)
     return text;
 }
 
-int ks_work_audit(struct ks_work *w, unsigned n, const char *verb, const struct ks_view_entry *before, const struct ks_view_entry *after, cs_error *e)
+int ks_work_audit(struct ks_work *w, unsigned n, const char *verb, const struct ks_view_entry *before,
+                  const struct ks_view_entry *after, cs_error *e)
 {
     char object[KS_WORD + 12];
     char *old = entry_json(before);
@@ -175,8 +178,14 @@ int ks_work_audit(struct ks_work *w, unsigned n, const char *verb, const struct 
     if ((before != NULL && old == NULL) || (after != NULL && new == NULL)) {
         cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
     } else {
-        struct ks_audit_row row = {.at = w->now, .actor = w->who->name, .actor_kind = w->who->kind, .verb = verb, .object = object,
-                                   .before = old, .after = new, .reason = w->who->reason};
+        struct ks_audit_row row = {.at = w->now,
+                                   .actor = w->who->name,
+                                   .actor_kind = w->who->kind,
+                                   .verb = verb,
+                                   .object = object,
+                                   .before = old,
+                                   .after = new,
+                                   .reason = w->who->reason};
         rc = ks_audit_append(w->s, &row, e);
         w->seq = row.seq;
     }
@@ -214,7 +223,8 @@ static cs_time wanted_end(const struct ks_work *w, const struct ks_view_entry *v
     }
 }
 
-static int interval_row(struct ks_work *w, int64_t entry_id, enum ks_capability c, cs_time from, cs_time to, cs_error *e)
+static int interval_row(struct ks_work *w, int64_t entry_id, enum ks_capability c, cs_time from, cs_time to,
+                        cs_error *e)
 {
     if (to <= from) {
         return 0;
@@ -223,7 +233,8 @@ static int interval_row(struct ks_work *w, int64_t entry_id, enum ks_capability 
     return w->s->driver->interval_add(w->s->b, &i, e);
 }
 
-int ks_work_intervals(struct ks_work *w, int64_t entry_id, cs_time stop_before, const struct ks_view_entry *after, cs_error *e)
+int ks_work_intervals(struct ks_work *w, int64_t entry_id, cs_time stop_before, const struct ks_view_entry *after,
+                      cs_error *e)
 {
     struct held held = {.now = w->now, .stop_before = stop_before};
     if (w->s->driver->intervals(w->s->b, entry_id, 0, keep_held, &held, e) != 0) {
@@ -255,7 +266,8 @@ int ks_work_intervals(struct ks_work *w, int64_t entry_id, cs_time stop_before, 
 static bool differs(const struct ks_view_entry *a, const struct ks_view_entry *b)
 {
     return a->state != b->state || a->resume_state != b->resume_state || a->activated_at != b->activated_at ||
-           a->exchanged_at != b->exchanged_at || a->process_stop != b->process_stop || a->compromised_since != b->compromised_since;
+           a->exchanged_at != b->exchanged_at || a->process_stop != b->process_stop ||
+           a->compromised_since != b->compromised_since;
 }
 
 static const char *word_of(const struct ks_work *w, unsigned n)
@@ -323,7 +335,8 @@ int ks_work_commit(struct ks_work *w, cs_error *e)
     for (size_t i = 0; i < w->before.n; i++) {
         destroyed |= w->after.entry[i].state == KS_DESTROYED && w->before.entry[i].has_key;
     }
-    if (ks_generation_next(w->s, w->now, w->verb, w->who, w->seq, w->generation, e) != 0 || w->s->driver->commit(w->s->b, e) != 0) {
+    if (ks_generation_next(w->s, w->now, w->verb, w->who, w->seq, w->generation, e) != 0 ||
+        w->s->driver->commit(w->s->b, e) != 0) {
         return -1;
     }
     if (destroyed) {
@@ -338,13 +351,14 @@ static int unknown(struct ks_work *w, const char *alias, unsigned n, cs_error *e
 {
     char near[KS_WORD] = "";
     if (w->slot.slot_id != 0) {
-        return cs_error_set(e, CS_EXIT_USAGE, "entry-unknown", "%s holds no entry #%u; see: countersign keystore list", alias, n);
+        return cs_error_set(e, CS_EXIT_USAGE, "entry-unknown", "%s holds no entry #%u; see: countersign keystore list",
+                            alias, n);
     }
     if (w->s->driver->nearest(w->s->b, "alias", alias, near, e) != 0) {
         return -1;
     }
-    return cs_error_set(e, CS_EXIT_USAGE, "alias-unknown", "no alias %s%s%s%s", alias, near[0] != '\0' ? "; did you mean " : "", near,
-                        near[0] != '\0' ? "?" : "");
+    return cs_error_set(e, CS_EXIT_USAGE, "alias-unknown", "no alias %s%s%s%s", alias,
+                        near[0] != '\0' ? "; did you mean " : "", near, near[0] != '\0' ? "?" : "");
 }
 
 static void verb_notes(struct ks_work *w, const ks_request *r, ks_outcome *out)
@@ -352,10 +366,12 @@ static void verb_notes(struct ks_work *w, const ks_request *r, ks_outcome *out)
     char when[CS_TIME_TEXT];
     const ks_info *i = &out->info;
     if (r->verb == KS_DO_DEACTIVATE && i->process_stop > w->now) {
-        ks_note(out, "still accepted until %s; from then on: countersign keystore remove %s#%u", cs_time_format(i->process_stop, when), r->alias, r->n);
+        ks_note(out, "still accepted until %s; from then on: countersign keystore remove %s#%u",
+                cs_time_format(i->process_stop, when), r->alias, r->n);
     }
     if (out->has_other) {
-        ks_note(out, "%s#%u is deactivated in the same moment; to roll back: countersign keystore activate %s#%u", r->alias, out->other.n, r->alias, out->other.n);
+        ks_note(out, "%s#%u is deactivated in the same moment; to roll back: countersign keystore activate %s#%u",
+                r->alias, out->other.n, r->alias, out->other.n);
     }
     if (r->verb == KS_DO_SUSPEND) {
         ks_note(out, "refused for everything until: countersign keystore resume %s#%u", r->alias, r->n);
@@ -365,7 +381,8 @@ static void verb_notes(struct ks_work *w, const ks_request *r, ks_outcome *out)
         for (size_t k = 0; mine != NULL && k < w->after.n; k++) {
             const struct ks_view_entry *v = &w->after.entry[k];
             if (v->state == KS_ACTIVE && v->n != r->n && v->not_after > mine->not_after) {
-                ks_note(out, "it ends %s, before the active %s#%u", cs_time_format(mine->not_after, when), r->alias, v->n);
+                ks_note(out, "it ends %s, before the active %s#%u", cs_time_format(mine->not_after, when), r->alias,
+                        v->n);
                 break;
             }
         }
@@ -391,7 +408,8 @@ static int change_within(struct ks_work *w, const ks_request *r, ks_outcome *out
         return unknown(w, r->alias, r->n, e);
     }
     if (r->expect_version != 0 && row->info.version != r->expect_version) {
-        return cs_error_set(e, CS_EXIT_CONFLICT, "conflict", "%s#%u has version %llu by now, not %llu: look again, then decide", r->alias, r->n,
+        return cs_error_set(e, CS_EXIT_CONFLICT, "conflict",
+                            "%s#%u has version %llu by now, not %llu: look again, then decide", r->alias, r->n,
                             (unsigned long long)row->info.version, (unsigned long long)r->expect_version);
     }
     w->after = w->before;
@@ -431,7 +449,8 @@ int ks_change(ks_store *s, const ks_request *r, const ks_actor *who, cs_time now
     return rc;
 }
 
-int ks_act(ks_store *s, enum ks_verb verb, const char *alias, unsigned n, uint64_t expect_version, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e)
+int ks_act(ks_store *s, enum ks_verb verb, const char *alias, unsigned n, uint64_t expect_version, bool dry_run,
+           const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e)
 {
     ks_request r = {.verb = verb, .alias = alias, .n = n, .expect_version = expect_version, .dry_run = dry_run};
     return ks_change(s, &r, who, now, out, e);

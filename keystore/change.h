@@ -9,22 +9,23 @@
 #include "keystore/store.h"
 
 struct ks_work {
-    ks_store *s;                   /**< borrowed */
-    const ks_actor *who;           /**< borrowed */
-    const char *verb;              /**< word for audit and generation; borrowed */
+    ks_store *s;         /**< borrowed */
+    const ks_actor *who; /**< borrowed */
+    const char *verb;    /**< word for audit and generation; borrowed */
     cs_time now;
     bool dry_run;
-    struct ks_slot slot;           /**< slot_id 0: not there yet */
+    struct ks_slot slot; /**< slot_id 0: not there yet */
     struct ks_view before, after;
     struct ks_rule_plan plan;
-    struct ks_row *row;            /**< owned: the slot's entries as stored, without certificates */
+    struct ks_row *row; /**< owned: the slot's entries as stored, without certificates */
     size_t n_row, cap_row;
-    uint64_t generation;           /**< that this change makes */
-    uint64_t seq;                  /**< last audit row written */
+    uint64_t generation; /**< that this change makes */
+    uint64_t seq;        /**< last audit row written */
 };
 
 /** Begin the transaction and read the slot. @return a work to be freed with ks_work_free (which rolls back), or NULL */
-struct ks_work *ks_work_begin(ks_store *s, const char *alias, const char *verb, bool dry_run, const ks_actor *who, cs_time now, cs_error *e);
+struct ks_work *ks_work_begin(ks_store *s, const char *alias, const char *verb, bool dry_run, const ks_actor *who,
+                              cs_time now, cs_error *e);
 /** Carry the plan out on the view and ask all guards. Refused: out->refusal filled, -1 with exit 10. */
 int ks_work_judge(struct ks_work *w, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
 /** Write the entries that differ, with their audit rows and intervals. */
@@ -37,13 +38,18 @@ struct ks_row *ks_work_row(struct ks_work *w, unsigned n);
 void ks_work_free(struct ks_work *w);
 
 /** Audit one entry: before and after (NULL: none) as JSON. Fills w->seq. */
-int ks_work_audit(struct ks_work *w, unsigned n, const char *verb, const struct ks_view_entry *before, const struct ks_view_entry *after, cs_error *e) CS_MUST_CHECK;
+int ks_work_audit(struct ks_work *w, unsigned n, const char *verb, const struct ks_view_entry *before,
+                  const struct ks_view_entry *after, cs_error *e) CS_MUST_CHECK;
 /** Bring the interval rows of an entry in line with its state after; cause is w->seq.
- *  @param stop_before its process stop before: a row that ended there is one and the same window, even when it is past */
-int ks_work_intervals(struct ks_work *w, int64_t entry_id, cs_time stop_before, const struct ks_view_entry *after, cs_error *e) CS_MUST_CHECK;
+ *  @param stop_before its process stop before: a row that ended there is one and the same window, even when it is past
+ */
+int ks_work_intervals(struct ks_work *w, int64_t entry_id, cs_time stop_before, const struct ks_view_entry *after,
+                      cs_error *e) CS_MUST_CHECK;
 /** Deactivated entries (of partner; NULL: all) whose end moved, by longer terms or by use: write the later end, with
- *  audit and interval rows of that generation. Within a write transaction. *seq: the last audit row, untouched if none. */
-int ks_extend_waiting(ks_store *s, const char *partner, uint64_t generation, const ks_actor *who, cs_time now, uint64_t *seq, cs_error *e) CS_MUST_CHECK;
+ *  audit and interval rows of that generation. Within a write transaction. *seq: the last audit row, untouched if none.
+ */
+int ks_extend_waiting(ks_store *s, const char *partner, uint64_t generation, const ks_actor *who, cs_time now,
+                      uint64_t *seq, cs_error *e) CS_MUST_CHECK;
 /** Append a note (warning or next command) to an outcome; what does not fit is dropped. */
 void ks_note(ks_outcome *out, const char *fmt, ...) CS_PRINTF(2, 3);
 

@@ -20,7 +20,8 @@ static int64_t seconds(const struct cs_conf_node *node, int arg, struct cs_conf_
 {
     int64_t ms = 0;
     if (cs_duration_parse(node->arg[arg].text, &ms) != 0 || ms % 1000 != 0) {
-        cs_conf_error(report, node, arg, "\"%s\" is not a duration in whole seconds, as 90d or 12h", node->arg[arg].text);
+        cs_conf_error(report, node, arg, "\"%s\" is not a duration in whole seconds, as 90d or 12h",
+                      node->arg[arg].text);
         return -1;
     }
     return ms / 1000;
@@ -86,7 +87,8 @@ static void set_partner(const struct cs_conf_node *node, void *parent, void **ch
     }
     const struct ks_partner_config *same = ks_config_partner(c, name);
     if (same != NULL) {
-        cs_conf_error(report, node, 0, "partner \"%s\" stands already in %s:%d", name, same->node->file, same->node->line);
+        cs_conf_error(report, node, 0, "partner \"%s\" stands already in %s:%d", name, same->node->file,
+                      same->node->line);
         return;
     }
     struct ks_partner_config **grown = realloc(c->partner, (c->n_partner + 1) * sizeof *grown);
@@ -107,7 +109,8 @@ static void set_partner(const struct cs_conf_node *node, void *parent, void **ch
     *child = p;
 }
 
-static void set_partner_policy(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
+static void set_partner_policy(const struct cs_conf_node *node, void *parent, void **child,
+                               struct cs_conf_report *report)
 {
     (void)child;
     struct ks_partner_config *p = parent;
@@ -117,7 +120,8 @@ static void set_partner_policy(const struct cs_conf_node *node, void *parent, vo
     p->policy_node = node;
 }
 
-static void set_partner_delivery(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
+static void set_partner_delivery(const struct cs_conf_node *node, void *parent, void **child,
+                                 struct cs_conf_report *report)
 {
     (void)child;
     struct ks_partner_config *p = parent;
@@ -129,7 +133,8 @@ static void set_partner_delivery(const struct cs_conf_node *node, void *parent, 
     }
 }
 
-static void set_partner_trust(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
+static void set_partner_trust(const struct cs_conf_node *node, void *parent, void **child,
+                              struct cs_conf_report *report)
 {
     (void)child;
     struct ks_partner_config *p = parent;
@@ -140,7 +145,8 @@ static void set_partner_trust(const struct cs_conf_node *node, void *parent, voi
     cs_copy(p->trust, sizeof p->trust, node->arg[0].text);
 }
 
-static void set_partner_expired(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
+static void set_partner_expired(const struct cs_conf_node *node, void *parent, void **child,
+                                struct cs_conf_report *report)
 {
     (void)child;
     struct ks_partner_config *p = parent;
@@ -160,10 +166,12 @@ static void set_partner_expired(const struct cs_conf_node *node, void *parent, v
 static const struct cs_directive rows[] = {
     {"keystore", "", "word string", NULL, CS_DIR_RESTART, NULL, "where certificates and keys are kept",
      "keystore sqlite \"/var/lib/countersign/keystore.db\";", "keystore sqlite;", set_keystore},
-    {"retention", "", "duration", NULL, 0, "90d", "how long an exchanged certificate or key is kept at least; not below 90d",
-     "retention 120d;", "retention 89d;", set_retention},
-    {"guaranteed-delivery", "", "duration", NULL, 0, "14d", "how long a message may be under way between sender and receiver",
-     "guaranteed-delivery 14d;", "guaranteed-delivery soon;", set_delivery},
+    {"retention", "", "duration", NULL, 0, "90d",
+     "how long an exchanged certificate or key is kept at least; not below 90d", "retention 120d;", "retention 89d;",
+     set_retention},
+    {"guaranteed-delivery", "", "duration", NULL, 0, "14d",
+     "how long a message may be under way between sender and receiver", "guaranteed-delivery 14d;",
+     "guaranteed-delivery soon;", set_delivery},
     {"partner", "", "name", "partner", CS_DIR_REPEAT, NULL, "the other side: whose messages are verified",
      "partner acme { trust pinned; }", "partner { trust pinned; }", set_partner},
     {"policy", "partner", "name", NULL, 0, NULL, "the policy that judges this partner's messages",
@@ -173,8 +181,8 @@ static const struct cs_directive rows[] = {
     {"trust", "partner", "word", NULL, 0, "pinned", "pinned: only certificates that the keystore holds",
      "trust pinned;", "trust everybody;", set_partner_trust},
     {"expired-certificate", "partner", "at-signing|refuse|grace duration?", NULL, 0, NULL,
-     "what an expired certificate may still do, over the policy's word",
-     "expired-certificate grace 24h;", "expired-certificate grace;", set_partner_expired},
+     "what an expired certificate may still do, over the policy's word", "expired-certificate grace 24h;",
+     "expired-certificate grace;", set_partner_expired},
 };
 
 struct cs_conf_table ks_directives(void)

@@ -15,12 +15,12 @@
 /** One `partner NAME { }`. Names of policies are kept as text: whoever joins the tables resolves them. */
 struct ks_partner_config {
     char name[KS_WORD];
-    char policy[KS_WORD];               /**< "" where none is named: the built-in default */
-    int64_t guaranteed_delivery;        /**< seconds; 0: the general one */
-    char expired_certificate[16];       /**< "" (the policy decides), "at-signing", "refuse", "grace" */
-    char expired_grace[24];             /**< duration text behind grace, else "" */
-    char trust[8];                      /**< "pinned" */
-    const struct cs_conf_node *node;    /**< the block, for messages; lives as long as the tree */
+    char policy[KS_WORD];                   /**< "" where none is named: the built-in default */
+    int64_t guaranteed_delivery;            /**< seconds; 0: the general one */
+    char expired_certificate[16];           /**< "" (the policy decides), "at-signing", "refuse", "grace" */
+    char expired_grace[24];                 /**< duration text behind grace, else "" */
+    char trust[8];                          /**< "pinned" */
+    const struct cs_conf_node *node;        /**< the block, for messages; lives as long as the tree */
     const struct cs_conf_node *policy_node; /**< the policy statement, or NULL */
 };
 
@@ -32,7 +32,10 @@ struct ks_config {
     size_t n_partner;
 };
 
-#define KS_CONFIG_INIT {NULL, 0, 0, NULL, 0}
+#define KS_CONFIG_INIT                                                                                                 \
+    {                                                                                                                  \
+        NULL, 0, 0, NULL, 0                                                                                            \
+    }
 
 /** The rows; their parent object at top level is a struct ks_config. Static. */
 struct cs_conf_table ks_directives(void);

@@ -26,19 +26,23 @@ static int not_a_certificate(const char *data, size_t n, cs_error *e)
 {
     ERR_clear_error();
     if (contains(data, n, "PRIVATE KEY-----")) {
-        return cs_error_set(e, CS_EXIT_USAGE, "not-a-certificate", "the file holds a private key, no certificate; the key goes to --private-key");
+        return cs_error_set(e, CS_EXIT_USAGE, "not-a-certificate",
+                            "the file holds a private key, no certificate; the key goes to --private-key");
     }
     if (contains(data, n, "CERTIFICATE REQUEST-----")) {
-        return cs_error_set(e, CS_EXIT_USAGE, "not-a-certificate", "the file is a certificate request; the certification authority makes a certificate of it");
+        return cs_error_set(e, CS_EXIT_USAGE, "not-a-certificate",
+                            "the file is a certificate request; the certification authority makes a certificate of it");
     }
     if (contains(data, n, "PUBLIC KEY-----")) {
         return cs_error_set(e, CS_EXIT_USAGE, "not-a-certificate", "the file holds a bare public key, no certificate");
     }
     if (n >= 4 && memcmp(data, "\xfe\xed\xfe\xed", 4) == 0) {
-        return cs_error_set(e, CS_EXIT_USAGE, "not-a-certificate", "the file is a Java keystore; take the certificate out with: "
+        return cs_error_set(e, CS_EXIT_USAGE, "not-a-certificate",
+                            "the file is a Java keystore; take the certificate out with: "
                             "keytool -exportcert -rfc -alias ALIAS -keystore FILE -file OUT.pem");
     }
-    return cs_error_set(e, CS_EXIT_USAGE, "not-a-certificate", "the file is no X.509 certificate (PEM or DER is read here)");
+    return cs_error_set(e, CS_EXIT_USAGE, "not-a-certificate",
+                        "the file is no X.509 certificate (PEM or DER is read here)");
 }
 
 static int asn1_time(const ASN1_TIME *t, cs_time *out)
@@ -68,7 +72,10 @@ int ks_key_kind(EVP_PKEY *key, char algorithm[16], int *bits)
     case EVP_PKEY_RSA:
     case EVP_PKEY_RSA_PSS: cs_copy(algorithm, 16, "RSA"); return 0;
     case EVP_PKEY_EC: cs_copy(algorithm, 16, "EC"); return 0;
-    case EVP_PKEY_ED25519: cs_copy(algorithm, 16, "Ed25519"); *bits = 256; return 0;
+    case EVP_PKEY_ED25519:
+        cs_copy(algorithm, 16, "Ed25519");
+        *bits = 256;
+        return 0;
     default: break;
     }
     const char *name = EVP_PKEY_get0_type_name(key);
@@ -101,20 +108,26 @@ static int facts(X509 *x, struct ks_certificate *c, cs_error *e)
         c->ski_len = (size_t)ASN1_STRING_length(ski);
         memcpy(c->ski, ASN1_STRING_get0_data(ski), c->ski_len);
     }
-    if (asn1_time(X509_get0_notBefore(x), &c->not_before) != 0 || asn1_time(X509_get0_notAfter(x), &c->not_after) != 0) {
+    if (asn1_time(X509_get0_notBefore(x), &c->not_before) != 0 ||
+        asn1_time(X509_get0_notAfter(x), &c->not_after) != 0) {
         return cs_error_set(e, CS_EXIT_USAGE, "certificate-dates", "the certificate's dates cannot be read");
     }
     if (c->not_after < c->not_before) {
         return cs_error_set(e, CS_EXIT_USAGE, "certificate-dates", "the certificate ends before it begins");
     }
     if (serial_text(x, c->serial, sizeof c->serial) != 0) {
-        return cs_error_set(e, CS_EXIT_USAGE, "certificate-serial", "the certificate's serial number is longer than 32 octets");
+        return cs_error_set(e, CS_EXIT_USAGE, "certificate-serial",
+                            "the certificate's serial number is longer than 32 octets");
     }
-    if (X509_NAME_entry_count(X509_get_issuer_name(x)) > 0 && cs_dn_text(X509_get_issuer_name(x), c->issuer, sizeof c->issuer) == 0) {
-        return cs_error_set(e, CS_EXIT_USAGE, "certificate-name", "the issuer's name is longer than %zu octets", sizeof c->issuer - 1);
+    if (X509_NAME_entry_count(X509_get_issuer_name(x)) > 0 &&
+        cs_dn_text(X509_get_issuer_name(x), c->issuer, sizeof c->issuer) == 0) {
+        return cs_error_set(e, CS_EXIT_USAGE, "certificate-name", "the issuer's name is longer than %zu octets",
+                            sizeof c->issuer - 1);
     }
-    if (X509_NAME_entry_count(X509_get_subject_name(x)) > 0 && cs_dn_text(X509_get_subject_name(x), c->subject, sizeof c->subject) == 0) {
-        return cs_error_set(e, CS_EXIT_USAGE, "certificate-name", "the subject's name is longer than %zu octets", sizeof c->subject - 1);
+    if (X509_NAME_entry_count(X509_get_subject_name(x)) > 0 &&
+        cs_dn_text(X509_get_subject_name(x), c->subject, sizeof c->subject) == 0) {
+        return cs_error_set(e, CS_EXIT_USAGE, "certificate-name", "the subject's name is longer than %zu octets",
+                            sizeof c->subject - 1);
     }
     c->key_usage = X509_get_key_usage(x);
     c->extended_usage = X509_get_extended_key_usage(x);
@@ -122,7 +135,7 @@ static int facts(X509 *x, struct ks_certificate *c, cs_error *e)
     return 0;
 }
 
-static int read_pem(const char *data, size_t n, STACK_OF(X509) *stack, cs_error *e)
+static int read_pem(const char *data, size_t n, STACK_OF(X509) * stack, cs_error *e)
 {
     BIO *bio = BIO_new_mem_buf(data, (int)n);
     if (bio == NULL) {
@@ -133,7 +146,8 @@ static int read_pem(const char *data, size_t n, STACK_OF(X509) *stack, cs_error 
     while (rc == 0 && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
         if (sk_X509_num(stack) > KS_CHAIN_MAX || sk_X509_push(stack, x) <= 0) {
             X509_free(x);
-            rc = cs_error_set(e, CS_EXIT_USAGE, "chain-too-long", "more than %d certificates in one file", KS_CHAIN_MAX + 1);
+            rc = cs_error_set(e, CS_EXIT_USAGE, "chain-too-long", "more than %d certificates in one file",
+                              KS_CHAIN_MAX + 1);
         }
     }
     unsigned long last = ERR_peek_last_error();
@@ -145,7 +159,7 @@ static int read_pem(const char *data, size_t n, STACK_OF(X509) *stack, cs_error 
     return rc;
 }
 
-static int read_chain(STACK_OF(X509) *stack, struct ks_certificate *c, cs_error *e)
+static int read_chain(STACK_OF(X509) * stack, struct ks_certificate *c, cs_error *e)
 {
     cs_buf buf = CS_BUF_INIT;
     int rc = 0;
@@ -158,8 +172,11 @@ static int read_chain(STACK_OF(X509) *stack, struct ks_certificate *c, cs_error 
         } else if (X509_check_issued(issuer, sk_X509_value(stack, i - 1)) != X509_V_OK ||
                    X509_verify(sk_X509_value(stack, i - 1), X509_get0_pubkey(issuer)) != 1) {
             /* names alone would take a second certificate of the same subject for an issuer */
-            rc = cs_error_set(e, CS_EXIT_USAGE, "chain-order", "certificate %d of the file did not issue certificate %d. A file holds one "
-                              "certificate, and behind it its issuers in order; other certificates are added one by one", i + 1, i);
+            rc =
+                cs_error_set(e, CS_EXIT_USAGE, "chain-order",
+                             "certificate %d of the file did not issue certificate %d. A file holds one "
+                             "certificate, and behind it its issuers in order; other certificates are added one by one",
+                             i + 1, i);
         }
         OPENSSL_free(der);
     }
@@ -175,7 +192,8 @@ int ks_certificate_read(const char *data, size_t n, struct ks_certificate *c, cs
 {
     memset(c, 0, sizeof *c);
     if (n > KS_INPUT_MAX) {
-        return cs_error_set(e, CS_EXIT_USAGE, "input-too-large", "the file is larger than %d KiB: no single certificate is", KS_INPUT_MAX / 1024);
+        return cs_error_set(e, CS_EXIT_USAGE, "input-too-large",
+                            "the file is larger than %d KiB: no single certificate is", KS_INPUT_MAX / 1024);
     }
     STACK_OF(X509) *stack = sk_X509_new_null();
     if (stack == NULL) {
@@ -232,7 +250,8 @@ int ks_key_read(const char *data, size_t n, EVP_PKEY **key, cs_error *e)
 {
     *key = NULL;
     if (n > KS_INPUT_MAX) {
-        return cs_error_set(e, CS_EXIT_USAGE, "input-too-large", "the key file is larger than %d KiB", KS_INPUT_MAX / 1024);
+        return cs_error_set(e, CS_EXIT_USAGE, "input-too-large", "the key file is larger than %d KiB",
+                            KS_INPUT_MAX / 1024);
     }
     bool encrypted = false;
     if (contains(data, n, "-----BEGIN ")) {
@@ -248,9 +267,12 @@ int ks_key_read(const char *data, size_t n, EVP_PKEY **key, cs_error *e)
         return 0;
     }
     if (encrypted) {
-        return cs_error_set(e, CS_EXIT_USAGE, "key-encrypted", "the private key is protected by a passphrase; open it with: openssl pkey -in FILE -out PLAIN (the keystore seals it again)");
+        return cs_error_set(e, CS_EXIT_USAGE, "key-encrypted",
+                            "the private key is protected by a passphrase; open it with: openssl pkey -in FILE -out "
+                            "PLAIN (the keystore seals it again)");
     }
-    return cs_error_set(e, CS_EXIT_USAGE, "not-a-key", "the file holds no private key (PEM or DER, PKCS#8 or traditional)");
+    return cs_error_set(e, CS_EXIT_USAGE, "not-a-key",
+                        "the file holds no private key (PEM or DER, PKCS#8 or traditional)");
 }
 
 /** By signing and verifying, not by comparing moduli: this proves that the key works. */
@@ -262,8 +284,7 @@ static bool key_pair(EVP_PKEY *private_key, EVP_PKEY *public_key)
     size_t n = sizeof signature;
     EVP_MD_CTX *sign = EVP_MD_CTX_new();
     EVP_MD_CTX *verify = EVP_MD_CTX_new();
-    bool ok = sign != NULL && verify != NULL &&
-              EVP_DigestSignInit(sign, NULL, md, NULL, private_key) == 1 &&
+    bool ok = sign != NULL && verify != NULL && EVP_DigestSignInit(sign, NULL, md, NULL, private_key) == 1 &&
               EVP_DigestSign(sign, signature, &n, probe, sizeof probe) == 1 &&
               EVP_DigestVerifyInit(verify, NULL, md, NULL, public_key) == 1 &&
               EVP_DigestVerify(verify, signature, n, probe, sizeof probe) == 1;
@@ -275,7 +296,11 @@ static bool key_pair(EVP_PKEY *private_key, EVP_PKEY *public_key)
 
 static bool usage_fits(enum ks_role role, const struct ks_certificate *c, char *text, size_t size)
 {
-    static const struct { enum ks_role role; uint32_t key_usage, extended; const char *word; } need[] = {
+    static const struct {
+        enum ks_role role;
+        uint32_t key_usage, extended;
+        const char *word;
+    } need[] = {
         {KS_SIGN, KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION, 0, "digitalSignature"},
         {KS_VERIFIER, KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION, 0, "digitalSignature"},
         {KS_ENCRYPT_TO, KU_KEY_ENCIPHERMENT | KU_DATA_ENCIPHERMENT | KU_KEY_AGREEMENT, 0, "keyEncipherment"},
@@ -292,7 +317,8 @@ static bool usage_fits(enum ks_role role, const struct ks_certificate *c, char *
         bool extended = need[i].extended == 0 || c->extended_usage == UINT32_MAX ||
                         (c->extended_usage & (need[i].extended | XKU_ANYEKU)) != 0;
         if (!usage || !extended) {
-            snprintf(text, size, "the certificate's key usage does not allow %s, which role %s needs", need[i].word, ks_role_word(role));
+            snprintf(text, size, "the certificate's key usage does not allow %s, which role %s needs", need[i].word,
+                     ks_role_word(role));
             return false;
         }
     }
@@ -303,7 +329,8 @@ static bool usage_fits(enum ks_role role, const struct ks_certificate *c, char *
     return true;
 }
 
-static bool size_fits(enum ks_role role, const struct ks_certificate *c, char *text, size_t size, char *warning, size_t warnsize)
+static bool size_fits(enum ks_role role, const struct ks_certificate *c, char *text, size_t size, char *warning,
+                      size_t warnsize)
 {
     const struct ks_role_row *row = ks_role_row(role);
     char algorithm[16];
@@ -319,12 +346,16 @@ static bool size_fits(enum ks_role role, const struct ks_certificate *c, char *t
         return false;
     }
     if (rsa && bits < row->warn_rsa) {
-        snprintf(warning, warnsize, "the RSA key has %d bits only: messages pass only under a policy with a dated exception (legacy rsa-1024 until DATE)", bits);
+        snprintf(warning, warnsize,
+                 "the RSA key has %d bits only: messages pass only under a policy with a dated exception (legacy "
+                 "rsa-1024 until DATE)",
+                 bits);
     }
     return true;
 }
 
-bool ks_key_fits(enum ks_role role, const struct ks_certificate *c, EVP_PKEY *key, char *text, size_t size, char *warning, size_t warnsize)
+bool ks_key_fits(enum ks_role role, const struct ks_certificate *c, EVP_PKEY *key, char *text, size_t size,
+                 char *warning, size_t warnsize)
 {
     const struct ks_role_row *row = ks_role_row(role);
     text[0] = '\0';
@@ -350,7 +381,8 @@ bool ks_key_fits(enum ks_role role, const struct ks_certificate *c, EVP_PKEY *ke
         cs_copy(warning, warnsize, usage);
     }
     if (key != NULL && !key_pair(key, c->key)) {
-        snprintf(text, size, "the private key does not belong to the certificate (what it signs, the certificate does not verify)");
+        snprintf(text, size,
+                 "the private key does not belong to the certificate (what it signs, the certificate does not verify)");
         return false;
     }
     return true;

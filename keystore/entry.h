@@ -10,22 +10,22 @@
 
 #define KS_INPUT_MAX (256 * 1024) /* octets of a certificate or key file */
 #define KS_CHAIN_MAX 8            /* issuers behind a leaf */
-#define KS_SKI_MAX 64
+#define KS_SKI_MAX   64
 
 struct ks_certificate {
-    uint8_t *der;                 /**< owned */
+    uint8_t *der; /**< owned */
     size_t der_len;
-    uint8_t *chain;               /**< owned: concatenated DER of the issuers, NULL: none */
+    uint8_t *chain; /**< owned: concatenated DER of the issuers, NULL: none */
     size_t chain_len;
-    EVP_PKEY *key;                /**< owned: the public key */
+    EVP_PKEY *key; /**< owned: the public key */
     uint8_t sha256[32], sha1[20], spki_sha256[32];
     uint8_t ski[KS_SKI_MAX];
-    size_t ski_len;               /**< 0: no such extension */
+    size_t ski_len; /**< 0: no such extension */
     char subject[512], issuer[512], serial[80];
     char key_algorithm[16];
     int key_bits;
     cs_time not_before, not_after;
-    uint32_t key_usage;           /**< X509_get_key_usage; UINT32_MAX: not limited */
+    uint32_t key_usage; /**< X509_get_key_usage; UINT32_MAX: not limited */
     uint32_t extended_usage;
     bool ca;
 };
@@ -37,7 +37,8 @@ void ks_certificate_free(struct ks_certificate *c);
 int ks_key_read(const char *data, size_t n, EVP_PKEY **key, cs_error *e) CS_MUST_CHECK;
 /** G5: does the certificate, with the key or without, fit the role? @return true: it does; else text says why not.
  *  warning: something that is allowed but should be known, "" none */
-bool ks_key_fits(enum ks_role role, const struct ks_certificate *c, EVP_PKEY *key, char *text, size_t size, char *warning, size_t warnsize);
+bool ks_key_fits(enum ks_role role, const struct ks_certificate *c, EVP_PKEY *key, char *text, size_t size,
+                 char *warning, size_t warnsize);
 /** Algorithm word and size of a key: "RSA" 2048, "EC" 256, "Ed25519" 256. */
 int ks_key_kind(EVP_PKEY *key, char algorithm[16], int *bits);
 

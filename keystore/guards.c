@@ -35,28 +35,33 @@ static void refuse(struct verdict *v, enum ks_guard g, cs_time allowed_from, con
 
 /* ---- preconditions --------------------------------------------------------------------------------------------- */
 
-typedef void precondition(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now, struct verdict *v);
+typedef void precondition(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step,
+                          cs_time now, struct verdict *v);
 
-static const struct ks_view_entry *subject(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step)
+static const struct ks_view_entry *subject(const struct ks_view *before, const struct ks_rule_plan *p,
+                                           const struct ks_step *step)
 {
     return p->fresh.n != 0 && p->fresh.n == step->n ? &p->fresh : ks_view_get(before, step->n);
 }
 
-static void g4_shorter(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_view_entry *e, struct verdict *v)
+static void g4_shorter(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_view_entry *e,
+                       struct verdict *v)
 {
     for (size_t i = 0; i < p->n; i++) {
         const struct ks_view_entry *old = p->step[i].t == KS_T3_DEACTIVATE ? ks_view_get(before, p->step[i].n) : NULL;
         if (old != NULL && e->not_after < old->not_after) {
             char mine[CS_TIME_TEXT];
             char theirs[CS_TIME_TEXT];
-            refuse(v, KS_G4_OVERLAP, 0, "%s#%u ends %s, before the active %s#%u does (%s). If that is right: --shorter-ok",
-                   before->alias, e->n, cs_time_format(e->not_after, mine), before->alias, old->n,
+            refuse(v, KS_G4_OVERLAP, 0,
+                   "%s#%u ends %s, before the active %s#%u does (%s). If that is right: --shorter-ok", before->alias,
+                   e->n, cs_time_format(e->not_after, mine), before->alias, old->n,
                    cs_time_format(old->not_after, theirs));
         }
     }
 }
 
-static void g4(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now, struct verdict *v)
+static void g4(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now,
+               struct verdict *v)
 {
     const struct ks_view_entry *e = subject(before, p, step);
     if (e == NULL) {
@@ -64,17 +69,21 @@ static void g4(const struct ks_view *before, const struct ks_rule_plan *p, const
     }
     char when[CS_TIME_TEXT];
     if (now > e->not_after) {
-        refuse(v, KS_G4_OVERLAP, 0, "the certificate of %s#%u expired %s. For archived messages of its time: "
-               "countersign keystore add --since TIME --until TIME", before->alias, e->n, cs_time_format(e->not_after, when));
+        refuse(v, KS_G4_OVERLAP, 0,
+               "the certificate of %s#%u expired %s. For archived messages of its time: "
+               "countersign keystore add --since TIME --until TIME",
+               before->alias, e->n, cs_time_format(e->not_after, when));
     } else if (e->not_before > now + CLOCK_SKEW) {
-        refuse(v, KS_G4_OVERLAP, e->not_before, "the certificate of %s#%u is valid from %s only. Until then keep it pre-active",
-               before->alias, e->n, cs_time_format(e->not_before, when));
+        refuse(v, KS_G4_OVERLAP, e->not_before,
+               "the certificate of %s#%u is valid from %s only. Until then keep it pre-active", before->alias, e->n,
+               cs_time_format(e->not_before, when));
     } else if (!p->shorter_ok && step->t == KS_T2_ACTIVATE) { /* the way back (T4) leads to an older one as a rule */
         g4_shorter(before, p, e, v);
     }
 }
 
-static void g5(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now, struct verdict *v)
+static void g5(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now,
+               struct verdict *v)
 {
     (void)before;
     (void)step;
@@ -84,7 +93,8 @@ static void g5(const struct ks_view *before, const struct ks_rule_plan *p, const
     }
 }
 
-static void g7(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now, struct verdict *v)
+static void g7(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now,
+               struct verdict *v)
 {
     (void)now;
     const struct ks_view_entry *e = subject(before, p, step);
@@ -92,12 +102,14 @@ static void g7(const struct ks_view *before, const struct ks_rule_plan *p, const
         refuse(v, KS_G7_INACTIVE_ONLY, 0, "%s#%u is active. First: countersign keystore deactivate %s#%u",
                before->alias, e->n, before->alias, e->n);
     } else if (e != NULL && e->state == KS_SUSPENDED) {
-        refuse(v, KS_G7_INACTIVE_ONLY, 0, "%s#%u is suspended, and its window keeps running. First: countersign keystore resume %s#%u",
+        refuse(v, KS_G7_INACTIVE_ONLY, 0,
+               "%s#%u is suspended, and its window keeps running. First: countersign keystore resume %s#%u",
                before->alias, e->n, before->alias, e->n);
     }
 }
 
-static void g8(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now, struct verdict *v)
+static void g8(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now,
+               struct verdict *v)
 {
     const struct ks_view_entry *e = subject(before, p, step);
     cs_time stop = e != NULL ? ks_view_stop(before, e) : 0;
@@ -108,9 +120,11 @@ static void g8(const struct ks_view *before, const struct ks_rule_plan *p, const
     char exchanged[CS_TIME_TEXT];
     int64_t days = ks_window(before->role, &before->terms) / CS_DAY;
     bool moved = stop > e->exchanged_at + ks_window(before->role, &before->terms);
-    refuse(v, KS_G8_RETENTION, stop, "accepted until %s (exchanged %s, %lld d%s). To refuse its messages now, those in flight too: "
-           "countersign keystore suspend %s#%u", cs_time_format(stop, until), cs_time_format(e->exchanged_at, exchanged),
-           (long long)days, moved ? ", moved by its last use" : "", before->alias, e->n);
+    refuse(v, KS_G8_RETENTION, stop,
+           "accepted until %s (exchanged %s, %lld d%s). To refuse its messages now, those in flight too: "
+           "countersign keystore suspend %s#%u",
+           cs_time_format(stop, until), cs_time_format(e->exchanged_at, exchanged), (long long)days,
+           moved ? ", moved by its last use" : "", before->alias, e->n);
 }
 
 static const struct precondition_row {
@@ -140,7 +154,9 @@ static bool i1(const struct ks_view *v, const struct ks_rule_plan *p, cs_time no
             active += v->entry[k].state == KS_ACTIVE && same;
         }
         if (active > role->max_active) {
-            snprintf(text, size, "%s would hold %u active entries, a %s slot has at most %u. First: countersign keystore deactivate %s#N",
+            snprintf(text, size,
+                     "%s would hold %u active entries, a %s slot has at most %u. First: countersign keystore "
+                     "deactivate %s#N",
                      v->alias, active, role->word, role->max_active, v->alias);
             return false;
         }
@@ -163,8 +179,10 @@ static bool i2(const struct ks_view *v, const struct ks_rule_plan *p, cs_time no
         }
     }
     if (role->max_keyed != 0 && keyed > role->max_keyed) {
-        snprintf(text, size, "%s would hold %u entries with a key, a %s slot has at most %u. First: countersign keystore remove %s#%u",
-                 v->alias, keyed, role->word, role->max_keyed, v->alias, oldest);
+        snprintf(
+            text, size,
+            "%s would hold %u entries with a key, a %s slot has at most %u. First: countersign keystore remove %s#%u",
+            v->alias, keyed, role->word, role->max_keyed, v->alias, oldest);
         return false;
     }
     return true;
@@ -176,8 +194,10 @@ static bool i3(const struct ks_view *v, const struct ks_rule_plan *p, cs_time no
     if (v->role != KS_VERIFIER || !v->partner_routed || v->acceptable_elsewhere + ks_view_acceptable(v, now) > 0) {
         return true;
     }
-    snprintf(text, size, "partner %s has traffic and would have no acceptable certificate left. First: "
-             "countersign keystore add --role verifier --partner %s --alias %s FILE --activate", v->partner, v->partner, v->alias);
+    snprintf(text, size,
+             "partner %s has traffic and would have no acceptable certificate left. First: "
+             "countersign keystore add --role verifier --partner %s --alias %s FILE --activate",
+             v->partner, v->partner, v->alias);
     return false;
 }
 
@@ -224,7 +244,8 @@ static bool compromises(const struct ks_rule_plan *p)
     return false;
 }
 
-size_t ks_judge(const struct ks_view *before, const struct ks_view *after, const struct ks_rule_plan *p, cs_time now, ks_refusal *out, size_t max)
+size_t ks_judge(const struct ks_view *before, const struct ks_view *after, const struct ks_rule_plan *p, cs_time now,
+                ks_refusal *out, size_t max)
 {
     struct verdict v = {out, max, 0};
     for (size_t i = 0; i < p->n; i++) {

@@ -25,7 +25,8 @@ int64_t ks_window(enum ks_role role, const struct ks_terms *terms)
     return larger(larger(KS_RETENTION_FLOOR, terms->retention), delivery);
 }
 
-cs_time ks_process_stop(enum ks_role role, const struct ks_terms *terms, cs_time exchanged_at, cs_time not_after, cs_time last_use)
+cs_time ks_process_stop(enum ks_role role, const struct ks_terms *terms, cs_time exchanged_at, cs_time not_after,
+                        cs_time last_use)
 {
     cs_time stop = later(exchanged_at, ks_window(role, terms));
     if (ks_role_row(role)->floor != KS_FLOOR_RETENTION || last_use == 0) {

@@ -5,24 +5,30 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FROM(s) (1U << (s))
+#define FROM(s)  (1U << (s))
 #define GUARD(g) (1U << (g))
-#define ANY_LIVING \
-    (FROM(KS_PRE_ACTIVE) | FROM(KS_ACTIVE) | FROM(KS_DEACTIVATED) | FROM(KS_ARCHIVED) | FROM(KS_SUSPENDED) | FROM(KS_COMPROMISED))
+#define ANY_LIVING                                                                                                     \
+    (FROM(KS_PRE_ACTIVE) | FROM(KS_ACTIVE) | FROM(KS_DEACTIVATED) | FROM(KS_ARCHIVED) | FROM(KS_SUSPENDED) |           \
+     FROM(KS_COMPROMISED))
 
 static const struct ks_transition_row transition_row[] = {
     {KS_T1_RECEIVE, false, "receive", 0, KS_PRE_ACTIVE, GUARD(KS_G5_KEY_MATCH), "a certificate comes into the slot"},
-    {KS_T2_ACTIVATE, false, "activate", FROM(KS_PRE_ACTIVE), KS_ACTIVE, GUARD(KS_G4_OVERLAP), "protects and is accepted from now on"},
-    {KS_T3_DEACTIVATE, false, "deactivate", FROM(KS_ACTIVE), KS_DEACTIVATED, 0, "replaced; its retention window begins"},
+    {KS_T2_ACTIVATE, false, "activate", FROM(KS_PRE_ACTIVE), KS_ACTIVE, GUARD(KS_G4_OVERLAP),
+     "protects and is accepted from now on"},
+    {KS_T3_DEACTIVATE, false, "deactivate", FROM(KS_ACTIVE), KS_DEACTIVATED, 0,
+     "replaced; its retention window begins"},
     {KS_T4_ROLL_BACK, false, "roll back", FROM(KS_DEACTIVATED), KS_ACTIVE, GUARD(KS_G4_OVERLAP), "active again"},
     {KS_T5_RETIRE, false, "retire", FROM(KS_DEACTIVATED), KS_ARCHIVED, GUARD(KS_G8_RETENTION), "the window is over"},
     {KS_T6_REOPEN, false, "reopen", FROM(KS_ARCHIVED), KS_DEACTIVATED, 0, "accepted once more until a new end"},
-    {KS_T7_SUSPEND, false, "suspend", ANY_LIVING & ~FROM(KS_SUSPENDED), KS_SUSPENDED, 0, "refused for everything, reversible"},
+    {KS_T7_SUSPEND, false, "suspend", ANY_LIVING & ~FROM(KS_SUSPENDED), KS_SUSPENDED, 0,
+     "refused for everything, reversible"},
     {KS_T7_SUSPEND, true, "resume", FROM(KS_SUSPENDED), KS_PRE_ACTIVE, 0, "back to the state before"},
-    {KS_T8_COMPROMISE, false, "compromise", ANY_LIVING & ~FROM(KS_COMPROMISED), KS_COMPROMISED, 0, "the key is in wrong hands"},
+    {KS_T8_COMPROMISE, false, "compromise", ANY_LIVING & ~FROM(KS_COMPROMISED), KS_COMPROMISED, 0,
+     "the key is in wrong hands"},
     {KS_T9_DESTROY, false, "destroy", FROM(KS_PRE_ACTIVE) | FROM(KS_ARCHIVED) | FROM(KS_COMPROMISED), KS_DESTROYED,
      GUARD(KS_G7_INACTIVE_ONLY), "key bytes go, the record stays"},
-    {KS_T10_DISCARD, false, "discard", FROM(KS_PRE_ACTIVE), KS_DESTROYED, GUARD(KS_G7_INACTIVE_ONLY), "never used: goes at once"},
+    {KS_T10_DISCARD, false, "discard", FROM(KS_PRE_ACTIVE), KS_DESTROYED, GUARD(KS_G7_INACTIVE_ONLY),
+     "never used: goes at once"},
 };
 
 /** How a verb meets a state; rows not listed are KS_MEET_NEVER without advice. */
@@ -39,7 +45,12 @@ static const struct verb_row {
     {KS_DO_ACTIVATE, KS_DEACTIVATED, KS_MEET_STEPS, {KS_T4_ROLL_BACK}, false, ""},
     {KS_DO_ACTIVATE, KS_ARCHIVED, KS_MEET_NEVER, {0}, false, "its window is over; add a new certificate"},
     {KS_DO_ACTIVATE, KS_SUSPENDED, KS_MEET_NEVER, {0}, false, "first: countersign keystore resume"},
-    {KS_DO_DEACTIVATE, KS_PRE_ACTIVE, KS_MEET_NEVER, {0}, false, "it was never active; to drop it: countersign keystore remove"},
+    {KS_DO_DEACTIVATE,
+     KS_PRE_ACTIVE,
+     KS_MEET_NEVER,
+     {0},
+     false,
+     "it was never active; to drop it: countersign keystore remove"},
     {KS_DO_DEACTIVATE, KS_ACTIVE, KS_MEET_STEPS, {KS_T3_DEACTIVATE}, false, ""},
     {KS_DO_DEACTIVATE, KS_DEACTIVATED, KS_MEET_ALREADY, {0}, false, ""},
     {KS_DO_DEACTIVATE, KS_ARCHIVED, KS_MEET_ALREADY, {0}, false, ""},
@@ -120,7 +131,8 @@ static void push_exchange(const struct ks_view *v, struct ks_rule_plan *p, const
     }
 }
 
-enum ks_meeting ks_plan_verb(const struct ks_view *v, enum ks_verb verb, unsigned n, cs_time now, struct ks_rule_plan *p, char *text, size_t size)
+enum ks_meeting ks_plan_verb(const struct ks_view *v, enum ks_verb verb, unsigned n, cs_time now,
+                             struct ks_rule_plan *p, char *text, size_t size)
 {
     memset(p, 0, sizeof *p);
     text[0] = '\0';
@@ -187,9 +199,7 @@ static void enter(const struct ks_view *v, struct ks_view_entry *e, const struct
     enum ks_state before = e->state;
     e->state = row->back ? e->resume_state : row->to;
     switch (row->t) {
-    case KS_T2_ACTIVATE:
-        e->activated_at = e->since != 0 ? e->since : now;
-        break;
+    case KS_T2_ACTIVATE: e->activated_at = e->since != 0 ? e->since : now; break;
     case KS_T3_DEACTIVATE:
         e->exchanged_at = now;
         e->process_stop = ks_process_stop(v->role, &v->terms, now, e->not_after, e->last_use);
@@ -198,20 +208,15 @@ static void enter(const struct ks_view *v, struct ks_view_entry *e, const struct
         e->exchanged_at = 0;
         e->process_stop = 0;
         break;
-    case KS_T5_RETIRE:
-        e->process_stop = ks_view_stop(v, e);
-        break;
-    case KS_T7_SUSPEND:
-        e->resume_state = row->back ? KS_PRE_ACTIVE : before;
-        break;
+    case KS_T5_RETIRE: e->process_stop = ks_view_stop(v, e); break;
+    case KS_T7_SUSPEND: e->resume_state = row->back ? KS_PRE_ACTIVE : before; break;
     case KS_T8_COMPROMISE:
         if (before != KS_SUSPENDED) {
             e->resume_state = before;
         }
         e->compromised_since = now;
         break;
-    default:
-        break;
+    default: break;
     }
 }
 

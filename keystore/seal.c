@@ -32,14 +32,17 @@ int ks_kek_read(const char *path, struct ks_kek *out, cs_error *e)
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) {
-        return cs_error_set(e, CS_EXIT_CONFIG, "kek-unavailable", "the key-encryption key %s cannot be read: %s. Without it no private key opens; put the file back",
-                            path, strerror(errno));
+        return cs_error_set(
+            e, CS_EXIT_CONFIG, "kek-unavailable",
+            "the key-encryption key %s cannot be read: %s. Without it no private key opens; put the file back", path,
+            strerror(errno));
     }
     ssize_t n = read(fd, text, KEK_TEXT);
     int rc = fstat(fd, &st);
     close(fd);
     if (rc == 0 && (st.st_mode & 077) != 0) {
-        rc = cs_error_set(e, CS_EXIT_CONFIG, "kek-exposed", "the key-encryption key %s is open to others (mode %03o); close it with: chmod 600 %s", path,
+        rc = cs_error_set(e, CS_EXIT_CONFIG, "kek-exposed",
+                          "the key-encryption key %s is open to others (mode %03o); close it with: chmod 600 %s", path,
                           (unsigned)st.st_mode & 0777U, path);
     } else if (n < KEK_TEXT - 1) {
         rc = -1;
@@ -50,7 +53,8 @@ int ks_kek_read(const char *path, struct ks_kek *out, cs_error *e)
     OPENSSL_cleanse(text, sizeof text);
     if (rc != 0) {
         ks_kek_wipe(out);
-        return cs_error_set(e, CS_EXIT_CONFIG, "kek-unavailable", "%s is no key-encryption key (64 hexadecimal digits)", path);
+        return cs_error_set(e, CS_EXIT_CONFIG, "kek-unavailable", "%s is no key-encryption key (64 hexadecimal digits)",
+                            path);
     }
     name_kek(out);
     return 0;
@@ -64,7 +68,8 @@ int ks_kek_make(const char *path, struct ks_kek *out, cs_error *e)
         return ks_kek_read(path, out, e);
     }
     if (fd < 0) {
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "kek-unavailable", "the key-encryption key %s cannot be made: %s", path, strerror(errno));
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "kek-unavailable", "the key-encryption key %s cannot be made: %s",
+                            path, strerror(errno));
     }
     int rc = RAND_priv_bytes(out->key, sizeof out->key) == 1 ? 0 : -1;
     if (rc == 0) {
@@ -79,7 +84,8 @@ int ks_kek_make(const char *path, struct ks_kek *out, cs_error *e)
     if (rc != 0) {
         unlink(path);
         ks_kek_wipe(out);
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "kek-unavailable", "the key-encryption key %s cannot be written", path);
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "kek-unavailable", "the key-encryption key %s cannot be written",
+                            path);
     }
     name_kek(out);
     return 0;
@@ -93,11 +99,13 @@ void ks_kek_wipe(struct ks_kek *k)
 /** What a sealed key is bound to. */
 static int bind(char *out, size_t size, const char *store_id, const struct ks_slot *slot, const struct ks_key_row *row)
 {
-    int n = snprintf(out, size, "%s|%s|%s|%s|%s", store_id, row->key_id, slot->alias, ks_role_word(slot->role), row->kek_id);
+    int n = snprintf(out, size, "%s|%s|%s|%s|%s", store_id, row->key_id, slot->alias, ks_role_word(slot->role),
+                     row->kek_id);
     return n > 0 && (size_t)n < size ? n : -1;
 }
 
-int ks_seal(const struct ks_kek *kek, const char *store_id, const struct ks_slot *slot, EVP_PKEY *key, struct ks_key_row *row, uint8_t **ct, cs_error *e)
+int ks_seal(const struct ks_kek *kek, const char *store_id, const struct ks_slot *slot, EVP_PKEY *key,
+            struct ks_key_row *row, uint8_t **ct, cs_error *e)
 {
     char aad[512];
     uint8_t id[16];
@@ -119,8 +127,8 @@ int ks_seal(const struct ks_kek *kek, const char *store_id, const struct ks_slot
     int aad_len = bind(aad, sizeof aad, store_id, slot, row);
     *ct = malloc(plain_len);
     if (aad_len < 0 || *ct == NULL || EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, kek->key, row->nonce) != 1 ||
-        EVP_EncryptUpdate(ctx, NULL, &part, (const uint8_t *)aad, aad_len) != 1 || EVP_EncryptUpdate(ctx, *ct, &part, plain, n) != 1 ||
-        EVP_EncryptFinal_ex(ctx, *ct + part, &tail) != 1 ||
+        EVP_EncryptUpdate(ctx, NULL, &part, (const uint8_t *)aad, aad_len) != 1 ||
+        EVP_EncryptUpdate(ctx, *ct, &part, plain, n) != 1 || EVP_EncryptFinal_ex(ctx, *ct + part, &tail) != 1 ||
         EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, sizeof row->tag, row->tag) != 1) {
         goto out;
     }
@@ -140,7 +148,8 @@ out:
     return rc;
 }
 
-int ks_unseal(const struct ks_kek *kek, const char *store_id, const struct ks_slot *slot, const struct ks_key_row *row, EVP_PKEY **key, cs_error *e)
+int ks_unseal(const struct ks_kek *kek, const char *store_id, const struct ks_slot *slot, const struct ks_key_row *row,
+              EVP_PKEY **key, cs_error *e)
 {
     char aad[512];
     uint8_t tag[16];
@@ -151,10 +160,12 @@ int ks_unseal(const struct ks_kek *kek, const char *store_id, const struct ks_sl
     uint8_t *plain = row->ct_len > 0 && row->ct_len < (1U << 20) ? malloc(row->ct_len) : NULL;
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     memcpy(tag, row->tag, sizeof tag);
-    if (plain != NULL && ctx != NULL && aad_len > 0 && EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, kek->key, row->nonce) == 1 &&
+    if (plain != NULL && ctx != NULL && aad_len > 0 &&
+        EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, kek->key, row->nonce) == 1 &&
         EVP_DecryptUpdate(ctx, NULL, &part, (const uint8_t *)aad, aad_len) == 1 &&
         EVP_DecryptUpdate(ctx, plain, &part, row->ct, (int)row->ct_len) == 1 &&
-        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, sizeof tag, tag) == 1 && EVP_DecryptFinal_ex(ctx, plain + part, &tail) == 1) {
+        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, sizeof tag, tag) == 1 &&
+        EVP_DecryptFinal_ex(ctx, plain + part, &tail) == 1) {
         const uint8_t *p = plain;
         *key = d2i_AutoPrivateKey(NULL, &p, (long)row->ct_len);
     }

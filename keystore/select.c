@@ -7,9 +7,9 @@
 
 #include "keystore/snapshot.h"
 
-#define RANK_ACTIVE 0
+#define RANK_ACTIVE      0
 #define RANK_DEACTIVATED 1
-#define RANK_REFUSED 2
+#define RANK_REFUSED     2
 /* Two nodes' clocks differ by seconds: who activates is not to be ahead of who verifies. */
 #define CLOCK_SLACK 5
 
@@ -68,7 +68,7 @@ static bool same_number(const char *a, const char *b)
 
 struct question {
     const ks_hint *hint;
-    cs_dn *issuer;               /**< of the hint, parsed once */
+    cs_dn *issuer; /**< of the hint, parsed once */
     enum ks_capability cap;
     cs_time when;
 };
@@ -90,7 +90,8 @@ static bool fits(const struct question *q, const ks_entry *e)
         return m->ski_len == h->ski_len && memcmp(m->ski, h->ski, h->ski_len) == 0;
     }
     if (h->serial != NULL) {
-        return same_number(m->serial, h->serial) && (h->issuer == NULL || (q->issuer != NULL && cs_dn_equal(m->issuer, q->issuer, true)));
+        return same_number(m->serial, h->serial) &&
+               (h->issuer == NULL || (q->issuer != NULL && cs_dn_equal(m->issuer, q->issuer, true)));
     }
     return true;
 }
@@ -148,7 +149,8 @@ static size_t exact(const ks_snapshot *s, const char *partner, const struct ques
     return n;
 }
 
-size_t ks_candidates(const ks_snapshot *s, const char *partner, const ks_hint *hint, enum ks_capability cap, cs_time when, ks_candidate *out, size_t max)
+size_t ks_candidates(const ks_snapshot *s, const char *partner, const ks_hint *hint, enum ks_capability cap,
+                     cs_time when, ks_candidate *out, size_t max)
 {
     ptrdiff_t p = max > 0 ? ks_snapshot_partner(s, partner) : -1;
     if (p < 0) {

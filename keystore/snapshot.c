@@ -58,7 +58,8 @@ static int material_parse(struct ks_material *m, cs_error *e)
     }
     if (m->public_key == NULL || m->issuer == NULL) {
         ERR_clear_error();
-        cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "the certificate of %s#%u cannot be parsed; restore the keystore from a backup", m->alias, m->n);
+        cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
+                     "the certificate of %s#%u cannot be parsed; restore the keystore from a backup", m->alias, m->n);
         goto out;
     }
     rc = 0;
@@ -84,8 +85,10 @@ static int key_open(ks_store *s, const struct ks_material *m, int64_t slot_id, E
     if (ks_kek_read(s->kek_file, &kek, e) != 0) {
         goto out;
     }
-    if (s->driver->meta_get(s->b, "store_id", store_id, sizeof store_id, e) != 1 || s->driver->key_get(s->b, m->key_id, &row, &ct, e) != 1) {
-        cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "the sealed key of %s#%u is not in the store; restore it from a backup", m->alias, m->n);
+    if (s->driver->meta_get(s->b, "store_id", store_id, sizeof store_id, e) != 1 ||
+        s->driver->key_get(s->b, m->key_id, &row, &ct, e) != 1) {
+        cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
+                     "the sealed key of %s#%u is not in the store; restore it from a backup", m->alias, m->n);
         goto out;
     }
     row.ct = ct;
@@ -96,7 +99,8 @@ out:
     return rc;
 }
 
-/** Own keys are opened where they sign or may verify the own archive; one that cannot be opened leaves the entry without. */
+/** Own keys are opened where they sign or may verify the own archive; one that cannot be opened leaves the entry
+ * without. */
 static void material_unseal(struct ks_material *m, ks_store *s, const struct ks_row *row)
 {
     enum ks_state state = row->info.state;
@@ -106,7 +110,8 @@ static void material_unseal(struct ks_material *m, ks_store *s, const struct ks_
     cs_error why = {0};
     if (key_open(s, m, row->slot_id, &m->private_key, &why) != 0) {
         m->private_key = NULL;
-        cs_log(CS_LOG_WARN, "key-unavailable", "a private key cannot be opened", CS_STR("alias", m->alias), CS_INT("n", m->n), CS_STR("why", why.text));
+        cs_log(CS_LOG_WARN, "key-unavailable", "a private key cannot be opened", CS_STR("alias", m->alias),
+               CS_INT("n", m->n), CS_STR("why", why.text));
     }
 }
 
@@ -150,9 +155,9 @@ static struct ks_material *material_new(ks_store *s, const struct ks_row *row, c
 struct build {
     ks_store *store;
     const ks_snapshot *old;
-    struct ks_entry *entry;          /**< changed or new ones; sorted by entry_id when intervals come */
+    struct ks_entry *entry; /**< changed or new ones; sorted by entry_id when intervals come */
     size_t n, cap;
-    int64_t *gone;                   /**< destroyed: not taken over */
+    int64_t *gone; /**< destroyed: not taken over */
     size_t n_gone, cap_gone;
 };
 
@@ -264,7 +269,8 @@ static int take_over(struct build *b, cs_error *e)
     size_t changed = b->n;
     for (size_t i = 0; b->old != NULL && i < b->old->n; i++) {
         const struct ks_entry *o = &b->old->entry[i];
-        if (is_gone(b, o->m->entry_id) || (changed > 0 && bsearch(o, b->entry, changed, sizeof *b->entry, by_id) != NULL)) {
+        if (is_gone(b, o->m->entry_id) ||
+            (changed > 0 && bsearch(o, b->entry, changed, sizeof *b->entry, by_id) != NULL)) {
             continue;
         }
         if (room((void **)&b->entry, &b->cap, b->n, sizeof *b->entry) != 0) {
@@ -339,7 +345,7 @@ static int by_name(const void *a, const void *b)
 static int take_partner(void *ctx, const struct ks_partner_row *row, cs_error *e)
 {
     ks_snapshot *s = ctx;
-    char (*more)[KS_WORD] = reallocarray(s->name, s->n_partner + 1, sizeof *more);
+    char(*more)[KS_WORD] = reallocarray(s->name, s->n_partner + 1, sizeof *more);
     if (more == NULL) {
         return no_memory(e);
     }
@@ -360,7 +366,7 @@ static int index_partners(ks_store *store, ks_snapshot *s, cs_error *e)
         return -1;
     }
     size_t known = s->n_partner;
-    char (*all)[KS_WORD] = reallocarray(s->name, known + s->n + 1, sizeof *all);
+    char(*all)[KS_WORD] = reallocarray(s->name, known + s->n + 1, sizeof *all);
     if (all == NULL) {
         return no_memory(e);
     }
@@ -440,7 +446,8 @@ static int index_verifiers(ks_snapshot *s, cs_error *e)
 
 ptrdiff_t ks_snapshot_partner(const ks_snapshot *s, const char *partner)
 {
-    const char *const *found = s->n_partner > 0 ? bsearch(&partner, s->partner, s->n_partner, sizeof *s->partner, by_name) : NULL;
+    const char *const *found =
+        s->n_partner > 0 ? bsearch(&partner, s->partner, s->n_partner, sizeof *s->partner, by_name) : NULL;
     return found == NULL ? -1 : found - (const char *const *)s->partner;
 }
 
@@ -576,7 +583,8 @@ unsigned ks_entry_n(const ks_entry *e)
     return e->m->n;
 }
 
-void ks_entry_times(const ks_entry *e, cs_time *not_before, cs_time *not_after, cs_time *process_stop, cs_time *compromised_since)
+void ks_entry_times(const ks_entry *e, cs_time *not_before, cs_time *not_after, cs_time *process_stop,
+                    cs_time *compromised_since)
 {
     *not_before = e->not_before;
     *not_after = e->not_after;

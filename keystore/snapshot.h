@@ -22,36 +22,39 @@ struct ks_material {
     uint8_t sha256[32], sha1[20], spki_sha256[32], ski[64];
     size_t ski_len;
     char serial[80];
-    cs_dn *issuer;                    /**< owned */
-    uint8_t *der, *chain;             /**< owned */
+    cs_dn *issuer;        /**< owned */
+    uint8_t *der, *chain; /**< owned */
     size_t der_len, chain_len;
     EVP_PKEY *public_key, *private_key; /**< owned; private_key NULL: none, or not to be opened */
-    atomic_ullong ok, bad;            /**< uses since the last flush */
-    atomic_llong last_use;            /**< newest use seen by this process; 0: none */
+    atomic_ullong ok, bad;              /**< uses since the last flush */
+    atomic_llong last_use;              /**< newest use seen by this process; 0: none */
 };
 
-struct ks_span { enum ks_capability capability; cs_time from, to; };
+struct ks_span {
+    enum ks_capability capability;
+    cs_time from, to;
+};
 
 struct ks_entry {
-    struct ks_material *m;            /**< a reference */
+    struct ks_material *m; /**< a reference */
     enum ks_state state;
     cs_time not_before, not_after, activated_at, exchanged_at, process_stop, last_use, compromised_since;
-    struct ks_terms terms;            /**< in force for its partner */
-    struct ks_span *span;             /**< owned */
+    struct ks_terms terms; /**< in force for its partner */
+    struct ks_span *span;  /**< owned */
     size_t n_span;
 };
 
 struct ks_snapshot {
     atomic_uint refs;
     uint64_t generation;
-    struct ks_entry *entry;           /**< owned; by alias, then number */
+    struct ks_entry *entry; /**< owned; by alias, then number */
     size_t n;
-    const char **partner;             /**< owned array of names in `name`, sorted, NULL-terminated */
+    const char **partner; /**< owned array of names in `name`, sorted, NULL-terminated */
     char (*name)[KS_WORD];
     size_t n_partner;
-    uint32_t *verifier;               /**< entries of role verifier, by partner (same order as `partner`) */
-    uint32_t *first;                  /**< n_partner + 1 offsets into verifier */
-    uint32_t *hash, hash_size;        /**< open addressing over verifier entries by SHA-256 of the certificate: index + 1 */
+    uint32_t *verifier;        /**< entries of role verifier, by partner (same order as `partner`) */
+    uint32_t *first;           /**< n_partner + 1 offsets into verifier */
+    uint32_t *hash, hash_size; /**< open addressing over verifier entries by SHA-256 of the certificate: index + 1 */
 };
 
 /** Build the snapshot that the store holds now, taking over what did not change from old (may be NULL). */
@@ -64,8 +67,8 @@ const ks_entry *ks_snapshot_slot(const ks_snapshot *s, const char *alias);
 enum ks_state ks_entry_state(const ks_entry *e, enum ks_capability cap, cs_time when);
 /** Process stop with the uses that this process has seen itself. 0: not deactivated. */
 cs_time ks_entry_stop(const ks_entry *e);
-/** Write what the counters hold into the store and start them anew. @return 0; 1: a generation of later ends was made too;
- *  -1 (nothing lost: counted again later) */
+/** Write what the counters hold into the store and start them anew. @return 0; 1: a generation of later ends was made
+ * too; -1 (nothing lost: counted again later) */
 int ks_use_flush(ks_store *s, const ks_snapshot *snapshot, const char *node, cs_time now, cs_error *e) CS_MUST_CHECK;
 
 #endif

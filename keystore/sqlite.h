@@ -11,13 +11,16 @@
 #define KS_SQLITE_CACHE 64
 
 struct ks_backend {
-    sqlite3 *db;                   /**< owned */
-    char *path;                    /**< owned */
+    sqlite3 *db; /**< owned */
+    char *path;  /**< owned */
     bool read_only;
-    dev_t device;                  /**< of the file that was opened: a file renamed over it is another store */
+    dev_t device; /**< of the file that was opened: a file renamed over it is another store */
     ino_t inode;
     int64_t data_version;
-    struct { const char *sql; sqlite3_stmt *stmt; } cache[KS_SQLITE_CACHE]; /**< by address of the text */
+    struct {
+        const char *sql;
+        sqlite3_stmt *stmt;
+    } cache[KS_SQLITE_CACHE]; /**< by address of the text */
     size_t n_cache;
 };
 
@@ -26,7 +29,7 @@ struct ks_query {
     struct ks_backend *b;
     sqlite3_stmt *stmt;
     int rc;
-    int at;                        /**< parameters filled so far */
+    int at; /**< parameters filled so far */
 };
 
 struct ks_query ks_query_open(struct ks_backend *b, const char *sql);

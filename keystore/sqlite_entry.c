@@ -7,16 +7,20 @@
 
 #include "base/text.h"
 
-#define ROW_COLUMNS \
-    "e.entry_id, e.slot_id, e.n, e.state, e.resume_state, e.sha256, e.sha1, e.ski, e.spki_sha256, e.subject_dn, e.issuer_dn, " \
-    "e.serial, e.key_alg, e.key_bits, e.not_before, e.not_after, e.key_id, e.created_at, e.activated_at, e.exchanged_at, " \
-    "e.process_stop, e.compromised_since, e.changed_at, e.version, s.alias, s.role, s.partner, " \
-    "(select max(last_at) from use_day u where u.entry_id = e.entry_id and u.ok > 0), " \
+#define ROW_COLUMNS                                                                                                    \
+    "e.entry_id, e.slot_id, e.n, e.state, e.resume_state, e.sha256, e.sha1, e.ski, e.spki_sha256, e.subject_dn, "      \
+    "e.issuer_dn, "                                                                                                    \
+    "e.serial, e.key_alg, e.key_bits, e.not_before, e.not_after, e.key_id, e.created_at, e.activated_at, "             \
+    "e.exchanged_at, "                                                                                                 \
+    "e.process_stop, e.compromised_since, e.changed_at, e.version, s.alias, s.role, s.partner, "                       \
+    "(select max(last_at) from use_day u where u.entry_id = e.entry_id and u.ok > 0), "                                \
     "(select sum(ok) from use_day u where u.entry_id = e.entry_id)"
 
 static int damaged(const struct ks_query *q, const char *what, cs_error *e)
 {
-    return cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "keystore %s is damaged: a row of %s has not its shape; restore it from a backup", q->b->path, what);
+    return cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
+                        "keystore %s is damaged: a row of %s has not its shape; restore it from a backup", q->b->path,
+                        what);
 }
 
 static int read_words(struct ks_query *q, struct ks_row *row)
@@ -24,7 +28,8 @@ static int read_words(struct ks_query *q, struct ks_row *row)
     char word[16];
     row->resume_state = KS_PRE_ACTIVE;
     if (ks_column_text(q, 3, word, sizeof word) != 0 || ks_state_parse(word, &row->info.state) != 0 ||
-        ks_column_text(q, 4, word, sizeof word) != 0 || (word[0] != '\0' && ks_state_parse(word, &row->resume_state) != 0) ||
+        ks_column_text(q, 4, word, sizeof word) != 0 ||
+        (word[0] != '\0' && ks_state_parse(word, &row->resume_state) != 0) ||
         ks_column_text(q, 25, word, sizeof word) != 0 || ks_role_parse(word, &row->info.role) != 0) {
         return -1;
     }
@@ -32,7 +37,8 @@ static int read_words(struct ks_query *q, struct ks_row *row)
            ks_column_text(q, 10, row->info.issuer, sizeof row->info.issuer) |
            ks_column_text(q, 11, row->info.serial, sizeof row->info.serial) |
            ks_column_text(q, 12, row->info.key_algorithm, sizeof row->info.key_algorithm) |
-           ks_column_text(q, 16, row->key_id, sizeof row->key_id) | ks_column_text(q, 24, row->info.alias, sizeof row->info.alias) |
+           ks_column_text(q, 16, row->key_id, sizeof row->key_id) |
+           ks_column_text(q, 24, row->info.alias, sizeof row->info.alias) |
            ks_column_text(q, 26, row->info.partner, sizeof row->info.partner);
 }
 
@@ -44,8 +50,9 @@ static int read_row(struct ks_query *q, struct ks_row *row, bool with_der, cs_er
     row->entry_id = sqlite3_column_int64(s, 0);
     row->slot_id = sqlite3_column_int64(s, 1);
     row->info.n = (unsigned)sqlite3_column_int64(s, 2);
-    if (read_words(q, row) != 0 || ks_column_octets(q, 5, row->info.sha256, 32) != 0 || ks_column_octets(q, 6, row->sha1, 20) != 0 ||
-        ks_column_octets(q, 8, row->info.spki_sha256, 32) != 0 || sqlite3_column_bytes(s, 7) > (int)sizeof row->ski) {
+    if (read_words(q, row) != 0 || ks_column_octets(q, 5, row->info.sha256, 32) != 0 ||
+        ks_column_octets(q, 6, row->sha1, 20) != 0 || ks_column_octets(q, 8, row->info.spki_sha256, 32) != 0 ||
+        sqlite3_column_bytes(s, 7) > (int)sizeof row->ski) {
         return damaged(q, "entry", e);
     }
     row->ski_len = (size_t)sqlite3_column_bytes(s, 7);
@@ -88,14 +95,14 @@ static int visit_rows(struct ks_query *q, bool with_der, ks_visit_row *visit, vo
     return rc;
 }
 
-#define ROW_WHERE \
-    " from entry e join slot s using(slot_id) where (?1 is null or s.alias = ?1) and (?2 is null or s.partner = ?2)" \
-    " and (?3 = 0 or e.n = ?3) and (?4 is null or s.role = ?4) and (?5 or e.state <> 'destroyed') and e.version > ?6" \
+#define ROW_WHERE                                                                                                      \
+    " from entry e join slot s using(slot_id) where (?1 is null or s.alias = ?1) and (?2 is null or s.partner = ?2)"   \
+    " and (?3 = 0 or e.n = ?3) and (?4 is null or s.role = ?4) and (?5 or e.state <> 'destroyed') and e.version > ?6"  \
     " order by s.alias, e.n"
 /* the same with the indexes that the two frequent questions need: all of one slot, what changed since */
-#define ROW_WHERE_ALIAS \
-    " from slot s join entry e using(slot_id) where s.alias = ?1 and (?2 is null or s.partner = ?2)" \
-    " and (?3 = 0 or e.n = ?3) and (?4 is null or s.role = ?4) and (?5 or e.state <> 'destroyed') and e.version > ?6" \
+#define ROW_WHERE_ALIAS                                                                                                \
+    " from slot s join entry e using(slot_id) where s.alias = ?1 and (?2 is null or s.partner = ?2)"                   \
+    " and (?3 = 0 or e.n = ?3) and (?4 is null or s.role = ?4) and (?5 or e.state <> 'destroyed') and e.version > ?6"  \
     " order by e.n"
 
 int ks_sqlite_rows(struct ks_backend *b, const struct ks_row_filter *f, ks_visit_row *visit, void *ctx, cs_error *e)
@@ -115,11 +122,13 @@ int ks_sqlite_rows(struct ks_backend *b, const struct ks_row_filter *f, ks_visit
     return visit_rows(&q, f->with_der, visit, ctx, e);
 }
 
-int ks_sqlite_acceptable(struct ks_backend *b, const char *partner, enum ks_capability c, cs_time at, uint64_t known_seq, ks_visit_row *visit, void *ctx, cs_error *e)
+int ks_sqlite_acceptable(struct ks_backend *b, const char *partner, enum ks_capability c, cs_time at,
+                         uint64_t known_seq, ks_visit_row *visit, void *ctx, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "select " ROW_COLUMNS " from slot s join entry e using(slot_id) join interval i using(entry_id)"
-        " where s.partner = ?1 and i.capability = ?2 and i.from_ts <= ?3 and (i.to_ts is null or ?3 < i.to_ts)"
-        " and i.cause_seq <= ?4 and (i.end_seq is null or ?4 < i.end_seq) order by s.alias, e.n");
+    struct ks_query q = ks_query_open(
+        b, "select " ROW_COLUMNS " from slot s join entry e using(slot_id) join interval i using(entry_id)"
+           " where s.partner = ?1 and i.capability = ?2 and i.from_ts <= ?3 and (i.to_ts is null or ?3 < i.to_ts)"
+           " and i.cause_seq <= ?4 and (i.end_seq is null or ?4 < i.end_seq) order by s.alias, e.n");
     ks_query_text(&q, partner);
     ks_query_text(&q, ks_capability_word(c));
     ks_query_int(&q, at);
@@ -136,7 +145,8 @@ int ks_sqlite_slot_get(struct ks_backend *b, const char *alias, struct ks_slot *
         char role[16];
         memset(out, 0, sizeof *out);
         out->slot_id = sqlite3_column_int64(q.stmt, 0);
-        if (ks_column_text(&q, 1, out->alias, sizeof out->alias) != 0 || ks_column_text(&q, 2, out->partner, sizeof out->partner) != 0 ||
+        if (ks_column_text(&q, 1, out->alias, sizeof out->alias) != 0 ||
+            ks_column_text(&q, 2, out->partner, sizeof out->partner) != 0 ||
             ks_column_text(&q, 3, role, sizeof role) != 0 || ks_role_parse(role, &out->role) != 0) {
             rc = damaged(&q, "slot", e);
         }
@@ -148,7 +158,8 @@ int ks_sqlite_slot_get(struct ks_backend *b, const char *alias, struct ks_slot *
 int ks_sqlite_slot_add(struct ks_backend *b, struct ks_slot *slot, uint64_t version, cs_error *e)
 {
     const struct ks_role_row *role = ks_role_row(slot->role);
-    struct ks_query q = ks_query_open(b, "insert into slot(alias, role, partner, max_keyed, max_active, version) values(?1,?2,?3,?4,?5,?6)");
+    struct ks_query q = ks_query_open(
+        b, "insert into slot(alias, role, partner, max_keyed, max_active, version) values(?1,?2,?3,?4,?5,?6)");
     ks_query_text(&q, slot->alias);
     ks_query_text(&q, role->word);
     ks_query_text(&q, slot->partner);
@@ -193,9 +204,12 @@ int ks_sqlite_row_add(struct ks_backend *b, struct ks_row *row, cs_error *e)
 {
     const struct ks_role_row *role = ks_role_row(row->info.role);
     const char *one = role->max_active != 1 ? NULL : role->per_key_type ? row->info.key_algorithm : "";
-    struct ks_query q = ks_query_open(b, "insert into entry(slot_id, n, state, one_key, sha256, sha1, ski, spki_sha256, subject_dn, issuer_dn,"
-        " serial, key_alg, key_bits, not_before, not_after, der, chain_der, key_id, origin, created_at, activated_at, exchanged_at,"
-        " process_stop, changed_at, version) values(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25)");
+    struct ks_query q = ks_query_open(
+        b, "insert into entry(slot_id, n, state, one_key, sha256, sha1, ski, spki_sha256, subject_dn, issuer_dn,"
+           " serial, key_alg, key_bits, not_before, not_after, der, chain_der, key_id, origin, created_at, "
+           "activated_at, exchanged_at,"
+           " process_stop, changed_at, version) "
+           "values(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25)");
     const ks_info *i = &row->info;
     ks_query_int(&q, row->slot_id);
     ks_query_int(&q, i->n);
@@ -231,9 +245,10 @@ int ks_sqlite_row_add(struct ks_backend *b, struct ks_row *row, cs_error *e)
 
 int ks_sqlite_row_update(struct ks_backend *b, const struct ks_row *row, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "update entry set state=?2, resume_state=?3, activated_at=?4, exchanged_at=?5, process_stop=?6,"
-        " compromised_since=?7, changed_at=?8, version=?9, key_id=?10,"
-        " destroyed_at=case when ?2='destroyed' then ?8 else null end where entry_id=?1");
+    struct ks_query q = ks_query_open(
+        b, "update entry set state=?2, resume_state=?3, activated_at=?4, exchanged_at=?5, process_stop=?6,"
+           " compromised_since=?7, changed_at=?8, version=?9, key_id=?10,"
+           " destroyed_at=case when ?2='destroyed' then ?8 else null end where entry_id=?1");
     const ks_info *i = &row->info;
     ks_query_int(&q, row->entry_id);
     ks_query_text(&q, ks_state_word(i->state));
@@ -250,7 +265,8 @@ int ks_sqlite_row_update(struct ks_backend *b, const struct ks_row *row, cs_erro
 
 int ks_sqlite_interval_add(struct ks_backend *b, const struct ks_interval *i, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "insert into interval(entry_id, capability, from_ts, to_ts, cause_seq) values(?1,?2,?3,nullif(?4,9223372036854775807),?5)");
+    struct ks_query q = ks_query_open(b, "insert into interval(entry_id, capability, from_ts, to_ts, cause_seq) "
+                                         "values(?1,?2,?3,nullif(?4,9223372036854775807),?5)");
     ks_query_int(&q, i->entry_id);
     ks_query_text(&q, ks_capability_word(i->capability));
     ks_query_int(&q, i->from);
@@ -261,8 +277,9 @@ int ks_sqlite_interval_add(struct ks_backend *b, const struct ks_interval *i, cs
 
 int ks_sqlite_interval_end(struct ks_backend *b, const struct ks_interval *i, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "update interval set end_seq=?5 where entry_id=?1 and capability=?2 and from_ts=?3"
-        " and to_ts is nullif(?4,9223372036854775807) and end_seq is null");
+    struct ks_query q =
+        ks_query_open(b, "update interval set end_seq=?5 where entry_id=?1 and capability=?2 and from_ts=?3"
+                         " and to_ts is nullif(?4,9223372036854775807) and end_seq is null");
     ks_query_int(&q, i->entry_id);
     ks_query_text(&q, ks_capability_word(i->capability));
     ks_query_int(&q, i->from);
@@ -282,10 +299,13 @@ static int capability_parse(const char *word, enum ks_capability *c)
     return -1;
 }
 
-int ks_sqlite_intervals(struct ks_backend *b, int64_t entry_id, uint64_t version_above, ks_visit_interval *visit, void *ctx, cs_error *e)
+int ks_sqlite_intervals(struct ks_backend *b, int64_t entry_id, uint64_t version_above, ks_visit_interval *visit,
+                        void *ctx, cs_error *e)
 {
-    static const char one[] = "select entry_id, capability, from_ts, to_ts, cause_seq from interval where entry_id=?1 and end_seq is null and 0<=?2 order by from_ts";
-    static const char all[] = "select i.entry_id, i.capability, i.from_ts, i.to_ts, i.cause_seq from interval i join entry e using(entry_id)"
+    static const char one[] = "select entry_id, capability, from_ts, to_ts, cause_seq from interval where entry_id=?1 "
+                              "and end_seq is null and 0<=?2 order by from_ts";
+    static const char all[] =
+        "select i.entry_id, i.capability, i.from_ts, i.to_ts, i.cause_seq from interval i join entry e using(entry_id)"
         " where ?1=0 and e.version > ?2 and i.end_seq is null order by i.entry_id, i.from_ts";
     struct ks_query q = ks_query_open(b, entry_id != 0 ? one : all);
     ks_query_int(&q, entry_id);
@@ -313,7 +333,8 @@ int ks_sqlite_intervals(struct ks_backend *b, int64_t entry_id, uint64_t version
 
 int ks_sqlite_key_add(struct ks_backend *b, const struct ks_key_row *k, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "insert into private_key(key_id, spki_sha256, backend, kek_id, nonce, ct, tag, created_at) values(?1,?2,'sealed',?3,?4,?5,?6,?7)");
+    struct ks_query q = ks_query_open(b, "insert into private_key(key_id, spki_sha256, backend, kek_id, nonce, ct, "
+                                         "tag, created_at) values(?1,?2,'sealed',?3,?4,?5,?6,?7)");
     ks_query_text(&q, k->key_id);
     ks_query_blob(&q, k->spki_sha256, 32);
     ks_query_text(&q, k->kek_id);
@@ -326,7 +347,8 @@ int ks_sqlite_key_add(struct ks_backend *b, const struct ks_key_row *k, cs_error
 
 int ks_sqlite_key_get(struct ks_backend *b, const char *key_id, struct ks_key_row *out, uint8_t **ct, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "select kek_id, spki_sha256, nonce, tag, ct, created_at from private_key where key_id=?1 and destroyed_at is null");
+    struct ks_query q = ks_query_open(b, "select kek_id, spki_sha256, nonce, tag, ct, created_at from private_key "
+                                         "where key_id=?1 and destroyed_at is null");
     ks_query_text(&q, key_id);
     int rc = ks_query_row(&q, e);
     if (rc == 1) {
@@ -335,9 +357,10 @@ int ks_sqlite_key_get(struct ks_backend *b, const char *key_id, struct ks_key_ro
         out->ct_len = (size_t)sqlite3_column_bytes(q.stmt, 4);
         const void *octets = sqlite3_column_blob(q.stmt, 4);
         *ct = octets != NULL ? malloc(out->ct_len) : NULL;
-        if (ks_column_text(&q, 0, out->kek_id, sizeof out->kek_id) != 0 || ks_column_octets(&q, 1, out->spki_sha256, 32) != 0 ||
-            ks_column_octets(&q, 2, out->nonce, sizeof out->nonce) != 0 || ks_column_octets(&q, 3, out->tag, sizeof out->tag) != 0 ||
-            *ct == NULL) {
+        if (ks_column_text(&q, 0, out->kek_id, sizeof out->kek_id) != 0 ||
+            ks_column_octets(&q, 1, out->spki_sha256, 32) != 0 ||
+            ks_column_octets(&q, 2, out->nonce, sizeof out->nonce) != 0 ||
+            ks_column_octets(&q, 3, out->tag, sizeof out->tag) != 0 || *ct == NULL) {
             free(*ct);
             *ct = NULL;
             rc = damaged(&q, "private_key", e);
@@ -353,7 +376,8 @@ int ks_sqlite_key_get(struct ks_backend *b, const char *key_id, struct ks_key_ro
 
 int ks_sqlite_key_destroy(struct ks_backend *b, const char *key_id, cs_time now, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "update private_key set ct=null, nonce=null, tag=null, destroyed_at=?2 where key_id=?1");
+    struct ks_query q =
+        ks_query_open(b, "update private_key set ct=null, nonce=null, tag=null, destroyed_at=?2 where key_id=?1");
     ks_query_text(&q, key_id);
     ks_query_int(&q, now);
     return ks_query_run(&q, e);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sqlite_open.c: opening, making and following a keystore in one SQLite file. The file's own header is read before the
- * first statement, so that a file of another kind or version is refused without a byte of it changed. It is read through
- * SQLite's descriptor: closing one of our own would drop all POSIX locks of this process on the file, and the next
- * command that closes the store would take the log away from under a gateway that still follows it.
+ * first statement, so that a file of another kind or version is refused without a byte of it changed. It is read
+ * through SQLite's descriptor: closing one of our own would drop all POSIX locks of this process on the file, and the
+ * next command that closes the store would take the log away from under a gateway that still follows it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +18,8 @@
 #include "keystore/sqlite.h"
 
 #define APPLICATION_ID 0x43534b53U /* "CSKS" */
-#define STRING_OF(x) #x
-#define STRING(x) STRING_OF(x)
+#define STRING_OF(x)   #x
+#define STRING(x)      STRING_OF(x)
 
 static uint32_t be32(const uint8_t *p)
 {
@@ -29,15 +29,18 @@ static uint32_t be32(const uint8_t *p)
 /** Locks and shared memory do not work over these; a store there would break silently. */
 static int on_network(const char *path, cs_error *e)
 {
-    static const unsigned long kinds[] = {0x6969UL /* NFS */, 0x517bUL /* SMB */, 0xff534d42UL /* CIFS */, 0xfe534d42UL /* SMB2 */,
-                                          0x5346414fUL /* AFS */, 0x00c36400UL /* Ceph */};
+    static const unsigned long kinds[] = {0x6969UL /* NFS */,      0x517bUL /* SMB */,     0xff534d42UL /* CIFS */,
+                                          0xfe534d42UL /* SMB2 */, 0x5346414fUL /* AFS */, 0x00c36400UL /* Ceph */};
     struct statfs fs;
     if (statfs(path, &fs) != 0) {
         return 0;
     }
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (((unsigned long)fs.f_type & 0xffffffffUL) == kinds[i]) {
-            return cs_error_set(e, CS_EXIT_CONFIG, "store-on-network", "keystore %s lies on a network file system, where SQLite's locks do not hold; put it on a local disk", path);
+            return cs_error_set(
+                e, CS_EXIT_CONFIG, "store-on-network",
+                "keystore %s lies on a network file system, where SQLite's locks do not hold; put it on a local disk",
+                path);
         }
     }
     return 0;
@@ -50,10 +53,13 @@ static int check_file(const char *path, cs_error *e)
 {
     struct stat st;
     if (stat(path, &st) != 0 && errno == ENOENT) {
-        return cs_error_set(e, CS_EXIT_CONFIG, "store-missing", "there is no keystore %s; make one with: countersign --keystore sqlite:%s keystore init", path, path);
+        return cs_error_set(e, CS_EXIT_CONFIG, "store-missing",
+                            "there is no keystore %s; make one with: countersign --keystore sqlite:%s keystore init",
+                            path, path);
     }
     if (stat(path, &st) != 0) {
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable", "keystore %s cannot be opened: %s", path, strerror(errno));
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable", "keystore %s cannot be opened: %s", path,
+                            strerror(errno));
     }
     if (!S_ISREG(st.st_mode)) {
         return cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "%s is no keystore: it is not a file", path);
@@ -67,16 +73,20 @@ static enum header check_header(sqlite3 *db, const char *path, cs_error *e)
     uint8_t h[100] = {0};
     sqlite3_int64 n = -1;
     sqlite3_file *file = NULL;
-    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == NULL || file->pMethods == NULL ||
-        file->pMethods->xFileSize(file, &n) != SQLITE_OK) {
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == NULL ||
+        file->pMethods == NULL || file->pMethods->xFileSize(file, &n) != SQLITE_OK) {
         cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable", "keystore %s cannot be read", path);
         return HEADER_ERROR;
     }
     if (n == 0) {
         return HEADER_EMPTY;
     }
-    if (n < (sqlite3_int64)sizeof h || file->pMethods->xRead(file, h, sizeof h, 0) != SQLITE_OK || memcmp(h, "SQLite format 3", 16) != 0) {
-        cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "%s is no keystore, or is damaged: it is not an SQLite file. Restore it from a backup, or name another", path);
+    if (n < (sqlite3_int64)sizeof h || file->pMethods->xRead(file, h, sizeof h, 0) != SQLITE_OK ||
+        memcmp(h, "SQLite format 3", 16) != 0) {
+        cs_error_set(
+            e, CS_EXIT_CONFIG, "store-corrupt",
+            "%s is no keystore, or is damaged: it is not an SQLite file. Restore it from a backup, or name another",
+            path);
         return HEADER_ERROR;
     }
     uint32_t version = be32(h + 60);
@@ -85,11 +95,13 @@ static enum header check_header(sqlite3 *db, const char *path, cs_error *e)
         return HEADER_EMPTY;
     }
     if (application != APPLICATION_ID) {
-        cs_error_set(e, CS_EXIT_CONFIG, "store-foreign", "%s is an SQLite database of another program, no keystore", path);
+        cs_error_set(e, CS_EXIT_CONFIG, "store-foreign", "%s is an SQLite database of another program, no keystore",
+                     path);
         return HEADER_ERROR;
     }
     if (version != KS_SCHEMA_VERSION) {
-        cs_error_set(e, CS_EXIT_CONFIG, "store-version", "keystore %s has schema version %u, this release reads version %d; use the release that fits it",
+        cs_error_set(e, CS_EXIT_CONFIG, "store-version",
+                     "keystore %s has schema version %u, this release reads version %d; use the release that fits it",
                      path, version, KS_SCHEMA_VERSION);
         return HEADER_ERROR;
     }
@@ -106,13 +118,16 @@ static int check_writable(const struct ks_backend *b, cs_error *e)
         return cs_error_set(e, CS_EXIT_USAGE, "path-too-long", "the path of the keystore is too long");
     }
     if (stat(b->path, &st) == 0 && (st.st_mode & S_IWUSR) == 0) {
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-read-only", "keystore %s is marked read-only (mode %03o); to change it: chmod u+w %s",
-                            b->path, (unsigned)st.st_mode & 0777U, b->path);
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-read-only",
+                            "keystore %s is marked read-only (mode %03o); to change it: chmod u+w %s", b->path,
+                            (unsigned)st.st_mode & 0777U, b->path);
     }
     const char *parent = dirname(dir);
     if (stat(parent, &st) == 0 && (st.st_mode & S_IWUSR) == 0) {
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-read-only", "keystore %s: its directory is marked read-only (mode %03o), and SQLite writes beside the file",
-                            b->path, (unsigned)st.st_mode & 0777U);
+        return cs_error_set(
+            e, CS_EXIT_UNAVAILABLE, "store-read-only",
+            "keystore %s: its directory is marked read-only (mode %03o), and SQLite writes beside the file", b->path,
+            (unsigned)st.st_mode & 0777U);
     }
     return 0;
 }
@@ -131,7 +146,8 @@ void ks_sqlite_close(struct ks_backend *b)
 }
 
 /** The connection itself, with what holds for each of ours. */
-static int connect_file(struct ks_backend **out, const char *path, bool read_only, int busy_ms, enum header *header, cs_error *e)
+static int connect_file(struct ks_backend **out, const char *path, bool read_only, int busy_ms, enum header *header,
+                        cs_error *e)
 {
     *header = HEADER_ERROR;
     if (check_file(path, e) != 0) {
@@ -144,7 +160,8 @@ static int connect_file(struct ks_backend **out, const char *path, bool read_onl
     }
     b->read_only = read_only;
     struct stat st;
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+    int flags =
+        SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
     int rc = sqlite3_open_v2(path, &b->db, flags, NULL);
     if (rc != SQLITE_OK) {
         ks_sqlite_error(b, rc, e);
@@ -163,7 +180,9 @@ static int connect_file(struct ks_backend **out, const char *path, bool read_onl
     sqlite3_busy_timeout(b->db, busy_ms);
     int off = 0;
     if (sqlite3_db_config(b->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &off) != SQLITE_OK ||
-        ks_sqlite_exec(b, "pragma foreign_keys=on; pragma synchronous=full; pragma secure_delete=on; pragma cell_size_check=on;", e) != 0) {
+        ks_sqlite_exec(
+            b, "pragma foreign_keys=on; pragma synchronous=full; pragma secure_delete=on; pragma cell_size_check=on;",
+            e) != 0) {
         cs_error_set(e, CS_EXIT_INTERNAL, "internal", "keystore %s: cannot set up the connection", path);
         ks_sqlite_close(b);
         return -1;
@@ -185,7 +204,8 @@ static int check_empty(struct ks_backend *b, cs_error *e)
 {
     int64_t tables = number(b, "select count(*) from sqlite_master", e);
     if (tables > 0 && number(b, "pragma application_id", e) == 0) {
-        return cs_error_set(e, CS_EXIT_CONFIG, "store-foreign", "%s is an SQLite database of another program, no keystore", b->path);
+        return cs_error_set(e, CS_EXIT_CONFIG, "store-foreign",
+                            "%s is an SQLite database of another program, no keystore", b->path);
     }
     return tables < 0 ? -1 : 0;
 }
@@ -201,7 +221,11 @@ int ks_sqlite_open(struct ks_backend **out, const char *where, bool read_only, i
     if (header == HEADER_EMPTY) {
         int rc = check_empty(b, e);
         ks_sqlite_close(b);
-        return rc != 0 ? -1 : cs_error_set(e, CS_EXIT_CONFIG, "store-missing", "%s is empty; make a keystore of it with: countersign --keystore sqlite:%s keystore init", where, where);
+        return rc != 0 ? -1
+                       : cs_error_set(
+                             e, CS_EXIT_CONFIG, "store-missing",
+                             "%s is empty; make a keystore of it with: countersign --keystore sqlite:%s keystore init",
+                             where, where);
     }
     if (on_network(where, e) != 0) {
         ks_sqlite_close(b);
@@ -235,7 +259,8 @@ static int make_tables(struct ks_backend *b, bool *created, cs_error *e)
         return 0;
     }
     if (rc != 1 || ks_sqlite_exec(b, ks_schema_sql, e) != 0 ||
-        ks_sqlite_exec(b, "pragma application_id=1129532243; pragma user_version=" STRING(KS_SCHEMA_VERSION) ";", e) != 0 ||
+        ks_sqlite_exec(b, "pragma application_id=1129532243; pragma user_version=" STRING(KS_SCHEMA_VERSION) ";", e) !=
+            0 ||
         ks_sqlite_exec(b, "commit;", e) != 0) {
         ks_sqlite_rollback(b);
         return -1;
@@ -253,7 +278,8 @@ int ks_sqlite_init(const char *where, cs_time now, bool *created, cs_error *e)
     *created = false;
     int fd = open(where, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 && errno != EEXIST) {
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable", "keystore %s cannot be made: %s", where, strerror(errno));
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable", "keystore %s cannot be made: %s", where,
+                            strerror(errno));
     }
     if (fd >= 0) {
         close(fd);
@@ -279,7 +305,8 @@ int ks_sqlite_init(const char *where, cs_time now, bool *created, cs_error *e)
 int ks_sqlite_begin(struct ks_backend *b, bool write, cs_error *e)
 {
     if (write && b->read_only) {
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-read-only", "keystore %s was opened for reading only", b->path);
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-read-only", "keystore %s was opened for reading only",
+                            b->path);
     }
     if (write && check_writable(b, e) != 0) {
         return -1;
@@ -303,10 +330,12 @@ int ks_sqlite_changed(struct ks_backend *b, cs_error *e)
 {
     struct stat st;
     if (stat(b->path, &st) != 0) {
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable", "keystore %s is gone: %s", b->path, strerror(errno));
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable", "keystore %s is gone: %s", b->path,
+                            strerror(errno));
     }
     if (st.st_dev != b->device || st.st_ino != b->inode) {
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-replaced", "keystore %s was replaced by another file", b->path);
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-replaced", "keystore %s was replaced by another file",
+                            b->path);
     }
     struct ks_query q = ks_query_open(b, "pragma data_version");
     int rc = ks_query_row(&q, e);
@@ -327,6 +356,7 @@ void ks_sqlite_set_busy(struct ks_backend *b, int ms)
 
 void ks_sqlite_scrub(struct ks_backend *b)
 {
-    /* best effort: a reader may hold the log; secure_delete has overwritten the pages, the next checkpoint does the rest */
+    /* best effort: a reader may hold the log; secure_delete has overwritten the pages, the next checkpoint does the
+     * rest */
     sqlite3_exec(b->db, "pragma wal_checkpoint(truncate);", NULL, NULL, NULL);
 }

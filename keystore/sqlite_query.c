@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sqlite_query.c: prepared statements, filled in order and kept; and the one place that puts SQLite's errors into words. */
+/* sqlite_query.c: prepared statements, filled in order and kept; and the one place that puts SQLite's errors into
+ * words. */
 #include <string.h>
 
 #include "base/text.h"
@@ -11,30 +12,36 @@ int ks_sqlite_error(const struct ks_backend *b, int rc, cs_error *e)
     switch (rc & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-locked", "keystore %s is locked by another process; try again when its change is done", path);
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-locked",
+                            "keystore %s is locked by another process; try again when its change is done", path);
     case SQLITE_READONLY:
     case SQLITE_PERM:
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-read-only", "keystore %s cannot be written: check owner and mode of the file and its directory", path);
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-read-only",
+                            "keystore %s cannot be written: check owner and mode of the file and its directory", path);
     case SQLITE_CANTOPEN:
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable", "keystore %s cannot be opened: check owner and mode of the file "
-                            "and its directory (SQLite keeps -wal and -shm files beside it)", path);
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-unavailable",
+                            "keystore %s cannot be opened: check owner and mode of the file "
+                            "and its directory (SQLite keeps -wal and -shm files beside it)",
+                            path);
     case SQLITE_FULL:
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-full", "keystore %s: the disk is full; nothing was changed", path);
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-full", "keystore %s: the disk is full; nothing was changed",
+                            path);
     case SQLITE_IOERR:
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-io", "keystore %s: reading or writing failed (%s); nothing was changed", path, sqlite3_errmsg(b->db));
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-io",
+                            "keystore %s: reading or writing failed (%s); nothing was changed", path,
+                            sqlite3_errmsg(b->db));
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "keystore %s is damaged (%s); restore it from a backup", path,
-                            sqlite3_errstr(rc));
-    case SQLITE_NOMEM:
-        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+        return cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "keystore %s is damaged (%s); restore it from a backup",
+                            path, sqlite3_errstr(rc));
+    case SQLITE_NOMEM: return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
     case SQLITE_CONSTRAINT:
         if (strncmp(sqlite3_errmsg(b->db), "G8", 2) == 0) {
             return cs_error_set(e, CS_EXIT_GUARD, "retention", "refused G8 retention: the store itself refuses it");
         }
-        return cs_error_set(e, CS_EXIT_CONFLICT, "conflict", "keystore %s: the change contradicts what is stored (%s)", path, sqlite3_errmsg(b->db));
-    default:
-        return cs_error_set(e, CS_EXIT_INTERNAL, "internal", "keystore %s: %s", path, sqlite3_errmsg(b->db));
+        return cs_error_set(e, CS_EXIT_CONFLICT, "conflict", "keystore %s: the change contradicts what is stored (%s)",
+                            path, sqlite3_errmsg(b->db));
+    default: return cs_error_set(e, CS_EXIT_INTERNAL, "internal", "keystore %s: %s", path, sqlite3_errmsg(b->db));
     }
 }
 
@@ -82,7 +89,8 @@ void ks_query_text(struct ks_query *q, const char *s)
 void ks_query_blob(struct ks_query *q, const void *p, size_t n)
 {
     if (q->rc == SQLITE_OK) {
-        q->rc = p == NULL ? sqlite3_bind_null(q->stmt, ++q->at) : sqlite3_bind_blob64(q->stmt, ++q->at, p, n, SQLITE_STATIC);
+        q->rc = p == NULL ? sqlite3_bind_null(q->stmt, ++q->at)
+                          : sqlite3_bind_blob64(q->stmt, ++q->at, p, n, SQLITE_STATIC);
     }
 }
 

@@ -7,7 +7,8 @@
 
 /* sqlite_entry.c */
 int ks_sqlite_rows(struct ks_backend *b, const struct ks_row_filter *f, ks_visit_row *visit, void *ctx, cs_error *e);
-int ks_sqlite_acceptable(struct ks_backend *b, const char *partner, enum ks_capability c, cs_time at, uint64_t known_seq, ks_visit_row *visit, void *ctx, cs_error *e);
+int ks_sqlite_acceptable(struct ks_backend *b, const char *partner, enum ks_capability c, cs_time at,
+                         uint64_t known_seq, ks_visit_row *visit, void *ctx, cs_error *e);
 int ks_sqlite_slot_get(struct ks_backend *b, const char *alias, struct ks_slot *out, cs_error *e);
 int ks_sqlite_slot_add(struct ks_backend *b, struct ks_slot *slot, uint64_t version, cs_error *e);
 int ks_sqlite_nearest(struct ks_backend *b, const char *kind, const char *name, char out[KS_WORD], cs_error *e);
@@ -16,7 +17,8 @@ int ks_sqlite_row_add(struct ks_backend *b, struct ks_row *row, cs_error *e);
 int ks_sqlite_row_update(struct ks_backend *b, const struct ks_row *row, cs_error *e);
 int ks_sqlite_interval_add(struct ks_backend *b, const struct ks_interval *i, cs_error *e);
 int ks_sqlite_interval_end(struct ks_backend *b, const struct ks_interval *i, cs_error *e);
-int ks_sqlite_intervals(struct ks_backend *b, int64_t entry_id, uint64_t version_above, ks_visit_interval *visit, void *ctx, cs_error *e);
+int ks_sqlite_intervals(struct ks_backend *b, int64_t entry_id, uint64_t version_above, ks_visit_interval *visit,
+                        void *ctx, cs_error *e);
 int ks_sqlite_key_add(struct ks_backend *b, const struct ks_key_row *k, cs_error *e);
 int ks_sqlite_key_get(struct ks_backend *b, const char *key_id, struct ks_key_row *out, uint8_t **ct, cs_error *e);
 int ks_sqlite_key_destroy(struct ks_backend *b, const char *key_id, cs_time now, cs_error *e);

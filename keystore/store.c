@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "keystore/seal.h"
 
-#define BUSY_MS 10000
+#define BUSY_MS          10000
 #define DELIVERY_DEFAULT (14 * CS_DAY)
 
 static const struct ks_driver *const drivers[] = {&ks_driver_sqlite};
@@ -66,7 +66,8 @@ int ks_open(ks_store **out, const char *uri, const ks_options *opt, cs_error *e)
         ks_close(s);
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
     }
-    if (driver->open(&s->b, where, s->options.read_only, s->options.busy_ms > 0 ? s->options.busy_ms : BUSY_MS, e) != 0) {
+    if (driver->open(&s->b, where, s->options.read_only, s->options.busy_ms > 0 ? s->options.busy_ms : BUSY_MS, e) !=
+        0) {
         ks_close(s);
         return -1;
     }
@@ -153,7 +154,8 @@ int ks_generation_at(ks_store *s, cs_time at, uint64_t *generation, cs_error *e)
     return s->driver->generation_at(s->b, at, generation, e);
 }
 
-int ks_generation_next(ks_store *s, cs_time now, const char *kind, const ks_actor *who, uint64_t audit_seq, uint64_t gen, cs_error *e)
+int ks_generation_next(ks_store *s, cs_time now, const char *kind, const ks_actor *who, uint64_t audit_seq,
+                       uint64_t gen, cs_error *e)
 {
     return s->driver->generation_add(s->b, gen, now, kind, who->name, who->reason, audit_seq, e);
 }
@@ -176,7 +178,8 @@ int ks_terms_read(ks_store *s, const char *partner, struct ks_terms *out, cs_err
     memset(out, 0, sizeof *out);
     out->retention = KS_RETENTION_FLOOR;
     out->guaranteed_delivery = DELIVERY_DEFAULT;
-    if (meta_number(s, "retention", &out->retention, e) != 0 || meta_number(s, "guaranteed_delivery", &out->guaranteed_delivery, e) != 0) {
+    if (meta_number(s, "retention", &out->retention, e) != 0 ||
+        meta_number(s, "guaranteed_delivery", &out->guaranteed_delivery, e) != 0) {
         return -1;
     }
     if (s->options.retention > 0) {
@@ -246,10 +249,10 @@ struct collect {
     size_t cap;
     cs_time now;
     const ks_filter *filter;
-    struct ks_view terms;      /**< only alias, role and terms are used: state by comparison */
+    struct ks_view terms; /**< only alias, role and terms are used: state by comparison */
     char partner[KS_WORD];
     bool have_terms;
-    bool at_that_time;         /**< the entries are acceptable at now, which may be long ago */
+    bool at_that_time; /**< the entries are acceptable at now, which may be long ago */
 };
 
 static enum ks_state state_then(const ks_info *info, cs_time at)
@@ -311,13 +314,18 @@ int ks_list_entries(ks_store *s, const ks_filter *f, cs_time now, ks_list *out, 
         int found = s->driver->slot_get(s->b, f->alias, &slot, e);
         char near[KS_WORD];
         if (found == 0 && s->driver->nearest(s->b, "alias", f->alias, near, e) == 0) {
-            cs_error_set(e, CS_EXIT_USAGE, "alias-unknown", "no alias %s%s%s%s", f->alias, near[0] != '\0' ? "; did you mean " : "", near, near[0] != '\0' ? "?" : "");
+            cs_error_set(e, CS_EXIT_USAGE, "alias-unknown", "no alias %s%s%s%s", f->alias,
+                         near[0] != '\0' ? "; did you mean " : "", near, near[0] != '\0' ? "?" : "");
         }
         rc = found == 1 ? 0 : -1;
     }
     if (rc == 0) {
         struct collect c = {.store = s, .list = out, .now = now, .filter = f};
-        struct ks_row_filter rf = {.alias = f->alias, .partner = f->partner, .n = f->n, .has_role = f->has_role, .role = f->role,
+        struct ks_row_filter rf = {.alias = f->alias,
+                                   .partner = f->partner,
+                                   .n = f->n,
+                                   .has_role = f->has_role,
+                                   .role = f->role,
                                    .with_destroyed = f->with_destroyed || (f->has_state && f->state == KS_DESTROYED)};
         rc = s->driver->rows(s->b, &rf, collect_row, &c, e);
     }
@@ -328,7 +336,8 @@ int ks_list_entries(ks_store *s, const ks_filter *f, cs_time now, ks_list *out, 
     return rc;
 }
 
-int ks_acceptable(ks_store *s, const char *partner, enum ks_capability cap, cs_time at, uint64_t known_at, ks_list *out, cs_error *e)
+int ks_acceptable(ks_store *s, const char *partner, enum ks_capability cap, cs_time at, uint64_t known_at, ks_list *out,
+                  cs_error *e)
 {
     struct collect c = {.store = s, .list = out, .now = at, .at_that_time = true};
     uint64_t generation = known_at;
@@ -353,7 +362,12 @@ int ks_acceptable(ks_store *s, const char *partner, enum ks_capability cap, cs_t
 
 /* ---- export ---------------------------------------------------------------------------------------------------- */
 
-struct export { BIO *bio; bool with_chain; bool found; };
+struct export
+{
+    BIO *bio;
+    bool with_chain;
+    bool found;
+};
 
 static int export_row(void *ctx, const struct ks_row *row, cs_error *e)
 {
@@ -370,7 +384,9 @@ static int export_row(void *ctx, const struct ks_row *row, cs_error *e)
         X509_free(certificate);
     }
     x->found = true;
-    return rc == 0 ? 0 : cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "the certificate of %s#%u cannot be read", row->info.alias, row->info.n);
+    return rc == 0 ? 0
+                   : cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "the certificate of %s#%u cannot be read",
+                                  row->info.alias, row->info.n);
 }
 
 int ks_export_pem(ks_store *s, const char *alias, unsigned n, bool with_chain, char **pem, cs_error *e)

@@ -13,8 +13,8 @@
 #include "keystore/rules.h"
 
 #define KS_SCHEMA_VERSION 1
-#define KS_ID 33 /* 32 hexadecimal digits */
-#define KS_FOREVER INT64_MAX
+#define KS_ID             33 /* 32 hexadecimal digits */
+#define KS_FOREVER        INT64_MAX
 
 struct ks_slot {
     int64_t slot_id;
@@ -25,37 +25,37 @@ struct ks_slot {
 /** An entry as stored. */
 struct ks_row {
     int64_t entry_id, slot_id;
-    ks_info info;                  /**< last_use and uses summed from the use table */
+    ks_info info; /**< last_use and uses summed from the use table */
     enum ks_state resume_state;
     cs_time compromised_since, changed_at;
     uint8_t sha1[20], ski[64];
     size_t ski_len;
-    const uint8_t *der, *chain;    /**< borrowed: within the visit, or the caller's while adding */
+    const uint8_t *der, *chain; /**< borrowed: within the visit, or the caller's while adding */
     size_t der_len, chain_len;
-    char key_id[KS_ID];            /**< "" no key */
+    char key_id[KS_ID]; /**< "" no key */
 };
 
 struct ks_row_filter {
-    const char *alias, *partner;   /**< NULL: all */
-    unsigned n;                    /**< 0: all */
+    const char *alias, *partner; /**< NULL: all */
+    unsigned n;                  /**< 0: all */
     bool has_role;
     enum ks_role role;
     bool with_destroyed;
-    uint64_t version_above;        /**< changed after that generation only; 0: all */
+    uint64_t version_above; /**< changed after that generation only; 0: all */
     bool with_der;
 };
 
 struct ks_interval {
     int64_t entry_id;
     enum ks_capability capability;
-    cs_time from, to;              /**< to KS_FOREVER: open */
-    uint64_t cause_seq, end_seq;   /**< audit rows; end_seq 0: holds */
+    cs_time from, to;            /**< to KS_FOREVER: open */
+    uint64_t cause_seq, end_seq; /**< audit rows; end_seq 0: holds */
 };
 
 struct ks_key_row {
     char key_id[KS_ID], kek_id[KS_ID];
     uint8_t spki_sha256[32], nonce[12], tag[16];
-    const uint8_t *ct;             /**< borrowed as der above */
+    const uint8_t *ct; /**< borrowed as der above */
     size_t ct_len;
     cs_time created_at;
 };
@@ -67,9 +67,16 @@ struct ks_audit_row {
     uint8_t prev_hash[32], hash[32];
 };
 
-struct ks_partner_row { char name[KS_WORD]; int64_t guaranteed_delivery; };
+struct ks_partner_row {
+    char name[KS_WORD];
+    int64_t guaranteed_delivery;
+};
 
-struct ks_node_row { char node[KS_WORD]; uint64_t applied; cs_time applied_at, clock_at; };
+struct ks_node_row {
+    char node[KS_WORD];
+    uint64_t applied;
+    cs_time applied_at, clock_at;
+};
 
 typedef int ks_visit_row(void *ctx, const struct ks_row *row, cs_error *e);
 typedef int ks_visit_interval(void *ctx, const struct ks_interval *i, cs_error *e);
@@ -80,7 +87,7 @@ typedef int ks_visit_node(void *ctx, const struct ks_node_row *row, cs_error *e)
 struct ks_backend; /* of the driver */
 
 struct ks_driver {
-    const char *scheme;            /**< what stands before ':' in a URI */
+    const char *scheme; /**< what stands before ':' in a URI */
     /** Make the tables where there are none. *created tells. */
     int (*init)(const char *where, cs_time now, bool *created, cs_error *e);
     int (*open)(struct ks_backend **b, const char *where, bool read_only, int busy_ms, cs_error *e);
@@ -98,25 +105,30 @@ struct ks_driver {
     int (*meta_get)(struct ks_backend *b, const char *key, char *out, size_t size, cs_error *e); /**< 1 found, 0 none */
     int (*meta_set)(struct ks_backend *b, const char *key, const char *value, cs_error *e);
     int (*generation)(struct ks_backend *b, uint64_t *gen, cs_error *e);
-    int (*generation_add)(struct ks_backend *b, uint64_t gen, cs_time at, const char *kind, const char *actor, const char *reason, uint64_t audit_seq, cs_error *e);
+    int (*generation_add)(struct ks_backend *b, uint64_t gen, cs_time at, const char *kind, const char *actor,
+                          const char *reason, uint64_t audit_seq, cs_error *e);
     int (*generation_at)(struct ks_backend *b, cs_time at, uint64_t *gen, cs_error *e);
-    int (*generation_seq)(struct ks_backend *b, uint64_t gen, uint64_t *audit_seq, cs_error *e); /**< last audit row of gen or before */
+    int (*generation_seq)(struct ks_backend *b, uint64_t gen, uint64_t *audit_seq,
+                          cs_error *e); /**< last audit row of gen or before */
 
-    int (*slot_get)(struct ks_backend *b, const char *alias, struct ks_slot *out, cs_error *e);  /**< 1 found, 0 none */
-    int (*slot_add)(struct ks_backend *b, struct ks_slot *slot, uint64_t version, cs_error *e);  /**< fills slot_id */
+    int (*slot_get)(struct ks_backend *b, const char *alias, struct ks_slot *out, cs_error *e); /**< 1 found, 0 none */
+    int (*slot_add)(struct ks_backend *b, struct ks_slot *slot, uint64_t version, cs_error *e); /**< fills slot_id */
     /** What the slot calls itself nearest to name ("" none); kind: "alias" or "partner". */
     int (*nearest)(struct ks_backend *b, const char *kind, const char *name, char out[KS_WORD], cs_error *e);
     int (*last_n)(struct ks_backend *b, int64_t slot_id, unsigned *n, cs_error *e);
     int (*rows)(struct ks_backend *b, const struct ks_row_filter *f, ks_visit_row *visit, void *ctx, cs_error *e);
-    int (*row_add)(struct ks_backend *b, struct ks_row *row, cs_error *e);           /**< fills entry_id */
-    int (*row_update)(struct ks_backend *b, const struct ks_row *row, cs_error *e);  /**< state, times, version, key_id */
+    int (*row_add)(struct ks_backend *b, struct ks_row *row, cs_error *e); /**< fills entry_id */
+    int (*row_update)(struct ks_backend *b, const struct ks_row *row,
+                      cs_error *e); /**< state, times, version, key_id */
     int (*interval_add)(struct ks_backend *b, const struct ks_interval *i, cs_error *e);
     /** Close one that holds, known by entry, capability, from and to, with end_seq. */
     int (*interval_end)(struct ks_backend *b, const struct ks_interval *i, cs_error *e);
     /** Those that hold; entry_id 0: of all entries changed after version_above. */
-    int (*intervals)(struct ks_backend *b, int64_t entry_id, uint64_t version_above, ks_visit_interval *visit, void *ctx, cs_error *e);
+    int (*intervals)(struct ks_backend *b, int64_t entry_id, uint64_t version_above, ks_visit_interval *visit,
+                     void *ctx, cs_error *e);
     /** Entries acceptable to partner at an instant, as known after audit row known_seq. */
-    int (*acceptable)(struct ks_backend *b, const char *partner, enum ks_capability c, cs_time at, uint64_t known_seq, ks_visit_row *visit, void *ctx, cs_error *e);
+    int (*acceptable)(struct ks_backend *b, const char *partner, enum ks_capability c, cs_time at, uint64_t known_seq,
+                      ks_visit_row *visit, void *ctx, cs_error *e);
 
     int (*key_add)(struct ks_backend *b, const struct ks_key_row *k, cs_error *e);
     /** @return 1 found; ct is malloc'ed then and the caller's. 0 none */
@@ -127,7 +139,8 @@ struct ks_driver {
     int (*audit_add)(struct ks_backend *b, const struct ks_audit_row *row, cs_error *e);
     int (*audit_each)(struct ks_backend *b, ks_visit_audit *visit, void *ctx, cs_error *e);
 
-    int (*partner_get)(struct ks_backend *b, const char *partner, struct ks_partner_row *out, cs_error *e); /**< 1 found, 0 none */
+    int (*partner_get)(struct ks_backend *b, const char *partner, struct ks_partner_row *out,
+                       cs_error *e); /**< 1 found, 0 none */
     int (*partner_set)(struct ks_backend *b, const struct ks_partner_row *row, cs_error *e);
     int (*partners)(struct ks_backend *b, ks_visit_partner *visit, void *ctx, cs_error *e);
     int (*partner_routed)(struct ks_backend *b, const char *partner, bool *routed, cs_error *e);
@@ -135,19 +148,20 @@ struct ks_driver {
     int (*node_set)(struct ks_backend *b, const struct ks_node_row *row, cs_error *e);
     int (*node_forget)(struct ks_backend *b, const char *node, cs_error *e);
     int (*nodes)(struct ks_backend *b, ks_visit_node *visit, void *ctx, cs_error *e);
-    /** Add to the counters of alias#n on a node at the day of now; last: newest use that passed, 0: none. An entry that is
-     *  gone is passed over. */
-    int (*use_add)(struct ks_backend *b, const char *alias, unsigned n, const char *node, cs_time now, cs_time last, uint64_t ok, uint64_t bad, cs_error *e);
+    /** Add to the counters of alias#n on a node at the day of now; last: newest use that passed, 0: none. An entry that
+     * is gone is passed over. */
+    int (*use_add)(struct ks_backend *b, const char *alias, unsigned n, const char *node, cs_time now, cs_time last,
+                   uint64_t ok, uint64_t bad, cs_error *e);
 };
 
 extern const struct ks_driver ks_driver_sqlite;
 
 struct ks_store {
     const struct ks_driver *driver;
-    struct ks_backend *b;          /**< owned */
-    char *uri;                     /**< owned */
-    char *kek_file;                /**< owned; NULL: none */
-    ks_options options;            /**< kek_file not used from here */
+    struct ks_backend *b; /**< owned */
+    char *uri;            /**< owned */
+    char *kek_file;       /**< owned; NULL: none */
+    ks_options options;   /**< kek_file not used from here */
 };
 
 /* ---- shared by the files of this folder ------------------------------------------------------------------------ */
@@ -161,6 +175,7 @@ void ks_view_of_row(const struct ks_row *row, struct ks_view_entry *out);
 /** Append an audit row to the chain within the caller's write transaction. Fills seq, prev_hash, hash. */
 int ks_audit_append(ks_store *s, struct ks_audit_row *row, cs_error *e) CS_MUST_CHECK;
 /** Number the change: generation, bound to the audit row. */
-int ks_generation_next(ks_store *s, cs_time now, const char *kind, const ks_actor *who, uint64_t audit_seq, uint64_t gen, cs_error *e) CS_MUST_CHECK;
+int ks_generation_next(ks_store *s, cs_time now, const char *kind, const ks_actor *who, uint64_t audit_seq,
+                       uint64_t gen, cs_error *e) CS_MUST_CHECK;
 
 #endif

@@ -26,7 +26,8 @@ static int meta_get(struct ks_backend *b, const char *key, char *out, size_t siz
 
 static int meta_set(struct ks_backend *b, const char *key, const char *value, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "insert into meta(key, value) values(?1,?2) on conflict(key) do update set value=excluded.value");
+    struct ks_query q = ks_query_open(
+        b, "insert into meta(key, value) values(?1,?2) on conflict(key) do update set value=excluded.value");
     ks_query_text(&q, key);
     ks_query_text(&q, value);
     return ks_query_run(&q, e);
@@ -38,9 +39,11 @@ static int generation(struct ks_backend *b, uint64_t *gen, cs_error *e)
     return one_number(&q, gen, e);
 }
 
-static int generation_add(struct ks_backend *b, uint64_t gen, cs_time at, const char *kind, const char *actor, const char *reason, uint64_t audit_seq, cs_error *e)
+static int generation_add(struct ks_backend *b, uint64_t gen, cs_time at, const char *kind, const char *actor,
+                          const char *reason, uint64_t audit_seq, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "insert into generation(gen, at, kind, actor, reason, audit_seq) values(?1,?2,?3,?4,?5,?6)");
+    struct ks_query q =
+        ks_query_open(b, "insert into generation(gen, at, kind, actor, reason, audit_seq) values(?1,?2,?3,?4,?5,?6)");
     ks_query_int(&q, (int64_t)gen);
     ks_query_int(&q, at);
     ks_query_text(&q, kind);
@@ -73,7 +76,8 @@ static int audit_head(struct ks_backend *b, uint64_t *seq, uint8_t hash[32], cs_
     if (rc == 1) {
         *seq = (uint64_t)sqlite3_column_int64(q.stmt, 0);
         if (ks_column_octets(&q, 1, hash, 32) != 0) {
-            rc = cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "keystore %s is damaged: audit row %llu", b->path, (unsigned long long)*seq);
+            rc = cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "keystore %s is damaged: audit row %llu", b->path,
+                              (unsigned long long)*seq);
         }
     }
     ks_query_done(&q);
@@ -82,7 +86,9 @@ static int audit_head(struct ks_backend *b, uint64_t *seq, uint8_t hash[32], cs_
 
 static int audit_add(struct ks_backend *b, const struct ks_audit_row *r, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "insert into audit(seq, at, actor, actor_kind, verb, object, before_json, after_json, reason, prev_hash, hash)"
+    struct ks_query q = ks_query_open(
+        b,
+        "insert into audit(seq, at, actor, actor_kind, verb, object, before_json, after_json, reason, prev_hash, hash)"
         " values(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)");
     ks_query_int(&q, (int64_t)r->seq);
     ks_query_int(&q, r->at);
@@ -100,10 +106,12 @@ static int audit_add(struct ks_backend *b, const struct ks_audit_row *r, cs_erro
 
 static int audit_each(struct ks_backend *b, ks_visit_audit *visit, void *ctx, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "select seq, at, actor, actor_kind, verb, object, before_json, after_json, reason, prev_hash, hash from audit order by seq");
+    struct ks_query q = ks_query_open(b, "select seq, at, actor, actor_kind, verb, object, before_json, after_json, "
+                                         "reason, prev_hash, hash from audit order by seq");
     int rc = 0;
     while ((rc = ks_query_row(&q, e)) == 1) {
-        struct ks_audit_row r = {.seq = (uint64_t)sqlite3_column_int64(q.stmt, 0), .at = sqlite3_column_int64(q.stmt, 1)};
+        struct ks_audit_row r = {.seq = (uint64_t)sqlite3_column_int64(q.stmt, 0),
+                                 .at = sqlite3_column_int64(q.stmt, 1)};
         const char **field[] = {&r.actor, &r.actor_kind, &r.verb, &r.object, &r.before, &r.after, &r.reason};
         for (int i = 0; i < 7; i++) {
             *field[i] = (const char *)sqlite3_column_text(q.stmt, 2 + i);
@@ -136,8 +144,9 @@ static int partner_get(struct ks_backend *b, const char *partner, struct ks_part
 
 static int partner_set(struct ks_backend *b, const struct ks_partner_row *row, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "insert into partner(partner, guaranteed_delivery) values(?1,?2)"
-        " on conflict(partner) do update set guaranteed_delivery=excluded.guaranteed_delivery");
+    struct ks_query q =
+        ks_query_open(b, "insert into partner(partner, guaranteed_delivery) values(?1,?2)"
+                         " on conflict(partner) do update set guaranteed_delivery=excluded.guaranteed_delivery");
     ks_query_text(&q, row->name);
     ks_query_int(&q, row->guaranteed_delivery);
     return ks_query_run(&q, e);
@@ -187,7 +196,9 @@ static int node_uses(struct ks_backend *b, const char *node, const ks_node_use *
 
 static int node_set(struct ks_backend *b, const struct ks_node_row *row, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "insert into node(node_id, applied_gen, applied_at, clock_at) values(?1,?2,?3,?4) on conflict(node_id)"
+    struct ks_query q = ks_query_open(
+        b,
+        "insert into node(node_id, applied_gen, applied_at, clock_at) values(?1,?2,?3,?4) on conflict(node_id)"
         " do update set applied_gen=excluded.applied_gen, applied_at=excluded.applied_at, clock_at=excluded.clock_at");
     ks_query_text(&q, row->node);
     ks_query_int(&q, (int64_t)row->applied);
@@ -205,10 +216,12 @@ static int node_forget(struct ks_backend *b, const char *node, cs_error *e)
 
 static int nodes(struct ks_backend *b, ks_visit_node *visit, void *ctx, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "select node_id, applied_gen, applied_at, clock_at from node order by node_id");
+    struct ks_query q =
+        ks_query_open(b, "select node_id, applied_gen, applied_at, clock_at from node order by node_id");
     int rc = 0;
     while ((rc = ks_query_row(&q, e)) == 1) {
-        struct ks_node_row row = {.applied = (uint64_t)sqlite3_column_int64(q.stmt, 1), .applied_at = sqlite3_column_int64(q.stmt, 2),
+        struct ks_node_row row = {.applied = (uint64_t)sqlite3_column_int64(q.stmt, 1),
+                                  .applied_at = sqlite3_column_int64(q.stmt, 2),
                                   .clock_at = sqlite3_column_int64(q.stmt, 3)};
         ks_column_text(&q, 0, row.node, sizeof row.node);
         if (visit(ctx, &row, e) != 0) {
@@ -220,9 +233,12 @@ static int nodes(struct ks_backend *b, ks_visit_node *visit, void *ctx, cs_error
     return rc;
 }
 
-static int use_add(struct ks_backend *b, const char *alias, unsigned n, const char *node, cs_time now, cs_time last, uint64_t ok, uint64_t bad, cs_error *e)
+static int use_add(struct ks_backend *b, const char *alias, unsigned n, const char *node, cs_time now, cs_time last,
+                   uint64_t ok, uint64_t bad, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "insert into use_day(entry_id, node_id, day, ok, bad, first_at, last_at)"
+    struct ks_query q = ks_query_open(
+        b,
+        "insert into use_day(entry_id, node_id, day, ok, bad, first_at, last_at)"
         " select entry_id, ?3, ?4 / 86400, ?6, ?7, ?4, ?5 from entry join slot using(slot_id) where alias=?1 and n=?2"
         " on conflict(entry_id, node_id, day) do update set ok=ok+excluded.ok, bad=bad+excluded.bad,"
         " last_at=max(last_at, excluded.last_at)");

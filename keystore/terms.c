@@ -16,7 +16,7 @@ static const ks_actor node_actor = {"gateway", "node", NULL};
 /** Entries whose window grows with the new terms. */
 struct longer {
     ks_store *s;
-    struct ks_row *row;            /**< owned */
+    struct ks_row *row; /**< owned */
     size_t n, cap;
 };
 
@@ -71,18 +71,21 @@ static int extend(struct ks_work *w, struct ks_row *row, cs_error *e)
     row->info.version = w->generation;
     cs_copy(w->slot.alias, sizeof w->slot.alias, row->info.alias);
     w->slot.role = row->info.role;
-    if (ks_work_audit(w, row->info.n, "extend", &before, &after, e) != 0 || w->s->driver->row_update(w->s->b, row, e) != 0) {
+    if (ks_work_audit(w, row->info.n, "extend", &before, &after, e) != 0 ||
+        w->s->driver->row_update(w->s->b, row, e) != 0) {
         return -1;
     }
     return ks_work_intervals(w, row->entry_id, before.process_stop, &after, e);
 }
 
-int ks_extend_waiting(ks_store *s, const char *partner, uint64_t generation, const ks_actor *who, cs_time now, uint64_t *seq, cs_error *e)
+int ks_extend_waiting(ks_store *s, const char *partner, uint64_t generation, const ks_actor *who, cs_time now,
+                      uint64_t *seq, cs_error *e)
 {
     struct longer l = {.s = s};
     struct ks_row_filter f = {.partner = partner};
     struct ks_work *w = calloc(1, sizeof *w);
-    int rc = w != NULL ? s->driver->rows(s->b, &f, find_longer, &l, e) : cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    int rc = w != NULL ? s->driver->rows(s->b, &f, find_longer, &l, e)
+                       : cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
     for (size_t i = 0; rc == 0 && i < l.n; i++) {
         *w = (struct ks_work){.s = s, .who = who, .verb = "extend", .now = now, .generation = generation};
         rc = extend(w, &l.row[i], e);
@@ -103,8 +106,13 @@ static int tell(ks_store *s, const char *key, int64_t seconds, cs_time now, uint
     if (found < 0 || seconds == 0 || (found == 1 && strcmp(old, new) == 0)) {
         return found < 0 ? -1 : 0;
     }
-    struct ks_audit_row row = {.at = now, .actor = node_actor.name, .actor_kind = node_actor.kind, .verb = "configure", .object = key,
-                               .before = found == 1 ? old : NULL, .after = new};
+    struct ks_audit_row row = {.at = now,
+                               .actor = node_actor.name,
+                               .actor_kind = node_actor.kind,
+                               .verb = "configure",
+                               .object = key,
+                               .before = found == 1 ? old : NULL,
+                               .after = new};
     if (s->driver->meta_set(s->b, key, new, e) != 0 || ks_audit_append(s, &row, e) != 0) {
         return -1;
     }
@@ -181,11 +189,19 @@ int ks_set_partner(ks_store *s, const char *partner, int64_t guaranteed_delivery
         char new[32];
         snprintf(old, sizeof old, "%lld", (long long)row.guaranteed_delivery);
         snprintf(new, sizeof new, "%lld", (long long)guaranteed_delivery);
-        struct ks_audit_row audit = {.at = now, .actor = node_actor.name, .actor_kind = node_actor.kind, .verb = "partner", .object = partner,
-                                     .before = found == 1 ? old : NULL, .after = new};
+        struct ks_audit_row audit = {.at = now,
+                                     .actor = node_actor.name,
+                                     .actor_kind = node_actor.kind,
+                                     .verb = "partner",
+                                     .object = partner,
+                                     .before = found == 1 ? old : NULL,
+                                     .after = new};
         cs_copy(row.name, sizeof row.name, partner);
         row.guaranteed_delivery = guaranteed_delivery;
-        rc = s->driver->partner_set(s->b, &row, e) == 0 && ks_audit_append(s, &audit, e) == 0 && finish(s, partner, audit.seq, now, e) == 0 ? 0 : -1;
+        rc = s->driver->partner_set(s->b, &row, e) == 0 && ks_audit_append(s, &audit, e) == 0 &&
+                     finish(s, partner, audit.seq, now, e) == 0
+                 ? 0
+                 : -1;
     }
     s->driver->rollback(s->b);
     return rc;

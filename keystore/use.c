@@ -22,7 +22,9 @@ void ks_use(ks_live *l, const char *alias, unsigned n, bool ok, cs_time now)
         }
         atomic_fetch_add_explicit(ok ? &e->m->ok : &e->m->bad, 1, memory_order_relaxed);
         long long seen = atomic_load_explicit(&e->m->last_use, memory_order_relaxed);
-        while (ok && now > seen && !atomic_compare_exchange_weak_explicit(&e->m->last_use, &seen, now, memory_order_relaxed, memory_order_relaxed)) {
+        while (ok && now > seen &&
+               !atomic_compare_exchange_weak_explicit(&e->m->last_use, &seen, now, memory_order_relaxed,
+                                                      memory_order_relaxed)) {
         }
         break;
     }
@@ -31,7 +33,8 @@ void ks_use(ks_live *l, const char *alias, unsigned n, bool ok, cs_time now)
 
 static bool used(const struct ks_material *m)
 {
-    return atomic_load_explicit(&m->ok, memory_order_relaxed) != 0 || atomic_load_explicit(&m->bad, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&m->ok, memory_order_relaxed) != 0 ||
+           atomic_load_explicit(&m->bad, memory_order_relaxed) != 0;
 }
 
 /** Has a late use moved the end of an entry so far that the store should know? */
@@ -46,7 +49,8 @@ static int write_ends(ks_store *s, cs_time now, cs_error *e)
     static const ks_actor who = {"gateway", "node", "late use"};
     uint64_t generation = 0;
     uint64_t seq = 0;
-    if (s->driver->generation(s->b, &generation, e) != 0 || ks_extend_waiting(s, NULL, generation + 1, &who, now, &seq, e) != 0) {
+    if (s->driver->generation(s->b, &generation, e) != 0 ||
+        ks_extend_waiting(s, NULL, generation + 1, &who, now, &seq, e) != 0) {
         return -1;
     }
     return seq != 0 ? ks_generation_next(s, now, "use", &who, seq, generation + 1, e) : 0;
@@ -68,7 +72,9 @@ int ks_use_flush(ks_store *s, const ks_snapshot *snapshot, const char *node, cs_
     int rc = 0;
     size_t done = 0;
     /* read first, subtract after the commit: a failure or a crash in between counts again rather than loses */
-    struct { unsigned long long ok, bad; } *taken = calloc(snapshot->n, sizeof *taken);
+    struct {
+        unsigned long long ok, bad;
+    } *taken = calloc(snapshot->n, sizeof *taken);
     if (taken == NULL) {
         rc = cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "memory ran out while use counters were written");
     }

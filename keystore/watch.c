@@ -16,25 +16,29 @@
 #include "base/text.h"
 #include "keystore/snapshot.h"
 
-#define POLL_MS 50
-#define FLUSH_US 1000000
+#define POLL_MS       50
+#define FLUSH_US      1000000
 #define FLUSH_BUSY_MS 200 /* counters can wait; a watch thread that waits for a writer is late with news */
-#define HEARTBEAT_S 20     /* a node is taken for alive for KS_NODE_ALIVE seconds */
+#define HEARTBEAT_S   20  /* a node is taken for alive for KS_NODE_ALIVE seconds */
 
 struct ks_live {
-    ks_store *store;             /**< owned; watch thread only */
-    pthread_mutex_t lock;        /**< around `current`: a bare pointer would race with the last release */
+    ks_store *store;      /**< owned; watch thread only */
+    pthread_mutex_t lock; /**< around `current`: a bare pointer would race with the last release */
     const ks_snapshot *current;
     int wake_fd;
     char node[KS_WORD];
     int64_t flushed_us;
-    bool again;                  /**< the last build failed, or this process changed the store itself: look again */
-    uint64_t told;               /**< generation that the store knows this node to serve; 0: none */
+    bool again;    /**< the last build failed, or this process changed the store itself: look again */
+    uint64_t told; /**< generation that the store knows this node to serve; 0: none */
     cs_time told_at;
-    cs_time now;                 /**< of the last step: closing has no other */
+    cs_time now; /**< of the last step: closing has no other */
 };
 
-struct names { const char *host; cs_time now; unsigned suffix; };
+struct names {
+    const char *host;
+    cs_time now;
+    unsigned suffix;
+};
 
 /** A live row under our name is another process of this host: the next suffix that is free. */
 static int find_name(void *ctx, const struct ks_node_row *row, cs_error *e)
@@ -45,7 +49,9 @@ static int find_name(void *ctx, const struct ks_node_row *row, cs_error *e)
     if (strncmp(row->node, n->host, len) != 0 || n->now - row->clock_at > KS_NODE_ALIVE) {
         return 0;
     }
-    unsigned taken = row->node[len] == '\0' ? 1 : row->node[len] == '~' ? (unsigned)strtoul(row->node + len + 1, NULL, 10) : 0;
+    unsigned taken = row->node[len] == '\0'  ? 1
+                     : row->node[len] == '~' ? (unsigned)strtoul(row->node + len + 1, NULL, 10)
+                                             : 0;
     n->suffix = taken >= n->suffix ? taken + 1 : n->suffix;
     return 0;
 }
@@ -76,7 +82,8 @@ static void tell(ks_live *l, cs_time now)
     cs_error ignored = {0};
     cs_copy(row.node, sizeof row.node, l->node);
     l->store->driver->set_busy(l->store->b, FLUSH_BUSY_MS);
-    if (l->store->driver->begin(l->store->b, true, &ignored) == 0 && l->store->driver->node_set(l->store->b, &row, &ignored) == 0 &&
+    if (l->store->driver->begin(l->store->b, true, &ignored) == 0 &&
+        l->store->driver->node_set(l->store->b, &row, &ignored) == 0 &&
         l->store->driver->commit(l->store->b, &ignored) == 0) {
         l->told = generation;
     }
@@ -145,8 +152,10 @@ static int look(ks_live *l, cs_error *e)
         return -1;
     }
     if (generation < l->current->generation) {
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-behind", "the keystore is at generation %llu, this process already served %llu; the old snapshot stays in force",
-                            (unsigned long long)generation, (unsigned long long)l->current->generation);
+        return cs_error_set(
+            e, CS_EXIT_UNAVAILABLE, "store-behind",
+            "the keystore is at generation %llu, this process already served %llu; the old snapshot stays in force",
+            (unsigned long long)generation, (unsigned long long)l->current->generation);
     }
     if (generation == l->current->generation) {
         l->again = false; /* counters of another process, no change */
@@ -208,7 +217,8 @@ void ks_live_close(ks_live *l)
         cs_error ignored = {0};
         flush(l, l->now);
         if (l->told != 0 && l->store->driver->begin(l->store->b, true, &ignored) == 0 &&
-            l->store->driver->node_forget(l->store->b, l->node, &ignored) == 0 && l->store->driver->commit(l->store->b, &ignored) == 0) {
+            l->store->driver->node_forget(l->store->b, l->node, &ignored) == 0 &&
+            l->store->driver->commit(l->store->b, &ignored) == 0) {
             l->told = 0;
         }
         l->store->driver->rollback(l->store->b);
@@ -230,7 +240,13 @@ const ks_snapshot *ks_live_get(ks_live *l)
     return s;
 }
 
-struct lag { uint64_t generation; cs_time now; char *names; size_t size; int n; };
+struct lag {
+    uint64_t generation;
+    cs_time now;
+    char *names;
+    size_t size;
+    int n;
+};
 
 static int find_lag(void *ctx, const struct ks_node_row *row, cs_error *e)
 {

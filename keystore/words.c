@@ -7,24 +7,24 @@
 static const struct ks_role_row role_row[KS_ROLES] = {
     [KS_VERIFIER] = {"verifier", 8, false, false, 0, KS_CAN(KS_CAN_VERIFY), KS_CAN(KS_CAN_VERIFY), KS_FLOOR_RETENTION,
                      1024, 2048, 256, "certificates with which a partner signs: several may be active"},
-    [KS_ENCRYPT_TO] = {"encrypt-to", 1, false, false, 0, KS_CAN(KS_CAN_ENCRYPT), 0, KS_FLOOR_NONE,
-                       2048, 2048, 256, "the certificate of a partner to which we encrypt"},
+    [KS_ENCRYPT_TO] = {"encrypt-to", 1, false, false, 0, KS_CAN(KS_CAN_ENCRYPT), 0, KS_FLOOR_NONE, 2048, 2048, 256,
+                       "the certificate of a partner to which we encrypt"},
     [KS_SIGN] = {"sign", 1, false, true, 0, KS_CAN(KS_CAN_SIGN) | KS_CAN(KS_CAN_VERIFY), KS_CAN(KS_CAN_VERIFY),
                  KS_FLOOR_RETENTION, 2048, 2048, 256, "our own signing key"},
     [KS_DECRYPT] = {"decrypt", 1, false, true, 0, KS_CAN(KS_CAN_DECRYPT), KS_CAN(KS_CAN_DECRYPT), KS_FLOOR_RETENTION,
                     1024, 2048, 256, "our own key to which partners encrypt"},
-    [KS_TLS_CLIENT] = {"tls-client", 1, false, true, 2, KS_CAN(KS_CAN_PRESENT), 0, KS_FLOOR_NONE,
-                       2048, 2048, 256, "the certificate that we present as TLS client"},
-    [KS_TLS_SERVER] = {"tls-server", 1, true, true, 0, KS_CAN(KS_CAN_PRESENT), 0, KS_FLOOR_DAY,
-                       2048, 2048, 256, "the certificate that a listener presents"},
+    [KS_TLS_CLIENT] = {"tls-client", 1, false, true, 2, KS_CAN(KS_CAN_PRESENT), 0, KS_FLOOR_NONE, 2048, 2048, 256,
+                       "the certificate that we present as TLS client"},
+    [KS_TLS_SERVER] = {"tls-server", 1, true, true, 0, KS_CAN(KS_CAN_PRESENT), 0, KS_FLOOR_DAY, 2048, 2048, 256,
+                       "the certificate that a listener presents"},
     [KS_TRUST_ANCHOR] = {"trust-anchor", 64, false, false, 0, KS_CAN(KS_CAN_ANCHOR), KS_CAN(KS_CAN_ANCHOR),
                          KS_FLOOR_RETENTION, 1024, 2048, 256, "a certification authority that we trust"},
     [KS_AUTHZ_CLIENT] = {"authz-client", 64, false, false, 0, KS_CAN(KS_CAN_AUTHORIZE), KS_CAN(KS_CAN_AUTHORIZE),
                          KS_FLOOR_NONE, 2048, 2048, 256, "a client certificate that stands for a user"},
 };
 
-static const char *const role_word[KS_ROLES + 1] = {"verifier",   "encrypt-to",   "sign",         "decrypt", "tls-client",
-                                                    "tls-server", "trust-anchor", "authz-client", NULL};
+static const char *const role_word[KS_ROLES + 1] = {
+    "verifier", "encrypt-to", "sign", "decrypt", "tls-client", "tls-server", "trust-anchor", "authz-client", NULL};
 
 static const char *const state_word[KS_STATES + 1] = {"pre-active", "active",      "deactivated", "archived",
                                                       "suspended",  "compromised", "destroyed",   NULL};
@@ -43,11 +43,20 @@ static const char *const capability_word[KS_CAPABILITIES] = {"verify",  "sign", 
                                                              "present", "anchor", "authorize"};
 
 static const char *const guard_word[] = {
-    [KS_G1_ONE_ACTIVE] = "one-active",     [KS_G2_LIMIT_TWO] = "limit-two",         [KS_G3_LAST_ACCEPTABLE] = "last-acceptable",
-    [KS_G4_OVERLAP] = "overlap",           [KS_G5_KEY_MATCH] = "key-match",         [KS_G6_DISTRIBUTION] = "distribution",
-    [KS_G7_INACTIVE_ONLY] = "inactive-only", [KS_G8_RETENTION] = "retention",       [KS_G9_EVIDENCE] = "evidence",
-    [KS_G10_TWO_PERSONS] = "two-persons",  [KS_G11_PROBE] = "probe",                [KS_G12_REVOCATION] = "revocation",
-    [KS_G13_ONE_ROLLOVER] = "one-roll-over", [KS_G14_BACKUP] = "backup",
+    [KS_G1_ONE_ACTIVE] = "one-active",
+    [KS_G2_LIMIT_TWO] = "limit-two",
+    [KS_G3_LAST_ACCEPTABLE] = "last-acceptable",
+    [KS_G4_OVERLAP] = "overlap",
+    [KS_G5_KEY_MATCH] = "key-match",
+    [KS_G6_DISTRIBUTION] = "distribution",
+    [KS_G7_INACTIVE_ONLY] = "inactive-only",
+    [KS_G8_RETENTION] = "retention",
+    [KS_G9_EVIDENCE] = "evidence",
+    [KS_G10_TWO_PERSONS] = "two-persons",
+    [KS_G11_PROBE] = "probe",
+    [KS_G12_REVOCATION] = "revocation",
+    [KS_G13_ONE_ROLLOVER] = "one-roll-over",
+    [KS_G14_BACKUP] = "backup",
 };
 
 static int find(const char *const words[], const char *word)

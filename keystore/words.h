@@ -10,20 +10,20 @@
 
 /** How long a deactivated entry goes on processing. */
 enum ks_floor {
-    KS_FLOOR_NONE,      /**< it ends with the exchange */
-    KS_FLOOR_DAY,       /**< 24 hours */
-    KS_FLOOR_RETENTION  /**< max(90 days, retention, guaranteed delivery) */
+    KS_FLOOR_NONE,     /**< it ends with the exchange */
+    KS_FLOOR_DAY,      /**< 24 hours */
+    KS_FLOOR_RETENTION /**< max(90 days, retention, guaranteed delivery) */
 };
 
 #define KS_CAN(c) (1U << (c))
 
 struct ks_role_row {
     const char *word;
-    unsigned max_active;         /**< 1: activating one exchanges the other */
-    bool per_key_type;           /**< the limit counts per key algorithm (tls-server) */
-    bool own_key;                /**< entries carry a private key of ours */
-    unsigned max_keyed;          /**< keyed entries at most, 0: any number */
-    unsigned while_active;       /**< set of KS_CAN(capability) */
+    unsigned max_active;   /**< 1: activating one exchanges the other */
+    bool per_key_type;     /**< the limit counts per key algorithm (tls-server) */
+    bool own_key;          /**< entries carry a private key of ours */
+    unsigned max_keyed;    /**< keyed entries at most, 0: any number */
+    unsigned while_active; /**< set of KS_CAN(capability) */
     unsigned while_deactivated;
     enum ks_floor floor;
     int min_rsa, warn_rsa, min_ec; /**< bits; below min refused, below warn warned of */

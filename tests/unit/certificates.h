@@ -16,28 +16,28 @@
 
 #include "base/time.h"
 
-#define MADE(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "%s:%d: cannot make a certificate: %s\n", __FILE__, __LINE__, #condition); \
-            exit(70); \
-        } \
+#define MADE(condition)                                                                                                \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "%s:%d: cannot make a certificate: %s\n", __FILE__, __LINE__, #condition);                 \
+            exit(70);                                                                                                  \
+        }                                                                                                              \
     } while (0)
 
 struct made {
     EVP_PKEY *key;
     X509 *x;
-    char *pem;      /**< certificate */
-    char *key_pem;  /**< private key, PKCS#8 */
+    char *pem;     /**< certificate */
+    char *key_pem; /**< private key, PKCS#8 */
 };
 
 struct recipe {
-    const char *cn;              /**< NULL: "signer" */
-    cs_time from, to;            /**< 0: a wide validity around 2026 */
-    EVP_PKEY *key;               /**< NULL: a new EC P-256 key */
-    int rsa_bits;                /**< a new RSA key instead */
-    const struct made *issuer;   /**< NULL: self-signed */
-    const char *key_usage;       /**< as OpenSSL reads it; NULL: none */
+    const char *cn;            /**< NULL: "signer" */
+    cs_time from, to;          /**< 0: a wide validity around 2026 */
+    EVP_PKEY *key;             /**< NULL: a new EC P-256 key */
+    int rsa_bits;              /**< a new RSA key instead */
+    const struct made *issuer; /**< NULL: self-signed */
+    const char *key_usage;     /**< as OpenSSL reads it; NULL: none */
     bool ca, ski;
 };
 

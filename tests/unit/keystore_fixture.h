@@ -46,9 +46,15 @@ static inline void fixture_close(struct fixture *f)
 /** The exit code of a call that fills f->e; 0: it succeeded. */
 #define EXIT_OF(f, call) (cs_error_clear(&(f)->e), (call) == 0 ? 0 : (f)->e.exit_code)
 
-static inline ks_add adding(enum ks_role role, const char *partner, const char *alias, const struct made *m, bool activate)
+static inline ks_add adding(enum ks_role role, const char *partner, const char *alias, const struct made *m,
+                            bool activate)
 {
-    ks_add a = {.role = role, .partner = partner, .alias = alias, .certificate_pem = m->pem, .certificate_len = strlen(m->pem), .activate = activate};
+    ks_add a = {.role = role,
+                .partner = partner,
+                .alias = alias,
+                .certificate_pem = m->pem,
+                .certificate_len = strlen(m->pem),
+                .activate = activate};
     if (role == KS_SIGN || role == KS_DECRYPT || role == KS_TLS_CLIENT || role == KS_TLS_SERVER) {
         a.key_pem = m->key_pem;
         a.key_len = strlen(m->key_pem);

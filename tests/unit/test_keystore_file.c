@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_keystore_file.c: files that are missing, damaged, foreign, read-only or locked; sealed keys; the audit chain; the schema's own guards. */
+/* test_keystore_file.c: files that are missing, damaged, foreign, read-only or locked; sealed keys; the audit chain;
+ * the schema's own guards. */
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -256,7 +257,9 @@ static const char *verdict_after(const char *tampering)
 
 static void test_audit_names_the_first_broken_row(void)
 {
-    static const struct { const char *tampering, *said; } row[] = {
+    static const struct {
+        const char *tampering, *said;
+    } row[] = {
         {"select 1", ""},
         {"update audit set actor='nobody' where seq=2", "row 2 was changed"},
         {"update audit set reason=null where seq=3", "row 3 was changed"},
@@ -379,7 +382,8 @@ static void test_key_bytes_go_with_the_entry(void)
     uint8_t ct[48];
     sqlite3 *db = NULL;
     sqlite3_stmt *q = NULL;
-    MADE(sqlite3_open(f.path, &db) == SQLITE_OK && sqlite3_prepare_v2(db, "select ct from private_key", -1, &q, NULL) == SQLITE_OK &&
+    MADE(sqlite3_open(f.path, &db) == SQLITE_OK &&
+         sqlite3_prepare_v2(db, "select ct from private_key", -1, &q, NULL) == SQLITE_OK &&
          sqlite3_step(q) == SQLITE_ROW && sqlite3_column_bytes(q, 0) >= (int)sizeof ct);
     memcpy(ct, sqlite3_column_blob(q, 0), sizeof ct);
     sqlite3_finalize(q);

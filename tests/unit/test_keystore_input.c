@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_keystore_input.c: certificates and keys that must not come in; each is refused with its reason and changes nothing. */
+/* test_keystore_input.c: certificates and keys that must not come in; each is refused with its reason and changes
+ * nothing. */
 #include "tests/unit/keystore_fixture.h"
 
 const char *const harness_suite = "keystore_input";
@@ -38,7 +39,12 @@ static void refused(const ks_add *a, int exit_code, const char *reason)
 
 static ks_add verifier_of(const char *text, size_t n)
 {
-    return (ks_add){.role = KS_VERIFIER, .partner = "acme", .alias = "acme-sign", .certificate_pem = text, .certificate_len = n, .activate = true};
+    return (ks_add){.role = KS_VERIFIER,
+                    .partner = "acme",
+                    .alias = "acme-sign",
+                    .certificate_pem = text,
+                    .certificate_len = n,
+                    .activate = true};
 }
 
 static void refused_text(const char *text, size_t n, const char *reason)
@@ -120,9 +126,18 @@ static void test_encrypted_key_is_refused_without_asking(void)
 
 static void test_key_size_by_role(void)
 {
-    static const struct { int bits; enum ks_role role; int exit_code; bool warned; } row[] = {
-        {1023, KS_VERIFIER, CS_EXIT_GUARD, false}, {1024, KS_VERIFIER, 0, true}, {2047, KS_VERIFIER, 0, true}, {2048, KS_VERIFIER, 0, false},
-        {1024, KS_SIGN, CS_EXIT_GUARD, false},     {2048, KS_SIGN, 0, false},
+    static const struct {
+        int bits;
+        enum ks_role role;
+        int exit_code;
+        bool warned;
+    } row[] = {
+        {1023, KS_VERIFIER, CS_EXIT_GUARD, false},
+        {1024, KS_VERIFIER, 0, true},
+        {2047, KS_VERIFIER, 0, true},
+        {2048, KS_VERIFIER, 0, false},
+        {1024, KS_SIGN, CS_EXIT_GUARD, false},
+        {2048, KS_SIGN, 0, false},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         struct made m = make_certificate(&(struct recipe){.rsa_bits = row[i].bits});
@@ -185,8 +200,9 @@ static void test_expected_fingerprint_must_fit(void)
 
 static void test_names_are_words(void)
 {
-    static const char *const bad[] = {"", "a#1", "a b", "-x", ".x", "a/b", "\xc3\xa4",
-                                      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    static const char *const bad[] = {
+        "",   "a#1", "a b",      "-x",
+        ".x", "a/b", "\xc3\xa4", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         ks_add a = adding(KS_VERIFIER, "acme", bad[i], &good, true);
         refused(&a, CS_EXIT_USAGE, "alias");

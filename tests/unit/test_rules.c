@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_rules.c: the life cycle as tables: every verb in every state, every guard at its border, a small world walked through. */
+/* test_rules.c: the life cycle as tables: every verb in every state, every guard at its border, a small world walked
+ * through. */
 #include <stdio.h>
 #include <string.h>
 
@@ -48,8 +49,10 @@ static struct ks_view slot(enum ks_role role, size_t n, const enum ks_state stat
     return v;
 }
 
-/** Plan, apply and judge a verb. @return the first guard that refuses, 0: allowed, -1: the verb does not meet the state, -2: nothing to do */
-static int try_verb(const struct ks_view *v, enum ks_verb verb, unsigned n, cs_time now, bool shorter_ok, struct ks_view *after, ks_refusal *why)
+/** Plan, apply and judge a verb. @return the first guard that refuses, 0: allowed, -1: the verb does not meet the
+ * state, -2: nothing to do */
+static int try_verb(const struct ks_view *v, enum ks_verb verb, unsigned n, cs_time now, bool shorter_ok,
+                    struct ks_view *after, ks_refusal *why)
 {
     static struct ks_view scratch;
     struct ks_rule_plan p;
@@ -79,18 +82,17 @@ static void test_every_verb_in_every_state(void)
     /* rows: verb; columns: state. 0 allowed, positive: guard, -1 never, -2 already */
     static const int expected[KS_VERBS][KS_STATES] = {
         /*                    pre  act dea arc sus com des */
-        [KS_DO_ACTIVATE] =   { 0, -2,  0, -1, -1, -1, -1},
-        [KS_DO_DEACTIVATE] = {-1,  0, -2, -2, -1, -1, -1},
-        [KS_DO_SUSPEND] =    { 0,  0,  0,  0, -2,  0, -1},
-        [KS_DO_RESUME] =     {-1, -1, -1, -1,  0, -1, -1},
-        [KS_DO_REMOVE] =     { 0,  7,  8,  0,  7,  0, -1},
+        [KS_DO_ACTIVATE] = {0, -2, 0, -1, -1, -1, -1}, [KS_DO_DEACTIVATE] = {-1, 0, -2, -2, -1, -1, -1},
+        [KS_DO_SUSPEND] = {0, 0, 0, 0, -2, 0, -1},     [KS_DO_RESUME] = {-1, -1, -1, -1, 0, -1, -1},
+        [KS_DO_REMOVE] = {0, 7, 8, 0, 7, 0, -1},
     };
     for (int verb = 0; verb < KS_VERBS; verb++) {
         for (int state = 0; state < KS_STATES; state++) {
             struct ks_view v = slot(KS_VERIFIER, 1, (enum ks_state[]){(enum ks_state)state});
             int got = try_verb(&v, (enum ks_verb)verb, 1, NOW, false, NULL, NULL);
             if (got != expected[verb][state]) {
-                printf("  # %s of %s: %d, expected %d\n", ks_verb_word((enum ks_verb)verb), ks_state_word((enum ks_state)state), got, expected[verb][state]);
+                printf("  # %s of %s: %d, expected %d\n", ks_verb_word((enum ks_verb)verb),
+                       ks_state_word((enum ks_state)state), got, expected[verb][state]);
             }
             CU_ASSERT_EQUAL(got, expected[verb][state]);
         }
@@ -99,11 +101,14 @@ static void test_every_verb_in_every_state(void)
 
 static void test_verb_leads_to_its_state(void)
 {
-    static const struct { enum ks_verb verb; enum ks_state from, to; } row[] = {
-        {KS_DO_ACTIVATE, KS_PRE_ACTIVE, KS_ACTIVE},     {KS_DO_ACTIVATE, KS_DEACTIVATED, KS_ACTIVE},
-        {KS_DO_DEACTIVATE, KS_ACTIVE, KS_DEACTIVATED},  {KS_DO_SUSPEND, KS_DEACTIVATED, KS_SUSPENDED},
-        {KS_DO_RESUME, KS_SUSPENDED, KS_ACTIVE},        {KS_DO_REMOVE, KS_PRE_ACTIVE, KS_DESTROYED},
-        {KS_DO_REMOVE, KS_ARCHIVED, KS_DESTROYED},      {KS_DO_REMOVE, KS_COMPROMISED, KS_DESTROYED},
+    static const struct {
+        enum ks_verb verb;
+        enum ks_state from, to;
+    } row[] = {
+        {KS_DO_ACTIVATE, KS_PRE_ACTIVE, KS_ACTIVE},    {KS_DO_ACTIVATE, KS_DEACTIVATED, KS_ACTIVE},
+        {KS_DO_DEACTIVATE, KS_ACTIVE, KS_DEACTIVATED}, {KS_DO_SUSPEND, KS_DEACTIVATED, KS_SUSPENDED},
+        {KS_DO_RESUME, KS_SUSPENDED, KS_ACTIVE},       {KS_DO_REMOVE, KS_PRE_ACTIVE, KS_DESTROYED},
+        {KS_DO_REMOVE, KS_ARCHIVED, KS_DESTROYED},     {KS_DO_REMOVE, KS_COMPROMISED, KS_DESTROYED},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         struct ks_view v = slot(KS_VERIFIER, 1, &row[i].from);
@@ -153,7 +158,8 @@ static void test_process_stop_is_the_latest_of_its_terms(void)
         cs_time last = row[i].last_use != 0 ? NOW + row[i].last_use : 0;
         cs_time stop = ks_process_stop(row[i].role, &row[i].terms, NOW, NOW + row[i].not_after, last);
         if (stop - NOW != row[i].expected) {
-            printf("  # %s: %lld s, expected %lld s\n", row[i].what, (long long)(stop - NOW), (long long)row[i].expected);
+            printf("  # %s: %lld s, expected %lld s\n", row[i].what, (long long)(stop - NOW),
+                   (long long)row[i].expected);
         }
         CU_ASSERT_EQUAL(stop - NOW, row[i].expected);
     }
@@ -233,7 +239,8 @@ static void test_third_key_of_a_tls_client_is_refused(void)
 {
     struct ks_view v = slot(KS_TLS_CLIENT, 2, (enum ks_state[]){KS_DEACTIVATED, KS_ACTIVE});
     v.entry[0].process_stop = NOW + CS_DAY; /* still within some window */
-    struct ks_rule_plan p = {.fresh = {.n = 3, .has_key = true, .not_before = NOW - 1, .not_after = NOW + 500 * CS_DAY}};
+    struct ks_rule_plan p = {
+        .fresh = {.n = 3, .has_key = true, .not_before = NOW - 1, .not_after = NOW + 500 * CS_DAY}};
     struct ks_view after = v;
     ks_refusal refusal[8];
     char text[128];
@@ -265,11 +272,14 @@ static void test_what_is_broken_before_does_not_block(void)
 
 static void test_activation_looks_at_the_dates(void)
 {
-    const struct { cs_time not_before, not_after; int expected; } row[] = {
+    const struct {
+        cs_time not_before, not_after;
+        int expected;
+    } row[] = {
         {NOW - 10, NOW + 10, 0},
-        {NOW - 10, NOW, 0},                     /* notAfter is inclusive */
+        {NOW - 10, NOW, 0}, /* notAfter is inclusive */
         {NOW - 10, NOW - 1, KS_G4_OVERLAP},
-        {NOW + 300, NOW + 1000, 0},             /* clocks may differ */
+        {NOW + 300, NOW + 1000, 0}, /* clocks may differ */
         {NOW + 301, NOW + 1000, KS_G4_OVERLAP},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
@@ -318,7 +328,8 @@ static bool known(size_t n, uint32_t k)
     return false;
 }
 
-static void promises(const struct ks_view *before, const struct ks_view *after, enum ks_verb verb, unsigned n, cs_time now)
+static void promises(const struct ks_view *before, const struct ks_view *after, enum ks_verb verb, unsigned n,
+                     cs_time now)
 {
     unsigned active = 0;
     for (size_t i = 0; i < after->n; i++) {
@@ -430,7 +441,8 @@ const struct harness_test harness_tests[] = {
     {"last_acceptable_verifier_of_a_routed_partner_stays", test_last_acceptable_verifier_of_a_routed_partner_stays},
     {"what_is_broken_before_does_not_block", test_what_is_broken_before_does_not_block},
     {"activation_looks_at_the_dates", test_activation_looks_at_the_dates},
-    {"shorter_successor_needs_consent_in_one_active_slots_only", test_shorter_successor_needs_consent_in_one_active_slots_only},
+    {"shorter_successor_needs_consent_in_one_active_slots_only",
+     test_shorter_successor_needs_consent_in_one_active_slots_only},
     {"three_entries_walked_through_break_no_promise", test_three_entries_walked_through_break_no_promise},
     {"words_are_complete_and_read_back", test_words_are_complete_and_read_back},
     {NULL, NULL},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_snapshot.c: what a running process sees: candidates and their order, states at an instant, following a store, use. */
+/* test_snapshot.c: what a running process sees: candidates and their order, states at an instant, following a store,
+ * use. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -36,7 +37,8 @@ static const char *candidates(const ks_snapshot *s, const ks_hint *hint, cs_time
     text[0] = '\0';
     for (size_t i = 0; i < n; i++) {
         size_t used = strlen(text);
-        snprintf(text + used, sizeof text - used, "%s%u%.2s", i > 0 ? " " : "", ks_entry_n(c[i].entry), ks_state_word(c[i].state));
+        snprintf(text + used, sizeof text - used, "%s%u%.2s", i > 0 ? " " : "", ks_entry_n(c[i].entry),
+                 ks_state_word(c[i].state));
     }
     return text;
 }
@@ -277,7 +279,11 @@ static void test_store_that_is_replaced_or_behind_is_not_adopted(void)
     made_free(&m);
 }
 
-struct follower { ks_live *l; atomic_bool stop; atomic_ullong generation; };
+struct follower {
+    ks_live *l;
+    atomic_bool stop;
+    atomic_ullong generation;
+};
 
 static void *follow(void *ctx)
 {
@@ -329,7 +335,8 @@ static void test_change_is_in_force_within_a_second(void)
     /* and the store hears of it */
     char names[256];
     int64_t begin = cs_clock_mono_us();
-    while (ks_lagging(f.s, f.out.generation, cs_clock_now(), names, sizeof names, &f.e) != 0 && cs_clock_mono_us() - begin < 5000000) {
+    while (ks_lagging(f.s, f.out.generation, cs_clock_now(), names, sizeof names, &f.e) != 0 &&
+           cs_clock_mono_us() - begin < 5000000) {
         nanosleep(&(struct timespec){0, 1000000}, NULL);
     }
     CU_ASSERT_EQUAL(ks_lagging(f.s, f.out.generation, cs_clock_now(), names, sizeof names, &f.e), 0);
@@ -338,7 +345,8 @@ static void test_change_is_in_force_within_a_second(void)
     ks_live_wake(x.l);
     pthread_join(thread, NULL);
     ks_live_close(x.l);
-    CU_ASSERT_EQUAL(ks_lagging(f.s, f.out.generation + 1, cs_clock_now(), names, sizeof names, &f.e), 0); /* gone, not late */
+    CU_ASSERT_EQUAL(ks_lagging(f.s, f.out.generation + 1, cs_clock_now(), names, sizeof names, &f.e),
+                    0); /* gone, not late */
     free(took);
     made_free(&m);
     fixture_close(&f);
@@ -370,7 +378,8 @@ static void test_candidates_are_found_among_many_partners(void)
 }
 
 const struct harness_test harness_tests[] = {
-    {"candidates_active_first_then_deactivated_then_refused", test_candidates_active_first_then_deactivated_then_refused},
+    {"candidates_active_first_then_deactivated_then_refused",
+     test_candidates_active_first_then_deactivated_then_refused},
     {"hint_narrows_and_never_widens", test_hint_narrows_and_never_widens},
     {"state_at_an_instant_of_the_past", test_state_at_an_instant_of_the_past},
     {"own_key_is_opened_for_signing_only", test_own_key_is_opened_for_signing_only},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_store.c: changes of a keystore on SQLite: what they do, what they refuse, and that a refusal leaves nothing behind. */
+/* test_store.c: changes of a keystore on SQLite: what they do, what they refuse, and that a refusal leaves nothing
+ * behind. */
 #include "tests/unit/keystore_fixture.h"
 
 const char *const harness_suite = "store";
@@ -17,7 +18,8 @@ int harness_teardown(void)
 static enum ks_state state_of(struct fixture *f, const char *alias, unsigned n, cs_time now)
 {
     ks_list l;
-    MADE(ks_list_entries(f->s, &(ks_filter){.alias = alias, .n = n, .with_destroyed = true}, now, &l, &f->e) == 0 && l.n == 1);
+    MADE(ks_list_entries(f->s, &(ks_filter){.alias = alias, .n = n, .with_destroyed = true}, now, &l, &f->e) == 0 &&
+         l.n == 1);
     enum ks_state s = l.info[0].state;
     ks_list_free(&l);
     return s;
@@ -139,12 +141,14 @@ static void test_refusal_and_dry_run_leave_nothing_behind(void)
     CU_ASSERT_FALSE(f.out.done);
     CU_ASSERT_EQUAL(f.out.generation, before + 1);
     CU_ASSERT_EQUAL(EXIT_OF(&f, ks_act(f.s, KS_DO_DEACTIVATE, "acme-sign", 1, 0, true, &actor, NOW, &f.out, &f.e)), 0);
-    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_act(f.s, KS_DO_REMOVE, "acme-sign", 1, 0, true, &actor, NOW, &f.out, &f.e)), CS_EXIT_GUARD);
+    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_act(f.s, KS_DO_REMOVE, "acme-sign", 1, 0, true, &actor, NOW, &f.out, &f.e)),
+                    CS_EXIT_GUARD);
     CU_ASSERT_EQUAL(act_at(&f, KS_DO_REMOVE, "acme-sign", 1, NOW), CS_EXIT_GUARD);
     CU_ASSERT_EQUAL(ks_generation(f.s), before);
     CU_ASSERT_EQUAL(state_of(&f, "acme-sign", 1, NOW), KS_ACTIVE);
     ks_list l;
-    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_list_entries(f.s, &(ks_filter){.alias = "beta-sign"}, NOW, &l, &f.e)), CS_EXIT_USAGE);
+    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_list_entries(f.s, &(ks_filter){.alias = "beta-sign"}, NOW, &l, &f.e)),
+                    CS_EXIT_USAGE);
     made_free(&m);
     made_free(&other);
     fixture_close(&f);
@@ -156,9 +160,13 @@ static void test_version_that_moved_on_is_a_conflict(void)
     fixture_open(&f);
     struct made m = add_verifier(&f, "acme-sign", NOW);
     uint64_t version = f.out.info.version;
-    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_act(f.s, KS_DO_DEACTIVATE, "acme-sign", 1, version + 1, false, &actor, NOW, &f.out, &f.e)), CS_EXIT_CONFLICT);
-    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_act(f.s, KS_DO_DEACTIVATE, "acme-sign", 1, version, false, &actor, NOW, &f.out, &f.e)), 0);
-    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_act(f.s, KS_DO_SUSPEND, "acme-sign", 1, version, false, &actor, NOW, &f.out, &f.e)), CS_EXIT_CONFLICT);
+    CU_ASSERT_EQUAL(
+        EXIT_OF(&f, ks_act(f.s, KS_DO_DEACTIVATE, "acme-sign", 1, version + 1, false, &actor, NOW, &f.out, &f.e)),
+        CS_EXIT_CONFLICT);
+    CU_ASSERT_EQUAL(
+        EXIT_OF(&f, ks_act(f.s, KS_DO_DEACTIVATE, "acme-sign", 1, version, false, &actor, NOW, &f.out, &f.e)), 0);
+    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_act(f.s, KS_DO_SUSPEND, "acme-sign", 1, version, false, &actor, NOW, &f.out, &f.e)),
+                    CS_EXIT_CONFLICT);
     made_free(&m);
     fixture_close(&f);
 }
@@ -181,16 +189,28 @@ static void test_acceptable_answers_for_then_and_as_known_then(void)
 {
     struct fixture f;
     fixture_open(&f);
-    struct made m = add_verifier(&f, "acme-sign", NOW + 100); /* generation 2 */
-    CU_ASSERT_EQUAL(act_at(&f, KS_DO_SUSPEND, "acme-sign", 1, NOW + 200), 0); /* 3 */
-    CU_ASSERT_EQUAL(act_at(&f, KS_DO_RESUME, "acme-sign", 1, NOW + 300), 0);  /* 4 */
+    struct made m = add_verifier(&f, "acme-sign", NOW + 100);                    /* generation 2 */
+    CU_ASSERT_EQUAL(act_at(&f, KS_DO_SUSPEND, "acme-sign", 1, NOW + 200), 0);    /* 3 */
+    CU_ASSERT_EQUAL(act_at(&f, KS_DO_RESUME, "acme-sign", 1, NOW + 300), 0);     /* 4 */
     CU_ASSERT_EQUAL(act_at(&f, KS_DO_DEACTIVATE, "acme-sign", 1, NOW + 400), 0); /* 5 */
-    const struct { cs_time at; uint64_t known; size_t n; } row[] = {
-        {99, 0, 0}, {100, 0, 1}, {199, 0, 1}, {200, 0, 0}, {299, 0, 0}, {300, 0, 1}, {400, 0, 1},
-        {400 + 90 * CS_DAY - 1, 0, 1}, {400 + 90 * CS_DAY, 0, 0},
-        {150, 1, 0},                    /* before it was added nobody knew */
-        {250, 2, 1}, {250, 3, 0},       /* before the suspension it was expected to go on */
-        {400 + 90 * CS_DAY, 4, 1},      /* nor was an end known */
+    const struct {
+        cs_time at;
+        uint64_t known;
+        size_t n;
+    } row[] = {
+        {99, 0, 0},
+        {100, 0, 1},
+        {199, 0, 1},
+        {200, 0, 0},
+        {299, 0, 0},
+        {300, 0, 1},
+        {400, 0, 1},
+        {400 + 90 * CS_DAY - 1, 0, 1},
+        {400 + 90 * CS_DAY, 0, 0},
+        {150, 1, 0}, /* before it was added nobody knew */
+        {250, 2, 1},
+        {250, 3, 0},               /* before the suspension it was expected to go on */
+        {400 + 90 * CS_DAY, 4, 1}, /* nor was an end known */
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         CU_ASSERT_EQUAL(acceptable_at(&f, NOW + row[i].at, row[i].known), row[i].n);
@@ -315,8 +335,10 @@ static void test_export_gives_back_the_certificate(void)
 const struct harness_test harness_tests[] = {
     {"rollover_of_a_verifier_keeps_both_accepted", test_rollover_of_a_verifier_keeps_both_accepted},
     {"removal_waits_for_process_stop", test_removal_waits_for_process_stop},
-    {"guaranteed_delivery_of_a_partner_reaches_entries_that_wait", test_guaranteed_delivery_of_a_partner_reaches_entries_that_wait},
-    {"terms_of_a_node_hold_for_commands_without_configuration", test_terms_of_a_node_hold_for_commands_without_configuration},
+    {"guaranteed_delivery_of_a_partner_reaches_entries_that_wait",
+     test_guaranteed_delivery_of_a_partner_reaches_entries_that_wait},
+    {"terms_of_a_node_hold_for_commands_without_configuration",
+     test_terms_of_a_node_hold_for_commands_without_configuration},
     {"sign_slot_exchanges_in_one_change", test_sign_slot_exchanges_in_one_change},
     {"refusal_and_dry_run_leave_nothing_behind", test_refusal_and_dry_run_leave_nothing_behind},
     {"version_that_moved_on_is_a_conflict", test_version_that_moved_on_is_a_conflict},
