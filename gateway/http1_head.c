@@ -222,8 +222,7 @@ static enum http1_scan_result step_field(struct http1_scan *s, const struct http
         /* fall through */
     case NAME:
         if (c == ':' && s->name_n > 0) {
-            s->line_octets++;
-            return name_end(s);
+            return ++s->line_octets > limits->field ? broken(s, HTTP1_R_FIELD_SIZE) : name_end(s);
         }
         if (!http1_is(c, HTTP1_TOKEN)) {
             return unwanted(s, c, bad_name);
