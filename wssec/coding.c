@@ -354,6 +354,77 @@ int wssec_decode(const struct wssec_slice *slice, size_t n_slice, const char *co
     return text->failed ? WSSEC_RC_NOMEM : WSSEC_RC_OK;
 }
 
+/* ---- octets ------------------------------------------------------------------------------------------------------- */
+
+/* Begin of a multi-octet character. @return false: no such lead octet */
+static bool utf8_lead(struct wssec_octets *o, uint8_t c)
+{
+    if (c >= 0xC2 && c <= 0xDF) {
+        o->follow = 1;
+        o->point = c & 0x1F;
+        o->least = 0x80;
+    } else if (c >= 0xE0 && c <= 0xEF) {
+        o->follow = 2;
+        o->point = c & 0x0F;
+        o->least = 0x800;
+    } else if (c >= 0xF0 && c <= 0xF4) {
+        o->follow = 3;
+        o->point = c & 0x07;
+        o->least = 0x10000;
+    } else {
+        return false;
+    }
+    return !o->ascii_only;
+}
+
+/* @return false: overlong, a surrogate, beyond Unicode, U+FFFE or U+FFFF, or no continuation octet */
+static bool utf8_follow(struct wssec_octets *o, uint8_t c)
+{
+    if ((c & 0xC0) != 0x80) {
+        return false;
+    }
+    o->point = o->point << 6 | (c & 0x3F);
+    return --o->follow != 0 || (o->point >= o->least && o->point <= 0x10FFFF && (o->point < 0xD800 || o->point > 0xDFFF) && o->point != 0xFFFE &&
+                                o->point != 0xFFFF);
+}
+
+static uint64_t eight(const uint8_t *p)
+{
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+enum wssec_reason wssec_octets_check(struct wssec_octets *o, const uint8_t *p, size_t n, size_t *bad)
+{
+    static const uint64_t high = 0x8080808080808080u;
+    static const uint64_t space = 0x2020202020202020u;
+    for (size_t i = 0; i < n; i++) {
+        /* eight plain octets at once: none with the top bit, none below 0x20 */
+        while (o->follow == 0 && n - i >= 8 && ((eight(p + i) | (eight(p + i) - space)) & high) == 0) {
+            i += 8;
+        }
+        if (i >= n) {
+            break;
+        }
+        uint8_t c = p[i];
+        bool good = c >= 0x20 || c == '\t' || c == '\n' || c == '\r';
+        if (o->follow != 0 || c >= 0x80) {
+            good = o->follow != 0 ? utf8_follow(o, c) : utf8_lead(o, c);
+            if (!good) {
+                *bad = i;
+                return WSSEC_XML_ENCODING;
+            }
+        } else if (!good) {
+            *bad = i;
+            return WSSEC_XML_MALFORMED;
+        }
+    }
+    return WSSEC_OK;
+}
+
+/* ---- back to the coding of the message ---------------------------------------------------------------------------- */
+
 /* One character of valid UTF-8. @return octets used */
 static size_t get_utf8(const uint8_t *p, size_t n, uint32_t *c)
 {

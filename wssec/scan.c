@@ -36,9 +36,7 @@ struct walker {
     unsigned marks;       /* '-', ']' or '?' in a row */
     char bang[8];         /* what stands behind "<!" */
     size_t n_bang;
-    unsigned follow;      /* octets that a UTF-8 character still needs */
-    uint32_t point, least;
-    bool ascii_only;
+    struct wssec_octets octets;
     bool declared;        /* the text begins with an XML declaration */
 };
 
@@ -437,24 +435,26 @@ static size_t take_bang(struct walker *w, const uint8_t *p, size_t n)
     return 1;
 }
 
-/* Up to enough marks in a row and then '>'. */
+/* Up to enough marks in a row and then '>'; what stands before them is bounded like text. */
 static size_t take_marked(struct walker *w, const uint8_t *p, size_t n, uint8_t mark, unsigned enough)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (p[i] == '>' && w->marks >= enough) {
-            w->at += i + 1;
-            w->state = IN_TEXT;
-            w->run = w->at;
-            return i + 1;
-        }
-        w->marks = p[i] == mark ? w->marks + 1 : 0;
+    size_t used = 0;
+    bool ended = false;
+    while (used < n && !ended) {
+        ended = p[used] == '>' && w->marks >= enough;
+        w->marks = p[used] == mark ? w->marks + 1 : 0;
+        used++;
     }
-    w->at += n;
-    if (w->at - w->run > w->limits->text) {
+    w->at += used;
+    if (w->at - w->run > w->limits->text + enough + (ended ? 1 : 0)) {
         (void)refuse(w, WSSEC_LIMIT_TEXT, "a comment, CDATA section or instruction is too long");
         return 0;
     }
-    return n;
+    if (ended) {
+        w->state = IN_TEXT;
+        w->run = w->at;
+    }
+    return used;
 }
 
 static size_t take_comment(struct walker *w, const uint8_t *p, size_t n)
@@ -482,81 +482,14 @@ static size_t (*const take[STATES])(struct walker *, const uint8_t *, size_t) = 
     [IN_CLOSE] = take_close, [IN_BANG] = take_bang,   [IN_COMMENT] = take_comment, [IN_CDATA] = take_cdata, [IN_INSTRUCTION] = take_instruction,
 };
 
-/* ---- octets ------------------------------------------------------------------------------------------------------- */
-
-/* Begin of a multi-octet character. @return false: no such lead octet */
-static bool utf8_lead(struct walker *w, uint8_t c)
-{
-    if (c >= 0xC2 && c <= 0xDF) {
-        w->follow = 1;
-        w->point = c & 0x1F;
-        w->least = 0x80;
-    } else if (c >= 0xE0 && c <= 0xEF) {
-        w->follow = 2;
-        w->point = c & 0x0F;
-        w->least = 0x800;
-    } else if (c >= 0xF0 && c <= 0xF4) {
-        w->follow = 3;
-        w->point = c & 0x07;
-        w->least = 0x10000;
-    } else {
-        return false;
-    }
-    return !w->ascii_only;
-}
-
-/* @return false: overlong, a surrogate, beyond Unicode, U+FFFE or U+FFFF, or no continuation octet */
-static bool utf8_follow(struct walker *w, uint8_t c)
-{
-    if ((c & 0xC0) != 0x80) {
-        return false;
-    }
-    w->point = w->point << 6 | (c & 0x3F);
-    return --w->follow != 0 || (w->point >= w->least && w->point <= 0x10FFFF && (w->point < 0xD800 || w->point > 0xDFFF) &&
-                                w->point != 0xFFFE && w->point != 0xFFFF);
-}
-
-static uint64_t eight(const uint8_t *p)
-{
-    uint64_t x;
-    memcpy(&x, p, sizeof x);
-    return x;
-}
-
-/* Every octet of a slice: no control octet but tab, CR, LF; valid UTF-8. base: offset of p in the text. */
-static int check_octets(struct walker *w, const uint8_t *p, size_t n, size_t base)
-{
-    static const uint64_t high = 0x8080808080808080u;
-    static const uint64_t space = 0x2020202020202020u;
-    for (size_t i = 0; i < n; i++) {
-        /* eight plain octets at once: none with the top bit, none below 0x20 */
-        while (w->follow == 0 && n - i >= 8 && ((eight(p + i) | (eight(p + i) - space)) & high) == 0) {
-            i += 8;
-        }
-        if (i >= n) {
-            break;
-        }
-        uint8_t c = p[i];
-        if (w->follow != 0 || c >= 0x80) {
-            if (w->follow != 0 ? !utf8_follow(w, c) : !utf8_lead(w, c)) {
-                return refuse_at(w, WSSEC_XML_ENCODING, base + i, w->ascii_only ? "an octet that is not US-ASCII" : "octets that are not UTF-8");
-            }
-        } else if (c < 0x20 && c != '\t' && c != '\n' && c != '\r') {
-            return refuse_at(w, WSSEC_XML_MALFORMED, base + i, c == 0 ? "a NUL octet" : "a control octet");
-        }
-    }
-    return 0;
-}
-
 /* ---- the walk ----------------------------------------------------------------------------------------------------- */
 
+/* The octets are checked ahead of the walk, yet what comes first in the text decides, however it is cut. */
 static int walk_slice(struct walker *w, const struct wssec_slice *slice)
 {
     const uint8_t *p = slice->p;
     size_t left = slice->n;
-    if (check_octets(w, p, left, w->at) != 0) {
-        return -1;
-    }
+    enum wssec_reason reason = wssec_octets_check(&w->octets, p, slice->n, &left);
     while (left != 0) {
         size_t used = take[w->state](w, p, left);
         if (used == 0 && (w->why.reason != WSSEC_OK || w->s->names.failed)) {
@@ -564,6 +497,9 @@ static int walk_slice(struct walker *w, const struct wssec_slice *slice)
         }
         p += used;
         left -= used;
+    }
+    if (reason != WSSEC_OK) {
+        return refuse(w, reason, reason == WSSEC_XML_ENCODING ? "octets that are not of the encoding" : "a NUL or control octet");
     }
     return 0;
 }
@@ -575,7 +511,7 @@ static int walk(struct walker *w)
             return -1;
         }
     }
-    if (w->follow != 0) {
+    if (w->octets.follow != 0) {
         return refuse(w, WSSEC_XML_ENCODING, "the text ends inside a character");
     }
     if (w->state != IN_TEXT || w->depth != 0 || w->roots == 0) {
@@ -657,7 +593,7 @@ int wssec_scan_run(struct wssec_scan *s, const struct wssec_slice *slice, size_t
     }
     s->coding = coded.coding;
     s->bom = coded.bom;
-    w.ascii_only = coded.ascii_only;
+    w.octets.ascii_only = coded.ascii_only;
     if (make_pieces(s, slice, n_slice, coded.transcoded) != 0) {
         rc = WSSEC_RC_NOMEM;
         goto out;
