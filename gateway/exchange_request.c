@@ -63,6 +63,22 @@ static bool head_accept(struct exchange *ex)
     return true;
 }
 
+/* The HTTP layer refused before a route was chosen; a 405 names what would be served there. */
+static void malformed(struct exchange *ex)
+{
+    const struct http1_failure *f = http1_failure(ex->parser);
+    const struct http1_head *h = http1_head(ex->parser);
+    bool path_known = true;
+    if (f->status == 405 && h->path != NULL) {
+        (void)route_find(ex->runtime->plan, ex->client->listening, h->path, "", &path_known, ex->allow);
+    }
+    if (path_known) {
+        exchange_fail_http(ex, f);
+    } else {
+        exchange_fail(ex, WSSEC_ROUTE_UNKNOWN, "%s %s", h->method, h->path);
+    }
+}
+
 void exchange_request_wait_body(struct exchange *ex)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -136,7 +152,7 @@ size_t exchange_input(struct exchange *ex, const char *p, size_t n)
         } else if (e == HTTP1_DONE) {
             request_complete(ex);
         } else {
-            exchange_fail_http(ex, http1_failure(ex->parser));
+            malformed(ex);
         }
     }
     return used_all;

@@ -101,6 +101,7 @@ REFUSED = [
     ("coded body", post(length(5, "Content-Encoding: gzip\r\n"), b"hello"), 415, "http-content"),
     ("no SOAP kind", wire.post_octets(BODY, content_type="text/html"), 415, "http-content"),
     ("two Content-Types", wire.post_octets(BODY, fields=["Content-Type: text/xml"]), 415, "http-content"),
+    ("unknown path and unknown method", get(start="BREW /nowhere HTTP/1.1"), 404, "route-unknown"),
     ("unknown path", get(start="GET /nowhere HTTP/1.1"), 404, "route-unknown"),
     ("path that only begins like one", get(start="GET /rawer HTTP/1.1"), 404, "route-unknown"),
 ]
