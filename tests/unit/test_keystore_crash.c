@@ -86,6 +86,18 @@ static void invariants(struct fixture *f)
     ks_close(s);
 }
 
+/** A living entry of the slot, picked by dice; 0: there is none. */
+static unsigned living(struct fixture *f, const char *alias, unsigned dice)
+{
+    ks_list l;
+    if (EXIT_OF(f, ks_list_entries(f->s, &(ks_filter){.alias = alias}, NOW, &l, &f->e)) != 0) {
+        return 0;
+    }
+    unsigned n = l.n > 0 ? l.info[dice % l.n].n : 0;
+    ks_list_free(&l);
+    return n;
+}
+
 /** Change the store without end, in an order that seed decides; refusals are part of life. */
 static void busy_writer(const struct fixture *shared, unsigned seed, int rounds)
 {
@@ -106,8 +118,9 @@ static void busy_writer(const struct fixture *shared, unsigned seed, int rounds)
             rc = add_at(&f, &a, now);
         } else {
             enum ks_verb verb = (enum ks_verb)(dice / 3 % KS_VERBS);
+            const char *alias = dice / 64 % 2 == 0 ? "own-sign" : "acme-sign";
             cs_time at = verb == KS_DO_REMOVE && dice % 2 == 0 ? now + 100 * CS_DAY : now;
-            rc = act_at(&f, verb, dice / 64 % 2 == 0 ? "own-sign" : "acme-sign", dice / 128 % 6 + 1, at);
+            rc = act_at(&f, verb, alias, living(&f, alias, dice / 128), at);
         }
         if (rc != 0 && rc != CS_EXIT_GUARD && rc != CS_EXIT_CONFLICT && rc != CS_EXIT_USAGE) {
             fprintf(stderr, "writer: %d %s %s\n", rc, f.e.reason, f.e.text);
