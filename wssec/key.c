@@ -183,7 +183,7 @@ static int unknown(struct wssec_judge *j, const struct wssec_siginfo *s, struct 
     }
     char subject[200];
     X509_NAME_oneline(X509_get_subject_name(x), subject, (int)sizeof subject);
-    out->unknown_successor = fits_successor(j, s, x, out->entry, out->n);
+    out->unknown_successor = j->why->reason == WSSEC_OK && fits_successor(j, s, x, out->entry, out->n);
     (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_UNKNOWN, "the certificate (%s) of %s is not stored for this partner", word, subject);
     X509_free(x);
     return WSSEC_RC_OK;

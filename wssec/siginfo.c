@@ -162,16 +162,25 @@ static int read_transform(const struct wssec_key_reader *r, const xmlNode *trans
     return refused(r) ? WSSEC_RC_OK : read_c14n_content(r, transform, alg, &ref->prefix);
 }
 
-static int read_transforms(const struct wssec_key_reader *r, const xmlNode *transforms, struct wssec_reference *ref)
+/* More than max elements from first on: counted before any of them is read. */
+static bool children_above(const xmlNode *first, uint32_t max)
 {
     uint32_t n = 0;
+    for (const xmlNode *c = first; c != NULL && n <= max; c = wssec_next_element(c)) {
+        n++;
+    }
+    return n > max;
+}
+
+static int read_transforms(const struct wssec_key_reader *r, const xmlNode *transforms, struct wssec_reference *ref)
+{
+    if (children_above(wssec_first_element(transforms), r->policy->limits.transforms)) {
+        (void)wssec_refuse(r->why, WSSEC_LIMIT_TRANSFORMS, "more than %u transforms", r->policy->limits.transforms);
+        return WSSEC_RC_OK;
+    }
     for (const xmlNode *t = wssec_first_element(transforms); t != NULL; t = wssec_next_element(t)) {
         if (!wssec_is(t, WSSEC_NS_DS, "Transform")) {
             return malformed(r, "Transforms holds something that is no Transform");
-        }
-        if (++n > r->policy->limits.transforms) {
-            (void)wssec_refuse(r->why, WSSEC_LIMIT_TRANSFORMS, "more than %u transforms", r->policy->limits.transforms);
-            return WSSEC_RC_OK;
         }
         int rc = read_transform(r, t, ref);
         if (rc != WSSEC_RC_OK || refused(r)) {
@@ -242,10 +251,6 @@ static bool holds(const xmlNode *outer, const xmlNode *inner)
 
 static int read_reference(const struct wssec_key_reader *r, const xmlNode *node, struct wssec_siginfo *s)
 {
-    if (s->n_reference == r->policy->limits.references || s->n_reference == WSSEC_MAX_REFERENCES) {
-        (void)wssec_refuse(r->why, WSSEC_LIMIT_REFERENCES, "more than %u references", s->n_reference);
-        return WSSEC_RC_OK;
-    }
     struct wssec_reference *ref = &s->reference[s->n_reference++];
     const xmlNode *n = wssec_first_element(node);
     const xmlNode *transforms = NULL;
@@ -313,6 +318,11 @@ static int read_signed_info(const struct wssec_key_reader *r, struct wssec_sigin
     const xmlNode *method = wssec_next_element(c14n);
     if (!wssec_is(c14n, WSSEC_NS_DS, "CanonicalizationMethod") || !wssec_is(method, WSSEC_NS_DS, "SignatureMethod")) {
         return malformed(r, "SignedInfo does not begin with CanonicalizationMethod, SignatureMethod");
+    }
+    uint32_t max = r->policy->limits.references < WSSEC_MAX_REFERENCES ? r->policy->limits.references : WSSEC_MAX_REFERENCES;
+    if (children_above(wssec_next_element(method), max)) {
+        (void)wssec_refuse(r->why, WSSEC_LIMIT_REFERENCES, "more than %u references", max);
+        return WSSEC_RC_OK;
     }
     int rc = read_c14n_method(r, c14n, &s->c14n, &s->prefix);
     if (rc == WSSEC_RC_OK && !refused(r)) {
