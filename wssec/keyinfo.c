@@ -231,7 +231,10 @@ int wssec_keyinfo_write(enum wssec_keyref kind, const struct wssec_entry *e, con
         wssec_base64_add(e->der.p, e->der.n, out);
         (void)cs_buf_adds(out, "</ds:X509Certificate></ds:X509Data>");
     } else {
-        (void)cs_buf_adds(out, "<wsse:SecurityTokenReference>");
+        /* Basic Security Profile, R5215: a reference to a path names the type of token */
+        (void)cs_buf_adds(out, kind == WSSEC_KEYREF_PKIPATH
+                                   ? "<wsse:SecurityTokenReference xmlns:wsse11=\"" WSSEC_NS_WSSE11 "\" wsse11:TokenType=\"" TYPE_PKIPATH "\">"
+                                   : "<wsse:SecurityTokenReference>");
         rc = write_str(kind, e, token_id, out, why);
         (void)cs_buf_adds(out, "</wsse:SecurityTokenReference>");
     }

@@ -1,0 +1,294 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# tests/run: limit 400
+"""Signatures between countersign and stacks that nobody here wrote, in both directions: WSS4J, xmlsec1, python-xmlsec.
+
+We sign with every key reference, key kind and SOAP version, each peer verifies what it can; each peer signs in its variants, we
+verify. Every message has a twin with one changed octet that must be refused. What a peer cannot do stands in LIMITS."""
+import json
+import os
+import re
+import shutil
+import subprocess
+
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+from lxml import etree
+import xmlsec
+
+from keys import new_pair
+from product import Keystore, countersign, new_directory
+from report import Skip, check, equal, run
+from soap import SOAP11, SOAP12
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
+WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
+DS = "http://www.w3.org/2000/09/xmldsig#"
+DSMORE = "http://www.w3.org/2001/04/xmldsig-more#"
+XENC = "http://www.w3.org/2001/04/xmlenc#"
+EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
+JARS = [f"/usr/share/java/{name}.jar" for name in ("wss4j", "xmlsec", "slf4j-api", "slf4j-nop", "commons-logging")]
+REFERENCES = ("direct", "pkipath", "issuer-serial", "ski", "thumbprint", "x509v3-key-identifier", "embedded", "x509-data")
+KEYS = ("rsa", "ec")
+ORDER = "<o:order xmlns:o='urn:orders'><!-- c --><o:item n='1'>bolt</o:item>&#13;</o:order>"
+
+# What a peer cannot verify of what we sign: peer, key reference, why.
+LIMITS = {
+    ("wss4j", "embedded"): "WSS4J 1.6 does not read wsse:Embedded with a token in a signature",
+    ("wss4j", "x509-data"): "WSS4J 1.6 reads no X509Certificate outside a SecurityTokenReference",
+}
+DIGESTS = {"sha1": DS + "sha1", "sha256": XENC + "sha256", "sha512": XENC + "sha512"}
+SIGNATURES = {("rsa", "sha1"): DS + "rsa-sha1", ("rsa", "sha256"): DSMORE + "rsa-sha256", ("rsa", "sha512"): DSMORE + "rsa-sha512",
+              ("ec", "sha256"): DSMORE + "ecdsa-sha256", ("ec", "sha512"): DSMORE + "ecdsa-sha512"}
+
+
+class World:
+    """Keys, a keystore that knows them as signers and as a partner's, and the policy for verification."""
+
+    def __init__(self):
+        self.directory = new_directory()
+        self.keystore = Keystore(self.directory)
+        self.pairs = {"rsa": new_pair(self.directory, "rsa", "rsa:2048"), "ec": new_pair(self.directory, "ec", "ec:P-256")}
+        for kind, pair in self.pairs.items():
+            self.keystore.add_signer(pair, f"own-{kind}")
+            self.keystore.add_verifier(pair, "peer", f"peer-{kind}")
+            with open(self.path(f"{kind}.p12"), "wb") as out:
+                out.write(pkcs12.serialize_key_and_certificates(b"peer", pair.key, pair.certificate, None, BestAvailableEncryption(b"password")))
+        with open(self.path("conf"), "w", encoding="utf-8") as conf:
+            conf.write("policy open { require-signed Body Timestamp; comments allow; legacy sha1 until 2099-12-31; allow missing-key-info; }\n"
+                       "partner peer { policy open; }\n")
+        self.count = 0
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def plain(self, soap):
+        """A message to be signed. @return its file"""
+        file = self.path(f"plain-{soap[-9:-1].replace('/', '')}.xml")
+        with open(file, "w", encoding="utf-8") as out:
+            out.write(f"<s:Envelope xmlns:s='{soap}'><s:Header/><s:Body>{ORDER}</s:Body></s:Envelope>")
+        return file
+
+    def new_file(self):
+        self.count += 1
+        return self.path(f"message-{self.count}.xml")
+
+    def sign(self, soap, key, reference):
+        file = self.new_file()
+        countersign("--keystore", self.keystore.uri, "sign", "--alias", f"own-{key}", "--key-reference", reference, "--timestamp",
+                    self.plain(soap), "-o", file)
+        return file
+
+    def twin(self, file):
+        with open(file, "rb") as octets:
+            message = octets.read()
+        equal(message.count(b">bolt<"), 1, "places to change")
+        changed = self.new_file()
+        with open(changed, "wb") as out:
+            out.write(message.replace(b">bolt<", b">volt<"))
+        return changed
+
+    def expect_pass(self, file, parts):
+        """Our verdict over a peer's message, and over its twin."""
+        record = self.judge(file)
+        equal((record["verdict"], record["reason"]), ("pass", "ok"), f"verdict ({record['detail']})")
+        check(set(parts) <= set(record["covers"]), f"covers {record['covers']}")
+        equal(self.judge(self.twin(file))["reason"], "digest-mismatch", "reason of the twin")
+
+    def judge(self, file):
+        done = countersign("-c", self.path("conf"), "--keystore", self.keystore.uri, "verify", "--partner", "peer", "--json", file, check=False)
+        check(done.stdout, done.stderr.strip())
+        return json.loads(done.stdout)
+
+
+class Wss4j:
+    """WSS4J in a Java process that takes one task a line."""
+
+    name = "wss4j"
+
+    def __init__(self, world):
+        self.world = world
+        if not shutil.which("javac") or not shutil.which("java") or not all(map(os.path.exists, JARS)):
+            raise Skip("no javac or no WSS4J here (packages default-jdk-headless, libwss4j-java)")
+        classes = world.path("classes")
+        os.mkdir(classes)
+        subprocess.run(["javac", "-cp", ":".join(JARS), "-d", classes, os.path.join(HERE, "wss4j", "Peer.java")], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.child = subprocess.Popen(["java", "-Xshare:auto", "-cp", ":".join([classes] + JARS), "Peer"], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def task(self, *fields):
+        self.child.stdin.write("\t".join(fields) + "\n")
+        self.child.stdin.flush()
+        return self.child.stdout.readline().strip()
+
+    def verify(self, file, key):
+        """@return None: good, else why not"""
+        answer = self.task("verify", self.world.path(f"{key}.p12"), file)
+        return None if answer == "ok" else answer
+
+    def sign(self, soap, key, reference, digest, str_transform):
+        file = self.world.new_file()
+        equal(self.task("sign", self.world.path(f"{key}.p12"), reference, SIGNATURES[key, digest], DIGESTS[digest],
+                        "yes" if str_transform else "no", self.world.plain(soap), file), "ok", "answer of WSS4J")
+        return file
+
+    def close(self):
+        self.child.stdin.close()
+        self.child.wait(timeout=10)
+
+
+class Xmlsec1:
+    """The xmlsec1 command line, its keys pinned."""
+
+    name = "xmlsec1"
+
+    def __init__(self, world):
+        self.world = world
+        if not shutil.which("xmlsec1"):
+            raise Skip("no xmlsec1 here")
+
+    IDS = ["--id-attr:Id", f"{SOAP11}:Body", "--id-attr:Id", f"{SOAP12}:Body", "--id-attr:Id", f"{WSU}:Timestamp"]
+
+    def verify(self, file, key):
+        done = subprocess.run(["xmlsec1", "--verify", "--enabled-key-data", "key-name", "--pubkey-cert-pem",
+                               self.world.pairs[key].certificate_file, *self.IDS, file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        return None if done.returncode == 0 else done.stdout.decode("utf-8", "replace").splitlines()[0]
+
+    def sign(self, soap, key, reference, digest, str_transform):
+        check(not str_transform)
+        signed = self.world.new_file()
+        template = template_of(self.world, soap, key, reference, digest)
+        subprocess.run(["xmlsec1", "--sign", "--privkey-pem", self.world.pairs[key].key_file, *self.IDS, "--output", signed, template],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return signed
+
+    def close(self):
+        """Nothing stays."""
+
+
+class PythonXmlsec:
+    """python-xmlsec over lxml: another parser set-up and another way to name the key."""
+
+    name = "python-xmlsec"
+
+    def __init__(self, world):
+        self.world = world
+
+    @staticmethod
+    def context(tree):
+        context = xmlsec.SignatureContext()
+        for node in tree.iter():
+            if isinstance(node.tag, str) and node.get(f"{{{WSU}}}Id") is not None:
+                context.register_id(node, "Id", WSU)
+        return context
+
+    def verify(self, file, key):
+        tree = etree.parse(file).getroot()
+        context = self.context(tree)
+        context.key = xmlsec.Key.from_file(self.world.pairs[key].certificate_file, xmlsec.KeyFormat.CERT_PEM)
+        try:
+            context.verify(tree.find(f".//{{{DS}}}Signature"))
+        except xmlsec.Error as error:
+            return str(error) or "refused"
+        return None
+
+    def sign(self, soap, key, reference, digest, str_transform):
+        check(not str_transform)
+        signed = self.world.new_file()
+        tree = etree.parse(template_of(self.world, soap, key, reference, digest)).getroot()
+        context = self.context(tree)
+        context.key = xmlsec.Key.from_file(self.world.pairs[key].key_file, xmlsec.KeyFormat.PEM)
+        context.sign(tree.find(f".//{{{DS}}}Signature"))
+        etree.ElementTree(tree).write(signed, encoding="UTF-8", xml_declaration=True)
+        return signed
+
+    def close(self):
+        """Nothing stays."""
+
+
+def template_of(world, soap, key, reference, digest):
+    """A message as countersign signs it with every value taken out: what remains is ours, the values are the peer's."""
+    file = world.sign(soap, key, reference)
+    with open(file, encoding="utf-8") as text:
+        message = text.read()
+    message = re.sub(r"(<ds:DigestValue>)[^<]*", r"\1", message)
+    message = re.sub(r"(<ds:SignatureValue>)[^<]*", r"\1", message)
+    message = re.sub(r'(<ds:SignatureMethod Algorithm=")[^"]*', lambda m: m.group(1) + SIGNATURES[key, digest], message)
+    message = re.sub(r'(<ds:DigestMethod Algorithm=")[^"]*', lambda m: m.group(1) + DIGESTS[digest], message)
+    with open(file, "w", encoding="utf-8") as text:
+        text.write(message)
+    return file
+
+
+WORLD = World()
+PEERS = {}
+TABLE = {}
+
+
+def peer(kind):
+    """Started at its first test."""
+    if kind not in PEERS:
+        PEERS[kind] = kind(WORLD)
+    return PEERS[kind]
+
+
+def peer_verifies(kind, soap, key, reference):
+    cell = (f"{kind.name} verifies", reference)
+    judge = peer(kind)
+    file = WORLD.sign(soap, key, reference)
+    limit = LIMITS.get((kind.name, reference))
+    refused = judge.verify(file, key)
+    if limit:
+        check(refused, "the peer has learnt it: take the row out of LIMITS")
+        TABLE[cell] = "no"
+        raise Skip(limit)
+    check(refused is None, f"{kind.name}: {refused}")
+    check(judge.verify(WORLD.twin(file), key), f"{kind.name} takes the changed twin")
+    TABLE[cell] = "yes"
+
+
+def peer_signs(kind, soap, key, reference, digest, str_transform=False):
+    maker = peer(kind)
+    parts = ["Body", "Timestamp"]
+    if str_transform:  # what is signed is the token itself where the message has it
+        parts.append("BinarySecurityToken" if reference in ("direct", "pkipath") else "SecurityTokenReference")
+    WORLD.expect_pass(maker.sign(soap, key, reference, digest, str_transform), parts)
+    TABLE[f"{kind.name} signs", reference] = "yes"
+
+
+def all_tests():
+    for soap, version in ((SOAP11, "1.1"), (SOAP12, "1.2")):
+        for kind in (Wss4j, Xmlsec1, PythonXmlsec):
+            for reference in REFERENCES:
+                for key in KEYS:
+                    yield (f"{kind.name} verifies {reference} {key} SOAP {version}",
+                           lambda a=(kind, soap, key, reference): peer_verifies(*a))
+                    if kind is not Wss4j:
+                        yield (f"{kind.name} signs {reference} {key} SOAP {version}",
+                               lambda a=(kind, soap, key, reference, "sha256"): peer_signs(*a))
+        for reference in ("direct", "pkipath", "issuer-serial", "ski", "thumbprint", "x509v3-key-identifier"):
+            for key, digest in SIGNATURES:
+                for transform in (False, True):
+                    yield (f"wss4j signs {reference} {key} {digest}{' STR-Transform' if transform else ''} SOAP {version}",
+                           lambda a=(Wss4j, soap, key, reference, digest, transform): peer_signs(*a))
+        yield f"wss4j signs key-value rsa SOAP {version}", lambda a=(Wss4j, soap, "rsa", "key-value", "sha256"): peer_signs(*a)
+
+
+def print_table():
+    columns = REFERENCES + ("key-value",)
+    print("# " + " " * 24 + "  ".join(columns))
+    for row in sorted({cell[0] for cell in TABLE}):
+        print(f"# {row:24}" + "  ".join(f"{TABLE.get((row, column), '-'):{len(column)}}" for column in columns))
+
+
+def main():
+    try:
+        run("signatures", list(all_tests()) + [("table of peers", print_table)])
+    finally:
+        for one in PEERS.values():
+            one.close()
+
+
+if __name__ == "__main__":
+    main()
