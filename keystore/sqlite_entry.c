@@ -181,8 +181,10 @@ int ks_sqlite_nearest(struct ks_backend *b, const char *kind, const char *name, 
     int rc = 0;
     while ((rc = ks_query_row(&q, e)) == 1) {
         const char *word = (const char *)sqlite3_column_text(q.stmt, 0);
-        const char *const words[] = {word, NULL};
-        if (word != NULL && word[0] != '\0' && cs_nearest(name, words) != NULL) {
+        /* the best so far against the next: never more than two words in hand */
+        const char *const words[] = {word, out[0] != '\0' ? out : NULL, NULL};
+        const char *best = word != NULL && word[0] != '\0' ? cs_nearest(name, words) : NULL;
+        if (best == word && best != NULL) {
             cs_copy(out, KS_WORD, word);
         }
     }

@@ -303,8 +303,36 @@ static void test_unknown_names_are_told_with_the_nearest(void)
     struct made m = add_verifier(&f, "acme-sign", NOW);
     CU_ASSERT_EQUAL(act_at(&f, KS_DO_SUSPEND, "acme-sgin", 1, NOW), CS_EXIT_USAGE);
     CU_ASSERT_PTR_NOT_NULL(strstr(f.e.text, "did you mean acme-sign?"));
+    struct made near = add_verifier(&f, "acme-sigma", NOW); /* nearly as near, and later in the list */
+    CU_ASSERT_EQUAL(act_at(&f, KS_DO_SUSPEND, "acme-sigg", 1, NOW), CS_EXIT_USAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.e.text, "did you mean acme-sign?"));
+    CU_ASSERT_EQUAL(f.out.n_note, 0);
+    made_free(&near);
     CU_ASSERT_EQUAL(act_at(&f, KS_DO_SUSPEND, "acme-sign", 7, NOW), CS_EXIT_USAGE);
     made_free(&m);
+    fixture_close(&f);
+}
+
+static void test_known_partner_is_not_called_new(void)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct made m = add_verifier(&f, "acme-sign", NOW);
+    struct made other = make_certificate(&(struct recipe){0});
+    ks_add a = adding(KS_VERIFIER, "acmf", "acmf-sign", &other, true);
+    CU_ASSERT_EQUAL(add_at(&f, &a, NOW), 0);
+    bool near = false;
+    for (size_t i = 0; i < f.out.n_note; i++) {
+        near = near || strcmp(f.out.note[i], "partner acmf is new; nearest known: acme") == 0;
+    }
+    CU_ASSERT_TRUE(near);
+    struct made third = add_verifier(&f, "acme-third", NOW);
+    for (size_t i = 0; i < f.out.n_note; i++) {
+        CU_ASSERT_PTR_NULL(strstr(f.out.note[i], "partner acme is new"));
+    }
+    made_free(&m);
+    made_free(&other);
+    made_free(&third);
     fixture_close(&f);
 }
 
@@ -349,6 +377,7 @@ const struct harness_test harness_tests[] = {
     {"last_verifier_of_a_routed_partner_is_not_suspended", test_last_verifier_of_a_routed_partner_is_not_suspended},
     {"actions_tell_what_is_possible_and_why_not", test_actions_tell_what_is_possible_and_why_not},
     {"unknown_names_are_told_with_the_nearest", test_unknown_names_are_told_with_the_nearest},
+    {"known_partner_is_not_called_new", test_known_partner_is_not_called_new},
     {"export_gives_back_the_certificate", test_export_gives_back_the_certificate},
     {NULL, NULL},
 };
