@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# tests/run: limit 180
+# tests/run: quick
 """zeep, a WSDL client that nobody here wrote, through a running gateway to a receiver that signs its responses."""
 import datetime
 import os
