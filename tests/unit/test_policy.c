@@ -270,6 +270,8 @@ static void keys_are_judged_by_kind_and_length(void)
     CU_ASSERT_EQUAL(one(p, "legacy", "rsa-1024", "until", "2027-06-30"), 0);
     CU_ASSERT_EQUAL(key_reason(p, EVP_RSA_gen(1024), 1, &used), WSSEC_OK);
     CU_ASSERT_EQUAL(used, WSSEC_LEGACY_RSA_1024);
+    CU_ASSERT_EQUAL(key_reason(p, EVP_RSA_gen(2047), 1, &used), WSSEC_OK);
+    CU_ASSERT_EQUAL(used, WSSEC_LEGACY_RSA_1024);
     CU_ASSERT_EQUAL(key_reason(p, EVP_RSA_gen(1023), 1, &used), WSSEC_KEY_TOO_SHORT);
     CU_ASSERT_EQUAL(key_reason(p, EVP_RSA_gen(1024), cs_time_civil(2027, 7, 1, 0, 0, 0), &used), WSSEC_LEGACY_ENDED);
     CU_ASSERT_EQUAL(one(p, "minimum-rsa", "3072", NULL, NULL), 0);

@@ -117,7 +117,7 @@ static void what_does_not_nest_is_malformed(void)
         {"", "xml-malformed"},          {" ", "xml-malformed"},         {"x", "xml-malformed"},        {"<a>", "xml-malformed"},
         {"</a>", "xml-malformed"},      {"<a/><b/>", "xml-malformed"},  {"<a", "xml-malformed"},       {"<a x='", "xml-malformed"},
         {"<a><!-- </a>", "xml-malformed"}, {"<a><![CDATA[ </a>", "xml-malformed"}, {"<a></a></a>", "xml-malformed"}, {"< a/>", "xml-malformed"},
-        {"<a <b/>", "xml-malformed"},   {"<a / x='1'>", "xml-malformed"}, {"<a/", "xml-malformed"},    {"<>", "xml-malformed"},
+        {"<a <b/>", "xml-malformed"},   {"<a / x='1'/>", "xml-malformed"}, {"<a/", "xml-malformed"},    {"<>", "xml-malformed"},
         {"<a><!-->", "xml-malformed"},
     };
     ALL(rows);

@@ -296,6 +296,7 @@ static void parts_are_found_at_their_places(void)
         {{"Body", "wsa:ReplyTo"}, "policy-not-evaluable", ""},
         {{"Body", "UsernameToken"}, "policy-not-evaluable", ""},
         {{"{urn:h}twice"}, "policy-not-evaluable", ""},
+        {{"Body", "{urn:h}twice?"}, "policy-not-evaluable", ""},
         {{"attachments"}, "policy-not-evaluable", ""},
         {{"Boddy"}, "policy-not-evaluable", ""},
     };
