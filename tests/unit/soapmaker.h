@@ -70,7 +70,7 @@ static MAKER_UNUSED EVP_PKEY *maker_pkey(const char *kind)
 {
     EVP_PKEY *k = NULL;
     if (strncmp(kind, "rsa:", 4) == 0) {
-        k = EVP_RSA_gen((unsigned)atoi(kind + 4));
+        k = EVP_RSA_gen((unsigned)strtoul(kind + 4, NULL, 10));
     } else if (strncmp(kind, "ec:", 3) == 0) {
         k = EVP_EC_gen(kind + 3);
     } else {
@@ -330,7 +330,8 @@ static MAKER_UNUSED char *maker_canon(const char *text, const char *xpath, const
     char list[256];
     int n = 0;
     snprintf(list, sizeof list, "%s", prefixes != NULL ? prefixes : "");
-    for (char *p = strtok(list, " "); p != NULL && n < 15; p = strtok(NULL, " ")) {
+    char *rest = NULL;
+    for (char *p = strtok_r(list, " ", &rest); p != NULL && n < 15; p = strtok_r(NULL, " ", &rest)) {
         prefix[n++] = BAD_CAST p;
     }
     int mode = strcmp(uri, INC_C14N) == 0 ? XML_C14N_1_0 : strcmp(uri, "http://www.w3.org/2006/12/xml-c14n11") == 0 ? XML_C14N_1_1 : XML_C14N_EXCLUSIVE_1_0;

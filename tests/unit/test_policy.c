@@ -82,85 +82,86 @@ static void the_default_is_what_the_manual_says(void)
     CU_ASSERT_PTR_NULL(wssec_policy_new("a-name-that-is-longer-than-sixty-four-characters-is-not-a-name-at-all"));
 }
 
+static const struct {
+    struct statement s;
+    bool good;
+} argument_rows[] = {
+    {{"require-signed", {"Body", "Timestamp?", "wsa:To", "{urn:a}b", "attachments", "Signature", "UsernameToken", "BinarySecurityToken"}}, true},
+    {{"require-signed", {NULL}}, false},
+    {{"require-signed", {"Boddy"}}, false},
+    {{"require-signed", {"Body", "Body?"}}, false},
+    {{"require-signed", {"wsa:Too"}}, false},
+    {{"require-signed", {"wsa:"}}, false},
+    {{"require-signed", {"{urn:a}"}}, false},
+    {{"require-signed", {"{}b"}}, false},
+    {{"require-signed", {"{urn:a"}}, false},
+    {{"require-signed", {"?"}}, false},
+    {{"timestamp.required", {"yes"}}, true},
+    {{"timestamp.required", {"perhaps"}}, false},
+    {{"timestamp.ttl", {"5m"}}, true},
+    {{"timestamp.ttl", {"300"}}, false},
+    {{"timestamp.ttl", {"1500ms"}}, false},
+    {{"timestamp.skew", {"24h"}}, true},
+    {{"timestamp.skew", {"86401s"}}, false},
+    {{"signature-algorithms", {"ed25519", "rsa-pss-sha512"}}, true},
+    {{"signature-algorithms", {"rsa-sha1"}}, false},
+    {{"signature-algorithms", {"hmac-sha256"}}, false},
+    {{"digest-algorithms", {"sha512"}}, true},
+    {{"digest-algorithms", {"sha1"}}, false},
+    {{"canonicalization", {"exclusive", "inclusive", "inclusive-1.1"}}, true},
+    {{"canonicalization", {"none"}}, false},
+    {{"legacy", {"sha1", "until", "2027-06-30"}}, true},
+    {{"legacy", {"sha1", "until", "2027-06-30T12:00:00Z"}}, true},
+    {{"legacy", {"sha1", "until", "2027-06-31"}}, false},
+    {{"legacy", {"sha1", "until", "ever"}}, false},
+    {{"legacy", {"sha1", "till", "2027-06-30"}}, false},
+    {{"legacy", {"sha1"}}, false},
+    {{"legacy", {"md5", "until", "2027-06-30"}}, false},
+    {{"minimum-rsa", {"4096"}}, true},
+    {{"minimum-rsa", {"16385"}}, false},
+    {{"minimum-rsa", {"0"}}, false},
+    {{"replay", {"off"}}, true},
+    {{"replay", {"maybe"}}, false},
+    {{"comments", {"allow"}}, true},
+    {{"comments", {"yes"}}, false},
+    {{"encodings", {"utf-8", "iso-8859-1"}}, true},
+    {{"encodings", {"utf-7"}}, false},
+    {{"engine", {"xmlsec"}}, true},
+    {{"engine", {"openssl"}}, false},
+    {{"cross-check", {"0.5%"}}, true},
+    {{"cross-check", {"100%"}}, true},
+    {{"cross-check", {"101%"}}, false},
+    {{"cross-check", {"-1%"}}, false},
+    {{"cross-check", {"nan%"}}, false},
+    {{"cross-check", {"1"}}, false},
+    {{"expired-certificate", {"refuse"}}, true},
+    {{"expired-certificate", {"grace", "24h"}}, true},
+    {{"expired-certificate", {"grace"}}, false},
+    {{"expired-certificate", {"refuse", "24h"}}, false},
+    {{"expired-certificate", {"grace", "0s"}}, false},
+    {{"allow", {"unsigned-faults", "missing-key-info", "unsigned-attachments"}}, true},
+    {{"allow", {"everything"}}, false},
+    {{"limits.body", {"64M"}}, true},
+    {{"limits.body", {"3G"}}, false},
+    {{"limits.body", {"0"}}, false},
+    {{"limits.references", {"30"}}, true},
+    {{"limits.references", {"31"}}, false},
+    {{"limits.depth", {"2048"}}, true},
+    {{"limits.depth", {"2049"}}, false},
+    {{"limits.widthh", {"1"}}, false},
+    {{"no-such-word", {"1"}}, false},
+};
+
 static void every_word_takes_good_and_refuses_bad_arguments(void)
 {
-    static const struct {
-        struct statement s;
-        bool good;
-    } rows[] = {
-        {{"require-signed", {"Body", "Timestamp?", "wsa:To", "{urn:a}b", "attachments", "Signature", "UsernameToken", "BinarySecurityToken"}}, true},
-        {{"require-signed", {NULL}}, false},
-        {{"require-signed", {"Boddy"}}, false},
-        {{"require-signed", {"Body", "Body?"}}, false},
-        {{"require-signed", {"wsa:Too"}}, false},
-        {{"require-signed", {"wsa:"}}, false},
-        {{"require-signed", {"{urn:a}"}}, false},
-        {{"require-signed", {"{}b"}}, false},
-        {{"require-signed", {"{urn:a"}}, false},
-        {{"require-signed", {"?"}}, false},
-        {{"timestamp.required", {"yes"}}, true},
-        {{"timestamp.required", {"perhaps"}}, false},
-        {{"timestamp.ttl", {"5m"}}, true},
-        {{"timestamp.ttl", {"300"}}, false},
-        {{"timestamp.ttl", {"1500ms"}}, false},
-        {{"timestamp.skew", {"24h"}}, true},
-        {{"timestamp.skew", {"86401s"}}, false},
-        {{"signature-algorithms", {"ed25519", "rsa-pss-sha512"}}, true},
-        {{"signature-algorithms", {"rsa-sha1"}}, false},
-        {{"signature-algorithms", {"hmac-sha256"}}, false},
-        {{"digest-algorithms", {"sha512"}}, true},
-        {{"digest-algorithms", {"sha1"}}, false},
-        {{"canonicalization", {"exclusive", "inclusive", "inclusive-1.1"}}, true},
-        {{"canonicalization", {"none"}}, false},
-        {{"legacy", {"sha1", "until", "2027-06-30"}}, true},
-        {{"legacy", {"sha1", "until", "2027-06-30T12:00:00Z"}}, true},
-        {{"legacy", {"sha1", "until", "2027-06-31"}}, false},
-        {{"legacy", {"sha1", "until", "ever"}}, false},
-        {{"legacy", {"sha1", "till", "2027-06-30"}}, false},
-        {{"legacy", {"sha1"}}, false},
-        {{"legacy", {"md5", "until", "2027-06-30"}}, false},
-        {{"minimum-rsa", {"4096"}}, true},
-        {{"minimum-rsa", {"16385"}}, false},
-        {{"minimum-rsa", {"0"}}, false},
-        {{"replay", {"off"}}, true},
-        {{"replay", {"maybe"}}, false},
-        {{"comments", {"allow"}}, true},
-        {{"comments", {"yes"}}, false},
-        {{"encodings", {"utf-8", "iso-8859-1"}}, true},
-        {{"encodings", {"utf-7"}}, false},
-        {{"engine", {"xmlsec"}}, true},
-        {{"engine", {"openssl"}}, false},
-        {{"cross-check", {"0.5%"}}, true},
-        {{"cross-check", {"100%"}}, true},
-        {{"cross-check", {"101%"}}, false},
-        {{"cross-check", {"-1%"}}, false},
-        {{"cross-check", {"nan%"}}, false},
-        {{"cross-check", {"1"}}, false},
-        {{"expired-certificate", {"refuse"}}, true},
-        {{"expired-certificate", {"grace", "24h"}}, true},
-        {{"expired-certificate", {"grace"}}, false},
-        {{"expired-certificate", {"refuse", "24h"}}, false},
-        {{"expired-certificate", {"grace", "0s"}}, false},
-        {{"allow", {"unsigned-faults", "missing-key-info", "unsigned-attachments"}}, true},
-        {{"allow", {"everything"}}, false},
-        {{"limits.body", {"64M"}}, true},
-        {{"limits.body", {"3G"}}, false},
-        {{"limits.body", {"0"}}, false},
-        {{"limits.references", {"30"}}, true},
-        {{"limits.references", {"31"}}, false},
-        {{"limits.depth", {"2048"}}, true},
-        {{"limits.depth", {"2049"}}, false},
-        {{"limits.widthh", {"1"}}, false},
-        {{"no-such-word", {"1"}}, false},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof argument_rows / sizeof argument_rows[0]; i++) {
         struct wssec_policy *p = wssec_policy_new("p");
-        int rc = set(p, &rows[i].s);
-        if ((rc == 0) != rows[i].good) {
-            printf("  # %s %s: %s\n", rows[i].s.word, rows[i].s.argument[0] != NULL ? rows[i].s.argument[0] : "", err);
+        int rc = set(p, &argument_rows[i].s);
+        if ((rc == 0) != argument_rows[i].good) {
+            printf("  # %s %s: %s\n", argument_rows[i].s.word, argument_rows[i].s.argument[0] != NULL ? argument_rows[i].s.argument[0] : "", err);
         }
-        CU_ASSERT_EQUAL(rc == 0, rows[i].good);
-        CU_ASSERT_EQUAL(err[0] != '\0', !rows[i].good);
+        CU_ASSERT_EQUAL(rc == 0, argument_rows[i].good);
+        CU_ASSERT_EQUAL(err[0] != '\0', !argument_rows[i].good);
         wssec_policy_unref(p);
     }
 }
@@ -174,7 +175,7 @@ static void a_misspelt_word_names_its_nearest(void)
         {{"require-signed", {"Boddy"}}, "Body"},       {{"require-signed", {"wsa:Acton"}}, "wsa:Action"}, {{"signature-algorithms", {"rsa-sha265"}}, "rsa-sha256"},
         {{"digest-algorithms", {"sha521"}}, "sha512"}, {{"legacy", {"sha-1", "until", "2027-01-01"}}, "sha1"}, {{"encodings", {"utf8"}}, "utf-8"},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof argument_rows / sizeof argument_rows[0]; i++) {
         struct wssec_policy *p = wssec_policy_new("p");
         char expected[64];
         snprintf(expected, sizeof expected, "did you mean %s?", rows[i].near);
@@ -220,7 +221,7 @@ static void contradictions_stop_the_freeze_and_doubts_warn(void)
         {{{"replay", {"on"}}, {"timestamp.required", {"yes"}}}, 0},
         {{{"replay", {"off"}}}, 0},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof argument_rows / sizeof argument_rows[0]; i++) {
         struct wssec_policy *p = wssec_policy_new("p");
         for (size_t k = 0; k < 3 && rows[i].s[k].word != NULL; k++) {
             CU_ASSERT_EQUAL(set(p, &rows[i].s[k]), 0);
@@ -445,7 +446,7 @@ static void a_wrong_policy_block_names_its_place(void)
         {"policy a {\n limits {\n depth 5000; } }", "test:3:", "5000"},
         {"policy a {\n timestamp { ttl 1500ms; } }", "test:2:", "whole seconds"},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof argument_rows / sizeof argument_rows[0]; i++) {
         struct cs_conf_report report = {0};
         struct cs_conf *tree = NULL;
         struct wssec_policies *s = read_conf(rows[i].text, &report, &tree);
