@@ -175,7 +175,7 @@ static void a_misspelt_word_names_its_nearest(void)
         {{"require-signed", {"Boddy"}}, "Body"},       {{"require-signed", {"wsa:Acton"}}, "wsa:Action"}, {{"signature-algorithms", {"rsa-sha265"}}, "rsa-sha256"},
         {{"digest-algorithms", {"sha521"}}, "sha512"}, {{"legacy", {"sha-1", "until", "2027-01-01"}}, "sha1"}, {{"encodings", {"utf8"}}, "utf-8"},
     };
-    for (size_t i = 0; i < sizeof argument_rows / sizeof argument_rows[0]; i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct wssec_policy *p = wssec_policy_new("p");
         char expected[64];
         snprintf(expected, sizeof expected, "did you mean %s?", rows[i].near);
@@ -221,7 +221,7 @@ static void contradictions_stop_the_freeze_and_doubts_warn(void)
         {{{"replay", {"on"}}, {"timestamp.required", {"yes"}}}, 0},
         {{{"replay", {"off"}}}, 0},
     };
-    for (size_t i = 0; i < sizeof argument_rows / sizeof argument_rows[0]; i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct wssec_policy *p = wssec_policy_new("p");
         for (size_t k = 0; k < 3 && rows[i].s[k].word != NULL; k++) {
             CU_ASSERT_EQUAL(set(p, &rows[i].s[k]), 0);
@@ -446,7 +446,7 @@ static void a_wrong_policy_block_names_its_place(void)
         {"policy a {\n limits {\n depth 5000; } }", "test:3:", "5000"},
         {"policy a {\n timestamp { ttl 1500ms; } }", "test:2:", "whole seconds"},
     };
-    for (size_t i = 0; i < sizeof argument_rows / sizeof argument_rows[0]; i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct cs_conf_report report = {0};
         struct cs_conf *tree = NULL;
         struct wssec_policies *s = read_conf(rows[i].text, &report, &tree);
