@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fuzz_message.c: a whole message. First octet even: the rest is the message. Odd: the rest is a list of edits to a
+ * message that was signed at start (elements cut, copied, moved, text put in). One key ever signed, and it signed one
+ * Body and one Timestamp; so whatever passes must show exactly these two where a receiver reads them.
+ */
+#include "tests/unit/soapmaker.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define SIGNED 4 /* messages, one for each kind of key reference below */
+#define MESSAGE_MAX ((size_t)65536)
+
+static struct maker_key key;
+static struct maker_partner partner;
+static struct wssec_worker *worker;
+static struct wssec_policy *policies[2];
+static char *messages[SIGNED];
+static char *body, *stamp;
+static int body_len, stamp_len;
+
+static const char *const snippets[] = {
+    "<S:Body>", "</S:Body>", "<S:Body wsu:Id=\"Body\">", "<S:Header>", "</S:Header>", "<wsse:Security>", "</wsse:Security>", "<w:w xmlns:w=\"urn:w\">", "</w:w>",
+    " wsu:Id=\"Body\"", " Id=\"TS\"", " xml:id=\"Body\"", "<!-- -->", "<?pi?>", "<![CDATA[x]]>", "<!DOCTYPE x>", "&#60;", " xmlns=\"\"", " xmlns:S=\"urn:x\"",
+    "<ds:Reference URI=\"#TS\"/>", "<ds:Transform Algorithm=\"" NS_DS "enveloped-signature\"/>", "<wsse:BinarySecurityToken wsu:Id=\"X509\">AAAA</wsse:BinarySecurityToken>",
+    "<wsu:Timestamp wsu:Id=\"TS\">", "</wsu:Timestamp>", "<x/>", " S:actor=\"urn:x\"", "<e:EncryptedKey xmlns:e=\"http://www.w3.org/2001/04/xmlenc#\"/>", "\xff\xfe", "#default"};
+
+static void must(int condition)
+{
+    if (!condition) {
+        abort();
+    }
+}
+
+static struct wssec_policy *policy_new(bool loose)
+{
+    char err[200];
+    const char *const all[] = {"exclusive", "inclusive", "inclusive-1.1"};
+    const char *const allow[] = {"allow"};
+    const char *const missing[] = {"missing-key-info"};
+    struct wssec_policy *p = wssec_policy_new("fuzz");
+    must(p != NULL);
+    if (loose) {
+        must(wssec_policy_set(p, "canonicalization", 3, all, err, sizeof err) == 0);
+        must(wssec_policy_set(p, "comments", 1, allow, err, sizeof err) == 0);
+        must(wssec_policy_set(p, "allow", 1, missing, err, sizeof err) == 0);
+    }
+    must(wssec_policy_freeze(p, err, sizeof err) >= 0);
+    return p;
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    static const char *const kinds[SIGNED] = {"direct", "thumbprint", "issuer-serial", "x509-data"};
+    char err[200];
+    (void)argc;
+    (void)argv;
+    must(wssec_init(NULL, err, sizeof err) == 0);
+    worker = wssec_worker_new();
+    key = maker_key_new("ec:P-256", NULL);
+    maker_accept(&partner, &key, WSSEC_ACTIVE);
+    for (int i = 0; i < SIGNED; i++) {
+        messages[i] = maker_message(&(struct maker){.key = &key, .keyref = kinds[i], .algorithm = NS_DSMORE "ecdsa-sha256", .refs = i == 0 ? "Body TS *STR" : NULL});
+    }
+    body = maker_canon(messages[0], "/*/*[local-name()='Body']", EXC_C14N, NULL, &body_len);
+    stamp = maker_canon(messages[0], "//wsu:Timestamp", EXC_C14N, NULL, &stamp_len);
+    policies[0] = policy_new(false);
+    policies[1] = policy_new(true);
+    xmlSetGenericErrorFunc(NULL, NULL);
+    return 0;
+}
+
+struct input { const uint8_t *p; size_t n; };
+
+static unsigned octet(struct input *in)
+{
+    if (in->n == 0) {
+        return 0;
+    }
+    in->n--;
+    return *in->p++;
+}
+
+/* The offset of the n-th tag, counted around. */
+static size_t tag(const cs_buf *t, unsigned n)
+{
+    unsigned tags = 0;
+    for (size_t i = 0; i < t->len; i++) {
+        tags += t->data[i] == '<';
+    }
+    n = tags == 0 ? 0 : n % tags;
+    for (size_t i = 0; i < t->len; i++) {
+        if (t->data[i] == '<' && n-- == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+static char *copy_of(const char *p, size_t n)
+{
+    char *copy = malloc(n + 1);
+    must(copy != NULL);
+    memcpy(copy, p, n);
+    copy[n] = '\0';
+    return copy;
+}
+
+static void put(cs_buf *t, size_t at, const char *what, size_t n)
+{
+    cs_buf out = CS_BUF_INIT;
+    cs_buf_add(&out, t->data, at);
+    cs_buf_add(&out, what, n);
+    cs_buf_add(&out, t->data + at, t->len - at);
+    cs_buf_free(t);
+    *t = out;
+}
+
+static void edit(cs_buf *t, struct input *in)
+{
+    unsigned what = octet(in) % 5;
+    size_t from = tag(t, octet(in));
+    size_t to = tag(t, octet(in));
+    if (to < from) {
+        size_t swap = from;
+        from = to;
+        to = swap;
+    }
+    if (what == 0 || what == 1) { /* cut, or move */
+        char *piece = copy_of(t->data + from, to - from);
+        memmove(t->data + from, t->data + to, t->len - to + 1);
+        t->len -= to - from;
+        if (what == 1) {
+            put(t, tag(t, octet(in)), piece, to - from);
+        }
+        free(piece);
+    } else if (what == 2) { /* copy */
+        char *piece = copy_of(t->data + from, to - from);
+        put(t, tag(t, octet(in)), piece, to - from);
+        free(piece);
+    } else if (what == 3) {
+        const char *s = snippets[octet(in) % (sizeof snippets / sizeof snippets[0])];
+        size_t at = s[0] == ' ' ? from + strcspn(t->data + from, " />") : from;
+        put(t, at < t->len ? at : t->len, s, strlen(s));
+    } else if (t->len > 0) {
+        size_t at = (octet(in) * (size_t)256 + octet(in)) % t->len;
+        t->data[at] = (char)octet(in);
+    }
+}
+
+/* What a receiver reads: Body as child of the root; a Timestamp in our Security header. */
+static void must_show(const char *text, size_t n, const char *xpath, const char *expected, int expected_len)
+{
+    char *copy = copy_of(text, n);
+    int len = 0;
+    char *canon = maker_canon(copy, xpath, EXC_C14N, NULL, &len);
+    must(len == expected_len && memcmp(canon, expected, (size_t)len) == 0);
+    free(canon);
+    free(copy);
+}
+
+static void judge(const char *text, size_t n)
+{
+    struct wssec_slice slice[2] = {{(const uint8_t *)text, n / 2}, {(const uint8_t *)text + n / 2, n - n / 2}};
+    struct wssec_input in = {.slice = slice, .n_slice = 2, .response = true, .http_status = 200};
+    struct wssec_when when = {MAKER_NOW, MAKER_NOW, WSSEC_TIME_NOW, true, true};
+    struct wssec_resolver r = {&partner, 1, maker_candidates};
+    static struct wssec_verdict v;
+    for (int i = 0; i < 2; i++) {
+        struct wssec_explain x = {NULL, 0, 0};
+        must(wssec_verify(worker, &in, policies[i], &when, &r, NULL, &v, i == 0 ? &x : NULL) == WSSEC_RC_OK);
+        must(v.verdict == WSSEC_PASS || v.verdict == WSSEC_FAIL);
+        must((v.verdict == WSSEC_PASS) == (v.reason == WSSEC_OK));
+        wssec_explain_free(&x);
+        if (v.verdict == WSSEC_PASS) {
+            must_show(text, n, "/*/*[local-name()='Body']", body, body_len);
+            must_show(text, n, "/*/*[local-name()='Header']/wsse:Security[not(@*[local-name()='actor'])]/wsu:Timestamp", stamp, stamp_len);
+            must(v.security.from < v.security.to && v.security.to <= n && text[v.security.from] == '<' && text[v.security.to - 1] == '>');
+        }
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0 || size > MESSAGE_MAX) {
+        return 0;
+    }
+    if (data[0] % 2 == 0) {
+        judge((const char *)data + 1, size - 1);
+        return 0;
+    }
+    struct input in = {data + 1, size - 1};
+    cs_buf t = CS_BUF_INIT;
+    cs_buf_adds(&t, messages[data[0] / 2 % SIGNED]);
+    while (in.n > 0 && t.len < MESSAGE_MAX) {
+        edit(&t, &in);
+    }
+    judge(t.data, t.len);
+    cs_buf_free(&t);
+    return 0;
+}
