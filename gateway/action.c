@@ -35,13 +35,20 @@ static void output_clear(struct output *o)
     *o = (struct output){0};
 }
 
+void job_release_message(struct job *j)
+{
+    if (j != NULL) {
+        body_clear(&j->body, &j->home->chunks, &j->gateway->memory);
+        output_clear(&j->output);
+    }
+}
+
 void job_free(struct job *j)
 {
     if (j == NULL) {
         return;
     }
-    body_clear(&j->body, &j->home->chunks, &j->gateway->memory);
-    output_clear(&j->output);
+    job_release_message(j);
     if (j->newest != NULL) {
         ks_snapshot_release(j->newest);
     }

@@ -57,6 +57,8 @@ struct job {
 struct job *job_new(struct loop *home, struct exchange *ex, bool response);
 /** Home's thread. NULL is allowed. */
 void job_free(struct job *j);
+/** Home's thread: the message has gone where it should; give its memory back, keep what was found out. NULL is allowed. */
+void job_release_message(struct job *j);
 /** Worker thread: all actions of the job's direction. Fills the result; fails closed. */
 void action_run(struct job *j, struct wssec_worker *w);
 

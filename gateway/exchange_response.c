@@ -82,6 +82,9 @@ static void reply_complete(struct exchange *ex, bool left_over)
     ex->reply_octets = ex->reply_body.octets;
     timer_off(&ex->client->conn.timer);
     exchange_leave_upstream(ex, reusable);
+    /* Nothing is sent a second time any more. */
+    body_clear(&ex->body, &ex->loop->chunks, &ex->loop->gateway->memory);
+    job_release_message(ex->request_job);
     reply_decide(ex);
 }
 
