@@ -15,7 +15,7 @@
 #include "base/log.h"
 
 #define LINES_AT_ONCE 64
-#define END_WAIT_S 2
+#define END_WAIT_S    2
 
 struct accesslog {
     pthread_mutex_t lock;
@@ -105,7 +105,7 @@ static void *log_run(void *ctx)
         struct iovec v[2 * LINES_AT_ONCE];
         for (unsigned i = 0; i < n; i++) {
             v[2 * i] = (struct iovec){line[i], strlen(line[i])};
-            v[2 * i + 1] = (struct iovec){(void *)(uintptr_t)"\n", 1};
+            v[2 * i + 1] = (struct iovec){(void *)(uintptr_t) "\n", 1};
         }
         if (n > 0 && atomic_load(&log->fd) >= 0) {
             write_all(atomic_load(&log->fd), v, (int)(2 * n));

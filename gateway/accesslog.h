@@ -13,7 +13,8 @@
 
 struct accesslog;
 
-/** @param path "-": standard output; NULL: off @param ring lines that may wait @return owned by the caller, NULL with e filled */
+/** @param path "-": standard output; NULL: off @param ring lines that may wait @return owned by the caller, NULL with e
+ * filled */
 struct accesslog *accesslog_new(const char *path, unsigned ring, cs_error *e);
 /** Write what waits (at most 2 s), then free. NULL is allowed. */
 void accesslog_free(struct accesslog *log);
@@ -21,7 +22,8 @@ void accesslog_free(struct accesslog *log);
 void accesslog_add(struct accesslog *log, char *line);
 /** Nobody reads the lines: callers need not make them. */
 bool accesslog_off(const struct accesslog *log);
-/** Open the file anew, perhaps another one (reload, logrotate). On an error the old one stays. @return 0, or -1 with e filled */
+/** Open the file anew, perhaps another one (reload, logrotate). On an error the old one stays. @return 0, or -1 with e
+ * filled */
 int accesslog_reopen(struct accesslog *log, const char *path, cs_error *e) CS_MUST_CHECK;
 uint64_t accesslog_dropped(const struct accesslog *log);
 

@@ -91,7 +91,8 @@ static const uint8_t *piece_own(struct job *j, const struct wssec_slice *s)
     return copy;
 }
 
-/* Replace the message of the job by what an action made of it. Held memory stays until the end: pieces may point there. */
+/* Replace the message of the job by what an action made of it. Held memory stays until the end: pieces may point there.
+ */
 static int output_take(struct job *j, const struct wssec_output *made)
 {
     struct wssec_slice *piece = calloc(made->n_piece > 0 ? made->n_piece : 1, sizeof *piece);
@@ -214,10 +215,8 @@ static bool act_remove(struct job *j, struct wssec_worker *w)
 static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_actions *a, cs_time now)
 {
     struct wssec_when when = {now, now, WSSEC_TIME_NOW, true, true};
-    struct wssec_recipe recipe = {.part = (const char *const *)a->part,
-                                  .n_part = a->n_part,
-                                  .key_reference = a->key_reference,
-                                  .ttl = a->ttl};
+    struct wssec_recipe recipe = {
+        .part = (const char *const *)a->part, .n_part = a->n_part, .key_reference = a->key_reference, .ttl = a->ttl};
     struct wssec_resolver keys;
     struct resolver source;
     struct wssec_output made;

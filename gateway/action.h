@@ -26,25 +26,25 @@ struct output {
 };
 
 struct job {
-    struct mail mail;             /**< the way back */
-    struct queue_item item;       /**< the way to a worker */
+    struct mail mail;       /**< the way back */
+    struct queue_item item; /**< the way to a worker */
     struct gateway *gateway;
     struct loop *home;
-    struct exchange *exchange;    /**< home's thread only; NULL: nobody waits any more */
+    struct exchange *exchange; /**< home's thread only; NULL: nobody waits any more */
     bool response;
-    struct runtime *runtime;      /**< reference: routes, policies, snapshot for signing */
+    struct runtime *runtime; /**< reference: routes, policies, snapshot for signing */
     const struct plan_route *route;
-    const ks_snapshot *newest;    /**< reference: the newest when the message was complete, for verification */
-    struct body body;             /**< owned while the job is away and afterwards */
-    char *content_type;           /**< NULL: none was sent */
-    int http_status;              /**< of a reply */
-    char request_id[256];         /**< wsa:MessageID of the request, "" none */
-    uint8_t *confirm;             /**< SignatureValue: of our request's signature; for a reply: to be confirmed */
+    const ks_snapshot *newest; /**< reference: the newest when the message was complete, for verification */
+    struct body body;          /**< owned while the job is away and afterwards */
+    char *content_type;        /**< NULL: none was sent */
+    int http_status;           /**< of a reply */
+    char request_id[256];      /**< wsa:MessageID of the request, "" none */
+    uint8_t *confirm;          /**< SignatureValue: of our request's signature; for a reply: to be confirmed */
     size_t confirm_n;
-    _Atomic int64_t begun_us;     /**< 0: waits in the queue */
+    _Atomic int64_t begun_us; /**< 0: waits in the queue */
     int64_t ended_us;
     /* result */
-    enum wssec_reason reason;     /**< OK: the output may go on */
+    enum wssec_reason reason; /**< OK: the output may go on */
     char detail[384];
     struct wssec_verdict verdict; /**< of the verification, or of the refused signature */
     bool judged;                  /**< verdict is filled by wssec */
@@ -57,7 +57,8 @@ struct job {
 struct job *job_new(struct loop *home, struct exchange *ex, bool response);
 /** Home's thread. NULL is allowed. */
 void job_free(struct job *j);
-/** Home's thread: the message has gone where it should; give its memory back, keep what was found out. NULL is allowed. */
+/** Home's thread: the message has gone where it should; give its memory back, keep what was found out. NULL is allowed.
+ */
 void job_release_message(struct job *j);
 /** Worker thread: all actions of the job's direction. Fills the result; fails closed. */
 void action_run(struct job *j, struct wssec_worker *w);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * body.h: the octets of one message as a list of pooled chunks, and the ceiling for all of them together.
- * A chunk pool belongs to one loop; a body may travel to a worker and back, but is filled and freed on its loop's thread.
- * Never malloc or free of message size: giving a large block back to the kernel each time costs more than the message.
+ * A chunk pool belongs to one loop; a body may travel to a worker and back, but is filled and freed on its loop's
+ * thread. Never malloc or free of message size: giving a large block back to the kernel each time costs more than the
+ * message.
  */
 #ifndef GW_BODY_H
 #define GW_BODY_H
@@ -46,7 +47,8 @@ struct body {
 /** Promise room for octets in all (Content-Length). @return 0, or -1: above the ceiling, nothing changed */
 int body_reserve(struct body *b, struct memory *m, uint64_t octets) __attribute__((warn_unused_result));
 /** Add octets, copied. @return 0, or -1: ceiling or no memory; what was added before stays */
-int body_append(struct body *b, struct chunk_pool *pool, struct memory *m, const char *p, size_t n) __attribute__((warn_unused_result));
+int body_append(struct body *b, struct chunk_pool *pool, struct memory *m, const char *p, size_t n)
+    __attribute__((warn_unused_result));
 /** Give chunks and promise back; b is empty. */
 void body_clear(struct body *b, struct chunk_pool *pool, struct memory *m);
 /** Hand the content over: to is as from was, from is empty. */

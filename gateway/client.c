@@ -14,7 +14,7 @@
 /* Octets of later requests that wait before reading stops. */
 #define REST_LIMIT ((size_t)65536)
 /* A reply sent before the request was read whole would be lost in a reset: read on for a while before the close. */
-#define LINGER_MS 1000
+#define LINGER_MS     1000
 #define LINGER_OCTETS ((size_t)4 << 20)
 
 static struct client *client_of(struct conn *conn)
@@ -195,7 +195,8 @@ static void client_destroy(struct conn *conn)
 static const struct conn_ops client_ops = {client_data,  client_drained, client_progress, client_connected,
                                            client_ended, client_timeout, client_destroy};
 
-int client_accept(struct loop *loop, struct listening *l, const struct runtime *rt, int fd, const struct gw_address *peer)
+int client_accept(struct loop *loop, struct listening *l, const struct runtime *rt, int fd,
+                  const struct gw_address *peer)
 {
     struct client *c = calloc(1, sizeof *c);
     if (c == NULL) {

@@ -20,18 +20,20 @@ struct client {
     struct listening *listening; /**< reference */
     struct exchange *exchange;   /**< NULL: idle */
     struct task resume;
-    cs_buf rest;                 /**< octets behind the request in flight */
+    cs_buf rest; /**< octets behind the request in flight */
     char address[64];
     int64_t accepted_us;
-    bool fresh;                  /**< nothing was received yet */
-    bool ended;                  /**< the peer closed its side */
-    bool lingering;              /**< our last reply is out; what still comes is thrown away */
+    bool fresh;     /**< nothing was received yet */
+    bool ended;     /**< the peer closed its side */
+    bool lingering; /**< our last reply is out; what still comes is thrown away */
     size_t lingered;
 };
 
 /** Take fd. @return 0, or -1: fd is still the caller's */
-int client_accept(struct loop *loop, struct listening *l, const struct runtime *rt, int fd, const struct gw_address *peer) __attribute__((warn_unused_result));
-/** The exchange is over. keep: the connection may carry another one; else the reply is let out and the connection closed. */
+int client_accept(struct loop *loop, struct listening *l, const struct runtime *rt, int fd,
+                  const struct gw_address *peer) __attribute__((warn_unused_result));
+/** The exchange is over. keep: the connection may carry another one; else the reply is let out and the connection
+ * closed. */
 void client_exchange_over(struct client *c, bool keep);
 /** Close without further ado. */
 void client_close(struct client *c);

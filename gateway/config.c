@@ -221,7 +221,8 @@ static bool path_good(const char *path)
 
 static bool host_good(const char *host)
 {
-    return *host != '\0' && host[strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:")] == '\0';
+    return *host != '\0' &&
+           host[strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:")] == '\0';
 }
 
 int gw_upstream_parse(struct gw_upstream *u, const char *url, char *why, size_t why_n)
@@ -283,8 +284,10 @@ struct check {
     unsigned errors;
 };
 
+/* clang-format off */
 #define AT(where) (&(const struct cs_conf_node){.file = (where).file, .line = (where).line, .column = (where).column})
-#define BAD(ck, where, ...) ((ck)->errors++, cs_conf_error((ck)->report, AT(where), -1, __VA_ARGS__))
+/* clang-format on */
+#define BAD(ck, where, ...)  ((ck)->errors++, cs_conf_error((ck)->report, AT(where), -1, __VA_ARGS__))
 #define WARN(ck, where, ...) cs_conf_warn((ck)->report, AT(where), -1, __VA_ARGS__)
 
 static void check_verify(struct check *ck, const struct gw_route *r, const struct gw_actions *a)
@@ -302,7 +305,8 @@ static void check_verify(struct check *ck, const struct gw_route *r, const struc
     if (!in_file && ck->snapshot != NULL && !ks_snapshot_has_partner(ck->snapshot, a->partner)) {
         BAD(ck, a->verify_at, "partner %s is known neither here nor to the keystore", a->partner);
     } else if (ck->snapshot != NULL && !ks_snapshot_has_partner(ck->snapshot, a->partner)) {
-        WARN(ck, a->verify_at, "partner %s has no entry in the keystore yet: every message of it is refused", a->partner);
+        WARN(ck, a->verify_at, "partner %s has no entry in the keystore yet: every message of it is refused",
+             a->partner);
     }
     if (ck->settings->policy(ck->settings, NULL, a->partner) == NULL) {
         BAD(ck, a->verify_at, "partner %s has no usable policy", a->partner);
@@ -334,8 +338,8 @@ static void check_sign(struct check *ck, const struct gw_route *r, const struct 
     const struct gw_listener *l = r->listener != NULL ? gw_config_listener(ck->config, r->listener) : NULL;
     if (l != NULL && l->has_address) {
         if (!gw_address_loopback(&l->address)) {
-            BAD(ck, a->sign_at, "route %s signs for whoever reaches %s: a listener off loopback needs authorize", r->name,
-                l->address.text);
+            BAD(ck, a->sign_at, "route %s signs for whoever reaches %s: a listener off loopback needs authorize",
+                r->name, l->address.text);
         } else {
             WARN(ck, a->sign_at, "route %s signs for whoever reaches %s", r->name, l->address.text);
         }

@@ -70,7 +70,7 @@ struct gw_actions {
     char **part;      /**< of the recipe; owned words */
     size_t n_part;
     enum wssec_keyref key_reference;
-    int64_t ttl;      /**< seconds, 0: wssec's default */
+    int64_t ttl; /**< seconds, 0: wssec's default */
     enum gw_on_failure on_failure;
     cs_time monitor_until; /**< 0: without an end */
 };

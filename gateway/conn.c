@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 
-#define CONN_MAGIC 0x436f6e6eU
+#define CONN_MAGIC     0x436f6e6eU
 #define PIECES_AT_ONCE 64
 /* Reads in a row for one connection before the others have their turn. */
 #define READS_AT_ONCE 4

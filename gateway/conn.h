@@ -46,7 +46,11 @@ struct conn {
     bool reading, writing, connecting;
 };
 
-enum conn_result { CONN_DONE /**< all taken */, CONN_LATER /**< drained() follows */, CONN_BROKEN /**< errno says why */ };
+enum conn_result {
+    CONN_DONE /**< all taken */,
+    CONN_LATER /**< drained() follows */,
+    CONN_BROKEN /**< errno says why */
+};
 
 /** Take fd (non-blocking) into c. Nothing is watched yet. */
 void conn_init(struct conn *c, struct loop *loop, int fd, const struct conn_ops *ops);
@@ -54,7 +58,8 @@ void conn_init(struct conn *c, struct loop *loop, int fd, const struct conn_ops 
 int conn_connect(struct conn *c, const struct sockaddr *sa, socklen_t len) __attribute__((warn_unused_result));
 /** Watch for input, or not. @return 0, or -1 */
 int conn_read(struct conn *c, bool on);
-/** Send the pieces; their octets are borrowed until all is taken, the array only for the call. Behind output that waits. */
+/** Send the pieces; their octets are borrowed until all is taken, the array only for the call. Behind output that
+ * waits. */
 enum conn_result conn_send(struct conn *c, const struct iovec *piece, size_t n) __attribute__((warn_unused_result));
 /** Forget output that waits. */
 void conn_drop_output(struct conn *c);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* directives.c: one row per directive of the gateway; the setters only copy, what names refer to is checked in config.c. */
+/* directives.c: one row per directive of the gateway; the setters only copy, what names refer to is checked in
+ * config.c. */
 #include "gateway/config.h"
 
 #include <stdio.h>
@@ -90,7 +91,8 @@ SETTER(set_address)
     (void)child;
     struct gw_listener *l = parent;
     if (gw_address_parse(arg(node, 0), &l->address) != 0) {
-        cs_conf_error(report, node, 0, "%s is not an address: write 127.0.0.1:8080, [::1]:8080 or *:8080", arg(node, 0));
+        cs_conf_error(report, node, 0, "%s is not an address: write 127.0.0.1:8080, [::1]:8080 or *:8080",
+                      arg(node, 0));
         return;
     }
     l->has_address = true;
@@ -173,7 +175,8 @@ static const char *path_fault(const char *path)
         if (p[0] == '/' && p[1] == '/') {
             return "a path has no empty segment";
         }
-        if (p[0] == '/' && p[1] == '.' && (p[2] == '/' || p[2] == '\0' || (p[2] == '.' && (p[3] == '/' || p[3] == '\0')))) {
+        if (p[0] == '/' && p[1] == '.' &&
+            (p[2] == '/' || p[2] == '\0' || (p[2] == '.' && (p[3] == '/' || p[3] == '\0')))) {
             return "a path has no . or .. segment";
         }
     }
@@ -361,8 +364,10 @@ SETTER(set_key_reference)
     (void)child;
     struct gw_actions *a = parent;
     if (wssec_keyref_parse(arg(node, 0), &a->key_reference) != 0 || a->key_reference == WSSEC_KEYREF_NONE) {
-        cs_conf_error(report, node, 0, "%s is not a key reference: direct, pkipath, issuer-serial, ski, thumbprint, "
-                      "x509v3-key-identifier, embedded or x509-data", arg(node, 0));
+        cs_conf_error(report, node, 0,
+                      "%s is not a key reference: direct, pkipath, issuer-serial, ski, thumbprint, "
+                      "x509v3-key-identifier, embedded or x509-data",
+                      arg(node, 0));
     }
 }
 
@@ -376,7 +381,12 @@ SETTER(set_ttl)
 
 /* ---- timeouts, limits, log, replay ---------------------------------------------------------------------------- */
 
-struct timeout_word { const char *word; size_t offset; int64_t low; int64_t high; };
+struct timeout_word {
+    const char *word;
+    size_t offset;
+    int64_t low;
+    int64_t high;
+};
 
 SETTER(set_timeout)
 {
@@ -404,7 +414,12 @@ SETTER(set_body_rate)
     take_size(node, 0, UINT64_C(1) << 40, &((struct gw_config *)parent)->timeouts.body_rate, report);
 }
 
-struct limit_word { const char *word; size_t offset; uint64_t low; uint64_t high; };
+struct limit_word {
+    const char *word;
+    size_t offset;
+    uint64_t low;
+    uint64_t high;
+};
 
 SETTER(set_limit)
 {
@@ -464,7 +479,7 @@ SETTER(set_entries)
     take_size(node, 1024, UINT64_C(1) << 28, &((struct gw_config *)parent)->replay_entries, report);
 }
 
-#define REPEAT CS_DIR_REPEAT
+#define REPEAT  CS_DIR_REPEAT
 #define RESTART CS_DIR_RESTART
 
 static const struct cs_directive rows[] = {
@@ -472,16 +487,16 @@ static const struct cs_directive rows[] = {
      "listener front { address 127.0.0.1:8443; }", "listener { }", set_listener},
     {"address", "listener", "address", NULL, 0, NULL, "Address and port; port 0 takes a free one.",
      "address 127.0.0.1:8080;", "address nowhere;", set_address},
-    {"route", "", "name", "route", REPEAT, NULL, "What is done with requests for one path.", "route orders { path \"/o\"; }",
-     "route { }", set_route},
+    {"route", "", "name", "route", REPEAT, NULL, "What is done with requests for one path.",
+     "route orders { path \"/o\"; }", "route { }", set_route},
     {"listener", "route", "name", NULL, 0, NULL, "The listener that the route is reached through.", "listener front;",
      "listener front back;", set_route_listener},
     {"path", "route", "string", NULL, 0, NULL, "Whole path; one that ends in / covers what lies below.",
      "path \"/orders\";", "path \"orders\";", set_path},
     {"methods", "route", "word+", NULL, 0, "POST", "Methods that are served; all others are refused with 405.",
      "methods POST GET;", "methods CONNECT;", set_methods},
-    {"query", "route", "pass|drop", NULL, 0, "drop", "Whether the query of a POST goes on.", "query pass;", "query keep;",
-     set_query},
+    {"query", "route", "pass|drop", NULL, 0, "drop", "Whether the query of a POST goes on.", "query pass;",
+     "query keep;", set_query},
     {"upstream", "route", "string", "upstream?", REPEAT, NULL,
      "Where requests go; of several the one with the fewest exchanges in flight.",
      "upstream \"http://127.0.0.1:8080/soap\";", "upstream \"ftp://x/\";", set_upstream},
@@ -489,10 +504,11 @@ static const struct cs_directive rows[] = {
      "connect-timeout soon;", set_connect_timeout},
     {"response-timeout", "upstream", "duration", NULL, 0, "60s", "Longest wait for the reply and between its pieces.",
      "response-timeout 60s;", "response-timeout 0s;", set_response_timeout},
-    {"idle-timeout", "upstream", "duration", NULL, 0, "30s", "How long an idle connection is kept; below the server's own.",
-     "idle-timeout 30s;", "idle-timeout x;", set_idle_timeout},
-    {"max-idle", "upstream", "number", NULL, 0, "32", "Idle connections kept per loop.", "max-idle 32;", "max-idle many;",
-     set_max_idle},
+    {"idle-timeout", "upstream", "duration", NULL, 0, "30s",
+     "How long an idle connection is kept; below the server's own.", "idle-timeout 30s;", "idle-timeout x;",
+     set_idle_timeout},
+    {"max-idle", "upstream", "number", NULL, 0, "32", "Idle connections kept per loop.", "max-idle 32;",
+     "max-idle many;", set_max_idle},
     {"max-requests", "upstream", "number", NULL, 0, "1000", "Requests over one connection.", "max-requests 1000;",
      "max-requests 0;", set_max_requests},
     {"idempotent", "upstream", "yes-no", NULL, 0, "no",
@@ -502,32 +518,36 @@ static const struct cs_directive rows[] = {
      "request { verify acme; }", "request now { }", open_request},
     {"response", "route", "", "response", 0, NULL, "What is done with the reply before it goes on.",
      "response { verify acme; }", "response now { }", open_response},
-    {"verify", "request|response", "name", NULL, 0, NULL, "The message must be signed by this partner, as its policy says.",
-     "verify acme;", "verify;", set_verify},
+    {"verify", "request|response", "name", NULL, 0, NULL,
+     "The message must be signed by this partner, as its policy says.", "verify acme;", "verify;", set_verify},
     {"remove-security-header", "request|response", "yes-no", NULL, 0, "no",
      "Whether the verified Security header is cut out before the message goes on.", "remove-security-header yes;",
      "remove-security-header maybe;", set_remove_header},
     {"on-failure", "request|response", "reject|monitor word? word?", NULL, 0, "reject",
-     "reject: a refused message never goes on. monitor [until DATE]: it is only logged and counted.", "on-failure reject;",
-     "on-failure ignore;", set_on_failure},
+     "reject: a refused message never goes on. monitor [until DATE]: it is only logged and counted.",
+     "on-failure reject;", "on-failure ignore;", set_on_failure},
     {"sign", "request", "name", "route-sign?", 0, NULL, "Sign with the active key of this slot.",
      "sign own-sign { parts Body Timestamp; }", "sign;", set_sign},
-    {"parts", "route-sign", "string+", NULL, 0, "Body", "Parts that are signed.", "parts Body Timestamp;", "parts;", set_parts},
+    {"parts", "route-sign", "string+", NULL, 0, "Body", "Parts that are signed.", "parts Body Timestamp;", "parts;",
+     set_parts},
     {"key-reference", "route-sign", "word", NULL, 0, "direct", "How the message names its certificate.",
      "key-reference thumbprint;", "key-reference by-hand;", set_key_reference},
-    {"ttl", "route-sign", "duration", NULL, 0, "300s", "Created to Expires of the Timestamp.", "ttl 300s;", "ttl soon;", set_ttl},
-    {"loops", "", "word", NULL, RESTART, "auto", "I/O threads; auto is one per core.", "loops auto;", "loops 0;", set_loops},
+    {"ttl", "route-sign", "duration", NULL, 0, "300s", "Created to Expires of the Timestamp.", "ttl 300s;", "ttl soon;",
+     set_ttl},
+    {"loops", "", "word", NULL, RESTART, "auto", "I/O threads; auto is one per core.", "loops auto;", "loops 0;",
+     set_loops},
     {"workers", "", "word", NULL, RESTART, "auto", "Threads that verify and sign; auto is one per core.", "workers 4;",
      "workers none;", set_workers},
     {"memory", "", "size", NULL, RESTART, "1G", "Ceiling for message bodies held at the same time.", "memory 1G;",
      "memory little;", set_memory},
     {"timeouts", "", "", "gateway-timeouts", 0, NULL, "Longest waits towards clients.", "timeouts { head 10s; }",
      "timeouts 5s;", open_same},
-    {"head", "gateway-timeouts", "duration", NULL, 0, "10s", "For a whole request head.", "head 10s;", "head x;", set_timeout},
-    {"body-idle", "gateway-timeouts", "duration", NULL, 0, "30s", "Between two pieces of a request body.", "body-idle 30s;",
-     "body-idle x;", set_timeout},
-    {"body-rate", "gateway-timeouts", "size", NULL, 0, "1k", "Least octets per second of a request body.", "body-rate 1k;",
-     "body-rate slow;", set_body_rate},
+    {"head", "gateway-timeouts", "duration", NULL, 0, "10s", "For a whole request head.", "head 10s;", "head x;",
+     set_timeout},
+    {"body-idle", "gateway-timeouts", "duration", NULL, 0, "30s", "Between two pieces of a request body.",
+     "body-idle 30s;", "body-idle x;", set_timeout},
+    {"body-rate", "gateway-timeouts", "size", NULL, 0, "1k", "Least octets per second of a request body.",
+     "body-rate 1k;", "body-rate slow;", set_body_rate},
     {"keep-alive", "gateway-timeouts", "duration", NULL, 0, "60s", "How long an idle client connection stays open.",
      "keep-alive 60s;", "keep-alive x;", set_timeout},
     {"work", "gateway-timeouts", "duration", NULL, 0, "10s", "For verifying and signing one message, waiting included.",
@@ -536,28 +556,30 @@ static const struct cs_directive rows[] = {
      "write-idle 30s;", "write-idle x;", set_timeout},
     {"drain-delay", "gateway-timeouts", "duration", NULL, 0, "0s", "Between SIGTERM and the end of accepting.",
      "drain-delay 10s;", "drain-delay x;", set_timeout},
-    {"drain", "gateway-timeouts", "duration", NULL, 0, "120s", "Longest drain; what is open then is cut.", "drain 120s;",
-     "drain x;", set_timeout},
-    {"limits", "", "", "gateway-limits", 0, NULL, "Largest heads, most connections.", "limits { head 32k; }", "limits 5;",
-     open_same},
+    {"drain", "gateway-timeouts", "duration", NULL, 0, "120s", "Longest drain; what is open then is cut.",
+     "drain 120s;", "drain x;", set_timeout},
+    {"limits", "", "", "gateway-limits", 0, NULL, "Largest heads, most connections.", "limits { head 32k; }",
+     "limits 5;", open_same},
     {"head", "gateway-limits", "size", NULL, 0, "32k", "Octets of a head.", "head 32k;", "head 1;", set_limit},
     {"field", "gateway-limits", "size", NULL, 0, "8k", "Octets of one field.", "field 8k;", "field 1;", set_limit},
     {"fields", "gateway-limits", "number", NULL, 0, "100", "Fields of a head.", "fields 100;", "fields 1;", set_limit},
-    {"target", "gateway-limits", "size", NULL, 0, "8k", "Octets of a request target.", "target 8k;", "target 1;", set_limit},
+    {"target", "gateway-limits", "size", NULL, 0, "8k", "Octets of a request target.", "target 8k;", "target 1;",
+     set_limit},
     {"chunk-extension", "gateway-limits", "size", NULL, 0, "256", "Octets of chunk extensions.", "chunk-extension 256;",
      "chunk-extension x;", set_limit},
-    {"connections", "gateway-limits", "number", NULL, 0, "10000", "Client connections at the same time.", "connections 10000;",
-     "connections 0;", set_connections},
-    {"log", "", "", "gateway-log", 0, NULL, "Where access lines go.", "log { access \"/tmp/a.json\"; }", "log x;", open_same},
+    {"connections", "gateway-limits", "number", NULL, 0, "10000", "Client connections at the same time.",
+     "connections 10000;", "connections 0;", set_connections},
+    {"log", "", "", "gateway-log", 0, NULL, "Where access lines go.", "log { access \"/tmp/a.json\"; }", "log x;",
+     open_same},
     {"access", "gateway-log", "string", NULL, 0, "-",
      "File of the access log, one JSON line per exchange; - is standard output, off none.", "access \"/tmp/a.json\";",
      "access;", set_access},
-    {"ring", "gateway-log", "number", NULL, RESTART, "8192", "Lines that may wait for the disk; more are counted and dropped.",
-     "ring 8192;", "ring 1;", set_ring},
-    {"replay", "", "", "gateway-replay", 0, NULL, "Where signatures already seen are remembered.", "replay { store local; }",
-     "replay x;", open_same},
-    {"store", "gateway-replay", "local", NULL, RESTART, "local", "local: in the memory of this process.", "store local;",
-     "store disk;", set_store},
+    {"ring", "gateway-log", "number", NULL, RESTART, "8192",
+     "Lines that may wait for the disk; more are counted and dropped.", "ring 8192;", "ring 1;", set_ring},
+    {"replay", "", "", "gateway-replay", 0, NULL, "Where signatures already seen are remembered.",
+     "replay { store local; }", "replay x;", open_same},
+    {"store", "gateway-replay", "local", NULL, RESTART, "local", "local: in the memory of this process.",
+     "store local;", "store disk;", set_store},
     {"entries", "gateway-replay", "size", NULL, RESTART, "1M", "Signatures remembered; a full store refuses messages.",
      "entries 1M;", "entries 1;", set_entries},
 };

@@ -18,11 +18,12 @@ static void on_gone_early(struct exchange *ex);
 static void on_aborted(struct exchange *ex);
 static void on_done(struct exchange *ex);
 
-/* Rows that many states share. */
+/* A state is a paragraph, the rows that many states share stand on one line. */
+/* clang-format off */
 #define TIMER(state) {state, ON_TIMER, state, on_timer}
 #define REFUSE(state) {state, ON_REFUSE, EX_REFUSED, exchange_refuse_send}
 #define ABORT(state) {state, ON_ABORT, EX_ABORTED, on_aborted}
-/* Before FORWARD a client that leaves cancels; from FORWARD on the receiver may have acted, so its reply is still judged. */
+/* Before FORWARD a client that leaves cancels; from FORWARD on the receiver may have acted, its reply is still judged. */
 #define GONE_EARLY(state) {state, ON_GONE, EX_ABORTED, on_gone_early}
 #define GONE_LATE(state) {state, ON_GONE, state, on_gone_late}
 
@@ -73,14 +74,15 @@ const struct exchange_row exchange_table[] = {
 
     {EX_ABORTED, ON_END, EX_DONE, on_done},
 };
+/* clang-format on */
 
 const size_t exchange_rows = sizeof exchange_table / sizeof exchange_table[0];
 
 const char *exchange_state_word(enum exchange_state s)
 {
-    static const char *const words[EX_STATES] = {"IDLE",       "HEAD",       "BODY",         "QUEUED",        "WORKING",
-                                                 "CONNECT",    "FORWARD",    "REPLY_HEAD",   "REPLY_BODY",    "REPLY_QUEUED",
-                                                 "REPLY_WORKING", "REPLY_SEND", "REFUSED",   "ABORTED",       "DONE"};
+    static const char *const words[EX_STATES] = {
+        "IDLE",       "HEAD",         "BODY",          "QUEUED",     "WORKING", "CONNECT", "FORWARD", "REPLY_HEAD",
+        "REPLY_BODY", "REPLY_QUEUED", "REPLY_WORKING", "REPLY_SEND", "REFUSED", "ABORTED", "DONE"};
     return (unsigned)s < EX_STATES ? words[s] : "?";
 }
 
@@ -172,7 +174,8 @@ void exchange_write_timer(struct exchange *ex, const struct conn *peer)
     timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.write_idle);
 }
 
-/* The kernel says "writable" only when a third of its buffer is free: a slow reader may well have taken octets since. */
+/* The kernel says "writable" only when a third of its buffer is free: a slow reader may well have taken octets since.
+ */
 static bool peer_still_reads(struct exchange *ex)
 {
     const struct conn *peer = ex->state == EX_REPLY_SEND || ex->state == EX_REFUSED ? &ex->client->conn

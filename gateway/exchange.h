@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * exchange.h: one HTTP request with its reply, as a state table: one row per legal pair of state and event, one function
- * that moves. An exchange belongs to the loop of its client; while a worker judges a body, that body belongs to the job.
+ * exchange.h: one HTTP request with its reply, as a state table: one row per legal pair of state and event, one
+ * function that moves. An exchange belongs to the loop of its client; while a worker judges a body, that body belongs
+ * to the job.
  */
 #ifndef GW_EXCHANGE_H
 #define GW_EXCHANGE_H
@@ -68,7 +69,7 @@ struct exchange {
     struct runtime *runtime; /**< reference; from HEAD on */
     const struct plan_route *route;
     struct http1 *parser;
-    bool parser_done;        /**< the request was read to its end */
+    bool parser_done; /**< the request was read to its end */
     struct body body;
     uint64_t request_octets;
     struct job *request_job; /**< after its return: verdict and output, owned; before: the workers' */
@@ -76,29 +77,29 @@ struct exchange {
     /* upstream */
     struct target *target;
     struct upstream_conn *upstream;
-    unsigned address;        /**< number of the address being tried */
+    unsigned address; /**< number of the address being tried */
     bool retried;
     bool upstream_reused;
     cs_buf upstream_head;
     struct http1 *reply_parser;
-    bool reply_done;         /**< the reply was read to its end */
-    bool reply_begun;        /**< an octet of it was seen */
-    bool reply_early;        /**< it came before the request was fully sent */
+    bool reply_done;  /**< the reply was read to its end */
+    bool reply_begun; /**< an octet of it was seen */
+    bool reply_early; /**< it came before the request was fully sent */
     struct body reply_body;
     int upstream_status;
     uint64_t reply_octets;
     struct job *reply_job;
     /* towards the client */
     cs_buf client_head;
-    char allow[256];         /**< methods that would have been served, for a 405 */
-    int status;              /**< sent, 0: nothing was */
+    char allow[256]; /**< methods that would have been served, for a 405 */
+    int status;      /**< sent, 0: nothing was */
     uint64_t sent_octets;
-    size_t unread;           /**< octets that the peer being written to had not taken when its time was set */
-    bool keep;               /**< the client connection may go on */
+    size_t unread; /**< octets that the peer being written to had not taken when its time was set */
+    bool keep;     /**< the client connection may go on */
     bool client_gone;
     enum wssec_reason reason;
     char detail[384];
-    bool fault_sent;         /**< a SOAP fault with our id went out */
+    bool fault_sent; /**< a SOAP fault with our id went out */
 };
 
 struct exchange_row {

@@ -178,8 +178,10 @@ void exchange_log(const struct exchange *ex)
     add_cut(&j, "method", h->method[0] != '\0' ? h->method : NULL);
     add_cut(&j, "path", h->path);
     add_outcome(&j, ex);
-    add_message(&j, "request", request, ex->mark.head != 0, ex->mark.complete != 0 ? ex->request_octets : ex->body.octets);
-    add_message(&j, "response", reply, ex->upstream_status != 0, ex->mark.reply != 0 ? ex->reply_octets : ex->reply_body.octets);
+    add_message(&j, "request", request, ex->mark.head != 0,
+                ex->mark.complete != 0 ? ex->request_octets : ex->body.octets);
+    add_message(&j, "response", reply, ex->upstream_status != 0,
+                ex->mark.reply != 0 ? ex->reply_octets : ex->reply_body.octets);
     add_upstream(&j, ex);
     cs_json_int(&j, "sent", (int64_t)ex->sent_octets);
     add_times(&j, ex);

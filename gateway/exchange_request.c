@@ -37,7 +37,8 @@ static bool head_accept(struct exchange *ex)
     bool post = strcmp(h->method, "POST") == 0;
     bool checked = gw_actions_any(&ex->route->conf->request) || gw_actions_any(&ex->route->conf->response);
     if (checked && !post) {
-        /* No method turns verification off: what is no message passes only as the question for a service description. */
+        /* No method turns verification off: what is no message passes only as the question for a service description.
+         */
         if (!plain_request_allowed(h)) {
             memcpy(ex->allow, "POST", sizeof "POST");
             exchange_fail(ex, WSSEC_HTTP_METHOD, "%s asks for no service description", h->method);
@@ -317,7 +318,8 @@ static int request_head_write(struct exchange *ex)
     int rc = route_target(&target, ex->route->conf, u, h->path, query);
     cs_buf_reset(&ex->upstream_head);
     if (rc == 0) {
-        rc = http1_write_request(&ex->upstream_head, h, target.data, u->authority, request_length(ex), has_body, NULL, 0);
+        rc = http1_write_request(&ex->upstream_head, h, target.data, u->authority, request_length(ex), has_body, NULL,
+                                 0);
     }
     cs_buf_free(&target);
     return rc;

@@ -64,8 +64,8 @@ static void reply_decide(struct exchange *ex)
         }
     } else if (h->status == 202 && ex->reply_octets == 0) {
         exchange_event(ex, ON_READY); /* one-way */
-    } else if (ex->reply_octets > 0 && (plain_type_is_soap(http1_field_value(h, "Content-Type")) ||
-                                        gw_actions_monitor(a, cs_clock_now()))) {
+    } else if (ex->reply_octets > 0 &&
+               (plain_type_is_soap(http1_field_value(h, "Content-Type")) || gw_actions_monitor(a, cs_clock_now()))) {
         exchange_event(ex, ON_WORK);
     } else if (ex->reply_octets == 0) {
         exchange_fail(ex, WSSEC_UPSTREAM_REPLY, "status %d without a body", h->status);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fail.c: the one exit of every refusal: reason, status or SOAP fault, detail for the log and counters are set together.
- * Outwards goes the standard text and an id only; what was found stands in the log under that id.
+ * fail.c: the one exit of every refusal: reason, status or SOAP fault, detail for the log and counters are set
+ * together. Outwards goes the standard text and an id only; what was found stands in the log under that id.
  */
 #include "gateway/exchange.h"
 
@@ -23,18 +23,12 @@ static const struct status_row {
     bool retry_after;
     bool close;
 } statuses[] = {
-    {WSSEC_ROUTE_UNKNOWN, 404, 0, false, true},
-    {WSSEC_HTTP_METHOD, 405, 0, false, true},
-    {WSSEC_HTTP_HEAD_TIMEOUT, 408, 0, false, true},
-    {WSSEC_HTTP_BODY_TIMEOUT, 408, 0, false, true},
-    {WSSEC_LIMIT_BODY, 413, 502, false, true},
-    {WSSEC_SHED, 503, 0, true, false},
-    {WSSEC_WORK_TIMEOUT, 503, 0, true, false},
-    {WSSEC_OUT_OF_MEMORY, 503, 0, true, false},
-    {WSSEC_INTERNAL, 500, 502, false, true},
-    {WSSEC_UPSTREAM_CONNECT, 502, 0, false, false},
-    {WSSEC_UPSTREAM_CLOSED, 502, 0, false, false},
-    {WSSEC_UPSTREAM_FRAMING, 502, 0, false, false},
+    {WSSEC_ROUTE_UNKNOWN, 404, 0, false, true},     {WSSEC_HTTP_METHOD, 405, 0, false, true},
+    {WSSEC_HTTP_HEAD_TIMEOUT, 408, 0, false, true}, {WSSEC_HTTP_BODY_TIMEOUT, 408, 0, false, true},
+    {WSSEC_LIMIT_BODY, 413, 502, false, true},      {WSSEC_SHED, 503, 0, true, false},
+    {WSSEC_WORK_TIMEOUT, 503, 0, true, false},      {WSSEC_OUT_OF_MEMORY, 503, 0, true, false},
+    {WSSEC_INTERNAL, 500, 502, false, true},        {WSSEC_UPSTREAM_CONNECT, 502, 0, false, false},
+    {WSSEC_UPSTREAM_CLOSED, 502, 0, false, false},  {WSSEC_UPSTREAM_FRAMING, 502, 0, false, false},
     {WSSEC_UPSTREAM_TIMEOUT, 504, 0, false, false},
 };
 
@@ -96,8 +90,8 @@ static void answer_plain(struct exchange *ex, int status, bool retry_after, bool
     int len = snprintf(text, sizeof text, "%d %s\n%s\n", status, http1_status_text(status), ex->id);
     bool head_only = strcmp(http1_head(ex->parser)->method, "HEAD") == 0;
     ex->status = status;
-    if (http1_write_plain(&ex->client_head, status, "text/plain; charset=us-ascii", text, (size_t)len, !ex->keep, head_only,
-                          extra, n) != 0) {
+    if (http1_write_plain(&ex->client_head, status, "text/plain; charset=us-ascii", text, (size_t)len, !ex->keep,
+                          head_only, extra, n) != 0) {
         ex->status = 0;
         cs_buf_free(&ex->client_head);
     }

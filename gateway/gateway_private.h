@@ -28,11 +28,11 @@ struct gateway {
     struct resolver_thread resolver;
     struct loop *loop;
     unsigned n_loop;
-    _Atomic unsigned clients;      /**< over all loops */
-    _Atomic unsigned drained;      /**< loops that have nothing left */
-    int wake_fd;                   /**< eventfd: the main thread has something to look at */
+    _Atomic unsigned clients; /**< over all loops */
+    _Atomic unsigned drained; /**< loops that have nothing left */
+    int wake_fd;              /**< eventfd: the main thread has something to look at */
     pthread_mutex_t runtime_lock;
-    struct runtime *runtime;       /**< the one in force; read with gateway_runtime() */
+    struct runtime *runtime; /**< the one in force; read with gateway_runtime() */
     pthread_t watch_thread;
     bool watch_started;
     _Atomic bool watch_stop, reload_wanted;
@@ -40,7 +40,8 @@ struct gateway {
 
 /** The runtime in force, a new reference (runtime_unref). Any thread. */
 struct runtime *gateway_runtime(struct gateway *gw);
-/** Publish rt (takes the reference); the loops are told to look at their listeners. Watch thread, or before the loops start. */
+/** Publish rt (takes the reference); the loops are told to look at their listeners. Watch thread, or before the loops
+ * start. */
 void gateway_publish(struct gateway *gw, struct runtime *rt);
 /** A draining loop has nothing left to do. */
 void gateway_loop_drained(struct gateway *gw, struct loop *loop);

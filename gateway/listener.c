@@ -14,12 +14,13 @@
 #include "gateway/gateway_private.h"
 
 /* Connections taken per wake-up: the other loops shall have theirs. */
-#define ACCEPT_AT_ONCE 4
+#define ACCEPT_AT_ONCE  4
 #define ACCEPT_PAUSE_MS 100
 
 struct listening {
     _Atomic unsigned refs;
-    _Atomic unsigned watches; /* loops that accept from it; the last one closes, so that clients are refused and not lost */
+    _Atomic unsigned
+        watches; /* loops that accept from it; the last one closes, so that clients are refused and not lost */
     _Atomic int fd;
     char written[64];
     struct gw_address address;

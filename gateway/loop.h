@@ -68,16 +68,16 @@ struct loop {
     struct chunk_pool chunks;
     struct parser_pool parsers;
     struct counters counters;
-    struct listener_watch *watch;     /**< listening descriptors that this loop accepts from */
-    struct timer accept_again;        /**< after a pause: too many connections or descriptors */
-    int reserve_fd;                   /**< given up for a moment to close a peer politely when descriptors ran out */
-    struct client *client;            /**< all client connections */
+    struct listener_watch *watch; /**< listening descriptors that this loop accepts from */
+    struct timer accept_again;    /**< after a pause: too many connections or descriptors */
+    int reserve_fd;               /**< given up for a moment to close a peer politely when descriptors ran out */
+    struct client *client;        /**< all client connections */
     unsigned n_client;
-    struct upstream_conn *idle;       /**< newest first */
+    struct upstream_conn *idle; /**< newest first */
     struct upstream_conn *busy;
-    bool draining;                    /**< replies carry Connection: close, nothing is accepted */
-    bool stopping;                    /**< everything open is cut */
-    uint8_t random[512];              /**< for identifiers */
+    bool draining;       /**< replies carry Connection: close, nothing is accepted */
+    bool stopping;       /**< everything open is cut */
+    uint8_t random[512]; /**< for identifiers */
     size_t random_left;
 };
 

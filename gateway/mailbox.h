@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mailbox.h: what other threads tell an I/O loop: an intrusive list behind a mutex and an eventfd that the loop watches.
- * Mails are delivered on the loop's thread, in the order of their posting.
+ * mailbox.h: what other threads tell an I/O loop: an intrusive list behind a mutex and an eventfd that the loop
+ * watches. Mails are delivered on the loop's thread, in the order of their posting.
  */
 #ifndef GW_MAILBOX_H
 #define GW_MAILBOX_H

@@ -22,7 +22,8 @@ bool plain_request_allowed(const struct http1_head *h)
     if (strcasecmp(q, "wsdl") == 0 || strcasecmp(q, "singlewsdl") == 0) {
         return true;
     }
-    return (strncasecmp(q, "wsdl=", 5) == 0 && value_good(q + 5)) || (strncasecmp(q, "xsd=", 4) == 0 && value_good(q + 4));
+    return (strncasecmp(q, "wsdl=", 5) == 0 && value_good(q + 5)) ||
+           (strncasecmp(q, "xsd=", 4) == 0 && value_good(q + 4));
 }
 
 /* Media type of a Content-Type, parameters left aside. */
@@ -52,7 +53,9 @@ static bool type_is_description(const char *content_type)
 
 /* ---- the root element ------------------------------------------------------------------------------------------ */
 
-struct scan { const char *p, *end; };
+struct scan {
+    const char *p, *end;
+};
 
 static bool blank(char c)
 {
@@ -100,7 +103,8 @@ static bool find_root(struct scan *s)
 
 static bool name_octet(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
 }
 
 static size_t name_length(const struct scan *s)

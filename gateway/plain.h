@@ -6,9 +6,11 @@
 #include "gateway/body.h"
 #include "gateway/http1.h"
 
-/** GET without a body whose query is exactly wsdl, wsdl=…, singleWsdl or xsd=…: the question for a service description. */
+/** GET without a body whose query is exactly wsdl, wsdl=…, singleWsdl or xsd=…: the question for a service description.
+ */
 bool plain_request_allowed(const struct http1_head *h);
-/** Its reply: 200, an XML type, and a root that is one of WSDL 1.1, WSDL 2.0 or XML Schema. Anything doubtful: false. */
+/** Its reply: 200, an XML type, and a root that is one of WSDL 1.1, WSDL 2.0 or XML Schema. Anything doubtful: false.
+ */
 bool plain_reply_allowed(const struct http1_head *h, const struct body *body);
 /** Content-Type is one of those that SOAP messages have. NULL: none was sent. */
 bool plain_type_is_soap(const char *content_type);

@@ -30,8 +30,10 @@ enum queue_result { QUEUE_TAKEN, QUEUE_FULL, QUEUE_CLOSED };
 int queue_init(struct queue *q, size_t limit) __attribute__((warn_unused_result));
 /** The queue is empty and nobody waits in it. */
 void queue_destroy(struct queue *q);
-/** Any thread; takes item only with QUEUE_TAKEN. always: beyond the limit too (the number of such items is bounded elsewhere). */
-enum queue_result queue_push(struct queue *q, struct queue_item *item, bool always, int64_t now_us) __attribute__((warn_unused_result));
+/** Any thread; takes item only with QUEUE_TAKEN. always: beyond the limit too (the number of such items is bounded
+ * elsewhere). */
+enum queue_result queue_push(struct queue *q, struct queue_item *item, bool always, int64_t now_us)
+    __attribute__((warn_unused_result));
 /** Worker thread: waits for an item, first in first out. @return owned by the caller; NULL: closed and empty */
 struct queue_item *queue_pop(struct queue *q);
 /** No more pushes; pops drain what is left. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * replay_local.h: signatures seen by this process, behind wssec's replay interface. A claim is one atomic step.
- * Bounded: a key has a window of slots; entries leave at their keep-until; when the window is full the claim is refused,
- * never an older entry forgotten.
+ * Bounded: a key has a window of slots; entries leave at their keep-until; when the window is full the claim is
+ * refused, never an older entry forgotten.
  */
 #ifndef GW_REPLAY_LOCAL_H
 #define GW_REPLAY_LOCAL_H

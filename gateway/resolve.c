@@ -14,7 +14,8 @@
 /* Ask the name service; a failure leaves the addresses as they are. */
 static void name_look_up(struct resolve_name *name)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = name->literal ? AI_NUMERICHOST | AI_NUMERICSERV : AI_NUMERICSERV};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = name->literal ? AI_NUMERICHOST | AI_NUMERICSERV : AI_NUMERICSERV};
     struct addrinfo *list = NULL;
     int rc = getaddrinfo(name->host, name->port, &hints, &list);
     if (rc != 0) {

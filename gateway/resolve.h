@@ -38,7 +38,8 @@ struct resolver_thread {
 int resolver_start(struct resolver_thread *r) __attribute__((warn_unused_result));
 void resolver_stop(struct resolver_thread *r);
 
-/** The shared name; resolved here and now the first time (may block: never on a loop). @return a reference, NULL: no memory */
+/** The shared name; resolved here and now the first time (may block: never on a loop). @return a reference, NULL: no
+ * memory */
 struct resolve_name *resolve_get(struct resolver_thread *r, const char *host, const char *port);
 void resolve_unref(struct resolver_thread *r, struct resolve_name *name);
 /** Address number i. Any thread, does not block. @return false: there are not so many */

@@ -33,8 +33,8 @@ static void allow_add(char allow[256], const struct gw_route *r)
     }
 }
 
-const struct plan_route *route_find(const struct plan *p, const struct listening *l, const char *path, const char *method,
-                                    bool *path_known, char allow[256])
+const struct plan_route *route_find(const struct plan *p, const struct listening *l, const char *path,
+                                    const char *method, bool *path_known, char allow[256])
 {
     size_t longest = 0;
     *path_known = false;
@@ -55,7 +55,8 @@ const struct plan_route *route_find(const struct plan *p, const struct listening
     return NULL;
 }
 
-int route_target(cs_buf *out, const struct gw_route *r, const struct gw_upstream *u, const char *path, const char *query)
+int route_target(cs_buf *out, const struct gw_route *r, const struct gw_upstream *u, const char *path,
+                 const char *query)
 {
     if (u->path[0] == '\0') {
         cs_buf_adds(out, path);

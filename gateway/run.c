@@ -125,7 +125,8 @@ static void print_report(const struct cs_conf_report *report, const cs_error *e)
 }
 
 /* First pass and second pass; prints all that was found. @return settings, or NULL with e filled */
-static struct gw_settings *load(const struct gw_run_options *opt, const ks_snapshot *(*snapshot_of)(void *ctx, const struct gw_settings *s, cs_error *e),
+static struct gw_settings *load(const struct gw_run_options *opt,
+                                const ks_snapshot *(*snapshot_of)(void *ctx, const struct gw_settings *s, cs_error *e),
                                 void *ctx, cs_error *e)
 {
     struct cs_conf_report report = {0};
@@ -161,7 +162,8 @@ static const ks_snapshot *snapshot_read(void *ctx, const struct gw_settings *s, 
     options.read_only = true;
     ks_store *store = NULL;
     const ks_snapshot *snapshot = NULL;
-    if (ks_open(&store, s->keystore_uri, &options, e) == 0 && ks_snapshot_read(store, cs_clock_now(), &snapshot, e) != 0) {
+    if (ks_open(&store, s->keystore_uri, &options, e) == 0 &&
+        ks_snapshot_read(store, cs_clock_now(), &snapshot, e) != 0) {
         snapshot = NULL;
     }
     ks_close(store);
@@ -238,7 +240,9 @@ static int start(struct gateway *gw, struct gw_settings *settings, cs_error *e)
     }
     gateway_publish(gw, rt);
     watch_report(gw, rt);
-    return start_loops(gw, e) != 0 || watch_start(gw) != 0 ? cs_error_set(e, CS_EXIT_INTERNAL, "start", "a thread cannot start") : 0;
+    return start_loops(gw, e) != 0 || watch_start(gw) != 0
+               ? cs_error_set(e, CS_EXIT_INTERNAL, "start", "a thread cannot start")
+               : 0;
 }
 
 /* ---- running ---------------------------------------------------------------------------------------------------- */
@@ -250,8 +254,9 @@ static void tell_ready(struct gateway *gw)
     for (unsigned i = 0; i < gw->runtime->plan->n_listening; i++) {
         cs_buf_addf(&line, " %s", listening_address(gw->runtime->plan->listening[i]));
     }
-    cs_log(CS_LOG_NOTICE, "ready", "the gateway accepts connections", CS_STR("listeners", line.failed ? "?" : line.data + sizeof "ready"),
-           CS_INT("loops", gw->n_loop), CS_INT("workers", gw->workers.n), CS_INT("generation", gw->runtime->generation));
+    cs_log(CS_LOG_NOTICE, "ready", "the gateway accepts connections",
+           CS_STR("listeners", line.failed ? "?" : line.data + sizeof "ready"), CS_INT("loops", gw->n_loop),
+           CS_INT("workers", gw->workers.n), CS_INT("generation", gw->runtime->generation));
     cs_buf_addc(&line, '\n');
     if (gw->options->ready_fd >= 0 && !line.failed) {
         const char *p = line.data;
@@ -272,9 +277,9 @@ static void tell_ready(struct gateway *gw)
 struct running {
     struct gateway *gw;
     int signals;
-    bool draining;        /* asked to end */
-    int64_t drain_at_us;  /* when accepting ends; 0: not asked, or done */
-    int64_t cut_at_us;    /* when what is left is cut */
+    bool draining;       /* asked to end */
+    int64_t drain_at_us; /* when accepting ends; 0: not asked, or done */
+    int64_t cut_at_us;   /* when what is left is cut */
     bool cut;
 };
 
@@ -432,7 +437,8 @@ static void finish(struct gateway *gw)
     pthread_mutex_destroy(&gw->runtime_lock);
 }
 
-/* All threads inherit the mask: signals are read by the main thread only. SIGPIPE: a peer that closed is an error code. */
+/* All threads inherit the mask: signals are read by the main thread only. SIGPIPE: a peer that closed is an error code.
+ */
 static int block_signals(sigset_t *before)
 {
     sigset_t set;

@@ -24,12 +24,12 @@ struct target {
 
 struct plan_route {
     const struct gw_route *conf;
-    const struct listening *listening;   /**< of the plan */
+    const struct listening *listening; /**< of the plan */
     struct target *target;
     unsigned n_target;
-    struct wssec_policy *request_policy;  /**< borrowed from the settings; NULL: no verification */
+    struct wssec_policy *request_policy; /**< borrowed from the settings; NULL: no verification */
     struct wssec_policy *response_policy;
-    uint64_t request_limit;               /**< octets of a body */
+    uint64_t request_limit; /**< octets of a body */
     uint64_t response_limit;
 };
 

@@ -12,7 +12,7 @@
 struct exchange;
 
 struct upstream_conn {
-    struct conn conn; /**< first */
+    struct conn conn;                    /**< first */
     struct upstream_conn *next, **place; /**< in loop->idle or loop->busy */
     struct exchange *exchange;           /**< NULL: idle or closing */
     char *host;                          /**< owned, with port: what the connection may be reused for */

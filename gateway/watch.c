@@ -78,13 +78,14 @@ static void warn_restart(const struct gw_config *old, const struct gw_config *ne
         const char *word;
         bool changed;
     } fixed[] = {
-        {"loops", old->loops != new->loops},       {"workers", old->workers != new->workers},
-        {"memory", old->memory != new->memory},    {"replay", old->replay_entries != new->replay_entries},
+        {"loops", old->loops != new->loops},      {"workers", old->workers != new->workers},
+        {"memory", old->memory != new->memory},   {"replay", old->replay_entries != new->replay_entries},
         {"log { ring }", old->ring != new->ring},
     };
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
         if (fixed[i].changed) {
-            cs_log(CS_LOG_WARN, "reload-restart", "a changed directive needs a restart", CS_STR("directive", fixed[i].word));
+            cs_log(CS_LOG_WARN, "reload-restart", "a changed directive needs a restart",
+                   CS_STR("directive", fixed[i].word));
         }
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * watch.h: the thread that follows the keystore and rebuilds the runtime: a keystore change makes a new one over the same
- * configuration, a reload reads the configuration anew. On any error the old one stays in force.
+ * watch.h: the thread that follows the keystore and rebuilds the runtime: a keystore change makes a new one over the
+ * same configuration, a reload reads the configuration anew. On any error the old one stays in force.
  */
 #ifndef GW_WATCH_H
 #define GW_WATCH_H

@@ -115,7 +115,8 @@ static void mailbox_keeps_order_and_wakes_once(void)
 
 static void body_holds_its_octets_in_order(void)
 {
-    static const size_t sizes[] = {1, CHUNK_SMALL - 1, CHUNK_SMALL, CHUNK_SMALL + 1, CHUNK_LARGE, CHUNK_LARGE + 1, 300001};
+    static const size_t sizes[] = {1,           CHUNK_SMALL - 1, CHUNK_SMALL, CHUNK_SMALL + 1,
+                                   CHUNK_LARGE, CHUNK_LARGE + 1, 300001};
     struct chunk_pool pool = {0};
     struct memory m = {.ceiling = 1 << 20};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {

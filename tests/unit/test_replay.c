@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_replay.c: the table of signatures seen: once is new, twice is a replay, full refuses, time forgets, threads agree. */
+/* test_replay.c: the table of signatures seen: once is new, twice is a replay, full refuses, time forgets, threads
+ * agree. */
 #include "tests/unit/harness.h"
 
 #include <pthread.h>
@@ -96,7 +97,11 @@ static void holds_what_was_asked_for_then_refuses(void)
     replay_local_free(r);
 }
 
-struct racer { struct replay_local *replay; _Atomic unsigned *won; pthread_barrier_t *start; };
+struct racer {
+    struct replay_local *replay;
+    _Atomic unsigned *won;
+    pthread_barrier_t *start;
+};
 
 static void *race(void *ctx)
 {
