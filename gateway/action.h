@@ -41,6 +41,7 @@ struct job {
     char request_id[256];      /**< wsa:MessageID of the request, "" none */
     uint8_t *confirm;          /**< SignatureValue: of our request's signature; for a reply: to be confirmed */
     size_t confirm_n;
+    _Atomic bool unwanted;        /**< nobody waits: a worker that has not begun need not begin */
     _Atomic int64_t begun_us; /**< 0: waits in the queue */
     int64_t ended_us;
     /* result */

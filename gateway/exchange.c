@@ -269,6 +269,7 @@ void exchange_leave_jobs(struct exchange *ex)
     for (size_t i = 0; i < 2; i++) {
         if (*place[i] != NULL && (*place[i])->exchange != NULL) {
             (*place[i])->exchange = NULL;
+            atomic_store(&(*place[i])->unwanted, true);
             *place[i] = NULL;
         }
     }

@@ -45,6 +45,5 @@ struct runtime *gateway_runtime(struct gateway *gw);
 void gateway_publish(struct gateway *gw, struct runtime *rt);
 /** A draining loop has nothing left to do. */
 void gateway_loop_drained(struct gateway *gw, struct loop *loop);
-void gateway_wake(struct gateway *gw);
 
 #endif

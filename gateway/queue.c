@@ -76,19 +76,3 @@ void queue_close(struct queue *q)
     pthread_cond_broadcast(&q->filled);
     pthread_mutex_unlock(&q->lock);
 }
-
-size_t queue_length(struct queue *q)
-{
-    pthread_mutex_lock(&q->lock);
-    size_t n = q->length;
-    pthread_mutex_unlock(&q->lock);
-    return n;
-}
-
-int64_t queue_wait_us(struct queue *q, int64_t now_us)
-{
-    pthread_mutex_lock(&q->lock);
-    int64_t wait = q->first != NULL ? now_us - q->first->queued_us : 0;
-    pthread_mutex_unlock(&q->lock);
-    return wait;
-}

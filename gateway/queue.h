@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* queue.h: the one bounded queue in front of the workers; it measures how long its items wait. */
+/* queue.h: the one bounded queue in front of the workers; an item knows since when it waits. */
 #ifndef GW_QUEUE_H
 #define GW_QUEUE_H
 
@@ -38,8 +38,4 @@ enum queue_result queue_push(struct queue *q, struct queue_item *item, bool alwa
 struct queue_item *queue_pop(struct queue *q);
 /** No more pushes; pops drain what is left. */
 void queue_close(struct queue *q);
-size_t queue_length(struct queue *q);
-/** How long the first item has waited, 0: empty. */
-int64_t queue_wait_us(struct queue *q, int64_t now_us);
-
 #endif

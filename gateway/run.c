@@ -74,7 +74,7 @@ void gateway_publish(struct gateway *gw, struct runtime *rt)
 
 /* ---- end of loops ---------------------------------------------------------------------------------------------- */
 
-void gateway_wake(struct gateway *gw)
+static void gateway_wake(struct gateway *gw)
 {
     uint64_t one = 1;
     while (write(gw->wake_fd, &one, sizeof one) < 0 && errno == EINTR) {
@@ -375,7 +375,7 @@ static void log_totals(const struct gateway *gw)
 
 /* ---- end ------------------------------------------------------------------------------------------------------- */
 
-/* Clients whose exchanges are cut: each still gets its log line. Jobs that came back last are freed by their mails. */
+/* Clients whose exchanges are cut: each still gets its log line, and workers leave out what nobody waits for. */
 static void loop_empty(struct loop *loop)
 {
     while (loop->client != NULL) {
@@ -392,6 +392,10 @@ static void loop_empty(struct loop *loop)
             t->run(t);
         }
     }
+}
+
+static void loop_last_mails(struct loop *loop)
+{
     struct mail *m = mailbox_take(&loop->mailbox);
     while (m != NULL) {
         struct mail *next = m->next;
@@ -409,13 +413,16 @@ static void finish(struct gateway *gw)
             pthread_join(gw->loop[i].thread, NULL);
         }
     }
+    for (unsigned i = 0; i < gw->n_loop; i++) {
+        loop_empty(&gw->loop[i]);
+    }
     if (gw->workers.worker != NULL) {
         queue_close(&gw->queue);
         workers_join(gw);
         queue_destroy(&gw->queue);
     }
     for (unsigned i = 0; i < gw->n_loop; i++) {
-        loop_empty(&gw->loop[i]);
+        loop_last_mails(&gw->loop[i]);
     }
     if (gw->n_loop > 0) {
         log_totals(gw);

@@ -29,7 +29,9 @@ static void *worker_run(void *ctx)
     while ((item = queue_pop(&t->gateway->queue)) != NULL) {
         struct job *j = (struct job *)((char *)item - offsetof(struct job, item));
         atomic_store(&j->begun_us, cs_clock_mono_us());
-        action_run(j, t->wssec);
+        if (!atomic_load(&j->unwanted)) {
+            action_run(j, t->wssec);
+        }
         j->ended_us = cs_clock_mono_us();
         loop_post(j->home, &j->mail);
     }
