@@ -4,124 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "cli/message.h"
-#include "cli/settings.h"
-#include "resolver/resolver.h"
-
-#define OCTETS_MOST ((size_t)2 << 30) /* ceiling of limits { body } */
+#include "cli/judge.h"
 
 struct verifying {
-    struct cli_context *c;
-    struct cli_settings *settings;
-    ks_store *store;
-    const ks_snapshot *snapshot;
-    struct wssec_worker *worker;
-    struct cli_words require;
-    struct wssec_when when;
+    struct cli_judge judge;
     bool failed, error, indeterminate, unreadable;
 };
 
-/* What one partner's certificates and policy say. */
-struct judgement {
-    struct wssec_verdict verdict;
-    struct wssec_explain explain;
-    const char *partner;  /* NULL: none */
-    int64_t us;
-};
-
-/* ---- one message -------------------------------------------------------------------------------------------------- */
-
-static struct wssec_policy *policy_for(struct verifying *k, const char *partner)
-{
-    struct cli_context *c = k->c;
-    char why[256];
-    struct wssec_policy *p = cli_settings_policy(c, k->settings, cli_option(c, "policy"), partner);
-    if (p == NULL || k->require.n == 0) {
-        return p;
-    }
-    struct wssec_policy *own = wssec_policy_copy(p);
-    wssec_policy_unref(p);
-    if (own == NULL) {
-        cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
-    } else if (wssec_policy_set(own, "require-signed", (int)k->require.n, (const char *const *)k->require.word, why, sizeof why) != 0 ||
-               wssec_policy_freeze(own, why, sizeof why) < 0) {
-        cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "--require: %s", why);
-        wssec_policy_unref(own);
-        own = NULL;
-    }
-    return own;
-}
-
-static int judge_as(struct verifying *k, const cs_buf *octets, const char *partner, struct judgement *j)
-{
-    struct wssec_slice slice = {(const uint8_t *)octets->data, octets->len};
-    struct wssec_input in = {.slice = &slice, .n_slice = 1, .response = true};
-    struct wssec_resolver r;
-    struct resolver ctx;
-    struct wssec_policy *policy = policy_for(k, partner);
-    if (policy == NULL) {
-        return -1;
-    }
-    memset(j, 0, sizeof *j);
-    j->partner = partner;
-    resolver_init(&r, &ctx, k->snapshot, partner, NULL);
-    int64_t from = cs_clock_mono_us();
-    if (wssec_verify(k->worker, &in, policy, &k->when, &r, NULL, &j->verdict, cli_given(k->c, "explain") ? &j->explain : NULL) != WSSEC_RC_OK) {
-        j->verdict.verdict = WSSEC_ERROR; /* the record says why; the next file is judged all the same */
-    }
-    j->us = cs_clock_mono_us() - from;
-    wssec_policy_unref(policy);
-    return 0;
-}
-
-/* Which judgement tells more: a pass, then one that found a certificate of the partner. */
-static int weight(const struct judgement *j)
-{
-    return j->verdict.verdict == WSSEC_PASS ? 2 : j->verdict.has_certificate ? 1 : 0;
-}
-
-/* Without --partner every partner is asked; a refusal that names no certificate belongs to nobody. */
-static int judge(struct verifying *k, const cs_buf *octets, struct judgement *best)
-{
-    const char *named = cli_option(k->c, "partner");
-    if (named != NULL) {
-        return judge_as(k, octets, named, best);
-    }
-    const char *const *partner = ks_snapshot_partners(k->snapshot);
-    bool any = false;
-    for (size_t i = 0; partner[i] != NULL && !(any && best->verdict.verdict == WSSEC_PASS); i++) {
-        struct judgement j;
-        if (judge_as(k, octets, partner[i], &j) != 0) {
-            if (any) {
-                wssec_explain_free(&best->explain);
-            }
-            return -1;
-        }
-        if (!any || weight(&j) > weight(best)) {
-            if (any) {
-                wssec_explain_free(&best->explain);
-            }
-            *best = j;
-            any = true;
-        } else {
-            wssec_explain_free(&j.explain);
-        }
-    }
-    if (!any) {
-        return judge_as(k, octets, NULL, best);
-    }
-    if (weight(best) == 0) {
-        best->partner = NULL;
-    }
-    return 0;
-}
-
 /* ---- records ------------------------------------------------------------------------------------------------------ */
 
-static void print_json(const char *loc, const struct judgement *j)
+static void print_json(const char *loc, const struct cli_judgement *j)
 {
     cs_buf out = CS_BUF_INIT;
     cs_json w;
@@ -152,7 +46,7 @@ static void print_json(const char *loc, const struct judgement *j)
     cs_buf_free(&out);
 }
 
-static void print_human(const char *loc, const struct judgement *j)
+static void print_human(const char *loc, const struct cli_judgement *j)
 {
     const struct wssec_verdict *v = &j->verdict;
     printf("%s: %s", loc, wssec_result_word(v->verdict));
@@ -189,23 +83,23 @@ static void count(struct verifying *k, const struct wssec_verdict *v)
 static int verify_file(struct verifying *k, const char *file)
 {
     cs_buf octets = CS_BUF_INIT;
-    struct judgement j;
+    struct cli_judgement j;
     char why[128];
     int rc = 0;
     memset(&j, 0, sizeof j);
-    if (cli_octets_read(file, OCTETS_MOST, &octets, why, sizeof why) != 0) {
+    if (cli_octets_read(file, CLI_OCTETS_MOST, &octets, why, sizeof why) != 0) {
         j.verdict.verdict = WSSEC_ERROR;
         j.verdict.reason = WSSEC_INPUT_UNREADABLE;
-        j.verdict.t = k->when.at;
-        j.verdict.time_source = k->when.source;
-        j.verdict.generation = ks_snapshot_generation(k->snapshot);
-        j.partner = cli_option(k->c, "partner");
+        j.verdict.t = k->judge.when.at;
+        j.verdict.time_source = k->judge.when.source;
+        j.verdict.generation = ks_snapshot_generation(k->judge.snapshot);
+        j.partner = cli_option(k->judge.c, "partner");
         (void)cs_copy(j.verdict.detail, sizeof j.verdict.detail, why);
     } else {
-        rc = judge(k, &octets, &j);
+        rc = cli_judge_message(&k->judge, &octets, &j);
     }
     if (rc == 0) {
-        (k->c->json ? print_json : print_human)(file, &j);
+        (k->judge.c->json ? print_json : print_human)(file, &j);
         count(k, &j.verdict);
         wssec_explain_free(&j.explain);
     }
@@ -215,55 +109,19 @@ static int verify_file(struct verifying *k, const char *file)
 
 /* ---- the command -------------------------------------------------------------------------------------------------- */
 
-static int begin(struct verifying *k)
-{
-    struct cli_context *c = k->c;
-    const char *partner = cli_option(c, "partner");
-    const char *require = NULL;
-    for (size_t i = 0; (require = cli_option_nth(c, "require", i)) != NULL; i++) {
-        if (cli_words_add(&k->require, require) != 0) {
-            return cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "--require: an empty word in \"%.128s\"", require);
-        }
-    }
-    k->when = (struct wssec_when){.now = c->now, .at = c->now, .source = WSSEC_TIME_NOW, .freshness = true, .replay = false};
-    if (cli_option_time(c, "as-of", &k->when.at)) {
-        k->when.source = WSSEC_TIME_AS_OF;
-        k->when.freshness = false;
-    }
-    if (cli_wssec_init(c) != 0 || cli_open_store(c, true, &k->settings, &k->store) != 0 ||
-        ks_snapshot_read(k->store, c->now, &k->snapshot, &c->error) != 0) {
-        return -1;
-    }
-    k->worker = wssec_worker_new();
-    if (k->worker == NULL) {
-        return cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
-    }
-    if (partner != NULL && !ks_snapshot_has_partner(k->snapshot, partner) && ks_config_partner(&k->settings->config, partner) == NULL) {
-        const char *near = cs_nearest(partner, ks_snapshot_partners(k->snapshot));
-        cli_warn(c, "partner \"%s\" is not known%s%s%s; its messages are judged without certificates", partner, near != NULL ? "; did you mean \"" : "",
-                 near != NULL ? near : "", near != NULL ? "\"?" : "");
-    }
-    return 0;
-}
-
 static int run(struct cli_context *c)
 {
-    struct verifying k = {.c = c};
+    struct verifying k = {0};
     for (int i = 0; i < c->argc; i++) {
         if (cli_is_directory(c->argv[i])) {
             return cli_usage(c, "%s is a directory; verify takes files", c->argv[i]);
         }
     }
-    int rc = begin(&k);
+    int rc = cli_judge_begin(&k.judge, c);
     for (int i = 0; i < c->argc && rc == 0; i++) {
         rc = verify_file(&k, c->argv[i]);
     }
-    wssec_worker_free(k.worker);
-    ks_snapshot_release(k.snapshot);
-    ks_close(k.store);
-    cli_settings_free(k.settings);
-    cli_words_free(&k.require);
-    wssec_shutdown();
+    cli_judge_end(&k.judge);
     if (rc != 0) {
         return cli_fail(c);
     }

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* judge.c: see judge.h. */
+#include "cli/judge.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+/* ---- one message -------------------------------------------------------------------------------------------------- */
+
+struct wssec_policy *cli_judge_policy(struct cli_judge *k, const char *partner)
+{
+    struct cli_context *c = k->c;
+    char why[256];
+    struct wssec_policy *p = cli_settings_policy(c, k->settings, cli_option(c, "policy"), partner);
+    if (p == NULL || k->require.n == 0) {
+        return p;
+    }
+    struct wssec_policy *own = wssec_policy_copy(p);
+    wssec_policy_unref(p);
+    if (own == NULL) {
+        cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
+    } else if (wssec_policy_set(own, "require-signed", (int)k->require.n, (const char *const *)k->require.word, why, sizeof why) != 0 ||
+               wssec_policy_freeze(own, why, sizeof why) < 0) {
+        cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "--require: %s", why);
+        wssec_policy_unref(own);
+        own = NULL;
+    }
+    return own;
+}
+
+static int judge_as(struct cli_judge *k, const cs_buf *octets, const char *partner, struct cli_judgement *j)
+{
+    struct wssec_slice slice = {(const uint8_t *)octets->data, octets->len};
+    struct wssec_input in = {.slice = &slice, .n_slice = 1, .response = true};
+    struct wssec_resolver r;
+    struct resolver ctx;
+    struct wssec_policy *policy = cli_judge_policy(k, partner);
+    if (policy == NULL) {
+        return -1;
+    }
+    memset(j, 0, sizeof *j);
+    j->partner = partner;
+    resolver_init(&r, &ctx, k->snapshot, partner, NULL);
+    int64_t from = cs_clock_mono_us();
+    if (wssec_verify(k->worker, &in, policy, &k->when, &r, NULL, &j->verdict, k->explain ? &j->explain : NULL) != WSSEC_RC_OK) {
+        j->verdict.verdict = WSSEC_ERROR; /* the record says why; the next file is judged all the same */
+    }
+    j->us = cs_clock_mono_us() - from;
+    wssec_policy_unref(policy);
+    return 0;
+}
+
+/* Which judgement tells more: a pass, then one that found a certificate of the partner. */
+static int weight(const struct cli_judgement *j)
+{
+    return j->verdict.verdict == WSSEC_PASS ? 2 : j->verdict.has_certificate ? 1 : 0;
+}
+
+/* Without --partner every partner is asked; a refusal that names no certificate belongs to nobody. */
+int cli_judge_message(struct cli_judge *k, const cs_buf *octets, struct cli_judgement *best)
+{
+    const char *named = cli_option(k->c, "partner");
+    if (named != NULL) {
+        return judge_as(k, octets, named, best);
+    }
+    const char *const *partner = ks_snapshot_partners(k->snapshot);
+    bool any = false;
+    for (size_t i = 0; partner[i] != NULL && !(any && best->verdict.verdict == WSSEC_PASS); i++) {
+        struct cli_judgement j;
+        if (judge_as(k, octets, partner[i], &j) != 0) {
+            if (any) {
+                wssec_explain_free(&best->explain);
+            }
+            return -1;
+        }
+        if (!any || weight(&j) > weight(best)) {
+            if (any) {
+                wssec_explain_free(&best->explain);
+            }
+            *best = j;
+            any = true;
+        } else {
+            wssec_explain_free(&j.explain);
+        }
+    }
+    if (!any) {
+        return judge_as(k, octets, NULL, best);
+    }
+    if (weight(best) == 0) {
+        best->partner = NULL;
+    }
+    return 0;
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------------------- */
+
+int cli_judge_begin(struct cli_judge *k, struct cli_context *c)
+{
+    *k = (struct cli_judge){.c = c, .explain = cli_given(c, "explain")};
+    const char *partner = cli_option(c, "partner");
+    const char *require = NULL;
+    for (size_t i = 0; (require = cli_option_nth(c, "require", i)) != NULL; i++) {
+        if (cli_words_add(&k->require, require) != 0) {
+            return cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "--require: an empty word in \"%.128s\"", require);
+        }
+    }
+    k->when = (struct wssec_when){.now = c->now, .at = c->now, .source = WSSEC_TIME_NOW, .freshness = true, .replay = false};
+    if (cli_option_time(c, "as-of", &k->when.at)) {
+        k->when.source = WSSEC_TIME_AS_OF;
+        k->when.freshness = false;
+    }
+    if (cli_wssec_init(c) != 0 || cli_open_store(c, true, &k->settings, &k->store) != 0 ||
+        ks_snapshot_read(k->store, c->now, &k->snapshot, &c->error) != 0) {
+        return -1;
+    }
+    k->worker = wssec_worker_new();
+    if (k->worker == NULL) {
+        return cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
+    }
+    if (partner != NULL && !ks_snapshot_has_partner(k->snapshot, partner) && ks_config_partner(&k->settings->config, partner) == NULL) {
+        const char *near = cs_nearest(partner, ks_snapshot_partners(k->snapshot));
+        cli_warn(c, "partner \"%s\" is not known%s%s%s; its messages are judged without certificates", partner, near != NULL ? "; did you mean \"" : "",
+                 near != NULL ? near : "", near != NULL ? "\"?" : "");
+    }
+    return 0;
+}
+
+void cli_judge_end(struct cli_judge *k)
+{
+    wssec_worker_free(k->worker);
+    ks_snapshot_release(k->snapshot);
+    ks_close(k->store);
+    cli_settings_free(k->settings);
+    cli_words_free(&k->require);
+    wssec_shutdown();
+}
