@@ -9,6 +9,7 @@
 
 #include <libxml/xmlerror.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
 #include <xmlsec/xmlsec.h>
@@ -34,11 +35,13 @@ struct dom {                    /* one xmlSecDSigCtxVerify; dsigCtx->userData */
 };
 
 static _Thread_local char last_error[160];
+static _Thread_local bool no_memory;
 
 static void on_error(const char *file, int line, const char *func, const char *object, const char *subject, int reason, const char *msg)
 {
     (void)file;
     (void)line;
+    no_memory = no_memory || reason == XMLSEC_ERRORS_R_MALLOC_FAILED;
     if (last_error[0] == '\0') {
         snprintf(last_error, sizeof last_error, "%s %s %s: reason %d %s", func != NULL ? func : "", object != NULL ? object : "",
                  subject != NULL ? subject : "", reason, msg != NULL ? msg : "");
@@ -231,6 +234,8 @@ static int by_xmlsec(struct dom *d, EVP_PKEY *key)
     xmlSecDSigCtx ctx;
     int rc = WSSEC_RC_NOMEM;
     last_error[0] = '\0';
+    no_memory = false;
+    ERR_clear_error();
     if (xmlSecDSigCtxInitialize(&ctx, NULL) < 0) {
         return rc;
     }
@@ -245,6 +250,9 @@ static int by_xmlsec(struct dom *d, EVP_PKEY *key)
     int done = xmlSecDSigCtxVerify(&ctx, d->siginfo->node);
     if (d->rc != WSSEC_RC_OK) {
         rc = d->rc;
+        goto out;
+    }
+    if (wssec_openssl_no_memory() || no_memory) {
         goto out;
     }
     rc = WSSEC_RC_OK;

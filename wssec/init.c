@@ -40,6 +40,29 @@ static xmlParserInputPtr refuse_entity(const char *url, const char *id, xmlParse
     return NULL;
 }
 
+static _Thread_local bool library_failed;
+
+/*
+ * libxml2 reports here what it does not tell its caller; above all its lists and strings go on without the item that they
+ * found no memory for. Nothing goes to the standard error of the process, but a message that was judged meanwhile is void.
+ */
+static void on_library_error(void *ctx, const char *fmt, ...)
+{
+    (void)ctx;
+    (void)fmt;
+    library_failed = true;
+}
+
+bool wssec_library_failed(void)
+{
+    return library_failed;
+}
+
+void wssec_library_reset(void)
+{
+    library_failed = false;
+}
+
 static int fetch_digests(void)
 {
     for (size_t i = 0; i < sizeof digests / sizeof digests[0]; i++) {
@@ -59,6 +82,8 @@ int wssec_init(const struct wssec_options *opt, char *err, size_t errsize)
     xmlInitParser();
     LIBXML_TEST_VERSION
     xmlSetExternalEntityLoader(refuse_entity);
+    xmlSetGenericErrorFunc(NULL, on_library_error); /* this thread */
+    xmlThrDefSetGenericErrorFunc(NULL, on_library_error); /* threads to come */
 #ifdef LIBXML_CATALOG_ENABLED
     xmlCatalogSetDefaults(XML_CATA_ALLOW_NONE);
 #endif

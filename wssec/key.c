@@ -7,6 +7,7 @@
 #include "wssec/key.h"
 
 #include <limits.h>
+#include <openssl/err.h>
 #include <openssl/x509.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,6 +35,16 @@ static int prepare(const struct wssec_signature_alg *alg, EVP_PKEY_CTX *ctx)
         return -1;
     }
     return EVP_PKEY_CTX_set_signature_md(ctx, wssec_md(alg->evp)) == 1 ? 0 : -1;
+}
+
+/* An operation that found no memory must not read as "does not fit". Empties OpenSSL's queue of errors. */
+bool wssec_openssl_no_memory(void)
+{
+    bool found = false;
+    for (unsigned long e = ERR_get_error(); e != 0; e = ERR_get_error()) {
+        found = found || ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
+    }
+    return found;
 }
 
 static int verify_digest(struct wssec_worker *w, const struct wssec_signature_alg *alg, EVP_PKEY *key, const void *data, size_t n,
@@ -78,7 +89,8 @@ int wssec_evp_verify(struct wssec_worker *w, const struct wssec_signature_alg *a
         }
         value = (struct wssec_slice){der, len};
     }
-    return alg->evp != NULL ? verify_digest(w, alg, key, data, n, value) : verify_whole(w, key, data, n, value);
+    int outcome = alg->evp != NULL ? verify_digest(w, alg, key, data, n, value) : verify_whole(w, key, data, n, value);
+    return outcome != 1 && wssec_openssl_no_memory() ? -1 : outcome;
 }
 
 /* r||s has one of three lengths and no half is zero; anything else cannot be right for any key. */

@@ -42,6 +42,8 @@ int wssec_signer_judge(struct wssec_judge *j, const struct wssec_signer *s, int6
 int wssec_evp_verify(struct wssec_worker *w, const struct wssec_signature_alg *alg, EVP_PKEY *key, const void *data, size_t n,
                      struct wssec_slice value) WSSEC_MUST_CHECK;
 
+/** OpenSSL's queue of errors (emptied) tells of memory that was not to be had. */
+bool wssec_openssl_no_memory(void);
 /** Copy what the result record shows of an entry. */
 void wssec_certificate_fill(struct wssec_certificate *c, const struct wssec_entry *e);
 /** Add a note to the verdict (dropped when full). */

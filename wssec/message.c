@@ -30,6 +30,8 @@ struct reading {               /* what the SAX handlers count; parser->_private 
     uint32_t header_nodes;
     bool in_header;
     bool has_xop;
+    bool no_memory;
+    int error, line, column;   /* first error of the parser */
     uint16_t declared[DEPTH_MAX]; /* namespaces by depth */
 };
 
@@ -109,6 +111,32 @@ static void fold_name(struct reading *r, unsigned depth, const xmlChar *prefix, 
     r->folded++;
 }
 
+/*
+ * libxml2 2.9 leaves out what it finds no memory for (a namespace name, an attribute, its value) without an error, and a
+ * tree with something missing must not be judged: the new element is compared with what the parser announced.
+ */
+static bool is_complete(const xmlNode *node, const xmlChar *local, const xmlChar *uri, int n_ns, const xmlChar **ns, int n_attr, const xmlChar **attr)
+{
+    if (node == NULL || node->name == NULL || !xmlStrEqual(node->name, local) || (uri != NULL && (node->ns == NULL || node->ns->href == NULL))) {
+        return false;
+    }
+    const xmlNs *def = node->nsDef;
+    for (int i = 0; i < n_ns; i++, def = def->next) {
+        if (def == NULL || (ns[2 * i] != NULL) != (def->prefix != NULL) || (ns[2 * i + 1] != NULL && def->href == NULL)) {
+            return false;
+        }
+    }
+    const xmlAttr *a = node->properties;
+    for (int i = 0; i < n_attr; i++, a = a->next) {
+        const xmlChar **row = attr + 5 * i;
+        bool has_value = row[4] > row[3];
+        if (a == NULL || a->name == NULL || (row[1] != NULL && a->ns == NULL) || (has_value && (a->children == NULL || a->children->content == NULL))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void on_start(void *ctx, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri, int n_ns,
                      const xmlChar **ns, int n_attr, int n_default, const xmlChar **attr)
 {
@@ -154,6 +182,10 @@ static void on_start(void *ctx, const xmlChar *local, const xmlChar *prefix, con
         r->has_xop = true;
     }
     xmlSAX2StartElementNs(ctx, local, prefix, uri, n_ns, ns, n_attr, n_default, attr);
+    /* a prefix without declaration makes another tree, which is refused at the end */
+    if (!c->disableSAX && c->nsWellFormed && !is_complete(c->node, local, uri, n_ns, ns, n_attr, attr)) {
+        stop(c, WSSEC_OUT_OF_MEMORY, "the element could not be built");
+    }
 }
 
 static void on_end(void *ctx, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri)
@@ -210,6 +242,22 @@ static void on_dtd(void *ctx, const xmlChar *name, const xmlChar *external, cons
     stop(ctx, WSSEC_DTD_FORBIDDEN, "document type declaration");
 }
 
+#if LIBXML_VERSION >= 21200
+static void on_error(void *ctx, const xmlError *e)
+#else
+static void on_error(void *ctx, xmlErrorPtr e)
+#endif
+{
+    xmlParserCtxtPtr c = ctx;
+    struct reading *r = c->_private;
+    r->no_memory = r->no_memory || e->code == XML_ERR_NO_MEMORY; /* later errors would hide it */
+    if (r->error == 0) {
+        r->error = e->code;
+        r->line = e->line;
+        r->column = e->int2;
+    }
+}
+
 static xmlParserCtxtPtr parser_of(struct wssec_worker *w)
 {
     if (w->parser != NULL && xmlDictSize(w->parser->dict) > DICT_MAX) {
@@ -230,21 +278,21 @@ static xmlParserCtxtPtr parser_of(struct wssec_worker *w)
         sax->cdataBlock = on_cdata;
         sax->internalSubset = on_dtd;
         sax->externalSubset = on_dtd;
+        sax->serror = on_error;
     }
     return w->parser;
 }
 
 static int parse_failed(xmlParserCtxtPtr c, struct wssec_refusal *why)
 {
-    if (why->reason != WSSEC_OK) {
-        return WSSEC_RC_OK;
-    }
-    const xmlError *e = xmlCtxtGetLastError(c);
-    if (e != NULL && e->code == XML_ERR_NO_MEMORY) {
+    const struct reading *r = c->_private;
+    if (why->reason == WSSEC_OUT_OF_MEMORY || r->no_memory || c->errNo == XML_ERR_NO_MEMORY || wssec_library_failed()) {
         return WSSEC_RC_NOMEM;
     }
-    (void)wssec_refuse(why, WSSEC_XML_MALFORMED, "line %d, column %d: XML error %d", e != NULL ? e->line : 0,
-                       e != NULL ? e->int2 : 0, e != NULL ? e->code : 0);
+    if (why->reason == WSSEC_OK && r->error == 0) {
+        return WSSEC_RC_NOMEM; /* it gave up without a word: libxml2 does so only for want of memory */
+    }
+    (void)wssec_refuse(why, WSSEC_XML_MALFORMED, "line %d, column %d: XML error %d", r->line, r->column, r->error);
     return WSSEC_RC_OK;
 }
 
@@ -288,7 +336,7 @@ static int parse(struct wssec_worker *w, const struct wssec_limits *limits, stru
     }
     c->_private = NULL;
     m->has_xop = r->has_xop;
-    if (why->reason != WSSEC_OK && m->doc != NULL) {
+    if ((rc != WSSEC_RC_OK || why->reason != WSSEC_OK) && m->doc != NULL) {
         xmlFreeDoc(m->doc);
         m->doc = NULL;
     }

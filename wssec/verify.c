@@ -3,6 +3,7 @@
  * verify.c: the judgement of one message, step by step in a fixed order; the first cause decides. Only this file turns
  * the absence of a refusal into a pass, and it does so at one place.
  */
+#include <openssl/err.h>
 #include <string.h>
 
 #include "wssec/cover.h"
@@ -330,6 +331,9 @@ static void show_extras(struct work *k)
 static int finish(struct work *k, int rc, struct wssec_refusal *why)
 {
     struct wssec_verdict *v = k->judge.verdict;
+    if (rc != WSSEC_RC_NOMEM && wssec_library_failed()) {
+        rc = WSSEC_RC_NOMEM;
+    }
     if (rc == WSSEC_RC_NOMEM || rc == WSSEC_RC_INTERNAL) {
         *why = (struct wssec_refusal){rc == WSSEC_RC_NOMEM ? WSSEC_OUT_OF_MEMORY : WSSEC_INTERNAL, ""};
     } else if (why->reason == WSSEC_OK && !k->passed) {
@@ -361,6 +365,7 @@ int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const str
 {
     struct wssec_refusal why = {WSSEC_OK, ""};
     begin(v, p, t, r);
+    wssec_library_reset();
     wssec_arena_reset(&w->arena);
     struct work *k = wssec_arena_take(&w->arena, sizeof *k);
     if (k == NULL) {
@@ -373,5 +378,6 @@ int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const str
     j->reader = (struct wssec_key_reader){&w->arena, &w->message, p, t->at, &j->legacy, &why};
     int rc = finish(k, run(k, c), &why);
     wssec_message_reset(&w->message);
+    ERR_clear_error(); /* what candidates left behind is nobody's business, TLS of the caller reads the same queue */
     return rc;
 }

@@ -36,6 +36,9 @@ struct wssec_worker {
 
 /** Set by wssec_init, read-only afterwards. */
 extern enum wssec_engine wssec_forced_engine;
+/** Since the last reset on this thread libxml2 reported an error outside of a parser: mostly memory that it did without. */
+bool wssec_library_failed(void);
+void wssec_library_reset(void);
 /** The digest of that OpenSSL name (SHA1, SHA256, SHA384, SHA512), fetched at start. NULL: not one of them. */
 const EVP_MD *wssec_md(const char *name);
 
