@@ -424,7 +424,8 @@ static void report(const struct making *k, int rc, const struct wssec_resolver *
     v->soap = k->w->message.soap;
     v->is_fault = k->w->message.is_fault;
     v->reason = rc == WSSEC_RC_NOMEM ? WSSEC_OUT_OF_MEMORY : rc != WSSEC_RC_OK ? WSSEC_INTERNAL : k->why.reason;
-    v->verdict = rc != WSSEC_RC_OK ? WSSEC_ERROR : v->reason == WSSEC_OK ? WSSEC_PASS : WSSEC_FAIL;
+    bool broken = rc != WSSEC_RC_OK || v->reason == WSSEC_OUT_OF_MEMORY || v->reason == WSSEC_INTERNAL || v->reason == WSSEC_ENGINE_DISAGREEMENT;
+    v->verdict = broken ? WSSEC_ERROR : v->reason == WSSEC_OK ? WSSEC_PASS : WSSEC_FAIL;
     (void)cs_copy(v->detail, sizeof v->detail, k->why.detail);
     if (e->key != NULL && e->alias != NULL) {
         v->has_certificate = true;
@@ -467,7 +468,11 @@ int wssec_sign(struct wssec_worker *w, const struct wssec_input *in, const struc
     k.policy = wssec_policy_new("sign");
     if (k.policy != NULL) {
         k.policy->encodings |= WSSEC_ENC_LATIN1;
+        wssec_library_reset();
         rc = make(&k, r, out);
+        if (wssec_library_failed()) {
+            rc = WSSEC_RC_NOMEM;
+        }
     }
     report(&k, rc, r, v);
     if (v->verdict != WSSEC_PASS) {
