@@ -184,13 +184,12 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
         snprintf(v->detail, sizeof v->detail, "the signed wsa:RelatesTo names another request");
     }
     bool pass = v->verdict == WSSEC_PASS;
-    bool monitored = !pass && v->verdict == WSSEC_FAIL && gw_actions_monitor(a, now);
-    if (v->has_certificate && (pass || !monitored)) {
+    if (v->has_certificate) {
         ks_use(j->gateway->live, v->certificate.alias, v->certificate.ordinal, pass, now);
     }
     if (!pass) {
         job_fail(j, v->reason != WSSEC_OK ? v->reason : WSSEC_INTERNAL, v->detail);
-        j->monitored = monitored;
+        j->monitored = v->verdict == WSSEC_FAIL && gw_actions_monitor(a, now);
     }
     return pass;
 }

@@ -314,6 +314,7 @@ def test_sigterm_finishes_what_is_in_flight_and_cuts_no_idle_connection():
         gate.open.set()
         reply = busy.reply()
         report.equal((reply.status, reply.body, reply.field("connection")), (200, b"<late/>", "close"), "reply that was in flight")
+        report.check(idle.closed() and busy.closed(), "a connection whose reply said close stays open")
         idle.close()
         busy.close()
         report.equal(home.gateway.wait(10), 0, "exit status")
