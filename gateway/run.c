@@ -249,14 +249,16 @@ static int start(struct gateway *gw, struct gw_settings *settings, cs_error *e)
 
 static void tell_ready(struct gateway *gw)
 {
+    /* The watch thread runs: another runtime may take this one's place at any moment. */
+    struct runtime *rt = gateway_runtime(gw);
     cs_buf line = CS_BUF_INIT;
     cs_buf_adds(&line, "ready");
-    for (unsigned i = 0; i < gw->runtime->plan->n_listening; i++) {
-        cs_buf_addf(&line, " %s", listening_address(gw->runtime->plan->listening[i]));
+    for (unsigned i = 0; i < rt->plan->n_listening; i++) {
+        cs_buf_addf(&line, " %s", listening_address(rt->plan->listening[i]));
     }
     cs_log(CS_LOG_NOTICE, "ready", "the gateway accepts connections",
            CS_STR("listeners", line.failed ? "?" : line.data + sizeof "ready"), CS_INT("loops", gw->n_loop),
-           CS_INT("workers", gw->workers.n), CS_INT("generation", gw->runtime->generation));
+           CS_INT("workers", gw->workers.n), CS_INT("generation", rt->generation));
     cs_buf_addc(&line, '\n');
     if (gw->options->ready_fd >= 0 && !line.failed) {
         const char *p = line.data;
@@ -272,6 +274,7 @@ static void tell_ready(struct gateway *gw)
         }
     }
     cs_buf_free(&line);
+    runtime_unref(rt);
 }
 
 struct running {
