@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * canon.c: canonicalization of one subtree by libxml2 in time proportional to the subtree. libxml2 walks from a document
- * node, and asks a callback for every node of the document; so the apex is shown to it as the only child of a document
- * view, with its next sibling hidden. Namespaces in scope are still found, because they are searched through parents.
+ * canon.c: canonicalization of one subtree by libxml2 in time proportional to the subtree. libxml2 walks from a
+ * document node, and asks a callback for every node of the document; so the apex is shown to it as the only child of a
+ * document view, with its next sibling hidden. Namespaces in scope are still found, because they are searched through
+ * parents.
  */
 #include "wssec/canon.h"
 
@@ -14,8 +15,8 @@ struct writer {
     void *ctx;
     uint64_t written;
     bool empty_default;
-    size_t name_len;          /* octets of "<" and the apex name, behind which xmlns="" goes */
-    char head[4096];          /* the apex start tag up to name and default namespace */
+    size_t name_len; /* octets of "<" and the apex name, behind which xmlns="" goes */
+    char head[4096]; /* the apex start tag up to name and default namespace */
     size_t head_len;
 };
 
@@ -48,7 +49,8 @@ static int on_write(void *ctx, const char *p, int len)
         memcpy(w->head + w->head_len, p, take);
         w->head_len += take;
         if (w->head_len < w->name_len + 8) {
-            return len; /* not enough to see; an apex start tag is never that short at its end, see the flush in wssec_canon */
+            return len; /* not enough to see; an apex start tag is never that short at its end, see the flush in
+                           wssec_canon */
         }
         if (give_head(w) != 0 || give(w, p + take, n - take) != 0) {
             return -1;

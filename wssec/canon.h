@@ -11,10 +11,10 @@
 
 /** What to canonicalise and how; borrowed for the call. */
 struct wssec_canon {
-    xmlNodePtr node;          /**< apex; the tree around it belongs to the calling thread alone */
-    int mode;                 /**< XML_C14N_* of libxml2 */
-    xmlChar **prefix;         /**< InclusiveNamespaces of exclusive C14N, NULL-terminated; NULL: none */
-    bool empty_default;       /**< STR-Transform: xmlns="" behind the apex name when no default namespace is rendered */
+    xmlNodePtr node;    /**< apex; the tree around it belongs to the calling thread alone */
+    int mode;           /**< XML_C14N_* of libxml2 */
+    xmlChar **prefix;   /**< InclusiveNamespaces of exclusive C14N, NULL-terminated; NULL: none */
+    bool empty_default; /**< STR-Transform: xmlns="" behind the apex name when no default namespace is rendered */
 };
 
 /** Takes octets in order. @return 0, or -1: stop */

@@ -27,7 +27,8 @@ static int judge_siblings(struct wssec_judge *j, const struct wssec_entry *e)
             continue;
         }
         if (s->state == WSSEC_COMPROMISED || (s->compromised_at != 0 && s->compromised_at <= j->when->at)) {
-            (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_COMPROMISED, "the key is that of %.64s#%u, which is marked as compromised", s->alias, s->ordinal);
+            (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_COMPROMISED,
+                               "the key is that of %.64s#%u, which is marked as compromised", s->alias, s->ordinal);
         }
         bool same = s->ordinal == e->ordinal && strcmp(s->alias, e->alias) == 0;
         if (!same && v->n_also < WSSEC_MAX_CANDIDATES) {
@@ -39,25 +40,34 @@ static int judge_siblings(struct wssec_judge *j, const struct wssec_entry *e)
 
 static void judge_state(struct wssec_judge *j, const struct wssec_entry *e)
 {
-    static const enum wssec_reason by_state[] = {
-        [WSSEC_PRE_ACTIVE] = WSSEC_CERTIFICATE_PRE_ACTIVE, [WSSEC_ACTIVE] = WSSEC_OK, [WSSEC_DEACTIVATED] = WSSEC_OK,
-        [WSSEC_ARCHIVED] = WSSEC_CERTIFICATE_ARCHIVED, [WSSEC_SUSPENDED] = WSSEC_CERTIFICATE_SUSPENDED,
-        [WSSEC_COMPROMISED] = WSSEC_CERTIFICATE_COMPROMISED, [WSSEC_DESTROYED] = WSSEC_CERTIFICATE_ARCHIVED};
-    static const enum wssec_reason by_trust[] = {
-        [WSSEC_TRUST_PINNED] = WSSEC_OK, [WSSEC_TRUST_CHAIN_GOOD] = WSSEC_OK, [WSSEC_TRUST_CHAIN_BROKEN] = WSSEC_CERTIFICATE_CHAIN,
-        [WSSEC_TRUST_SUBJECT_DENIED] = WSSEC_SUBJECT_DENIED, [WSSEC_TRUST_CRL_MISSING] = WSSEC_REVOCATION_UNKNOWN};
+    static const enum wssec_reason by_state[] = {[WSSEC_PRE_ACTIVE] = WSSEC_CERTIFICATE_PRE_ACTIVE,
+                                                 [WSSEC_ACTIVE] = WSSEC_OK,
+                                                 [WSSEC_DEACTIVATED] = WSSEC_OK,
+                                                 [WSSEC_ARCHIVED] = WSSEC_CERTIFICATE_ARCHIVED,
+                                                 [WSSEC_SUSPENDED] = WSSEC_CERTIFICATE_SUSPENDED,
+                                                 [WSSEC_COMPROMISED] = WSSEC_CERTIFICATE_COMPROMISED,
+                                                 [WSSEC_DESTROYED] = WSSEC_CERTIFICATE_ARCHIVED};
+    static const enum wssec_reason by_trust[] = {[WSSEC_TRUST_PINNED] = WSSEC_OK,
+                                                 [WSSEC_TRUST_CHAIN_GOOD] = WSSEC_OK,
+                                                 [WSSEC_TRUST_CHAIN_BROKEN] = WSSEC_CERTIFICATE_CHAIN,
+                                                 [WSSEC_TRUST_SUBJECT_DENIED] = WSSEC_SUBJECT_DENIED,
+                                                 [WSSEC_TRUST_CRL_MISSING] = WSSEC_REVOCATION_UNKNOWN};
     char text[CS_TIME_TEXT];
     int64_t at = j->when->at;
-    enum wssec_reason reason = (size_t)e->state < sizeof by_state / sizeof by_state[0] ? by_state[e->state] : WSSEC_INTERNAL;
+    enum wssec_reason reason =
+        (size_t)e->state < sizeof by_state / sizeof by_state[0] ? by_state[e->state] : WSSEC_INTERNAL;
     if (reason != WSSEC_OK) {
         (void)wssec_refuse(j->why, reason, "%.64s#%u is %s%s%s", e->alias, e->ordinal, wssec_state_word(e->state),
-                           e->process_stop != 0 ? "; process stop was " : "", e->process_stop != 0 ? cs_time_format(e->process_stop, text) : "");
+                           e->process_stop != 0 ? "; process stop was " : "",
+                           e->process_stop != 0 ? cs_time_format(e->process_stop, text) : "");
     }
     if (e->state == WSSEC_DEACTIVATED && e->process_stop != 0 && at > e->process_stop) {
-        (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_ARCHIVED, "process stop of %.64s#%u was %s", e->alias, e->ordinal, cs_time_format(e->process_stop, text));
+        (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_ARCHIVED, "process stop of %.64s#%u was %s", e->alias, e->ordinal,
+                           cs_time_format(e->process_stop, text));
     }
     if (e->revoked_at != 0 && e->revoked_at <= at) {
-        (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_REVOKED, "%.64s#%u was revoked %s", e->alias, e->ordinal, cs_time_format(e->revoked_at, text));
+        (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_REVOKED, "%.64s#%u was revoked %s", e->alias, e->ordinal,
+                           cs_time_format(e->revoked_at, text));
     }
     reason = (size_t)e->trust < sizeof by_trust / sizeof by_trust[0] ? by_trust[e->trust] : WSSEC_INTERNAL;
     if (reason != WSSEC_OK) {
@@ -77,7 +87,8 @@ static void judge_dates(struct wssec_judge *j, const struct wssec_entry *e, int6
     char text[CS_TIME_TEXT];
     int64_t at = j->when->at;
     if (e->not_before != 0 && at < e->not_before) {
-        (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_NOT_YET_VALID, "%.64s#%u begins %s", e->alias, e->ordinal, cs_time_format(e->not_before, text));
+        (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_NOT_YET_VALID, "%.64s#%u begins %s", e->alias, e->ordinal,
+                           cs_time_format(e->not_before, text));
         return;
     }
     if (e->not_after == 0 || at <= e->not_after) {
@@ -127,7 +138,9 @@ static int judge_usage(struct wssec_judge *j, const struct wssec_entry *e)
         f->used = true;
     }
     if (!f->can_sign) {
-        (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_KEY_USAGE, "keyUsage of %.64s#%u has neither digitalSignature nor nonRepudiation", e->alias, e->ordinal);
+        (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_KEY_USAGE,
+                           "keyUsage of %.64s#%u has neither digitalSignature nor nonRepudiation", e->alias,
+                           e->ordinal);
     }
     return WSSEC_RC_OK;
 }
@@ -161,7 +174,8 @@ int wssec_signer_judge(struct wssec_judge *j, const struct wssec_signer *s, int6
     enum wssec_legacy used = WSSEC_LEGACY_NONE;
     enum wssec_reason length = wssec_policy_key(j->policy, e->key, j->when->at, &used);
     if (length != WSSEC_OK) {
-        (void)wssec_refuse(j->why, length, "the key of %.64s#%u has %d bits", e->alias, e->ordinal, EVP_PKEY_get_bits(e->key));
+        (void)wssec_refuse(j->why, length, "the key of %.64s#%u has %d bits", e->alias, e->ordinal,
+                           EVP_PKEY_get_bits(e->key));
     } else if (used != WSSEC_LEGACY_NONE) {
         j->legacy |= 1u << used;
     }

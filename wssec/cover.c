@@ -32,7 +32,8 @@ const char *wssec_path(const xmlNode *node, char *out, size_t size)
 bool wssec_covers(const struct wssec_cover *c, const xmlNode *node)
 {
     for (unsigned i = 0; i < c->siginfo->n_reference; i++) {
-        const xmlNode *target = c->siginfo->reference[i].str_transform ? c->source[i].canon.node : c->siginfo->reference[i].target;
+        const xmlNode *target =
+            c->siginfo->reference[i].str_transform ? c->source[i].canon.node : c->siginfo->reference[i].target;
         if (target != NULL && target == node) {
             return true;
         }
@@ -45,38 +46,29 @@ bool wssec_covers(const struct wssec_cover *c, const xmlNode *node)
 static bool has_name(const xmlNode *n, const struct wssec_part *p)
 {
     switch (p->kind) {
-    case WSSEC_PART_BODY:
-        return wssec_is(n, WSSEC_NS_SOAP11, "Body") || wssec_is(n, WSSEC_NS_SOAP12, "Body");
-    case WSSEC_PART_TIMESTAMP:
-        return wssec_is(n, WSSEC_NS_WSU, "Timestamp");
-    case WSSEC_PART_USERNAME_TOKEN:
-        return wssec_is(n, WSSEC_NS_WSSE, "UsernameToken");
-    case WSSEC_PART_WSA:
-        return wssec_is(n, WSSEC_NS_WSA10, p->local) || wssec_is(n, WSSEC_NS_WSA04, p->local);
-    case WSSEC_PART_ELEMENT:
-        return wssec_is(n, p->ns, p->local);
+    case WSSEC_PART_BODY: return wssec_is(n, WSSEC_NS_SOAP11, "Body") || wssec_is(n, WSSEC_NS_SOAP12, "Body");
+    case WSSEC_PART_TIMESTAMP: return wssec_is(n, WSSEC_NS_WSU, "Timestamp");
+    case WSSEC_PART_USERNAME_TOKEN: return wssec_is(n, WSSEC_NS_WSSE, "UsernameToken");
+    case WSSEC_PART_WSA: return wssec_is(n, WSSEC_NS_WSA10, p->local) || wssec_is(n, WSSEC_NS_WSA04, p->local);
+    case WSSEC_PART_ELEMENT: return wssec_is(n, p->ns, p->local);
     case WSSEC_PART_TOKEN:
     case WSSEC_PART_SIGNATURE:
-    case WSSEC_PART_ATTACHMENTS:
-        break;
+    case WSSEC_PART_ATTACHMENTS: break;
     }
     return false;
 }
 
 /* The element at the part's absolute position. *twice: a second one stands there too. */
-static xmlNodePtr position(const struct wssec_judge *j, const struct wssec_security *s, const struct wssec_cover *c, const struct wssec_part *p, bool *twice)
+static xmlNodePtr position(const struct wssec_judge *j, const struct wssec_security *s, const struct wssec_cover *c,
+                           const struct wssec_part *p, bool *twice)
 {
     xmlNodePtr found = NULL;
     *twice = false;
     switch (p->kind) {
-    case WSSEC_PART_BODY:
-        return j->message->body;
-    case WSSEC_PART_TIMESTAMP:
-        return s->timestamp;
-    case WSSEC_PART_USERNAME_TOKEN:
-        return s->username;
-    case WSSEC_PART_TOKEN:
-        return c->signer->name.token;
+    case WSSEC_PART_BODY: return j->message->body;
+    case WSSEC_PART_TIMESTAMP: return s->timestamp;
+    case WSSEC_PART_USERNAME_TOKEN: return s->username;
+    case WSSEC_PART_TOKEN: return c->signer->name.token;
     case WSSEC_PART_SIGNATURE:
         for (unsigned i = 0; i < s->n_signature; i++) { /* a signature cannot cover itself: another one of our header */
             if (s->signature[i] != c->siginfo->node) {
@@ -94,8 +86,7 @@ static xmlNodePtr position(const struct wssec_judge *j, const struct wssec_secur
             }
         }
         return found;
-    case WSSEC_PART_ATTACHMENTS:
-        break; /* a message that is no multipart has none */
+    case WSSEC_PART_ATTACHMENTS: break; /* a message that is no multipart has none */
     }
     return found;
 }
@@ -112,19 +103,23 @@ static const xmlNode *namesake(const struct wssec_cover *c, const struct wssec_p
     return NULL;
 }
 
-static int wrapped(struct wssec_judge *j, const struct wssec_part *p, const xmlNode *was_signed, const xmlNode *in_place)
+static int wrapped(struct wssec_judge *j, const struct wssec_part *p, const xmlNode *was_signed,
+                   const xmlNode *in_place)
 {
     char from[128];
     char to[128];
     (void)wssec_path(was_signed, from, sizeof from);
     (void)wssec_path(in_place, to, sizeof to);
-    wssec_explain_add(j->explain, "coverage", false, "%s: signed is %s (line %ld); in its place stands %s (line %ld)", p->name, from,
-                      xmlGetLineNo(was_signed), in_place != NULL ? to : "nothing", in_place != NULL ? xmlGetLineNo(in_place) : 0L);
-    return wssec_refuse(j->why, WSSEC_WRAPPED_PART, "%s: signed is %s, in its place stands %s", p->name, from, in_place != NULL ? to : "nothing");
+    wssec_explain_add(j->explain, "coverage", false, "%s: signed is %s (line %ld); in its place stands %s (line %ld)",
+                      p->name, from, xmlGetLineNo(was_signed), in_place != NULL ? to : "nothing",
+                      in_place != NULL ? xmlGetLineNo(in_place) : 0L);
+    return wssec_refuse(j->why, WSSEC_WRAPPED_PART, "%s: signed is %s, in its place stands %s", p->name, from,
+                        in_place != NULL ? to : "nothing");
 }
 
 /* Does c meet this part? first: where the reason goes. */
-static int judge_part(struct wssec_judge *j, const struct wssec_security *s, const struct wssec_cover *c, const struct wssec_part *p, struct wssec_refusal *first)
+static int judge_part(struct wssec_judge *j, const struct wssec_security *s, const struct wssec_cover *c,
+                      const struct wssec_part *p, struct wssec_refusal *first)
 {
     bool twice = false;
     const xmlNode *at = position(j, s, c, p, &twice);
@@ -140,14 +135,16 @@ static int judge_part(struct wssec_judge *j, const struct wssec_security *s, con
         return 0;
     }
     if (at == NULL && p->kind == WSSEC_PART_TIMESTAMP) {
-        return wssec_refuse(first, WSSEC_TIMESTAMP_MISSING, "the policy demands a signed Timestamp, the header holds none");
+        return wssec_refuse(first, WSSEC_TIMESTAMP_MISSING,
+                            "the policy demands a signed Timestamp, the header holds none");
     }
     if (at == NULL) {
         return wssec_refuse(first, WSSEC_PART_NOT_SIGNED, "%s is demanded and not in the message", p->name);
     }
     if (!wssec_covers(c, at)) {
         char path[128];
-        wssec_explain_add(j->explain, "coverage", false, "%s at %s (line %ld) is not signed", p->name, wssec_path(at, path, sizeof path), xmlGetLineNo(at));
+        wssec_explain_add(j->explain, "coverage", false, "%s at %s (line %ld) is not signed", p->name,
+                          wssec_path(at, path, sizeof path), xmlGetLineNo(at));
         return wssec_refuse(first, WSSEC_PART_NOT_SIGNED, "%s is not covered by the signature", p->name);
     }
     wssec_explain_add(j->explain, "coverage", true, "%s is signed in its place", p->name);
@@ -158,7 +155,8 @@ static int judge_part(struct wssec_judge *j, const struct wssec_security *s, con
 
 static bool harmless_address(const xmlNode *reply)
 {
-    static const char *const harmless[] = {WSSEC_NS_WSA10 "/anonymous", WSSEC_NS_WSA10 "/none", WSSEC_NS_WSA04 "/role/anonymous"};
+    static const char *const harmless[] = {WSSEC_NS_WSA10 "/anonymous", WSSEC_NS_WSA10 "/none",
+                                           WSSEC_NS_WSA04 "/role/anonymous"};
     for (const xmlNode *n = wssec_first_element(reply); n != NULL; n = wssec_next_element(n)) {
         if (!wssec_is(n, WSSEC_NS_WSA10, "Address") && !wssec_is(n, WSSEC_NS_WSA04, "Address")) {
             continue;
@@ -184,14 +182,18 @@ static bool harmless_address(const xmlNode *reply)
     return false;
 }
 
-static int judge_always(struct wssec_judge *j, const struct wssec_security *s, const struct wssec_cover *c, struct wssec_refusal *first)
+static int judge_always(struct wssec_judge *j, const struct wssec_security *s, const struct wssec_cover *c,
+                        struct wssec_refusal *first)
 {
     if (s->username != NULL && !wssec_covers(c, s->username)) {
         return wssec_refuse(first, WSSEC_PART_NOT_SIGNED, "the UsernameToken is not covered by the signature");
     }
-    for (xmlNodePtr n = wssec_first_element(j->message->header); n != NULL && !j->input->response; n = wssec_next_element(n)) {
-        bool wsa = n->ns != NULL && (strcmp((const char *)n->ns->href, WSSEC_NS_WSA10) == 0 || strcmp((const char *)n->ns->href, WSSEC_NS_WSA04) == 0);
-        bool reply = wsa && (strcmp((const char *)n->name, "ReplyTo") == 0 || strcmp((const char *)n->name, "FaultTo") == 0);
+    for (xmlNodePtr n = wssec_first_element(j->message->header); n != NULL && !j->input->response;
+         n = wssec_next_element(n)) {
+        bool wsa = n->ns != NULL && (strcmp((const char *)n->ns->href, WSSEC_NS_WSA10) == 0 ||
+                                     strcmp((const char *)n->ns->href, WSSEC_NS_WSA04) == 0);
+        bool reply =
+            wsa && (strcmp((const char *)n->name, "ReplyTo") == 0 || strcmp((const char *)n->name, "FaultTo") == 0);
         if (reply && !harmless_address(n) && !wssec_covers(c, n)) {
             return wssec_refuse(first, WSSEC_PART_NOT_SIGNED, "wsa:%.16s names an address and is not signed", n->name);
         }
@@ -208,7 +210,9 @@ static int judge_addressing(struct wssec_judge *j)
         has10 = has10 || (n->ns != NULL && strcmp((const char *)n->ns->href, WSSEC_NS_WSA10) == 0);
         has04 = has04 || (n->ns != NULL && strcmp((const char *)n->ns->href, WSSEC_NS_WSA04) == 0);
     }
-    return has10 && has04 ? wssec_refuse(j->why, WSSEC_POLICY_NOT_EVALUABLE, "the header uses two versions of WS-Addressing") : 0;
+    return has10 && has04
+               ? wssec_refuse(j->why, WSSEC_POLICY_NOT_EVALUABLE, "the header uses two versions of WS-Addressing")
+               : 0;
 }
 
 /* Step 13. Canonicalization drops comments, so the next hop could read a text that was not signed as such; and an
@@ -260,7 +264,8 @@ static int judge_content(struct wssec_judge *j, const struct wssec_cover *cover,
     const struct wssec_scan *scan = &j->message->scan;
     const xmlNode *part = j->message->has_xop ? signed_part_with(cover, n, is_include) : NULL;
     if (part != NULL) {
-        return wssec_refuse(j->why, WSSEC_XOP_MALFORMED, "%.64s holds an xop:Include, but the message is no XOP package", part->name);
+        return wssec_refuse(j->why, WSSEC_XOP_MALFORMED,
+                            "%.64s holds an xop:Include, but the message is no XOP package", part->name);
     }
     if (j->policy->comments_allowed) {
         return 0;
@@ -272,7 +277,8 @@ static int judge_content(struct wssec_judge *j, const struct wssec_cover *cover,
     return part != NULL ? wssec_refuse(j->why, WSSEC_COMMENT_IN_SIGNED_PART, "in %.64s", part->name) : 0;
 }
 
-int wssec_cover_judge(struct wssec_judge *j, const struct wssec_security *s, const struct wssec_cover *cover, unsigned n, unsigned *decisive)
+int wssec_cover_judge(struct wssec_judge *j, const struct wssec_security *s, const struct wssec_cover *cover,
+                      unsigned n, unsigned *decisive)
 {
     struct wssec_refusal first = {WSSEC_OK, ""};
     bool met = false;
@@ -305,10 +311,13 @@ int wssec_cover_judge(struct wssec_judge *j, const struct wssec_security *s, con
 
 static void name_of(const struct wssec_judge *j, const xmlNode *n, char *out, size_t size)
 {
-    static const struct { const char *ns, *local, *name; } known[] = {
-        {WSSEC_NS_WSU, "Timestamp", "Timestamp"}, {WSSEC_NS_WSSE, "BinarySecurityToken", "BinarySecurityToken"},
-        {WSSEC_NS_DS, "Signature", "Signature"}, {WSSEC_NS_WSSE, "UsernameToken", "UsernameToken"},
-        {WSSEC_NS_WSSE, "SecurityTokenReference", "SecurityTokenReference"}};
+    static const struct {
+        const char *ns, *local, *name;
+    } known[] = {{WSSEC_NS_WSU, "Timestamp", "Timestamp"},
+                 {WSSEC_NS_WSSE, "BinarySecurityToken", "BinarySecurityToken"},
+                 {WSSEC_NS_DS, "Signature", "Signature"},
+                 {WSSEC_NS_WSSE, "UsernameToken", "UsernameToken"},
+                 {WSSEC_NS_WSSE, "SecurityTokenReference", "SecurityTokenReference"}};
     if (n == j->message->body) {
         snprintf(out, size, "Body");
         return;
@@ -342,7 +351,8 @@ void wssec_cover_report(struct wssec_judge *j, const struct wssec_cover *c)
     v->n_covers = 0;
     for (unsigned i = 0; i < c->siginfo->n_reference && i < WSSEC_MAX_REFERENCES; i++) {
         const struct wssec_reference *ref = &c->siginfo->reference[i];
-        const xmlNode *target = ref->str_transform && c->source[i].canon.node != NULL ? c->source[i].canon.node : ref->target;
+        const xmlNode *target =
+            ref->str_transform && c->source[i].canon.node != NULL ? c->source[i].canon.node : ref->target;
         char *name = v->covers[v->n_covers++];
         name_of(j, target, name, sizeof v->covers[0]);
         if (strcmp(name, "wsa:MessageID") == 0) {

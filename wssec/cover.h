@@ -5,7 +5,7 @@
 
 #include "wssec/dom.h"
 
-struct wssec_cover {          /** What one trusted signature covers; never united with another one's. */
+struct wssec_cover { /** What one trusted signature covers; never united with another one's. */
     const struct wssec_siginfo *siginfo;
     const struct wssec_signer *signer;
     const struct wssec_source *source; /**< siginfo->n_reference rows */
@@ -14,7 +14,8 @@ struct wssec_cover {          /** What one trusted signature covers; never unite
 /** The signature covers this very node. */
 bool wssec_covers(const struct wssec_cover *c, const xmlNode *node);
 /** Demand that one of n cover sets meets the whole policy. *decisive: which. @return 0, or -1 with j->why filled */
-int wssec_cover_judge(struct wssec_judge *j, const struct wssec_security *s, const struct wssec_cover *cover, unsigned n, unsigned *decisive) WSSEC_MUST_CHECK;
+int wssec_cover_judge(struct wssec_judge *j, const struct wssec_security *s, const struct wssec_cover *cover,
+                      unsigned n, unsigned *decisive) WSSEC_MUST_CHECK;
 /** Names of what c covers, and the signed wsa values, into the verdict. */
 void wssec_cover_report(struct wssec_judge *j, const struct wssec_cover *c);
 /** Position of a node for people: "/Envelope/Header/Security/Timestamp". @return out */

@@ -12,51 +12,58 @@
 #include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
+
+/* its other headers need this one first */
 #include <xmlsec/xmlsec.h>
-#include <xmlsec/xmltree.h>
+
 #include <xmlsec/errors.h>
 #include <xmlsec/io.h>
-#include <xmlsec/transforms.h>
-#include <xmlsec/xmldsig.h>
 #include <xmlsec/openssl/app.h>
 #include <xmlsec/openssl/crypto.h>
 #include <xmlsec/openssl/evp.h>
+#include <xmlsec/transforms.h>
+#include <xmlsec/xmldsig.h>
+#include <xmlsec/xmltree.h>
 
 #include "wssec/worker.h"
 
 #define CHUNK ((size_t)1 << 20)
 
-struct dom {                    /* one xmlSecDSigCtxVerify; dsigCtx->userData */
+struct dom { /* one xmlSecDSigCtxVerify; dsigCtx->userData */
     struct wssec_judge *judge;
     const struct wssec_siginfo *siginfo;
     struct wssec_source *source;
-    unsigned next;              /* reference that xmlsec begins next */
+    unsigned next; /* reference that xmlsec begins next */
     int rc;
 };
 
 static _Thread_local char last_error[160];
 static _Thread_local bool no_memory;
 
-static void on_error(const char *file, int line, const char *func, const char *object, const char *subject, int reason, const char *msg)
+static void on_error(const char *file, int line, const char *func, const char *object, const char *subject, int reason,
+                     const char *msg)
 {
     (void)file;
     (void)line;
     no_memory = no_memory || reason == XMLSEC_ERRORS_R_MALLOC_FAILED;
     if (last_error[0] == '\0') {
-        snprintf(last_error, sizeof last_error, "%s %s %s: reason %d %s", func != NULL ? func : "", object != NULL ? object : "",
-                 subject != NULL ? subject : "", reason, msg != NULL ? msg : "");
+        snprintf(last_error, sizeof last_error, "%s %s %s: reason %d %s", func != NULL ? func : "",
+                 object != NULL ? object : "", subject != NULL ? subject : "", reason, msg != NULL ? msg : "");
     }
 }
 
 /* ---- transforms ------------------------------------------------------------------------------------------------ */
 
-struct part {                   /* the octets of one reference, as an xmlsec transform */
+struct part { /* the octets of one reference, as an xmlsec transform */
     xmlSecTransform transform;
     struct dom *dom;
     const struct wssec_source *source;
 };
 
-struct pushing { xmlSecTransformPtr to; xmlSecTransformCtxPtr ctx; };
+struct pushing {
+    xmlSecTransformPtr to;
+    xmlSecTransformCtxPtr ctx;
+};
 
 static int push_on(void *ctx, const void *p, size_t n)
 {
@@ -112,19 +119,28 @@ static int never_push(xmlSecTransformPtr t, xmlSecNodeSetPtr nodes, xmlSecTransf
     return -1; /* it is always replaced before execution */
 }
 
-static const xmlSecTransformKlass part_klass = {
-    .klassSize = sizeof(xmlSecTransformKlass), .objSize = sizeof(struct part), .name = BAD_CAST "wssec-part", .href = NULL,
-    .usage = xmlSecTransformUsageDSigTransform, .getDataType = part_type, .pushXml = part_push};
+static const xmlSecTransformKlass part_klass = {.klassSize = sizeof(xmlSecTransformKlass),
+                                                .objSize = sizeof(struct part),
+                                                .name = BAD_CAST "wssec-part",
+                                                .href = NULL,
+                                                .usage = xmlSecTransformUsageDSigTransform,
+                                                .getDataType = part_type,
+                                                .pushXml = part_push};
 
-static const xmlSecTransformKlass str_klass = {
-    .klassSize = sizeof(xmlSecTransformKlass), .objSize = sizeof(xmlSecTransform), .name = BAD_CAST "wssec-str",
-    .href = BAD_CAST WSSEC_SMS10 "#STR-Transform", .usage = xmlSecTransformUsageDSigTransform, .readNode = str_read, .getDataType = part_type,
-    .pushXml = never_push};
+static const xmlSecTransformKlass str_klass = {.klassSize = sizeof(xmlSecTransformKlass),
+                                               .objSize = sizeof(xmlSecTransform),
+                                               .name = BAD_CAST "wssec-str",
+                                               .href = BAD_CAST WSSEC_SMS10 "#STR-Transform",
+                                               .usage = xmlSecTransformUsageDSigTransform,
+                                               .readNode = str_read,
+                                               .getDataType = part_type,
+                                               .pushXml = never_push};
 
 /* Before a reference is executed: everything in front of its digest goes, our part comes. */
 static int before_reference(xmlSecTransformCtxPtr ctx)
 {
-    xmlSecDSigReferenceCtxPtr ref = (xmlSecDSigReferenceCtxPtr)(void *)((char *)ctx - offsetof(xmlSecDSigReferenceCtx, transformCtx));
+    xmlSecDSigReferenceCtxPtr ref =
+        (xmlSecDSigReferenceCtxPtr)(void *)((char *)ctx - offsetof(xmlSecDSigReferenceCtx, transformCtx));
     struct dom *d = ref->dsigCtx->userData;
     if (d->next >= d->siginfo->n_reference || ref->digestMethod == NULL || ref->uri == NULL ||
         !xmlStrEqual(ref->uri, d->siginfo->reference[d->next].uri)) {
@@ -152,11 +168,12 @@ static const xmlSecTransformId *signature_list(size_t *n)
     static xmlSecTransformId list[24];
     static size_t filled; /* by wssec_dom_init, before other threads */
     if (filled == 0) {
-        const xmlSecTransformId all[] = {
-            xmlSecTransformExclC14NId, xmlSecTransformInclC14NId, xmlSecTransformInclC14N11Id, xmlSecOpenSSLTransformRsaSha1Id,
-            xmlSecOpenSSLTransformRsaSha256Id, xmlSecOpenSSLTransformRsaSha384Id, xmlSecOpenSSLTransformRsaSha512Id,
-            xmlSecOpenSSLTransformEcdsaSha1Id, xmlSecOpenSSLTransformEcdsaSha256Id, xmlSecOpenSSLTransformEcdsaSha384Id,
-            xmlSecOpenSSLTransformEcdsaSha512Id};
+        const xmlSecTransformId all[] = {xmlSecTransformExclC14NId,           xmlSecTransformInclC14NId,
+                                         xmlSecTransformInclC14N11Id,         xmlSecOpenSSLTransformRsaSha1Id,
+                                         xmlSecOpenSSLTransformRsaSha256Id,   xmlSecOpenSSLTransformRsaSha384Id,
+                                         xmlSecOpenSSLTransformRsaSha512Id,   xmlSecOpenSSLTransformEcdsaSha1Id,
+                                         xmlSecOpenSSLTransformEcdsaSha256Id, xmlSecOpenSSLTransformEcdsaSha384Id,
+                                         xmlSecOpenSSLTransformEcdsaSha512Id};
         memcpy(list, all, sizeof all);
         filled = sizeof all / sizeof all[0];
     }
@@ -169,9 +186,16 @@ static const xmlSecTransformId *reference_list(size_t *n)
     static xmlSecTransformId list[24];
     static size_t filled;
     if (filled == 0) {
-        const xmlSecTransformId all[] = {
-            xmlSecTransformExclC14NId, xmlSecTransformInclC14NId, xmlSecTransformInclC14N11Id, xmlSecTransformEnvelopedId, &str_klass, &part_klass,
-            xmlSecOpenSSLTransformSha1Id, xmlSecOpenSSLTransformSha256Id, xmlSecOpenSSLTransformSha384Id, xmlSecOpenSSLTransformSha512Id};
+        const xmlSecTransformId all[] = {xmlSecTransformExclC14NId,
+                                         xmlSecTransformInclC14NId,
+                                         xmlSecTransformInclC14N11Id,
+                                         xmlSecTransformEnvelopedId,
+                                         &str_klass,
+                                         &part_klass,
+                                         xmlSecOpenSSLTransformSha1Id,
+                                         xmlSecOpenSSLTransformSha256Id,
+                                         xmlSecOpenSSLTransformSha384Id,
+                                         xmlSecOpenSSLTransformSha512Id};
         memcpy(list, all, sizeof all);
         filled = sizeof all / sizeof all[0];
     }
@@ -265,7 +289,8 @@ static int by_xmlsec(struct dom *d, EVP_PKEY *key)
     }
     /* Our own judge found the signature good; xmlsec may only have stopped at a digest. */
     if (done < 0 || (all && ctx.status != xmlSecDSigStatusSucceeded) || (!all && !bad)) {
-        (void)wssec_refuse(d->judge->why, WSSEC_ENGINE_DISAGREEMENT, "xmlsec does not confirm the signature: %s", last_error);
+        (void)wssec_refuse(d->judge->why, WSSEC_ENGINE_DISAGREEMENT, "xmlsec does not confirm the signature: %s",
+                           last_error);
     }
 out:
     xmlSecDSigCtxFinalize(&ctx);
@@ -290,7 +315,8 @@ static int by_openssl(struct dom *d)
     return WSSEC_RC_OK;
 }
 
-int wssec_dom_references(struct wssec_judge *j, const struct wssec_siginfo *s, const struct wssec_signer *signer, struct wssec_source *source)
+int wssec_dom_references(struct wssec_judge *j, const struct wssec_siginfo *s, const struct wssec_signer *signer,
+                         struct wssec_source *source)
 {
     struct dom d = {.judge = j, .siginfo = s, .source = source};
     int rc = wssec_sources(j, s, signer, source);
@@ -304,7 +330,8 @@ int wssec_dom_references(struct wssec_judge *j, const struct wssec_siginfo *s, c
     for (unsigned i = 0; i < s->n_reference; i++) {
         const struct wssec_reference *ref = &s->reference[i];
         if (source[i].judged && !source[i].ok) {
-            (void)wssec_refuse(j->why, WSSEC_DIGEST_MISMATCH, "%.32s (%.64s) does not have its %s digest%s", ref->target->name, ref->uri, ref->digest->word,
+            (void)wssec_refuse(j->why, WSSEC_DIGEST_MISMATCH, "%.32s (%.64s) does not have its %s digest%s",
+                               ref->target->name, ref->uri, ref->digest->word,
                                ref->str_transform ? "; it was to be taken over the token, not the reference" : "");
         }
         if (!source[i].ok) { /* belt: nothing passes that was not found good */

@@ -17,7 +17,8 @@ static bool is_xml_id(const xmlAttr *a)
 
 static bool is_wsu_id(const xmlAttr *a)
 {
-    return a->ns != NULL && strcmp((const char *)a->name, "Id") == 0 && strcmp((const char *)a->ns->href, WSSEC_NS_WSU) == 0;
+    return a->ns != NULL && strcmp((const char *)a->name, "Id") == 0 &&
+           strcmp((const char *)a->ns->href, WSSEC_NS_WSU) == 0;
 }
 
 static int add(struct wssec_ids *ids, const xmlAttr *a, xmlNodePtr node, bool payload)
@@ -109,7 +110,8 @@ int wssec_ids_build(struct wssec_ids *ids, const struct wssec_message *m, size_t
             if (id->strict && first == NULL) {
                 first = id;
             } else if (id->strict && id->node != first->node) {
-                (void)wssec_refuse(why, WSSEC_DUPLICATE_ID, "%.32s and %.32s carry the same id", first->node->name, id->node->name);
+                (void)wssec_refuse(why, WSSEC_DUPLICATE_ID, "%.32s and %.32s carry the same id", first->node->name,
+                                   id->node->name);
                 return WSSEC_RC_OK;
             }
         }
@@ -145,12 +147,15 @@ xmlNodePtr wssec_ids_find(const struct wssec_ids *ids, const xmlChar *value, siz
     return named;
 }
 
-struct span { uint32_t from, to; };
+struct span {
+    uint32_t from, to;
+};
 
 /* NameStartChar of XML 1.0 fifth edition without ':'; NameChar adds the second table. */
-static const struct span name_start[] = {
-    {'A', 'Z'}, {'_', '_'}, {'a', 'z'}, {0xC0, 0xD6}, {0xD8, 0xF6}, {0xF8, 0x2FF}, {0x370, 0x37D}, {0x37F, 0x1FFF},
-    {0x200C, 0x200D}, {0x2070, 0x218F}, {0x2C00, 0x2FEF}, {0x3001, 0xD7FF}, {0xF900, 0xFDCF}, {0xFDF0, 0xFFFD}, {0x10000, 0xEFFFF}};
+static const struct span name_start[] = {{'A', 'Z'},       {'_', '_'},       {'a', 'z'},        {0xC0, 0xD6},
+                                         {0xD8, 0xF6},     {0xF8, 0x2FF},    {0x370, 0x37D},    {0x37F, 0x1FFF},
+                                         {0x200C, 0x200D}, {0x2070, 0x218F}, {0x2C00, 0x2FEF},  {0x3001, 0xD7FF},
+                                         {0xF900, 0xFDCF}, {0xFDF0, 0xFFFD}, {0x10000, 0xEFFFF}};
 static const struct span name_more[] = {{'-', '.'}, {'0', '9'}, {0xB7, 0xB7}, {0x300, 0x36F}, {0x203F, 0x2040}};
 
 static bool in_spans(uint32_t c, const struct span *s, size_t n)

@@ -18,7 +18,10 @@
 
 enum wssec_engine wssec_forced_engine = WSSEC_ENGINE_AUTO;
 
-static struct { const char *name; EVP_MD *md; } digests[] = {{"SHA256", NULL}, {"SHA384", NULL}, {"SHA512", NULL}, {"SHA1", NULL}};
+static struct {
+    const char *name;
+    EVP_MD *md;
+} digests[] = {{"SHA256", NULL}, {"SHA384", NULL}, {"SHA512", NULL}, {"SHA1", NULL}};
 static char versions[128];
 
 const EVP_MD *wssec_md(const char *name)
@@ -43,8 +46,9 @@ static xmlParserInputPtr refuse_entity(const char *url, const char *id, xmlParse
 static _Thread_local bool library_failed;
 
 /*
- * libxml2 reports here what it does not tell its caller; above all its lists and strings go on without the item that they
- * found no memory for. Nothing goes to the standard error of the process, but a message that was judged meanwhile is void.
+ * libxml2 reports here what it does not tell its caller; above all its lists and strings go on without the item that
+ * they found no memory for. Nothing goes to the standard error of the process, but a message that was judged meanwhile
+ * is void.
  */
 static void on_library_error(void *ctx, const char *fmt, ...)
 {
@@ -82,7 +86,7 @@ int wssec_init(const struct wssec_options *opt, char *err, size_t errsize)
     xmlInitParser();
     LIBXML_TEST_VERSION
     xmlSetExternalEntityLoader(refuse_entity);
-    xmlSetGenericErrorFunc(NULL, on_library_error); /* this thread */
+    xmlSetGenericErrorFunc(NULL, on_library_error);       /* this thread */
     xmlThrDefSetGenericErrorFunc(NULL, on_library_error); /* threads to come */
 #ifdef LIBXML_CATALOG_ENABLED
     xmlCatalogSetDefaults(XML_CATA_ALLOW_NONE);
@@ -95,7 +99,8 @@ int wssec_init(const struct wssec_options *opt, char *err, size_t errsize)
         snprintf(err, errsize, "xmlsec cannot be started or lacks an algorithm that the profile needs");
         return -1;
     }
-    snprintf(versions, sizeof versions, "libxml2 %s xmlsec %s OpenSSL %s", LIBXML_DOTTED_VERSION, XMLSEC_VERSION, OpenSSL_version(OPENSSL_VERSION_STRING));
+    snprintf(versions, sizeof versions, "libxml2 %s xmlsec %s OpenSSL %s", LIBXML_DOTTED_VERSION, XMLSEC_VERSION,
+             OpenSSL_version(OPENSSL_VERSION_STRING));
     return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * key.c: steps 8 and 9: from a key reference to the stored key that made the signature over SignedInfo. The certificate
- * that a message carries counts only when it is, octet for octet, a stored one; nothing of an unauthenticated message is
- * digested before a stored key has matched here.
+ * that a message carries counts only when it is, octet for octet, a stored one; nothing of an unauthenticated message
+ * is digested before a stored key has matched here.
  */
 #include "wssec/key.h"
 
@@ -47,8 +47,8 @@ bool wssec_openssl_no_memory(void)
     return found;
 }
 
-static int verify_digest(struct wssec_worker *w, const struct wssec_signature_alg *alg, EVP_PKEY *key, const void *data, size_t n,
-                         struct wssec_slice value)
+static int verify_digest(struct wssec_worker *w, const struct wssec_signature_alg *alg, EVP_PKEY *key, const void *data,
+                         size_t n, struct wssec_slice value)
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
@@ -78,8 +78,8 @@ static int verify_whole(struct wssec_worker *w, EVP_PKEY *key, const void *data,
     return EVP_MD_CTX_reset(w->md) == 1 ? ok == 1 : -1;
 }
 
-int wssec_evp_verify(struct wssec_worker *w, const struct wssec_signature_alg *alg, EVP_PKEY *key, const void *data, size_t n,
-                     struct wssec_slice value)
+int wssec_evp_verify(struct wssec_worker *w, const struct wssec_signature_alg *alg, EVP_PKEY *key, const void *data,
+                     size_t n, struct wssec_slice value)
 {
     uint8_t der[2 * 66 + 16];
     if (alg->key_type == EVP_PKEY_EC) {
@@ -144,8 +144,10 @@ static int find_candidates(struct wssec_judge *j, struct wssec_signer *out)
     return out->n < 0 ? WSSEC_RC_INTERNAL : WSSEC_RC_OK;
 }
 
-/* Does the signature fit an unknown certificate that looks like the next one of a known signer? One operation, bounded. */
-static bool fits_successor(struct wssec_judge *j, const struct wssec_siginfo *s, X509 *x, const struct wssec_entry *e, int n)
+/* Does the signature fit an unknown certificate that looks like the next one of a known signer? One operation, bounded.
+ */
+static bool fits_successor(struct wssec_judge *j, const struct wssec_siginfo *s, X509 *x, const struct wssec_entry *e,
+                           int n)
 {
     EVP_PKEY *key = X509_get0_pubkey(x);
     if (key == NULL || !wssec_signature_fits_key(s->algorithm, key) ||
@@ -159,7 +161,8 @@ static bool fits_successor(struct wssec_judge *j, const struct wssec_siginfo *s,
                      X509_NAME_cmp(X509_get_issuer_name(known), X509_get_issuer_name(x)) == 0;
         X509_free(known);
         if (alike) {
-            return wssec_evp_verify(j->worker, s->algorithm, key, j->worker->signed_info.data, j->worker->signed_info.len, s->value) == 1;
+            return wssec_evp_verify(j->worker, s->algorithm, key, j->worker->signed_info.data,
+                                    j->worker->signed_info.len, s->value) == 1;
         }
     }
     return false;
@@ -171,7 +174,8 @@ static int unknown(struct wssec_judge *j, const struct wssec_siginfo *s, struct 
     const struct wssec_hint *h = &out->name.hint;
     const char *word = wssec_keyref_word(h->kind);
     if (!h->has_cert || h->cert_len > LONG_MAX) {
-        (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_UNKNOWN, "no stored certificate fits the key reference (%s)", word);
+        (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_UNKNOWN, "no stored certificate fits the key reference (%s)",
+                           word);
         return WSSEC_RC_OK;
     }
     const unsigned char *p = h->cert;
@@ -189,14 +193,17 @@ static int unknown(struct wssec_judge *j, const struct wssec_siginfo *s, struct 
     out->n = ask(j, NULL, out->entry, WSSEC_ENTRIES);
     for (int i = 0; i < out->n && digested; i++) {
         if (memcmp(out->entry[i].spki_sha256, spki, sizeof spki) == 0) {
-            (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_UNKNOWN, "the certificate (%s) is not stored, but its key is that of %.64s#%u: renewed with the same key", word,
-                               out->entry[i].alias, out->entry[i].ordinal);
+            (void)wssec_refuse(
+                j->why, WSSEC_CERTIFICATE_UNKNOWN,
+                "the certificate (%s) is not stored, but its key is that of %.64s#%u: renewed with the same key", word,
+                out->entry[i].alias, out->entry[i].ordinal);
         }
     }
     char subject[200];
     X509_NAME_oneline(X509_get_subject_name(x), subject, (int)sizeof subject);
     out->unknown_successor = j->why->reason == WSSEC_OK && fits_successor(j, s, x, out->entry, out->n);
-    (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_UNKNOWN, "the certificate (%s) of %s is not stored for this partner", word, subject);
+    (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_UNKNOWN, "the certificate (%s) of %s is not stored for this partner",
+                       word, subject);
     X509_free(x);
     return WSSEC_RC_OK;
 }
@@ -213,7 +220,8 @@ static void mismatch(struct wssec_judge *j, const struct wssec_siginfo *s, const
     char list[160] = "";
     size_t at = 0;
     for (int i = 0; i < out->n && at < sizeof list - 1; i++) {
-        int put = snprintf(list + at, sizeof list - at, "%s%.40s#%u", i > 0 ? ", " : "", out->entry[i].alias, out->entry[i].ordinal);
+        int put = snprintf(list + at, sizeof list - at, "%s%.40s#%u", i > 0 ? ", " : "", out->entry[i].alias,
+                           out->entry[i].ordinal);
         at += put > 0 ? (size_t)put : 0;
     }
     (void)wssec_refuse(j->why, WSSEC_SIGNATURE_MISMATCH, "%s fits none of: %s%s", s->algorithm->word, list,
@@ -227,7 +235,8 @@ int wssec_signer_find(struct wssec_judge *j, const struct wssec_siginfo *s, stru
     if (out->entry == NULL) {
         return WSSEC_RC_NOMEM;
     }
-    int rc = s->str != NULL ? wssec_str_read(&j->reader, s->str, &out->name) : wssec_key_info_read(&j->reader, s->key_info, &out->name);
+    int rc = s->str != NULL ? wssec_str_read(&j->reader, s->str, &out->name)
+                            : wssec_key_info_read(&j->reader, s->key_info, &out->name);
     if (rc != WSSEC_RC_OK || j->why->reason != WSSEC_OK || judge_value(j, s) != 0) {
         return rc;
     }

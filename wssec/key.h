@@ -7,12 +7,12 @@
 
 #define WSSEC_ENTRIES 64 /* asked of the resolver at most */
 
-struct wssec_signer {         /** The outcome of the candidates for one signature. */
+struct wssec_signer { /** The outcome of the candidates for one signature. */
     struct wssec_key_name name;
     struct wssec_entry *entry; /**< candidates in the arena; what they point to is borrowed from the resolver */
     int n;
     const struct wssec_entry *matched; /**< the one whose key fits the signature */
-    bool unknown_successor;   /**< the signature fits an unknown certificate with subject and issuer of a known one */
+    bool unknown_successor; /**< the signature fits an unknown certificate with subject and issuer of a known one */
 };
 
 /** Everything a signature is judged with. */
@@ -34,13 +34,14 @@ struct wssec_judge {
  *  why; else an error of ours */
 int wssec_signer_find(struct wssec_judge *j, const struct wssec_siginfo *s, struct wssec_signer *out) WSSEC_MUST_CHECK;
 
-/** State, dates, key usage and key length of the matched entry. created: signing time covered by the signature, 0: none.
+/** State, dates, key usage and key length of the matched entry. created: signing time covered by the signature, 0:
+ * none.
  *  @return WSSEC_RC_OK, see why; WSSEC_RC_NOMEM */
 int wssec_signer_judge(struct wssec_judge *j, const struct wssec_signer *s, int64_t created) WSSEC_MUST_CHECK;
 
 /** One public-key operation. @return 1: fits, 0: does not, -1: no memory or an error of OpenSSL that is no answer */
-int wssec_evp_verify(struct wssec_worker *w, const struct wssec_signature_alg *alg, EVP_PKEY *key, const void *data, size_t n,
-                     struct wssec_slice value) WSSEC_MUST_CHECK;
+int wssec_evp_verify(struct wssec_worker *w, const struct wssec_signature_alg *alg, EVP_PKEY *key, const void *data,
+                     size_t n, struct wssec_slice value) WSSEC_MUST_CHECK;
 
 /** OpenSSL's queue of errors (emptied) tells of memory that was not to be had. */
 bool wssec_openssl_no_memory(void);

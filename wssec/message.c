@@ -17,28 +17,28 @@
 
 #include "wssec/worker.h"
 
-#define DEPTH_MAX 4096         /* of any policy; libxml2 itself stops at 256 without HUGE */
-#define DICT_MAX 4096          /* names a peer may leave in the parser's dictionary before the parser is made anew */
+#define DEPTH_MAX 4096 /* of any policy; libxml2 itself stops at 256 without HUGE */
+#define DICT_MAX  4096 /* names a peer may leave in the parser's dictionary before the parser is made anew */
 
-struct reading {               /* what the SAX handlers count; parser->_private */
+struct reading { /* what the SAX handlers count; parser->_private */
     struct wssec_worker *w;
     const struct wssec_limits *limits;
     struct wssec_refusal *why;
     uint64_t fold, folded;
-    uint64_t text;             /* octets of the text node at hand */
-    uint32_t namespaces;       /* in scope */
+    uint64_t text;       /* octets of the text node at hand */
+    uint32_t namespaces; /* in scope */
     uint32_t header_nodes;
     bool in_header;
     bool has_xop;
     bool no_memory;
-    int error, line, column;   /* first error of the parser */
+    int error, line, column;      /* first error of the parser */
     uint16_t declared[DEPTH_MAX]; /* namespaces by depth */
 };
 
-struct feed {                  /* pull source over slices */
+struct feed { /* pull source over slices */
     const struct wssec_slice *slice;
     size_t n;
-    size_t at;                 /* within slice[0] */
+    size_t at; /* within slice[0] */
 };
 
 /* Fills the buffer as far as there are octets: libxml2 takes a short read for all that it gets before it looks on. */
@@ -112,17 +112,20 @@ static void fold_name(struct reading *r, unsigned depth, const xmlChar *prefix, 
 }
 
 /*
- * libxml2 2.9 leaves out what it finds no memory for (a namespace name, an attribute, its value) without an error, and a
- * tree with something missing must not be judged: the new element is compared with what the parser announced.
+ * libxml2 2.9 leaves out what it finds no memory for (a namespace name, an attribute, its value) without an error, and
+ * a tree with something missing must not be judged: the new element is compared with what the parser announced.
  */
-static bool is_complete(const xmlNode *node, const xmlChar *local, const xmlChar *uri, int n_ns, const xmlChar **ns, int n_attr, const xmlChar **attr)
+static bool is_complete(const xmlNode *node, const xmlChar *local, const xmlChar *uri, int n_ns, const xmlChar **ns,
+                        int n_attr, const xmlChar **attr)
 {
-    if (node == NULL || node->name == NULL || !xmlStrEqual(node->name, local) || (uri != NULL && (node->ns == NULL || node->ns->href == NULL))) {
+    if (node == NULL || node->name == NULL || !xmlStrEqual(node->name, local) ||
+        (uri != NULL && (node->ns == NULL || node->ns->href == NULL))) {
         return false;
     }
     const xmlNs *def = node->nsDef;
     for (int i = 0; i < n_ns; i++, def = def->next) {
-        if (def == NULL || (ns[2 * i] != NULL) != (def->prefix != NULL) || (ns[2 * i + 1] != NULL && def->href == NULL)) {
+        if (def == NULL || (ns[2 * i] != NULL) != (def->prefix != NULL) ||
+            (ns[2 * i + 1] != NULL && def->href == NULL)) {
             return false;
         }
     }
@@ -130,7 +133,8 @@ static bool is_complete(const xmlNode *node, const xmlChar *local, const xmlChar
     for (int i = 0; i < n_attr; i++, a = a->next) {
         const xmlChar **row = attr + 5 * i;
         bool has_value = row[4] > row[3];
-        if (a == NULL || a->name == NULL || (row[1] != NULL && a->ns == NULL) || (has_value && (a->children == NULL || a->children->content == NULL))) {
+        if (a == NULL || a->name == NULL || (row[1] != NULL && a->ns == NULL) ||
+            (has_value && (a->children == NULL || a->children->content == NULL))) {
             return false;
         }
     }
@@ -178,7 +182,8 @@ static void on_start(void *ctx, const xmlChar *local, const xmlChar *prefix, con
         stop(c, WSSEC_LIMIT_HEADER, "too many elements in the header");
         return;
     }
-    if (local[0] == 'I' && uri != NULL && strcmp((const char *)local, "Include") == 0 && strcmp((const char *)uri, WSSEC_NS_XOP) == 0) {
+    if (local[0] == 'I' && uri != NULL && strcmp((const char *)local, "Include") == 0 &&
+        strcmp((const char *)uri, WSSEC_NS_XOP) == 0) {
         r->has_xop = true;
     }
     xmlSAX2StartElementNs(ctx, local, prefix, uri, n_ns, ns, n_attr, n_default, attr);
@@ -296,7 +301,8 @@ static int parse_failed(xmlParserCtxtPtr c, struct wssec_refusal *why)
     return WSSEC_RC_OK;
 }
 
-static int parse(struct wssec_worker *w, const struct wssec_limits *limits, struct wssec_message *m, struct wssec_refusal *why)
+static int parse(struct wssec_worker *w, const struct wssec_limits *limits, struct wssec_message *m,
+                 struct wssec_refusal *why)
 {
     xmlParserCtxtPtr c = parser_of(w);
     struct reading *r = wssec_arena_take(&w->arena, sizeof *r);
@@ -311,7 +317,8 @@ static int parse(struct wssec_worker *w, const struct wssec_limits *limits, stru
     r->limits = limits;
     r->why = why;
     r->fold = WSSEC_SCAN_FOLD;
-    int flags = XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_COMPACT | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_IGNORE_ENC;
+    int flags = XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_COMPACT | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+                XML_PARSE_IGNORE_ENC;
     if (limits->text > XML_MAX_TEXT_LENGTH || limits->depth > 255) {
         flags |= XML_PARSE_HUGE; /* our own counters hold */
     }
@@ -352,7 +359,8 @@ static bool is_multipart(const char *content_type)
     return content_type != NULL && strncasecmp(content_type, "multipart/", 10) == 0;
 }
 
-/* Octet ranges of Header and of our Security header: the n-th child of Header is the n-th one that the scanner recorded. */
+/* Octet ranges of Header and of our Security header: the n-th child of Header is the n-th one that the scanner
+ * recorded. */
 static int locate(struct wssec_message *m, struct wssec_refusal *why)
 {
     if (m->header == NULL) {
@@ -360,7 +368,8 @@ static int locate(struct wssec_message *m, struct wssec_refusal *why)
     }
     size_t wanted = 0;
     bool found = false;
-    for (xmlNodePtr n = wssec_first_element(m->header); n != NULL && m->security != NULL; n = wssec_next_element(n), wanted++) {
+    for (xmlNodePtr n = wssec_first_element(m->header); n != NULL && m->security != NULL;
+         n = wssec_next_element(n), wanted++) {
         if (n == m->security) {
             found = true;
             break;
@@ -444,8 +453,8 @@ void wssec_message_free(struct wssec_message *m)
 
 bool wssec_is(const xmlNode *node, const char *ns, const char *local)
 {
-    return node != NULL && node->type == XML_ELEMENT_NODE && node->ns != NULL && strcmp((const char *)node->name, local) == 0 &&
-           strcmp((const char *)node->ns->href, ns) == 0;
+    return node != NULL && node->type == XML_ELEMENT_NODE && node->ns != NULL &&
+           strcmp((const char *)node->name, local) == 0 && strcmp((const char *)node->ns->href, ns) == 0;
 }
 
 xmlNodePtr wssec_next_element(const xmlNode *node)
@@ -492,8 +501,7 @@ bool wssec_element_content(const xmlNode *node, bool loose)
 {
     for (const xmlNode *n = node->children; n != NULL; n = n->next) {
         switch (n->type) {
-        case XML_ELEMENT_NODE:
-            break;
+        case XML_ELEMENT_NODE: break;
         case XML_TEXT_NODE:
             if (!xmlIsBlankNode(n)) {
                 return false;
@@ -505,8 +513,7 @@ bool wssec_element_content(const xmlNode *node, bool loose)
                 return false;
             }
             break;
-        default:
-            return false;
+        default: return false;
         }
     }
     return true;

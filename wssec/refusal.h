@@ -14,9 +14,11 @@ struct wssec_refusal {
 };
 
 /** Fill r unless it is filled already; text is cut to fit and control octets become '?'. @return -1 */
-int wssec_refuse(struct wssec_refusal *r, enum wssec_reason reason, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int wssec_refuse(struct wssec_refusal *r, enum wssec_reason reason, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /** Add a step to x (NULL: nobody asked). Cheap when x is NULL: arguments only. */
-void wssec_explain_add(struct wssec_explain *x, const char *step, bool ok, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void wssec_explain_add(struct wssec_explain *x, const char *step, bool ok, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -11,15 +11,13 @@ static const struct {
     const char *ns, *local;
     enum child kind;
 } children[] = {
-    {WSSEC_NS_DS, "Signature", CHILD_SIGNATURE},
-    {WSSEC_NS_WSU, "Timestamp", CHILD_TIMESTAMP},
-    {WSSEC_NS_WSSE, "UsernameToken", CHILD_USERNAME},
-    {WSSEC_NS_XENC, "EncryptedKey", CHILD_ENCRYPTED},
-    {WSSEC_NS_XENC, "ReferenceList", CHILD_ENCRYPTED},
-    {WSSEC_NS_XENC, "EncryptedData", CHILD_ENCRYPTED},
+    {WSSEC_NS_DS, "Signature", CHILD_SIGNATURE},       {WSSEC_NS_WSU, "Timestamp", CHILD_TIMESTAMP},
+    {WSSEC_NS_WSSE, "UsernameToken", CHILD_USERNAME},  {WSSEC_NS_XENC, "EncryptedKey", CHILD_ENCRYPTED},
+    {WSSEC_NS_XENC, "ReferenceList", CHILD_ENCRYPTED}, {WSSEC_NS_XENC, "EncryptedData", CHILD_ENCRYPTED},
 };
 
-static int take(struct wssec_security *s, xmlNodePtr n, enum child kind, unsigned max_signatures, struct wssec_refusal *why)
+static int take(struct wssec_security *s, xmlNodePtr n, enum child kind, unsigned max_signatures,
+                struct wssec_refusal *why)
 {
     switch (kind) {
     case CHILD_SIGNATURE:
@@ -32,9 +30,7 @@ static int take(struct wssec_security *s, xmlNodePtr n, enum child kind, unsigne
         s->timestamp = s->timestamp != NULL ? s->timestamp : n;
         s->n_timestamp++;
         break;
-    case CHILD_USERNAME:
-        s->username = s->username != NULL ? s->username : n;
-        break;
+    case CHILD_USERNAME: s->username = s->username != NULL ? s->username : n; break;
     case CHILD_ENCRYPTED:
         s->encrypted = s->encrypted != NULL ? s->encrypted : n;
         s->encrypted_first = s->encrypted_first || s->n_signature == 0;
@@ -43,14 +39,16 @@ static int take(struct wssec_security *s, xmlNodePtr n, enum child kind, unsigne
     return 0;
 }
 
-int wssec_security_read(const struct wssec_message *m, unsigned max_signatures, struct wssec_security *s, struct wssec_refusal *why)
+int wssec_security_read(const struct wssec_message *m, unsigned max_signatures, struct wssec_security *s,
+                        struct wssec_refusal *why)
 {
     if (!wssec_element_content(m->security, true)) {
         return wssec_refuse(why, WSSEC_SECURITY_MALFORMED, "text stands between the children of the Security header");
     }
     for (xmlNodePtr n = wssec_first_element(m->security); n != NULL; n = wssec_next_element(n)) {
         for (size_t i = 0; i < sizeof children / sizeof children[0]; i++) {
-            if (wssec_is(n, children[i].ns, children[i].local) && take(s, n, children[i].kind, max_signatures, why) != 0) {
+            if (wssec_is(n, children[i].ns, children[i].local) &&
+                take(s, n, children[i].kind, max_signatures, why) != 0) {
                 return -1;
             }
         }

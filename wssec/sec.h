@@ -8,27 +8,29 @@
 
 #define WSSEC_SIGNATURES 16 /* ceiling of limits { signatures } */
 
-struct wssec_security {      /** Children of our Security header; nodes borrowed from the tree. */
+struct wssec_security { /** Children of our Security header; nodes borrowed from the tree. */
     xmlNodePtr signature[WSSEC_SIGNATURES];
     unsigned n_signature;
     xmlNodePtr timestamp;
     unsigned n_timestamp;
-    xmlNodePtr username;     /**< first UsernameToken */
-    xmlNodePtr encrypted;    /**< first EncryptedKey, ReferenceList or EncryptedData */
-    bool encrypted_first;    /**< it stands before the first Signature: to be opened before the signature can be judged */
+    xmlNodePtr username;  /**< first UsernameToken */
+    xmlNodePtr encrypted; /**< first EncryptedKey, ReferenceList or EncryptedData */
+    bool encrypted_first; /**< it stands before the first Signature: to be opened before the signature can be judged */
 };
 
 /** Sort the children of m->security. @return 0, or -1 with why filled */
-int wssec_security_read(const struct wssec_message *m, unsigned max_signatures, struct wssec_security *s, struct wssec_refusal *why) WSSEC_MUST_CHECK;
+int wssec_security_read(const struct wssec_message *m, unsigned max_signatures, struct wssec_security *s,
+                        struct wssec_refusal *why) WSSEC_MUST_CHECK;
 
 #define WSSEC_CERTIFICATES 8 /* in one key reference */
 
-struct wssec_key_name {      /** What a KeyInfo or SecurityTokenReference says about the key; memory of the arena or the tree. */
-    struct wssec_hint hint;  /**< cert fields describe certificate[0] */
+struct wssec_key_name {     /** What a KeyInfo or SecurityTokenReference says about the key; memory of the arena or the
+                               tree. */
+    struct wssec_hint hint; /**< cert fields describe certificate[0] */
     struct wssec_slice certificate[WSSEC_CERTIFICATES]; /**< DER; leaf first where the kind has an order */
     size_t n_certificate;
-    xmlNodePtr token;        /**< the BinarySecurityToken in the message, NULL: none */
-    xmlNodePtr str;          /**< the SecurityTokenReference, NULL: bare X509Data or nothing */
+    xmlNodePtr token; /**< the BinarySecurityToken in the message, NULL: none */
+    xmlNodePtr str;   /**< the SecurityTokenReference, NULL: bare X509Data or nothing */
 };
 
 /** Who reads and under which rules. */
@@ -36,18 +38,19 @@ struct wssec_key_reader {
     struct wssec_arena *arena;
     const struct wssec_message *message;
     const struct wssec_policy *policy;
-    int64_t at;              /**< for dated exceptions */
-    unsigned *legacy;        /**< bit set of exceptions that were used, added to */
+    int64_t at;       /**< for dated exceptions */
+    unsigned *legacy; /**< bit set of exceptions that were used, added to */
     struct wssec_refusal *why;
 };
 
 /** Read a wsse:SecurityTokenReference. @return WSSEC_RC_OK, see r->why; WSSEC_RC_NOMEM */
 int wssec_str_read(const struct wssec_key_reader *r, xmlNodePtr str, struct wssec_key_name *out) WSSEC_MUST_CHECK;
 /** Read ds:KeyInfo of a signature; NULL: there is none. @return as wssec_str_read */
-int wssec_key_info_read(const struct wssec_key_reader *r, xmlNodePtr key_info, struct wssec_key_name *out) WSSEC_MUST_CHECK;
+int wssec_key_info_read(const struct wssec_key_reader *r, xmlNodePtr key_info,
+                        struct wssec_key_name *out) WSSEC_MUST_CHECK;
 
-/** Strict base64 text content of node. @return octets in the arena; p NULL: not base64, empty, longer than max, or no memory
- *  (then *rc is WSSEC_RC_NOMEM) */
+/** Strict base64 text content of node. @return octets in the arena; p NULL: not base64, empty, longer than max, or no
+ * memory (then *rc is WSSEC_RC_NOMEM) */
 struct wssec_slice wssec_base64_content(struct wssec_arena *arena, const xmlNode *node, size_t max, int *rc);
 
 #endif

@@ -8,10 +8,10 @@
 #include <string.h>
 
 #define SIGNATURE_VALUE_MAX ((size_t)2048) /* RSA 16384 */
-#define T_ENVELOPED WSSEC_NS_DS "enveloped-signature"
-#define T_STR WSSEC_SMS10 "#STR-Transform"
-#define T_C14N10 "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
-#define TYPE_MANIFEST WSSEC_NS_DS "Manifest"
+#define T_ENVELOPED         WSSEC_NS_DS "enveloped-signature"
+#define T_STR               WSSEC_SMS10 "#STR-Transform"
+#define T_C14N10            "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
+#define TYPE_MANIFEST       WSSEC_NS_DS "Manifest"
 
 static int malformed(const struct wssec_key_reader *r, const char *what)
 {
@@ -97,19 +97,22 @@ static int read_prefixes(const struct wssec_key_reader *r, const xmlNode *inclus
 }
 
 /* Children of a method element that may hold InclusiveNamespaces (exclusive C14N) and nothing else. */
-static int read_c14n_content(const struct wssec_key_reader *r, const xmlNode *method, const struct wssec_c14n_alg *alg, xmlChar ***prefix)
+static int read_c14n_content(const struct wssec_key_reader *r, const xmlNode *method, const struct wssec_c14n_alg *alg,
+                             xmlChar ***prefix)
 {
     const xmlNode *child = wssec_first_element(method);
     if (child == NULL) {
         return WSSEC_RC_OK;
     }
-    if (strcmp(alg->word, "exclusive") != 0 || !wssec_is(child, WSSEC_NS_EXC_C14N, "InclusiveNamespaces") || wssec_next_element(child) != NULL) {
+    if (strcmp(alg->word, "exclusive") != 0 || !wssec_is(child, WSSEC_NS_EXC_C14N, "InclusiveNamespaces") ||
+        wssec_next_element(child) != NULL) {
         return malformed(r, "a canonicalization has parameters that it does not know");
     }
     return read_prefixes(r, child, prefix);
 }
 
-static int read_c14n_method(const struct wssec_key_reader *r, const xmlNode *method, const struct wssec_c14n_alg **alg, xmlChar ***prefix)
+static int read_c14n_method(const struct wssec_key_reader *r, const xmlNode *method, const struct wssec_c14n_alg **alg,
+                            xmlChar ***prefix)
 {
     const char *uri = algorithm_of(r, method);
     if (uri == NULL) {
@@ -131,7 +134,8 @@ static int read_str_parameters(const struct wssec_key_reader *r, const xmlNode *
     const xmlNode *method = wssec_first_element(parameters);
     if (!wssec_is(parameters, WSSEC_NS_WSSE, "TransformationParameters") || wssec_next_element(parameters) != NULL ||
         !wssec_is(method, WSSEC_NS_DS, "CanonicalizationMethod") || wssec_next_element(method) != NULL) {
-        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN, "STR-Transform needs TransformationParameters with one CanonicalizationMethod");
+        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN,
+                           "STR-Transform needs TransformationParameters with one CanonicalizationMethod");
         return WSSEC_RC_OK;
     }
     ref->str_transform = true;
@@ -145,7 +149,8 @@ static int read_transform(const struct wssec_key_reader *r, const xmlNode *trans
     if (uri == NULL) {
         return WSSEC_RC_OK;
     }
-    if (ref->c14n == NULL && !ref->enveloped && strcmp(uri, T_ENVELOPED) == 0 && wssec_first_element(transform) == NULL) {
+    if (ref->c14n == NULL && !ref->enveloped && strcmp(uri, T_ENVELOPED) == 0 &&
+        wssec_first_element(transform) == NULL) {
         ref->enveloped = true;
         return WSSEC_RC_OK;
     }
@@ -200,7 +205,8 @@ static void resolve(const struct wssec_key_reader *r, struct wssec_reference *re
     size_t n = uri != NULL && uri[0] == '#' ? strlen((const char *)uri + 1) : 0;
     bool twice = false;
     if (n == 0 || !wssec_is_ncname(uri + 1, n)) {
-        (void)wssec_refuse(r->why, WSSEC_REFERENCE_URI_FORBIDDEN, "URI \"%.100s\" is not of the form #id", uri != NULL ? (const char *)uri : "(none)");
+        (void)wssec_refuse(r->why, WSSEC_REFERENCE_URI_FORBIDDEN, "URI \"%.100s\" is not of the form #id",
+                           uri != NULL ? (const char *)uri : "(none)");
         return;
     }
     ref->target = wssec_ids_find(&r->message->ids, uri + 1, n, &twice);
@@ -211,7 +217,8 @@ static void resolve(const struct wssec_key_reader *r, struct wssec_reference *re
     }
 }
 
-static int read_digest(const struct wssec_key_reader *r, const xmlNode *method, const xmlNode *value, struct wssec_reference *ref)
+static int read_digest(const struct wssec_key_reader *r, const xmlNode *method, const xmlNode *value,
+                       struct wssec_reference *ref)
 {
     const char *uri = algorithm_of(r, method);
     if (uri == NULL) {
@@ -260,7 +267,8 @@ static int read_reference(const struct wssec_key_reader *r, const xmlNode *node,
     }
     const xmlNode *value = wssec_next_element(n);
     const xmlChar *type = wssec_attr(node, NULL, "Type");
-    if (!wssec_is(n, WSSEC_NS_DS, "DigestMethod") || !wssec_is(value, WSSEC_NS_DS, "DigestValue") || wssec_next_element(value) != NULL) {
+    if (!wssec_is(n, WSSEC_NS_DS, "DigestMethod") || !wssec_is(value, WSSEC_NS_DS, "DigestValue") ||
+        wssec_next_element(value) != NULL) {
         return malformed(r, "Reference is not Transforms, DigestMethod, DigestValue");
     }
     if (type != NULL && strcmp((const char *)type, TYPE_MANIFEST) == 0) {
@@ -279,7 +287,8 @@ static int read_reference(const struct wssec_key_reader *r, const xmlNode *node,
         return WSSEC_RC_OK;
     }
     if (ref->enveloped && holds(ref->target, s->node)) {
-        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN, "enveloped-signature on an element that holds the signature");
+        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN,
+                           "enveloped-signature on an element that holds the signature");
     }
     if (ref->str_transform && !wssec_is(ref->target, WSSEC_NS_WSSE, "SecurityTokenReference")) {
         (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN, "STR-Transform on %.64s", ref->target->name);
@@ -319,7 +328,8 @@ static int read_signed_info(const struct wssec_key_reader *r, struct wssec_sigin
     if (!wssec_is(c14n, WSSEC_NS_DS, "CanonicalizationMethod") || !wssec_is(method, WSSEC_NS_DS, "SignatureMethod")) {
         return malformed(r, "SignedInfo does not begin with CanonicalizationMethod, SignatureMethod");
     }
-    uint32_t max = r->policy->limits.references < WSSEC_MAX_REFERENCES ? r->policy->limits.references : WSSEC_MAX_REFERENCES;
+    uint32_t max =
+        r->policy->limits.references < WSSEC_MAX_REFERENCES ? r->policy->limits.references : WSSEC_MAX_REFERENCES;
     if (children_above(wssec_next_element(method), max)) {
         (void)wssec_refuse(r->why, WSSEC_LIMIT_REFERENCES, "more than %u references", max);
         return WSSEC_RC_OK;
@@ -328,7 +338,8 @@ static int read_signed_info(const struct wssec_key_reader *r, struct wssec_sigin
     if (rc == WSSEC_RC_OK && !refused(r)) {
         rc = read_signature_method(r, method, s);
     }
-    for (const xmlNode *n = wssec_next_element(method); n != NULL && rc == WSSEC_RC_OK && !refused(r); n = wssec_next_element(n)) {
+    for (const xmlNode *n = wssec_next_element(method); n != NULL && rc == WSSEC_RC_OK && !refused(r);
+         n = wssec_next_element(n)) {
         if (!wssec_is(n, WSSEC_NS_DS, "Reference")) {
             return malformed(r, "SignedInfo holds something that is no Reference");
         }
@@ -384,7 +395,8 @@ int wssec_siginfo_read(const struct wssec_key_reader *r, xmlNodePtr signature, s
         out->str = last;
         *r->legacy |= 1u << WSSEC_LEGACY_BARE_STR;
     } else if (wssec_is(last, WSSEC_NS_WSSE, "SecurityTokenReference")) {
-        (void)wssec_refuse(r->why, WSSEC_TOKEN_MALFORMED, "a SecurityTokenReference stands right in ds:Signature, without KeyInfo");
+        (void)wssec_refuse(r->why, WSSEC_TOKEN_MALFORMED,
+                           "a SecurityTokenReference stands right in ds:Signature, without KeyInfo");
         return WSSEC_RC_OK;
     } else if (last != NULL) {
         return malformed(r, "Signature holds something behind SignatureValue that is no KeyInfo");

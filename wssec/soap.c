@@ -13,14 +13,25 @@
 struct version {
     uint8_t soap;
     const char *ns, *role_attribute, *other_ns, *other_role_attribute;
-    const char *ours[3];           /* roles that are ours, "" is no role */
-    const char *understand[5];     /* values of mustUnderstand */
+    const char *ours[3];       /* roles that are ours, "" is no role */
+    const char *understand[5]; /* values of mustUnderstand */
 };
 
 static const struct version versions[] = {
-    {11, WSSEC_NS_SOAP11, "actor", WSSEC_NS_SOAP12, "role", {"http://schemas.xmlsoap.org/soap/actor/next", NULL, NULL}, {"0", "1", NULL, NULL, NULL}},
-    {12, WSSEC_NS_SOAP12, "role", WSSEC_NS_SOAP11, "actor",
-     {WSSEC_NS_SOAP12 "/role/next", WSSEC_NS_SOAP12 "/role/ultimateReceiver", NULL}, {"0", "1", "true", "false", NULL}},
+    {11,
+     WSSEC_NS_SOAP11,
+     "actor",
+     WSSEC_NS_SOAP12,
+     "role",
+     {"http://schemas.xmlsoap.org/soap/actor/next", NULL, NULL},
+     {"0", "1", NULL, NULL, NULL}},
+    {12,
+     WSSEC_NS_SOAP12,
+     "role",
+     WSSEC_NS_SOAP11,
+     "actor",
+     {WSSEC_NS_SOAP12 "/role/next", WSSEC_NS_SOAP12 "/role/ultimateReceiver", NULL},
+     {"0", "1", "true", "false", NULL}},
 };
 
 static bool one_of(const char *value, const char *const *list, size_t n)
@@ -59,7 +70,8 @@ int wssec_soap_read(struct wssec_message *m, struct wssec_refusal *why)
         n = wssec_next_element(n);
     }
     if (!wssec_is(n, ns, "Body")) {
-        return wssec_refuse(why, WSSEC_SOAP_SHAPE, "Envelope must hold an optional Header, then Body; found %.64s", n != NULL ? (const char *)n->name : "nothing");
+        return wssec_refuse(why, WSSEC_SOAP_SHAPE, "Envelope must hold an optional Header, then Body; found %.64s",
+                            n != NULL ? (const char *)n->name : "nothing");
     }
     if (wssec_next_element(n) != NULL) {
         return wssec_refuse(why, WSSEC_SOAP_SHAPE, "%.64s stands behind Body", wssec_next_element(n)->name);
@@ -81,11 +93,14 @@ static const struct version *version_of(const struct wssec_message *m)
 static int judge_attributes(const struct version *v, const xmlNode *security, struct wssec_refusal *why)
 {
     const xmlChar *understand = wssec_attr(security, v->ns, "mustUnderstand");
-    if (understand != NULL && !one_of((const char *)understand, v->understand, sizeof v->understand / sizeof v->understand[0])) {
+    if (understand != NULL &&
+        !one_of((const char *)understand, v->understand, sizeof v->understand / sizeof v->understand[0])) {
         return wssec_refuse(why, WSSEC_MUST_UNDERSTAND, "mustUnderstand has the value \"%.16s\"", understand);
     }
-    if (wssec_attr(security, v->other_ns, v->other_role_attribute) != NULL || wssec_attr(security, v->other_ns, "mustUnderstand") != NULL) {
-        return wssec_refuse(why, WSSEC_SECURITY_MALFORMED, "an attribute of the other SOAP version stands on the Security header");
+    if (wssec_attr(security, v->other_ns, v->other_role_attribute) != NULL ||
+        wssec_attr(security, v->other_ns, "mustUnderstand") != NULL) {
+        return wssec_refuse(why, WSSEC_SECURITY_MALFORMED,
+                            "an attribute of the other SOAP version stands on the Security header");
     }
     return 0;
 }
@@ -101,7 +116,8 @@ int wssec_soap_security(struct wssec_message *m, struct wssec_refusal *why)
         }
         const xmlChar *other = wssec_attr(n, v->other_ns, v->other_role_attribute);
         const xmlChar *role = wssec_attr(n, v->ns, v->role_attribute);
-        if (role != NULL && role[0] != '\0' && other == NULL && !one_of((const char *)role, v->ours, sizeof v->ours / sizeof v->ours[0])) {
+        if (role != NULL && role[0] != '\0' && other == NULL &&
+            !one_of((const char *)role, v->ours, sizeof v->ours / sizeof v->ours[0])) {
             continue; /* somebody else's */
         }
         if (is_old) {

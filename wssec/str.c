@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * str.c: key references (wsse:SecurityTokenReference, ds:X509Data) -> a hint for the key resolver. A hint only says where
- * to look: which key counts is decided by what is stored, never by what stands here.
+ * str.c: key references (wsse:SecurityTokenReference, ds:X509Data) -> a hint for the key resolver. A hint only says
+ * where to look: which key counts is decided by what is stored, never by what stands here.
  */
 #include <openssl/evp.h>
 #include <string.h>
@@ -12,12 +12,13 @@
 #define CERTIFICATE_MAX ((size_t)65536)
 #define NAME_MAX_OCTETS ((size_t)4096)
 
-#define VT_X509V3 WSSEC_X509_PROFILE "#X509v3"
+#define VT_X509V3  WSSEC_X509_PROFILE "#X509v3"
 #define VT_PKIPATH WSSEC_X509_PROFILE "#X509PKIPathv1"
-#define VT_X509_ANY WSSEC_X509_PROFILE "#X509" /* of no standard, but .NET senders write it on wsse:Reference: the token says which */
-#define VT_SKI WSSEC_X509_PROFILE "#X509SubjectKeyIdentifier"
+#define VT_X509_ANY                                                                                                    \
+    WSSEC_X509_PROFILE "#X509" /* of no standard, but .NET senders write it on wsse:Reference: the token says which */
+#define VT_SKI        WSSEC_X509_PROFILE "#X509SubjectKeyIdentifier"
 #define VT_THUMBPRINT WSSEC_SMS11 "#ThumbprintSHA1"
-#define ET_BASE64 WSSEC_SMS10 "#Base64Binary"
+#define ET_BASE64     WSSEC_SMS10 "#Base64Binary"
 
 static bool is_text(const xmlChar *a, const char *b)
 {
@@ -32,7 +33,8 @@ static int malformed(const struct wssec_key_reader *r, const char *what)
 
 static int unsupported(const struct wssec_key_reader *r, const char *what, const xmlChar *which)
 {
-    (void)wssec_refuse(r->why, WSSEC_TOKEN_UNSUPPORTED, "%s %.160s", what, which != NULL ? (const char *)which : "without a type");
+    (void)wssec_refuse(r->why, WSSEC_TOKEN_UNSUPPORTED, "%s %.160s", what,
+                       which != NULL ? (const char *)which : "without a type");
     return WSSEC_RC_OK;
 }
 
@@ -88,7 +90,8 @@ static int split_path(const struct wssec_key_reader *r, struct wssec_slice path,
         size_t inner = 0;
         size_t n = der_element(path.p + at, path.n - at, &inner);
         if (n == 0 || k->n_certificate == WSSEC_CERTIFICATES) {
-            return malformed(r, n == 0 ? "the PKIPath holds something that is no certificate" : "the PKIPath is too long");
+            return malformed(r,
+                             n == 0 ? "the PKIPath holds something that is no certificate" : "the PKIPath is too long");
         }
         memmove(&k->certificate[1], &k->certificate[0], k->n_certificate * sizeof k->certificate[0]);
         k->certificate[0] = (struct wssec_slice){path.p + at, n};
@@ -103,7 +106,8 @@ static int split_path(const struct wssec_key_reader *r, struct wssec_slice path,
     return set_certificate(k, k->certificate[0], WSSEC_KEYREF_PKIPATH);
 }
 
-static int read_token(const struct wssec_key_reader *r, xmlNodePtr token, enum wssec_keyref kind, struct wssec_key_name *k)
+static int read_token(const struct wssec_key_reader *r, xmlNodePtr token, enum wssec_keyref kind,
+                      struct wssec_key_name *k)
 {
     const xmlChar *type = wssec_attr(token, NULL, "ValueType");
     const xmlChar *encoding = wssec_attr(token, NULL, "EncodingType");
@@ -134,7 +138,8 @@ static int read_reference(const struct wssec_key_reader *r, xmlNodePtr reference
     const xmlChar *uri = wssec_attr(reference, NULL, "URI");
     const xmlChar *type = wssec_attr(reference, NULL, "ValueType");
     if (uri == NULL || uri[0] != '#') {
-        return unsupported(r, "a key reference to something outside the message:", uri != NULL ? uri : BAD_CAST "no URI");
+        return unsupported(r,
+                           "a key reference to something outside the message:", uri != NULL ? uri : BAD_CAST "no URI");
     }
     size_t n = strlen((const char *)uri + 1);
     bool twice = false;
@@ -160,8 +165,10 @@ static int read_reference(const struct wssec_key_reader *r, xmlNodePtr reference
         return malformed(r, "wsse:Reference has no ValueType");
     }
     const xmlChar *own = wssec_attr(token, NULL, "ValueType");
-    /* "#X509" names the profile, not a kind of token: Czech tax clients (.NET) write it; the token's own type decides */
-    if (type != NULL && own != NULL && !xmlStrEqual(type, own) && !xmlStrEqual(type, BAD_CAST WSSEC_X509_PROFILE "#X509")) {
+    /* "#X509" names the profile, not a kind of token: Czech tax clients (.NET) write it; the token's own type decides
+     */
+    if (type != NULL && own != NULL && !xmlStrEqual(type, own) &&
+        !xmlStrEqual(type, BAD_CAST WSSEC_X509_PROFILE "#X509")) {
         return malformed(r, "wsse:Reference and its token differ in ValueType");
     }
     return read_token(r, token, WSSEC_KEYREF_DIRECT, k);
@@ -169,8 +176,13 @@ static int read_reference(const struct wssec_key_reader *r, xmlNodePtr reference
 
 static int read_key_identifier(const struct wssec_key_reader *r, xmlNodePtr id, struct wssec_key_name *k)
 {
-    static const struct { const char *type; enum wssec_keyref kind; size_t max; } types[] = {
-        {VT_SKI, WSSEC_KEYREF_SKI, 256}, {VT_THUMBPRINT, WSSEC_KEYREF_THUMBPRINT, 20}, {VT_X509V3, WSSEC_KEYREF_X509V3, CERTIFICATE_MAX}};
+    static const struct {
+        const char *type;
+        enum wssec_keyref kind;
+        size_t max;
+    } types[] = {{VT_SKI, WSSEC_KEYREF_SKI, 256},
+                 {VT_THUMBPRINT, WSSEC_KEYREF_THUMBPRINT, 20},
+                 {VT_X509V3, WSSEC_KEYREF_X509V3, CERTIFICATE_MAX}};
     const xmlChar *type = wssec_attr(id, NULL, "ValueType");
     const xmlChar *encoding = wssec_attr(id, NULL, "EncodingType");
     size_t t = 0;
@@ -372,7 +384,9 @@ int wssec_key_info_read(const struct wssec_key_reader *r, xmlNodePtr key_info, s
     xmlNodePtr data = NULL;
     bool bare = false;
     for (xmlNodePtr n = wssec_first_element(key_info); n != NULL; n = wssec_next_element(n)) {
-        xmlNodePtr *slot = wssec_is(n, WSSEC_NS_WSSE, "SecurityTokenReference") ? &str : wssec_is(n, WSSEC_NS_DS, "X509Data") ? &data : NULL;
+        xmlNodePtr *slot = wssec_is(n, WSSEC_NS_WSSE, "SecurityTokenReference") ? &str
+                           : wssec_is(n, WSSEC_NS_DS, "X509Data")               ? &data
+                                                                                : NULL;
         if (slot == NULL && (wssec_is(n, WSSEC_NS_DS, "KeyValue") || wssec_is(n, WSSEC_NS_DS, "KeyName"))) {
             bare = true;
         } else if (slot == NULL) {
@@ -395,5 +409,6 @@ int wssec_key_info_read(const struct wssec_key_reader *r, xmlNodePtr key_info, s
     if (bare) {
         return no_key_info(r, "KeyInfo names no certificate, only KeyValue or KeyName", WSSEC_CERTIFICATE_UNKNOWN);
     }
-    return no_key_info(r, key_info == NULL ? "the signature has no KeyInfo" : "KeyInfo is empty", WSSEC_KEY_REFERENCE_MISSING);
+    return no_key_info(r, key_info == NULL ? "the signature has no KeyInfo" : "KeyInfo is empty",
+                       WSSEC_KEY_REFERENCE_MISSING);
 }

@@ -7,10 +7,12 @@
 
 #include "base/time.h"
 
-#define OTHER_NODES 300  /* seconds that clocks of nodes with one replay store may differ */
+#define OTHER_NODES  300 /* seconds that clocks of nodes with one replay store may differ */
 #define NO_TIMESTAMP ((int64_t)86400)
 
-struct cursor { const char *p, *end; };
+struct cursor {
+    const char *p, *end;
+};
 
 static bool digits(struct cursor *c, int n, int *out)
 {
@@ -54,8 +56,9 @@ int wssec_datetime_parse(const char *text, size_t n, int64_t *out)
 {
     struct cursor c = {text, text + n};
     int year, month, day, hour, minute, second; /* all set by digits before they are read */
-    if (!digits(&c, 4, &year) || !one(&c, '-') || !digits(&c, 2, &month) || !one(&c, '-') || !digits(&c, 2, &day) || !one(&c, 'T') ||
-        !digits(&c, 2, &hour) || !one(&c, ':') || !digits(&c, 2, &minute) || !one(&c, ':') || !digits(&c, 2, &second)) {
+    if (!digits(&c, 4, &year) || !one(&c, '-') || !digits(&c, 2, &month) || !one(&c, '-') || !digits(&c, 2, &day) ||
+        !one(&c, 'T') || !digits(&c, 2, &hour) || !one(&c, ':') || !digits(&c, 2, &minute) || !one(&c, ':') ||
+        !digits(&c, 2, &second)) {
         return -1;
     }
     if (month < 1 || month > 12 || day < 1 || day > days_in(year, month) || hour > 23 || minute > 59 || second > 59) {
@@ -97,7 +100,9 @@ static int read_instant(const xmlNode *n, int64_t *out, struct wssec_refusal *wh
     int kind = text != NULL && type == NULL ? wssec_datetime_parse(text, len, out) : -1;
     if (kind != 0) {
         return wssec_refuse(why, WSSEC_TIMESTAMP_MALFORMED, "%.16s %s", n->name,
-                            type != NULL ? "has a ValueType" : kind == 1 ? "is not in UTC (Z)" : "is not an xsd:dateTime");
+                            type != NULL ? "has a ValueType"
+                            : kind == 1  ? "is not in UTC (Z)"
+                                         : "is not an xsd:dateTime");
     }
     return 0;
 }
@@ -116,9 +121,11 @@ int wssec_timestamp_read(const struct wssec_security *s, struct wssec_timestamp 
     const xmlNode *expires = wssec_next_element(created);
     if (!wssec_element_content(s->timestamp, true) || !wssec_is(created, WSSEC_NS_WSU, "Created") ||
         (expires != NULL && (!wssec_is(expires, WSSEC_NS_WSU, "Expires") || wssec_next_element(expires) != NULL))) {
-        return wssec_refuse(why, WSSEC_TIMESTAMP_MALFORMED, "the Timestamp is not one Created, then at most one Expires");
+        return wssec_refuse(why, WSSEC_TIMESTAMP_MALFORMED,
+                            "the Timestamp is not one Created, then at most one Expires");
     }
-    if (read_instant(created, &out->created, why) != 0 || (expires != NULL && read_instant(expires, &out->expires, why) != 0)) {
+    if (read_instant(created, &out->created, why) != 0 ||
+        (expires != NULL && read_instant(expires, &out->expires, why) != 0)) {
         return -1;
     }
     if (expires != NULL && out->expires <= out->created) {
@@ -139,11 +146,13 @@ int wssec_timestamp_judge(struct wssec_judge *j, const struct wssec_timestamp *t
     char stamp[CS_TIME_TEXT];
     char clock[CS_TIME_TEXT];
     if (t->node == NULL) {
-        return p->timestamp_required ? wssec_refuse(j->why, WSSEC_TIMESTAMP_MISSING, "the Security header holds no Timestamp") : 0;
+        return p->timestamp_required
+                   ? wssec_refuse(j->why, WSSEC_TIMESTAMP_MISSING, "the Security header holds no Timestamp")
+                   : 0;
     }
     if (t->expires != 0 && t->expires - t->created > p->ttl) {
-        return wssec_refuse(j->why, WSSEC_TIMESTAMP_LIFETIME, "Created to Expires is %lld s, allowed are %lld s", (long long)(t->expires - t->created),
-                            (long long)p->ttl);
+        return wssec_refuse(j->why, WSSEC_TIMESTAMP_LIFETIME, "Created to Expires is %lld s, allowed are %lld s",
+                            (long long)(t->expires - t->created), (long long)p->ttl);
     }
     int64_t now = j->when->freshness ? j->when->now : j->when->at;
     int64_t end = end_of(p, t);
@@ -151,15 +160,15 @@ int wssec_timestamp_judge(struct wssec_judge *j, const struct wssec_timestamp *t
     if (t->created > now + p->skew) {
         (void)cs_time_format(t->created, stamp);
         if (j->when->freshness) {
-            return wssec_refuse(j->why, WSSEC_TIMESTAMP_FUTURE, "Created %s is %lld s ahead of %s, allowed are %lld s", stamp, (long long)(t->created - now), clock,
-                                (long long)p->skew);
+            return wssec_refuse(j->why, WSSEC_TIMESTAMP_FUTURE, "Created %s is %lld s ahead of %s, allowed are %lld s",
+                                stamp, (long long)(t->created - now), clock, (long long)p->skew);
         }
         wssec_note(j->verdict, "created-ahead %llds", (long long)(t->created - now));
     } else if (now > end + p->skew) {
         (void)cs_time_format(end, stamp);
         if (j->when->freshness) {
-            return wssec_refuse(j->why, WSSEC_TIMESTAMP_EXPIRED, "it ended %s, %lld s before %s, allowed are %lld s", stamp, (long long)(now - end), clock,
-                                (long long)p->skew);
+            return wssec_refuse(j->why, WSSEC_TIMESTAMP_EXPIRED, "it ended %s, %lld s before %s, allowed are %lld s",
+                                stamp, (long long)(now - end), clock, (long long)p->skew);
         }
         wssec_note(j->verdict, "late %llds", (long long)(now - end));
     }

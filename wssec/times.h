@@ -13,7 +13,8 @@ struct wssec_timestamp {
 /** xsd:dateTime in UTC ("Z"), fraction dropped. @return 0; 1: a date-time with another offset or none; -1: not one */
 int wssec_datetime_parse(const char *text, size_t n, int64_t *out);
 /** Read the Timestamp of our header; *out zeroed when there is none. @return 0, or -1 with why filled */
-int wssec_timestamp_read(const struct wssec_security *s, struct wssec_timestamp *out, struct wssec_refusal *why) WSSEC_MUST_CHECK;
+int wssec_timestamp_read(const struct wssec_security *s, struct wssec_timestamp *out,
+                         struct wssec_refusal *why) WSSEC_MUST_CHECK;
 /** Lifetime and freshness by policy; lateness of an archived message is a note. @return 0, or -1 with j->why filled */
 int wssec_timestamp_judge(struct wssec_judge *j, const struct wssec_timestamp *t) WSSEC_MUST_CHECK;
 /** Until when a replay of this message could still be accepted, and must be remembered. */

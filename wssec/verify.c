@@ -12,14 +12,14 @@
 
 #define FAULT_MAX ((size_t)65536)
 
-struct signature {            /* one ds:Signature of our header on its way */
+struct signature { /* one ds:Signature of our header on its way */
     struct wssec_siginfo info;
     struct wssec_signer signer;
     struct wssec_source source[WSSEC_MAX_REFERENCES];
     uint8_t replay_key[32];
 };
 
-struct work {                 /* one call; in the arena */
+struct work { /* one call; in the arena */
     struct wssec_judge judge;
     struct wssec_security security;
     struct wssec_timestamp timestamp;
@@ -27,7 +27,7 @@ struct work {                 /* one call; in the arena */
     struct wssec_cover cover[WSSEC_SIGNATURES];
     unsigned n;
     unsigned decisive;
-    bool passed;              /* every step was taken and none refused */
+    bool passed; /* every step was taken and none refused */
 };
 
 static bool stopped(const struct work *k)
@@ -49,8 +49,9 @@ static void cut(char *out, size_t size, const char *text)
 static bool is_unsigned_fault(const struct work *k)
 {
     const struct wssec_judge *j = &k->judge;
-    return (j->policy->allow & WSSEC_ALLOW_UNSIGNED_FAULTS) != 0 && j->input->response && j->input->http_status >= 400 &&
-           j->message->security == NULL && j->message->is_fault && j->message->scan.octets <= FAULT_MAX;
+    return (j->policy->allow & WSSEC_ALLOW_UNSIGNED_FAULTS) != 0 && j->input->response &&
+           j->input->http_status >= 400 && j->message->security == NULL && j->message->is_fault &&
+           j->message->scan.octets <= FAULT_MAX;
 }
 
 static int step_message(struct work *k)
@@ -62,7 +63,8 @@ static int step_message(struct work *k)
     j->verdict->security = j->message->security_at;
     j->verdict->header = j->message->header_at;
     if (rc == WSSEC_RC_OK && !stopped(k)) {
-        wssec_explain_add(j->explain, "message", true, "SOAP 1.%d, %zu octets, %zu ids", j->message->soap % 10, j->message->scan.octets, j->message->ids.n);
+        wssec_explain_add(j->explain, "message", true, "SOAP 1.%d, %zu octets, %zu ids", j->message->soap % 10,
+                          j->message->scan.octets, j->message->ids.n);
     }
     return rc;
 }
@@ -79,11 +81,13 @@ static int step_security(struct work *k)
         return WSSEC_RC_OK;
     }
     if (s->n_signature == 0) {
-        (void)wssec_refuse(j->why, s->encrypted != NULL ? WSSEC_NO_DECRYPTION_KEY : WSSEC_NO_SIGNATURE, "the Security header holds no readable Signature");
+        (void)wssec_refuse(j->why, s->encrypted != NULL ? WSSEC_NO_DECRYPTION_KEY : WSSEC_NO_SIGNATURE,
+                           "the Security header holds no readable Signature");
         return WSSEC_RC_OK;
     }
     if (wssec_timestamp_read(s, &k->timestamp, j->why) == 0) {
-        wssec_explain_add(j->explain, "security", true, "our Security header holds %u Signature(s)%s", s->n_signature, s->timestamp != NULL ? " and a Timestamp" : "");
+        wssec_explain_add(j->explain, "security", true, "our Security header holds %u Signature(s)%s", s->n_signature,
+                          s->timestamp != NULL ? " and a Timestamp" : "");
     }
     return WSSEC_RC_OK;
 }
@@ -102,10 +106,12 @@ static int step_shape(struct work *k)
             return rc;
         }
         k->signature[k->n++] = s;
-        wssec_explain_add(j->explain, "signature-shape", true, "%s, %s, %u reference(s)", s->info.algorithm->word, s->info.c14n->word, s->info.n_reference);
+        wssec_explain_add(j->explain, "signature-shape", true, "%s, %s, %u reference(s)", s->info.algorithm->word,
+                          s->info.c14n->word, s->info.n_reference);
     }
     if (k->security.encrypted_first) {
-        (void)wssec_refuse(j->why, WSSEC_NO_DECRYPTION_KEY, "%.32s stands before the Signature: the message is to be opened before it can be verified",
+        (void)wssec_refuse(j->why, WSSEC_NO_DECRYPTION_KEY,
+                           "%.32s stands before the Signature: the message is to be opened before it can be verified",
                            k->security.encrypted->name);
     } else if (k->security.encrypted != NULL) {
         wssec_note(j->verdict, "encrypted-content");
@@ -139,13 +145,15 @@ static void show_signature(struct work *k, const struct signature *s)
     show_references(k, s);
 }
 
-/* What identifies this signature for the replay cache: the signer's key and what it signed, nothing that can be varied. */
+/* What identifies this signature for the replay cache: the signer's key and what it signed, nothing that can be varied.
+ */
 static int replay_key(struct work *k, struct signature *s)
 {
     EVP_MD_CTX *md = k->judge.worker->md;
     const cs_buf *text = &k->judge.worker->signed_info;
     const struct wssec_entry *e = s->signer.matched;
-    if (EVP_DigestInit_ex(md, wssec_md("SHA256"), NULL) != 1 || EVP_DigestUpdate(md, e->spki_sha256, sizeof e->spki_sha256) != 1 ||
+    if (EVP_DigestInit_ex(md, wssec_md("SHA256"), NULL) != 1 ||
+        EVP_DigestUpdate(md, e->spki_sha256, sizeof e->spki_sha256) != 1 ||
         EVP_DigestUpdate(md, text->data, text->len) != 1 || EVP_DigestFinal_ex(md, s->replay_key, NULL) != 1) {
         return WSSEC_RC_NOMEM;
     }
@@ -174,14 +182,17 @@ static int step_signer(struct work *k, struct signature *s)
         return rc;
     }
     const struct wssec_entry *e = s->signer.matched;
-    wssec_explain_add(j->explain, "key-reference", true, "%s: %d candidate(s)", wssec_keyref_word(s->signer.name.hint.kind), s->signer.n);
-    wssec_explain_add(j->explain, "signed-info", true, "the signature over SignedInfo fits the key of %.64s#%u", e->alias, e->ordinal);
+    wssec_explain_add(j->explain, "key-reference", true, "%s: %d candidate(s)",
+                      wssec_keyref_word(s->signer.name.hint.kind), s->signer.n);
+    wssec_explain_add(j->explain, "signed-info", true, "the signature over SignedInfo fits the key of %.64s#%u",
+                      e->alias, e->ordinal);
     rc = replay_key(k, s);
     if (rc == WSSEC_RC_OK) {
         rc = wssec_signer_judge(j, &s->signer, covers_timestamp(k, s) ? k->timestamp.created : 0);
     }
     if (rc == WSSEC_RC_OK && !stopped(k)) {
-        wssec_explain_add(j->explain, "certificate", true, "%.64s#%u is %s and within its dates", e->alias, e->ordinal, wssec_state_word(e->state));
+        wssec_explain_add(j->explain, "certificate", true, "%.64s#%u is %s and within its dates", e->alias, e->ordinal,
+                          wssec_state_word(e->state));
     }
     show_signature(k, s);
     return rc;
@@ -196,8 +207,9 @@ static int step_references(struct work *k, struct signature *s)
         char path[128];
         const struct wssec_reference *r = &s->info.reference[i];
         if (s->source[i].judged) {
-            wssec_explain_add(j->explain, "reference", s->source[i].ok, "%.80s -> %s (line %ld): %s digest %s", r->uri, wssec_path(r->target, path, sizeof path),
-                              xmlGetLineNo(r->target), r->digest->word, s->source[i].ok ? "fits" : "differs");
+            wssec_explain_add(j->explain, "reference", s->source[i].ok, "%.80s -> %s (line %ld): %s digest %s", r->uri,
+                              wssec_path(r->target, path, sizeof path), xmlGetLineNo(r->target), r->digest->word,
+                              s->source[i].ok ? "fits" : "differs");
         }
     }
     return rc;
@@ -235,12 +247,14 @@ static void step_time(struct work *k)
 {
     struct wssec_judge *j = &k->judge;
     if (wssec_timestamp_judge(j, &k->timestamp) == 0) {
-        wssec_explain_add(j->explain, "timestamp", true, k->timestamp.node != NULL ? "lifetime and age are within the policy" : "none, and none is demanded");
+        wssec_explain_add(j->explain, "timestamp", true,
+                          k->timestamp.node != NULL ? "lifetime and age are within the policy"
+                                                    : "none, and none is demanded");
     }
 }
 
-/* Last, so that only a message that passed everything else takes room in the cache. Every signature is claimed: a copy with
- * one of two signatures removed is a replay too. */
+/* Last, so that only a message that passed everything else takes room in the cache. Every signature is claimed: a copy
+ * with one of two signatures removed is a replay too. */
 static void step_replay(struct work *k, const struct wssec_replay *c)
 {
     struct wssec_judge *j = &k->judge;
@@ -300,7 +314,8 @@ static int run(struct work *k, const struct wssec_replay *c)
 
 /* ---- the call -------------------------------------------------------------------------------------------------- */
 
-static void begin(struct wssec_verdict *v, const struct wssec_policy *p, const struct wssec_when *t, const struct wssec_resolver *r)
+static void begin(struct wssec_verdict *v, const struct wssec_policy *p, const struct wssec_when *t,
+                  const struct wssec_resolver *r)
 {
     memset(v, 0, sizeof *v);
     v->t = t->at;
@@ -321,7 +336,8 @@ static void show_extras(struct work *k)
     for (unsigned i = 0; i < k->n; i++) {
         const struct wssec_slice *s = &k->signature[i]->info.value;
         if (v->n_signature_values < sizeof v->signature_value_sha256 / sizeof v->signature_value_sha256[0] &&
-            EVP_Digest(s->p, s->n, v->signature_value_sha256[v->n_signature_values], NULL, wssec_md("SHA256"), NULL) == 1) {
+            EVP_Digest(s->p, s->n, v->signature_value_sha256[v->n_signature_values], NULL, wssec_md("SHA256"), NULL) ==
+                1) {
             v->n_signature_values++;
         }
     }
@@ -344,24 +360,20 @@ static int finish(struct work *k, int rc, struct wssec_refusal *why)
     v->reason = why->reason;
     cut(v->detail, sizeof v->detail, why->detail);
     switch (why->reason) {
-    case WSSEC_OK:
-        v->verdict = WSSEC_PASS;
-        break;
+    case WSSEC_OK: v->verdict = WSSEC_PASS; break;
     case WSSEC_OUT_OF_MEMORY:
     case WSSEC_INTERNAL:
-    case WSSEC_ENGINE_DISAGREEMENT:
-        v->verdict = WSSEC_ERROR;
-        break;
-    default:
-        v->verdict = WSSEC_FAIL;
-        break;
+    case WSSEC_ENGINE_DISAGREEMENT: v->verdict = WSSEC_ERROR; break;
+    default: v->verdict = WSSEC_FAIL; break;
     }
-    wssec_explain_add(k->judge.explain, "verdict", why->reason == WSSEC_OK, "%s%s%s", wssec_reason_code(why->reason), why->detail[0] != '\0' ? ": " : "", why->detail);
+    wssec_explain_add(k->judge.explain, "verdict", why->reason == WSSEC_OK, "%s%s%s", wssec_reason_code(why->reason),
+                      why->detail[0] != '\0' ? ": " : "", why->detail);
     return rc;
 }
 
-int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p, const struct wssec_when *t,
-                 const struct wssec_resolver *r, const struct wssec_replay *c, struct wssec_verdict *v, struct wssec_explain *x)
+int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
+                 const struct wssec_when *t, const struct wssec_resolver *r, const struct wssec_replay *c,
+                 struct wssec_verdict *v, struct wssec_explain *x)
 {
     struct wssec_refusal why = {WSSEC_OK, ""};
     begin(v, p, t, r);
@@ -374,7 +386,15 @@ int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const str
         return WSSEC_RC_NOMEM;
     }
     struct wssec_judge *j = &k->judge;
-    *j = (struct wssec_judge){.worker = w, .input = in, .policy = p, .when = t, .resolver = r, .message = &w->message, .why = &why, .verdict = v, .explain = x};
+    *j = (struct wssec_judge){.worker = w,
+                              .input = in,
+                              .policy = p,
+                              .when = t,
+                              .resolver = r,
+                              .message = &w->message,
+                              .why = &why,
+                              .verdict = v,
+                              .explain = x};
     j->reader = (struct wssec_key_reader){&w->arena, &w->message, p, t->at, &j->legacy, &why};
     int rc = finish(k, run(k, c), &why);
     wssec_message_reset(&w->message);

@@ -14,7 +14,11 @@
 #include "wssec/message.h"
 
 /** Facts of a stored certificate that would need an X509 decode, kept by the SHA-256 of its DER. */
-struct wssec_cert_facts { bool used; uint8_t sha256[32]; bool can_sign; };
+struct wssec_cert_facts {
+    bool used;
+    uint8_t sha256[32];
+    bool can_sign;
+};
 #define WSSEC_FACTS 64 /* direct-mapped by the first octets of the hash */
 
 struct wssec_worker {
@@ -28,15 +32,16 @@ struct wssec_worker {
     cs_buf scratch;               /**< any step, never across calls */
     struct wssec_cert_facts facts[WSSEC_FACTS];
     /* output side, used by sign.c, splice.c, remove.c */
-    cs_buf out;                   /**< octets that the pieces of the last answer point to */
-    struct wssec_slice *piece;    /**< owned; pieces of the last answer */
+    cs_buf out;                /**< octets that the pieces of the last answer point to */
+    struct wssec_slice *piece; /**< owned; pieces of the last answer */
     size_t n_piece, cap_piece;
-    cs_buf signature_value;       /**< of the last wssec_sign */
+    cs_buf signature_value; /**< of the last wssec_sign */
 };
 
 /** Set by wssec_init, read-only afterwards. */
 extern enum wssec_engine wssec_forced_engine;
-/** Since the last reset on this thread libxml2 reported an error outside of a parser: mostly memory that it did without. */
+/** Since the last reset on this thread libxml2 reported an error outside of a parser: mostly memory that it did
+ * without. */
 bool wssec_library_failed(void);
 void wssec_library_reset(void);
 /** The digest of that OpenSSL name (SHA1, SHA256, SHA384, SHA512), fetched at start. NULL: not one of them. */

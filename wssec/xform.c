@@ -28,7 +28,8 @@ static int to_digest(void *ctx, const void *p, size_t n)
     return EVP_DigestUpdate(ctx, p, n) == 1 ? 0 : -1;
 }
 
-int wssec_source_digest(struct wssec_worker *w, const struct wssec_source *source, const struct wssec_digest_alg *alg, uint8_t out[EVP_MAX_MD_SIZE])
+int wssec_source_digest(struct wssec_worker *w, const struct wssec_source *source, const struct wssec_digest_alg *alg,
+                        uint8_t out[EVP_MAX_MD_SIZE])
 {
     if (EVP_DigestInit_ex(w->md, wssec_md(alg->evp), NULL) != 1) {
         return WSSEC_RC_NOMEM;
@@ -61,7 +62,8 @@ static int with_default(struct wssec_judge *j, xmlChar **prefix, xmlChar ***out)
 }
 
 /* Canonical octets of a BinarySecurityToken that is not in the message. */
-static int build(struct wssec_judge *j, const xmlNode *str, struct wssec_slice der, bool encoding, struct wssec_slice *out)
+static int build(struct wssec_judge *j, const xmlNode *str, struct wssec_slice der, bool encoding,
+                 struct wssec_slice *out)
 {
     const char *prefix = str->ns != NULL && str->ns->prefix != NULL ? (const char *)str->ns->prefix : "";
     const char *colon = prefix[0] != '\0' ? ":" : "";
@@ -72,9 +74,10 @@ static int build(struct wssec_judge *j, const xmlNode *str, struct wssec_slice d
     (void)cs_base64_encode(der.p, der.n, text);
     cs_buf b = CS_BUF_INIT;
     int bad = cs_buf_addf(&b, "<%s%sBinarySecurityToken", prefix, colon);
-    bad |= prefix[0] != '\0' ? cs_buf_addf(&b, " xmlns=\"\" xmlns:%s=\"%s\"", prefix, WSSEC_NS_WSSE) : cs_buf_addf(&b, " xmlns=\"%s\"", WSSEC_NS_WSSE);
-    bad |= cs_buf_addf(&b, "%s%s%s ValueType=\"%s\">%s</%s%sBinarySecurityToken>", encoding ? " EncodingType=\"" : "", encoding ? ET_BASE64 : "",
-                       encoding ? "\"" : "", VT_X509V3, text, prefix, colon);
+    bad |= prefix[0] != '\0' ? cs_buf_addf(&b, " xmlns=\"\" xmlns:%s=\"%s\"", prefix, WSSEC_NS_WSSE)
+                             : cs_buf_addf(&b, " xmlns=\"%s\"", WSSEC_NS_WSSE);
+    bad |= cs_buf_addf(&b, "%s%s%s ValueType=\"%s\">%s</%s%sBinarySecurityToken>", encoding ? " EncodingType=\"" : "",
+                       encoding ? ET_BASE64 : "", encoding ? "\"" : "", VT_X509V3, text, prefix, colon);
     char *copy = bad == 0 ? wssec_arena_text(&j->worker->arena, b.data, b.len) : NULL;
     out->p = (const uint8_t *)copy;
     out->n = b.len;
@@ -83,7 +86,8 @@ static int build(struct wssec_judge *j, const xmlNode *str, struct wssec_slice d
 }
 
 /* Try both forms of one certificate. *fits: source holds the form that was signed. */
-static int try_certificate(struct wssec_judge *j, const struct wssec_reference *ref, struct wssec_slice der, struct wssec_source *source, bool *fits)
+static int try_certificate(struct wssec_judge *j, const struct wssec_reference *ref, struct wssec_slice der,
+                           struct wssec_source *source, bool *fits)
 {
     for (int encoding = 0; encoding < 2 && !*fits; encoding++) {
         uint8_t digest[EVP_MAX_MD_SIZE];
@@ -110,7 +114,8 @@ static int absent_token(struct wssec_judge *j, const struct wssec_reference *ref
     if (e == NULL) {
         return WSSEC_RC_NOMEM;
     }
-    int n = j->resolver->candidates(j->resolver->ctx, WSSEC_USE_VERIFY, &name->hint, j->when->at, e, WSSEC_MAX_CANDIDATES);
+    int n =
+        j->resolver->candidates(j->resolver->ctx, WSSEC_USE_VERIFY, &name->hint, j->when->at, e, WSSEC_MAX_CANDIDATES);
     int rc = try_certificate(j, ref, signer->matched->der, source, &fits);
     for (int i = 0; i < n && i < WSSEC_MAX_CANDIDATES && rc == WSSEC_RC_OK && !fits; i++) {
         rc = try_certificate(j, ref, e[i].der, source, &fits);
@@ -118,7 +123,8 @@ static int absent_token(struct wssec_judge *j, const struct wssec_reference *ref
     return n < 0 ? WSSEC_RC_INTERNAL : rc;
 }
 
-static int str_source(struct wssec_judge *j, const struct wssec_reference *ref, const struct wssec_signer *signer, struct wssec_source *source)
+static int str_source(struct wssec_judge *j, const struct wssec_reference *ref, const struct wssec_signer *signer,
+                      struct wssec_source *source)
 {
     struct wssec_key_name name;
     int rc = wssec_str_read(&j->reader, ref->target, &name);
@@ -128,15 +134,18 @@ static int str_source(struct wssec_judge *j, const struct wssec_reference *ref, 
     if (name.token == NULL) {
         return absent_token(j, ref, &name, signer, source);
     }
-    source->canon = (struct wssec_canon){.node = name.token, .mode = ref->c14n->libxml2_mode, .prefix = ref->prefix, .empty_default = true};
+    source->canon = (struct wssec_canon){
+        .node = name.token, .mode = ref->c14n->libxml2_mode, .prefix = ref->prefix, .empty_default = true};
     return with_default(j, ref->prefix, &source->canon.prefix);
 }
 
-int wssec_sources(struct wssec_judge *j, const struct wssec_siginfo *s, const struct wssec_signer *signer, struct wssec_source *source)
+int wssec_sources(struct wssec_judge *j, const struct wssec_siginfo *s, const struct wssec_signer *signer,
+                  struct wssec_source *source)
 {
     for (unsigned i = 0; i < s->n_reference; i++) {
         const struct wssec_reference *ref = &s->reference[i];
-        source[i] = (struct wssec_source){.canon = {.node = ref->target, .mode = ref->c14n->libxml2_mode, .prefix = ref->prefix}};
+        source[i] = (struct wssec_source){
+            .canon = {.node = ref->target, .mode = ref->c14n->libxml2_mode, .prefix = ref->prefix}};
         if (ref->str_transform) {
             source[i].canon.node = NULL;
             int rc = str_source(j, ref, signer, &source[i]);

@@ -9,7 +9,7 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define SIGNED 4 /* messages, one for each kind of key reference below */
+#define SIGNED      4 /* messages, one for each kind of key reference below */
 #define MESSAGE_MAX ((size_t)65536)
 
 static struct maker_key key;
@@ -20,11 +20,35 @@ static char *messages[SIGNED];
 static char *body, *stamp;
 static int body_len, stamp_len;
 
-static const char *const snippets[] = {
-    "<S:Body>", "</S:Body>", "<S:Body wsu:Id=\"Body\">", "<S:Header>", "</S:Header>", "<wsse:Security>", "</wsse:Security>", "<w:w xmlns:w=\"urn:w\">", "</w:w>",
-    " wsu:Id=\"Body\"", " Id=\"TS\"", " xml:id=\"Body\"", "<!-- -->", "<?pi?>", "<![CDATA[x]]>", "<!DOCTYPE x>", "&#60;", " xmlns=\"\"", " xmlns:S=\"urn:x\"",
-    "<ds:Reference URI=\"#TS\"/>", "<ds:Transform Algorithm=\"" NS_DS "enveloped-signature\"/>", "<wsse:BinarySecurityToken wsu:Id=\"X509\">AAAA</wsse:BinarySecurityToken>",
-    "<wsu:Timestamp wsu:Id=\"TS\">", "</wsu:Timestamp>", "<x/>", " S:actor=\"urn:x\"", "<e:EncryptedKey xmlns:e=\"http://www.w3.org/2001/04/xmlenc#\"/>", "\xff\xfe", "#default"};
+static const char *const snippets[] = {"<S:Body>",
+                                       "</S:Body>",
+                                       "<S:Body wsu:Id=\"Body\">",
+                                       "<S:Header>",
+                                       "</S:Header>",
+                                       "<wsse:Security>",
+                                       "</wsse:Security>",
+                                       "<w:w xmlns:w=\"urn:w\">",
+                                       "</w:w>",
+                                       " wsu:Id=\"Body\"",
+                                       " Id=\"TS\"",
+                                       " xml:id=\"Body\"",
+                                       "<!-- -->",
+                                       "<?pi?>",
+                                       "<![CDATA[x]]>",
+                                       "<!DOCTYPE x>",
+                                       "&#60;",
+                                       " xmlns=\"\"",
+                                       " xmlns:S=\"urn:x\"",
+                                       "<ds:Reference URI=\"#TS\"/>",
+                                       "<ds:Transform Algorithm=\"" NS_DS "enveloped-signature\"/>",
+                                       "<wsse:BinarySecurityToken wsu:Id=\"X509\">AAAA</wsse:BinarySecurityToken>",
+                                       "<wsu:Timestamp wsu:Id=\"TS\">",
+                                       "</wsu:Timestamp>",
+                                       "<x/>",
+                                       " S:actor=\"urn:x\"",
+                                       "<e:EncryptedKey xmlns:e=\"http://www.w3.org/2001/04/xmlenc#\"/>",
+                                       "\xff\xfe",
+                                       "#default"};
 
 static void must(int condition)
 {
@@ -61,7 +85,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     key = maker_key_new("ec:P-256", NULL);
     maker_accept(&partner, &key, WSSEC_ACTIVE);
     for (int i = 0; i < SIGNED; i++) {
-        messages[i] = maker_message(&(struct maker){.key = &key, .keyref = kinds[i], .algorithm = NS_DSMORE "ecdsa-sha256", .refs = i == 0 ? "Body TS *STR" : NULL});
+        messages[i] = maker_message(&(struct maker){.key = &key,
+                                                    .keyref = kinds[i],
+                                                    .algorithm = NS_DSMORE "ecdsa-sha256",
+                                                    .refs = i == 0 ? "Body TS *STR" : NULL});
     }
     body = maker_canon(messages[0], "/*/*[local-name()='Body']", EXC_C14N, NULL, &body_len);
     stamp = maker_canon(messages[0], "//wsu:Timestamp", EXC_C14N, NULL, &stamp_len);
@@ -71,7 +98,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-struct input { const uint8_t *p; size_t n; };
+struct input {
+    const uint8_t *p;
+    size_t n;
+};
 
 static unsigned octet(struct input *in)
 {
@@ -175,8 +205,10 @@ static void judge(const char *text, size_t n)
         wssec_explain_free(&x);
         if (v.verdict == WSSEC_PASS) {
             must_show(text, n, "/*/*[local-name()='Body']", body, body_len);
-            must_show(text, n, "/*/*[local-name()='Header']/wsse:Security[not(@*[local-name()='actor'])]/wsu:Timestamp", stamp, stamp_len);
-            must(v.security.from < v.security.to && v.security.to <= n && text[v.security.from] == '<' && text[v.security.to - 1] == '>');
+            must_show(text, n, "/*/*[local-name()='Header']/wsse:Security[not(@*[local-name()='actor'])]/wsu:Timestamp",
+                      stamp, stamp_len);
+            must(v.security.from < v.security.to && v.security.to <= n && text[v.security.from] == '<' &&
+                 text[v.security.to - 1] == '>');
         }
     }
 }

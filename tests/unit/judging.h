@@ -57,10 +57,12 @@ static MAKER_UNUSED struct wssec_policy *policy_of(const struct setting *set, si
 
 static MAKER_UNUSED struct wssec_when live = {MAKER_NOW, MAKER_NOW, WSSEC_TIME_NOW, true, true};
 
-static MAKER_UNUSED void judge_with(const char *text, struct wssec_policy *p, const struct wssec_when *when, const struct wssec_replay *replay)
+static MAKER_UNUSED void judge_with(const char *text, struct wssec_policy *p, const struct wssec_when *when,
+                                    const struct wssec_replay *replay)
 {
     struct wssec_slice slice = {(const uint8_t *)text, strlen(text)};
-    struct wssec_input in = {.slice = &slice, .n_slice = 1, .content_type = "text/xml; charset=utf-8", .response = true, .http_status = 200};
+    struct wssec_input in = {
+        .slice = &slice, .n_slice = 1, .content_type = "text/xml; charset=utf-8", .response = true, .http_status = 200};
     struct wssec_resolver r = {&partner, 57, maker_candidates};
     wssec_explain_free(&steps);
     int rc = wssec_verify(worker, &in, p, when, &r, replay, &v, &steps);

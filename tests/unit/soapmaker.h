@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * soapmaker.h: keys, certificates and signed SOAP messages for tests, made at run time by a second hand: canonicalization
- * of an XPath node set by libxml2 and plain OpenSSL, no code of wssec/. Every step can be bent, so that messages can be
- * made that a correct signer would never write.
+ * soapmaker.h: keys, certificates and signed SOAP messages for tests, made at run time by a second hand:
+ * canonicalization of an XPath node set by libxml2 and plain OpenSSL, no code of wssec/. Every step can be bent, so
+ * that messages can be made that a correct signer would never write.
  */
 #ifndef TESTS_SOAPMAKER_H
 #define TESTS_SOAPMAKER_H
@@ -25,21 +25,21 @@
 #include "base/time.h"
 #include "wssec/wssec.h"
 
-#define MAKER_UNUSED __attribute__((unused))
-#define O4 "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
-#define NS_WSSE O4 "wssecurity-secext-1.0.xsd"
-#define NS_WSU O4 "wssecurity-utility-1.0.xsd"
-#define NS_DS "http://www.w3.org/2000/09/xmldsig#"
-#define NS_DSMORE "http://www.w3.org/2001/04/xmldsig-more#"
-#define EXC_C14N "http://www.w3.org/2001/10/xml-exc-c14n#"
-#define INC_C14N "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
+#define MAKER_UNUSED  __attribute__((unused))
+#define O4            "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
+#define NS_WSSE       O4 "wssecurity-secext-1.0.xsd"
+#define NS_WSU        O4 "wssecurity-utility-1.0.xsd"
+#define NS_DS         "http://www.w3.org/2000/09/xmldsig#"
+#define NS_DSMORE     "http://www.w3.org/2001/04/xmldsig-more#"
+#define EXC_C14N      "http://www.w3.org/2001/10/xml-exc-c14n#"
+#define INC_C14N      "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 #define STR_TRANSFORM O4 "soap-message-security-1.0#STR-Transform"
 #define BASE64_BINARY O4 "soap-message-security-1.0#Base64Binary"
-#define X509V3 O4 "x509-token-profile-1.0#X509v3"
-#define SOAP11 "http://schemas.xmlsoap.org/soap/envelope/"
-#define SOAP12 "http://www.w3.org/2003/05/soap-envelope"
-#define WSA10 "http://www.w3.org/2005/08/addressing"
-#define MAKER_NOW ((int64_t)1790000000) /* 2026-09-21T14:13:20Z: the clock of all tests */
+#define X509V3        O4 "x509-token-profile-1.0#X509v3"
+#define SOAP11        "http://schemas.xmlsoap.org/soap/envelope/"
+#define SOAP12        "http://www.w3.org/2003/05/soap-envelope"
+#define WSA10         "http://www.w3.org/2005/08/addressing"
+#define MAKER_NOW     ((int64_t)1790000000) /* 2026-09-21T14:13:20Z: the clock of all tests */
 
 /* ---- keys ------------------------------------------------------------------------------------------------------- */
 
@@ -53,11 +53,11 @@ struct maker_key {
     uint8_t ski[20];
 };
 
-struct maker_cert {           /* what differs from the usual; zeroed: usual */
-    const char *subject;      /* CN */
+struct maker_cert {      /* what differs from the usual; zeroed: usual */
+    const char *subject; /* CN */
     long serial;
     int64_t not_before, not_after;
-    const char *key_usage;    /* NULL: digitalSignature; "": none */
+    const char *key_usage; /* NULL: digitalSignature; "": none */
 };
 
 static MAKER_UNUSED void maker_fail(const char *what)
@@ -91,7 +91,8 @@ static MAKER_UNUSED void maker_certify(struct maker_key *k, const struct maker_c
     ASN1_TIME_set(X509_getm_notAfter(x), (time_t)(c->not_after != 0 ? c->not_after : MAKER_NOW + 365 * 86400));
     X509_NAME *n = X509_get_subject_name(x);
     X509_NAME_add_entry_by_txt(n, "O", MBSTRING_UTF8, (const unsigned char *)"ACME", -1, -1, 0);
-    X509_NAME_add_entry_by_txt(n, "CN", MBSTRING_UTF8, (const unsigned char *)(c->subject != NULL ? c->subject : "signer"), -1, -1, 0);
+    X509_NAME_add_entry_by_txt(n, "CN", MBSTRING_UTF8,
+                               (const unsigned char *)(c->subject != NULL ? c->subject : "signer"), -1, -1, 0);
     X509_set_issuer_name(x, n);
     X509_set_pubkey(x, k->pkey);
     X509V3_CTX ctx;
@@ -162,24 +163,24 @@ static MAKER_UNUSED char *maker_base64(const uint8_t *p, size_t n)
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
 
-struct maker {                  /* NULL and 0: usual */
+struct maker { /* NULL and 0: usual */
     const struct maker_key *key;
-    int soap;                   /* 11, 12 */
-    const char *body;           /* content of Body */
-    const char *header;         /* header blocks beside Security; ids W1, W2 … as they like */
-    const char *in_security;    /* extra children of Security, before the Signature */
+    int soap;                /* 11, 12 */
+    const char *body;        /* content of Body */
+    const char *header;      /* header blocks beside Security; ids W1, W2 … as they like */
+    const char *in_security; /* extra children of Security, before the Signature */
     const char *security_attributes;
-    const char *refs;           /* ids, blank-separated: "Body TS"; a leading '*': with STR-Transform */
-    const char *keyref;         /* KIND words, or raw KeyInfo content beginning with '<'; "none": no KeyInfo */
-    const char *algorithm;      /* SignatureMethod URI */
-    const char *digest;         /* DigestMethod URI */
-    const char *c14n;           /* CanonicalizationMethod and Transform */
-    const char *transforms;     /* Transforms content of every reference instead of the usual */
-    const char *prefixes;       /* PrefixList of the references */
-    int64_t created, expires;   /* 0: now, now + 300; -1: no Timestamp at all */
-    const char *timestamp;      /* raw Timestamp element instead */
-    const char *after_signature;/* children of Security behind the Signature */
-    bool no_token;              /* no BinarySecurityToken for kind direct */
+    const char *refs;            /* ids, blank-separated: "Body TS"; a leading '*': with STR-Transform */
+    const char *keyref;          /* KIND words, or raw KeyInfo content beginning with '<'; "none": no KeyInfo */
+    const char *algorithm;       /* SignatureMethod URI */
+    const char *digest;          /* DigestMethod URI */
+    const char *c14n;            /* CanonicalizationMethod and Transform */
+    const char *transforms;      /* Transforms content of every reference instead of the usual */
+    const char *prefixes;        /* PrefixList of the references */
+    int64_t created, expires;    /* 0: now, now + 300; -1: no Timestamp at all */
+    const char *timestamp;       /* raw Timestamp element instead */
+    const char *after_signature; /* children of Security behind the Signature */
+    bool no_token;               /* no BinarySecurityToken for kind direct */
     const char *body_attributes;
 };
 
@@ -199,26 +200,47 @@ static MAKER_UNUSED void maker_key_info(cs_buf *b, const struct maker *m)
     if (kind[0] == '<') {
         cs_buf_adds(b, kind);
     } else if (strcmp(kind, "direct") == 0) {
-        cs_buf_adds(b, "<wsse:SecurityTokenReference wsu:Id=\"STR\"><wsse:Reference URI=\"#X509\" ValueType=\"" X509V3 "\"/></wsse:SecurityTokenReference>");
+        cs_buf_adds(b, "<wsse:SecurityTokenReference wsu:Id=\"STR\"><wsse:Reference URI=\"#X509\" ValueType=\"" X509V3
+                       "\"/></wsse:SecurityTokenReference>");
     } else if (strcmp(kind, "issuer-serial") == 0) {
-        cs_buf_addf(b, "<wsse:SecurityTokenReference wsu:Id=\"STR\"><ds:X509Data><ds:X509IssuerSerial><ds:X509IssuerName>%s</ds:X509IssuerName><ds:X509SerialNumber>%s"
-                       "</ds:X509SerialNumber></ds:X509IssuerSerial></ds:X509Data></wsse:SecurityTokenReference>", k->issuer, k->serial);
+        cs_buf_addf(b,
+                    "<wsse:SecurityTokenReference "
+                    "wsu:Id=\"STR\"><ds:X509Data><ds:X509IssuerSerial><ds:X509IssuerName>%s</"
+                    "ds:X509IssuerName><ds:X509SerialNumber>%s"
+                    "</ds:X509SerialNumber></ds:X509IssuerSerial></ds:X509Data></wsse:SecurityTokenReference>",
+                    k->issuer, k->serial);
     } else if (strcmp(kind, "ski") == 0) {
-        cs_buf_addf(b, "<wsse:SecurityTokenReference wsu:Id=\"STR\"><wsse:KeyIdentifier EncodingType=\"" BASE64_BINARY "\" ValueType=\"" O4
-                       "x509-token-profile-1.0#X509SubjectKeyIdentifier\">%s</wsse:KeyIdentifier></wsse:SecurityTokenReference>", ski);
+        cs_buf_addf(
+            b,
+            "<wsse:SecurityTokenReference wsu:Id=\"STR\"><wsse:KeyIdentifier EncodingType=\"" BASE64_BINARY
+            "\" ValueType=\"" O4
+            "x509-token-profile-1.0#X509SubjectKeyIdentifier\">%s</wsse:KeyIdentifier></wsse:SecurityTokenReference>",
+            ski);
     } else if (strcmp(kind, "thumbprint") == 0) {
-        cs_buf_addf(b, "<wsse:SecurityTokenReference wsu:Id=\"STR\"><wsse:KeyIdentifier EncodingType=\"" BASE64_BINARY "\" ValueType=\"http://docs.oasis-open.org/wss/"
-                       "oasis-wss-soap-message-security-1.1#ThumbprintSHA1\">%s</wsse:KeyIdentifier></wsse:SecurityTokenReference>", sha1);
+        cs_buf_addf(b,
+                    "<wsse:SecurityTokenReference wsu:Id=\"STR\"><wsse:KeyIdentifier EncodingType=\"" BASE64_BINARY
+                    "\" ValueType=\"http://docs.oasis-open.org/wss/"
+                    "oasis-wss-soap-message-security-1.1#ThumbprintSHA1\">%s</wsse:KeyIdentifier></"
+                    "wsse:SecurityTokenReference>",
+                    sha1);
     } else if (strcmp(kind, "x509v3-key-identifier") == 0) {
-        cs_buf_addf(b, "<wsse:SecurityTokenReference wsu:Id=\"STR\"><wsse:KeyIdentifier EncodingType=\"" BASE64_BINARY "\" ValueType=\"" X509V3
-                       "\">%s</wsse:KeyIdentifier></wsse:SecurityTokenReference>", der);
+        cs_buf_addf(b,
+                    "<wsse:SecurityTokenReference wsu:Id=\"STR\"><wsse:KeyIdentifier EncodingType=\"" BASE64_BINARY
+                    "\" ValueType=\"" X509V3 "\">%s</wsse:KeyIdentifier></wsse:SecurityTokenReference>",
+                    der);
     } else if (strcmp(kind, "embedded") == 0) {
-        cs_buf_addf(b, "<wsse:SecurityTokenReference wsu:Id=\"STR\"><wsse:Embedded><wsse:BinarySecurityToken EncodingType=\"" BASE64_BINARY "\" ValueType=\"" X509V3
-                       "\">%s</wsse:BinarySecurityToken></wsse:Embedded></wsse:SecurityTokenReference>", der);
+        cs_buf_addf(b,
+                    "<wsse:SecurityTokenReference wsu:Id=\"STR\"><wsse:Embedded><wsse:BinarySecurityToken "
+                    "EncodingType=\"" BASE64_BINARY "\" ValueType=\"" X509V3
+                    "\">%s</wsse:BinarySecurityToken></wsse:Embedded></wsse:SecurityTokenReference>",
+                    der);
     } else if (strcmp(kind, "x509-data") == 0) {
         cs_buf_addf(b, "<ds:X509Data><ds:X509Certificate>%s</ds:X509Certificate></ds:X509Data>", der);
     } else if (strcmp(kind, "zeep") == 0) {
-        cs_buf_addf(b, "<wsse:SecurityTokenReference><ds:X509Data><ds:X509IssuerSerial/><ds:X509Certificate>%s</ds:X509Certificate></ds:X509Data></wsse:SecurityTokenReference>", der);
+        cs_buf_addf(b,
+                    "<wsse:SecurityTokenReference><ds:X509Data><ds:X509IssuerSerial/><ds:X509Certificate>%s</"
+                    "ds:X509Certificate></ds:X509Data></wsse:SecurityTokenReference>",
+                    der);
     }
     cs_buf_adds(b, "</ds:KeyInfo>");
     free(der);
@@ -234,20 +256,29 @@ static MAKER_UNUSED void maker_reference(cs_buf *b, const struct maker *m, const
     if (m->transforms != NULL) {
         cs_buf_adds(b, m->transforms);
     } else if (str) {
-        cs_buf_addf(b, "<ds:Transform Algorithm=\"" STR_TRANSFORM "\"><wsse:TransformationParameters><ds:CanonicalizationMethod Algorithm=\"%s\"/>"
-                       "</wsse:TransformationParameters></ds:Transform>", c14n);
+        cs_buf_addf(b,
+                    "<ds:Transform Algorithm=\"" STR_TRANSFORM
+                    "\"><wsse:TransformationParameters><ds:CanonicalizationMethod Algorithm=\"%s\"/>"
+                    "</wsse:TransformationParameters></ds:Transform>",
+                    c14n);
     } else if (m->prefixes != NULL) {
-        cs_buf_addf(b, "<ds:Transform Algorithm=\"%s\"><ec:InclusiveNamespaces xmlns:ec=\"" EXC_C14N "\" PrefixList=\"%s\"/></ds:Transform>", c14n, m->prefixes);
+        cs_buf_addf(b,
+                    "<ds:Transform Algorithm=\"%s\"><ec:InclusiveNamespaces xmlns:ec=\"" EXC_C14N
+                    "\" PrefixList=\"%s\"/></ds:Transform>",
+                    c14n, m->prefixes);
     } else {
         cs_buf_addf(b, "<ds:Transform Algorithm=\"%s\"/>", c14n);
     }
-    cs_buf_addf(b, "</ds:Transforms><ds:DigestMethod Algorithm=\"%s\"/><ds:DigestValue>@D%d@</ds:DigestValue></ds:Reference>",
-                maker_default(m->digest, "http://www.w3.org/2001/04/xmlenc#sha256"), index);
+    cs_buf_addf(
+        b, "</ds:Transforms><ds:DigestMethod Algorithm=\"%s\"/><ds:DigestValue>@D%d@</ds:DigestValue></ds:Reference>",
+        maker_default(m->digest, "http://www.w3.org/2001/04/xmlenc#sha256"), index);
 }
 
 static MAKER_UNUSED void maker_signature(cs_buf *b, const struct maker *m)
 {
-    cs_buf_addf(b, "<ds:Signature xmlns:ds=\"" NS_DS "\" Id=\"SIG\"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm=\"%s\"/><ds:SignatureMethod Algorithm=\"%s\"/>",
+    cs_buf_addf(b,
+                "<ds:Signature xmlns:ds=\"" NS_DS "\" Id=\"SIG\"><ds:SignedInfo><ds:CanonicalizationMethod "
+                                                  "Algorithm=\"%s\"/><ds:SignatureMethod Algorithm=\"%s\"/>",
                 maker_default(m->c14n, EXC_C14N), maker_default(m->algorithm, NS_DSMORE "rsa-sha256"));
     int index = 0;
     for (const char *p = maker_default(m->refs, "Body TS"); *p != '\0'; index++) {
@@ -270,8 +301,10 @@ static MAKER_UNUSED void maker_timestamp(cs_buf *b, const struct maker *m)
         cs_buf_adds(b, m->timestamp);
     } else if (m->created >= 0) {
         int64_t created = m->created != 0 ? m->created : MAKER_NOW;
-        cs_buf_addf(b, "<wsu:Timestamp wsu:Id=\"TS\"><wsu:Created>%s</wsu:Created><wsu:Expires>%s</wsu:Expires></wsu:Timestamp>", cs_time_format(created, from),
-                    cs_time_format(m->expires != 0 ? m->expires : created + 300, to));
+        cs_buf_addf(
+            b,
+            "<wsu:Timestamp wsu:Id=\"TS\"><wsu:Created>%s</wsu:Created><wsu:Expires>%s</wsu:Expires></wsu:Timestamp>",
+            cs_time_format(created, from), cs_time_format(m->expires != 0 ? m->expires : created + 300, to));
     }
 }
 
@@ -280,18 +313,24 @@ static MAKER_UNUSED char *maker_skeleton(const struct maker *m)
 {
     cs_buf b = CS_BUF_INIT;
     const char *kind = maker_default(m->keyref, "direct");
-    cs_buf_addf(&b, "<S:Envelope xmlns:S=\"%s\" xmlns:wsu=\"" NS_WSU "\" xmlns:wsse=\"" NS_WSSE "\"><S:Header>%s<wsse:Security%s>", m->soap == 12 ? SOAP12 : SOAP11,
-                maker_default(m->header, ""), maker_default(m->security_attributes, " S:mustUnderstand=\"1\""));
+    cs_buf_addf(&b,
+                "<S:Envelope xmlns:S=\"%s\" xmlns:wsu=\"" NS_WSU "\" xmlns:wsse=\"" NS_WSSE
+                "\"><S:Header>%s<wsse:Security%s>",
+                m->soap == 12 ? SOAP12 : SOAP11, maker_default(m->header, ""),
+                maker_default(m->security_attributes, " S:mustUnderstand=\"1\""));
     if (strcmp(kind, "direct") == 0 && !m->no_token) {
         char *der = maker_base64(m->key->der, (size_t)m->key->der_len);
-        cs_buf_addf(&b, "<wsse:BinarySecurityToken EncodingType=\"" BASE64_BINARY "\" ValueType=\"" X509V3 "\" wsu:Id=\"X509\">%s</wsse:BinarySecurityToken>", der);
+        cs_buf_addf(&b,
+                    "<wsse:BinarySecurityToken EncodingType=\"" BASE64_BINARY "\" ValueType=\"" X509V3
+                    "\" wsu:Id=\"X509\">%s</wsse:BinarySecurityToken>",
+                    der);
         free(der);
     }
     maker_timestamp(&b, m);
     cs_buf_adds(&b, maker_default(m->in_security, ""));
     maker_signature(&b, m);
-    cs_buf_addf(&b, "%s</wsse:Security></S:Header><S:Body wsu:Id=\"Body\"%s>%s</S:Body></S:Envelope>", maker_default(m->after_signature, ""),
-                maker_default(m->body_attributes, ""),
+    cs_buf_addf(&b, "%s</wsse:Security></S:Header><S:Body wsu:Id=\"Body\"%s>%s</S:Body></S:Envelope>",
+                maker_default(m->after_signature, ""), maker_default(m->body_attributes, ""),
                 maker_default(m->body, "<o:order xmlns:o=\"urn:orders\"><o:item n=\"1\">bolt</o:item></o:order>"));
     return cs_buf_take(&b, NULL);
 }
@@ -313,7 +352,8 @@ static MAKER_UNUSED char *maker_replace(char *text, const char *what, const char
 }
 
 /* Canonical text of the subtree that an XPath names, through a node set: another way than wssec goes. */
-static MAKER_UNUSED char *maker_canon(const char *text, const char *xpath, const char *uri, const char *prefixes, int *len)
+static MAKER_UNUSED char *maker_canon(const char *text, const char *xpath, const char *uri, const char *prefixes,
+                                      int *len)
 {
     xmlDocPtr doc = xmlReadMemory(text, (int)strlen(text), NULL, NULL, XML_PARSE_NONET);
     if (doc == NULL) {
@@ -324,7 +364,10 @@ static MAKER_UNUSED char *maker_canon(const char *text, const char *xpath, const
     xmlXPathRegisterNs(x, BAD_CAST "wsse", BAD_CAST NS_WSSE);
     xmlXPathRegisterNs(x, BAD_CAST "ds", BAD_CAST NS_DS);
     char expr[1024];
-    snprintf(expr, sizeof expr, "(%s)/descendant-or-self::node() | (%s)/descendant-or-self::*/@* | (%s)/descendant-or-self::*/namespace::*", xpath, xpath, xpath);
+    snprintf(
+        expr, sizeof expr,
+        "(%s)/descendant-or-self::node() | (%s)/descendant-or-self::*/@* | (%s)/descendant-or-self::*/namespace::*",
+        xpath, xpath, xpath);
     xmlXPathObjectPtr o = xmlXPathEvalExpression(BAD_CAST expr, x);
     xmlChar *prefix[16] = {NULL};
     char list[256];
@@ -334,7 +377,9 @@ static MAKER_UNUSED char *maker_canon(const char *text, const char *xpath, const
     for (char *p = strtok_r(list, " ", &rest); p != NULL && n < 15; p = strtok_r(NULL, " ", &rest)) {
         prefix[n++] = BAD_CAST p;
     }
-    int mode = strcmp(uri, INC_C14N) == 0 ? XML_C14N_1_0 : strcmp(uri, "http://www.w3.org/2006/12/xml-c14n11") == 0 ? XML_C14N_1_1 : XML_C14N_EXCLUSIVE_1_0;
+    int mode = strcmp(uri, INC_C14N) == 0                                 ? XML_C14N_1_0
+               : strcmp(uri, "http://www.w3.org/2006/12/xml-c14n11") == 0 ? XML_C14N_1_1
+                                                                          : XML_C14N_EXCLUSIVE_1_0;
     xmlChar *out = NULL;
     *len = xmlC14NDocDumpMemory(doc, o->nodesetval, mode, n > 0 ? prefix : NULL, 0, &out);
     if (*len <= 0) {
@@ -352,11 +397,15 @@ static MAKER_UNUSED char *maker_canon(const char *text, const char *xpath, const
 
 static MAKER_UNUSED const EVP_MD *maker_md(const char *uri)
 {
-    return strstr(uri, "512") != NULL ? EVP_sha512() : strstr(uri, "384") != NULL ? EVP_sha384() : strstr(uri, "sha1") != NULL ? EVP_sha1() : EVP_sha256();
+    return strstr(uri, "512") != NULL    ? EVP_sha512()
+           : strstr(uri, "384") != NULL  ? EVP_sha384()
+           : strstr(uri, "sha1") != NULL ? EVP_sha1()
+                                         : EVP_sha256();
 }
 
 /* SignatureValue of data: decoded octets in the shape of XML-DSig. */
-static MAKER_UNUSED size_t maker_sign(const struct maker_key *k, const char *uri, const void *data, size_t n, uint8_t *out)
+static MAKER_UNUSED size_t maker_sign(const struct maker_key *k, const char *uri, const void *data, size_t n,
+                                      uint8_t *out)
 {
     EVP_MD_CTX *c = EVP_MD_CTX_new();
     EVP_PKEY_CTX *p = NULL;
@@ -397,8 +446,10 @@ static MAKER_UNUSED char *maker_token(const char *text, const struct maker *m, i
     }
     char *der = maker_base64(m->key->der, (size_t)m->key->der_len);
     cs_buf b = CS_BUF_INIT;
-    cs_buf_addf(&b, "<wsse:BinarySecurityToken xmlns=\"\" xmlns:wsse=\"" NS_WSSE "\" EncodingType=\"" BASE64_BINARY "\" ValueType=\"" X509V3
-                    "\">%s</wsse:BinarySecurityToken>", der);
+    cs_buf_addf(&b,
+                "<wsse:BinarySecurityToken xmlns=\"\" xmlns:wsse=\"" NS_WSSE "\" EncodingType=\"" BASE64_BINARY
+                "\" ValueType=\"" X509V3 "\">%s</wsse:BinarySecurityToken>",
+                der);
     free(der);
     *len = (int)b.len;
     return cs_buf_take(&b, NULL);
@@ -417,7 +468,8 @@ static MAKER_UNUSED char *maker_fill(char *text, const struct maker *m)
         uint8_t md[EVP_MAX_MD_SIZE];
         unsigned n_md = 0;
         size_t n = strcspn(p, " ");
-        snprintf(xpath, sizeof xpath, "//*[@wsu:Id='%.*s' or @Id='%.*s' or @xml:id='%.*s']", (int)n, p, (int)n, p, (int)n, p);
+        snprintf(xpath, sizeof xpath, "//*[@wsu:Id='%.*s' or @Id='%.*s' or @xml:id='%.*s']", (int)n, p, (int)n, p,
+                 (int)n, p);
         char *canon = p[0] == '*' ? maker_token(text, m, &len) : maker_canon(text, xpath, c14n, m->prefixes, &len);
         EVP_Digest(canon, (size_t)len, md, &n_md, maker_md(digest), NULL);
         free(canon);
@@ -445,9 +497,14 @@ static MAKER_UNUSED char *maker_message(const struct maker *m)
 
 /* ---- a resolver over a table ------------------------------------------------------------------------------------ */
 
-struct maker_partner { struct wssec_entry entry[80]; int n; const struct maker_key *key[80]; };
+struct maker_partner {
+    struct wssec_entry entry[80];
+    int n;
+    const struct maker_key *key[80];
+};
 
-static MAKER_UNUSED struct wssec_entry *maker_accept(struct maker_partner *p, const struct maker_key *k, enum wssec_state state)
+static MAKER_UNUSED struct wssec_entry *maker_accept(struct maker_partner *p, const struct maker_key *k,
+                                                     enum wssec_state state)
 {
     struct wssec_entry *e = &p->entry[p->n];
     memset(e, 0, sizeof *e);
@@ -484,7 +541,8 @@ static MAKER_UNUSED bool maker_fits(const struct maker_key *k, const struct wsse
     return h->issuer != NULL && strcmp(h->issuer, k->issuer) == 0 && strcmp(h->serial, k->serial) == 0;
 }
 
-static MAKER_UNUSED int maker_candidates(void *ctx, enum wssec_use use, const struct wssec_hint *h, int64_t at, struct wssec_entry *out, int max)
+static MAKER_UNUSED int maker_candidates(void *ctx, enum wssec_use use, const struct wssec_hint *h, int64_t at,
+                                         struct wssec_entry *out, int max)
 {
     struct maker_partner *p = ctx;
     int n = 0;

@@ -28,7 +28,9 @@ int harness_teardown(void)
     return 0;
 }
 
-struct edit { const char *name, *what, *by, *expected; };
+struct edit {
+    const char *name, *what, *by, *expected;
+};
 
 static char *good(void)
 {
@@ -49,7 +51,8 @@ static void encodings_dtd_and_well_formedness(void)
 {
     static const struct edit rows[] = {
         {"DOCTYPE", ROOT, "<!DOCTYPE x>" ROOT, "dtd-forbidden"},
-        {"entity bomb", ROOT, "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]>" ROOT, "dtd-forbidden"},
+        {"entity bomb", ROOT, "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]>" ROOT,
+         "dtd-forbidden"},
         {"external entity", ROOT, "<!DOCTYPE x SYSTEM \"http://127.0.0.1:1/x.dtd\">" ROOT, "dtd-forbidden"},
         {"ATTLIST that makes ids", ROOT, "<!DOCTYPE x [<!ATTLIST x id ID #IMPLIED>]>" ROOT, "dtd-forbidden"},
         {"undeclared entity", ">bolt<", ">&bolt;<", "xml-malformed"},
@@ -63,10 +66,12 @@ static void encodings_dtd_and_well_formedness(void)
         {"second root", "</S:Envelope>", "</S:Envelope><x/>", "xml-malformed"},
         {"end tag missing", "</S:Envelope>", "", "xml-malformed"},
         {"attribute twice", "n=\"1\"", "n=\"1\" n=\"2\"", "xml-malformed"},
-        {"attribute twice by two prefixes", "<o:item n=\"1\"", "<o:item xmlns:p=\"urn:orders\" o:n=\"1\" p:n=\"2\"", "xml-malformed"},
+        {"attribute twice by two prefixes", "<o:item n=\"1\"", "<o:item xmlns:p=\"urn:orders\" o:n=\"1\" p:n=\"2\"",
+         "xml-malformed"},
         {"prefix not declared", "<o:item n=\"1\"", "<o:item q:n=\"1\"", "xml-malformed"},
         {"relative namespace", "<o:item n=\"1\"", "<o:item xmlns:p=\"relative\" n=\"1\"", "namespace-uri-unsupported"},
-        {"ampersand in a namespace", "<o:item n=\"1\"", "<o:item xmlns:p=\"urn:a&amp;b\" n=\"1\"", "namespace-uri-unsupported"},
+        {"ampersand in a namespace", "<o:item n=\"1\"", "<o:item xmlns:p=\"urn:a&amp;b\" n=\"1\"",
+         "namespace-uri-unsupported"},
         {"quote in a namespace", "<o:item n=\"1\"", "<o:item xmlns:p='urn:a\"b' n=\"1\"", "namespace-uri-unsupported"},
         {"blank in a namespace", "<o:item n=\"1\"", "<o:item xmlns:p='urn:a b' n=\"1\"", "namespace-uri-unsupported"},
         {"instruction in the prolog", ROOT, "<?go away?>" ROOT, "processing-instruction"},
@@ -142,7 +147,8 @@ static void multipart_is_not_read_as_xml(void)
     struct wssec_policy *p = policy_of(NULL, 0);
     struct wssec_resolver r = {&partner, 1, maker_candidates};
     struct wssec_slice slice = {(const uint8_t *)text, strlen(text)};
-    struct wssec_input in = {.slice = &slice, .n_slice = 1, .content_type = " Multipart/Related; boundary=x", .response = true};
+    struct wssec_input in = {
+        .slice = &slice, .n_slice = 1, .content_type = " Multipart/Related; boundary=x", .response = true};
     CU_ASSERT_EQUAL(wssec_verify(worker, &in, p, &live, &r, NULL, &v, NULL), WSSEC_RC_OK);
     expect(wssec_reason_code(v.reason), "mime-malformed", "multipart");
     wssec_policy_unref(p);
@@ -200,13 +206,22 @@ static void floods_are_refused_cheaply(void)
     memset(each, 'n', 2000);
     flood("name", ">bolt<", many("><", each, 1, "/><"), "limit-name");
     flood("header elements", "<S:Header>", many("<S:Header>", "<x xmlns=\"urn:x\"/>", 2100, ""), "limit-header");
-    flood("header octets", "<S:Header>", many("<S:Header><x xmlns=\"urn:x\">", "0123456789012345678901234567890123456789", 8000, "</x>"), "limit-header");
+    flood("header octets", "<S:Header>",
+          many("<S:Header><x xmlns=\"urn:x\">", "0123456789012345678901234567890123456789", 8000, "</x>"),
+          "limit-header");
     flood("ids", ">bolt<", many(">", "<x wsu:Id=\"i@\"/>", 10001, "<"), "limit-ids");
     flood("references", "</ds:SignedInfo>",
-          many("", "<ds:Reference URI=\"#i@\"><ds:DigestMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"/><ds:DigestValue>AA==</ds:DigestValue></ds:Reference>", 100,
-               "</ds:SignedInfo>"), "limit-references");
-    flood("transforms", "<ds:Transforms>", many("<ds:Transforms>", "<ds:Transform Algorithm=\"" NS_DS "enveloped-signature\"/>", 200, ""), "limit-transforms");
-    flood("signatures", "</wsse:Security>", many("", "<ds:Signature xmlns:ds=\"" NS_DS "\"/>", 10, "</wsse:Security>"), "limit-signatures");
+          many("",
+               "<ds:Reference URI=\"#i@\"><ds:DigestMethod "
+               "Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"/><ds:DigestValue>AA==</ds:DigestValue></"
+               "ds:Reference>",
+               100, "</ds:SignedInfo>"),
+          "limit-references");
+    flood("transforms", "<ds:Transforms>",
+          many("<ds:Transforms>", "<ds:Transform Algorithm=\"" NS_DS "enveloped-signature\"/>", 200, ""),
+          "limit-transforms");
+    flood("signatures", "</wsse:Security>", many("", "<ds:Signature xmlns:ds=\"" NS_DS "\"/>", 10, "</wsse:Security>"),
+          "limit-signatures");
 }
 
 static void limits_one_at_and_one_above(void)
@@ -229,15 +244,17 @@ static void limits_one_at_and_one_above(void)
 
 /* ---- times ------------------------------------------------------------------------------------------------------ */
 
-#define CREATED(t) "<wsu:Created>" t "</wsu:Created>"
-#define EXPIRES(t) "<wsu:Expires>" t "</wsu:Expires>"
+#define CREATED(t)   "<wsu:Created>" t "</wsu:Created>"
+#define EXPIRES(t)   "<wsu:Expires>" t "</wsu:Expires>"
 #define STAMP(inner) "<wsu:Timestamp wsu:Id=\"TS\">" inner "</wsu:Timestamp>"
-#define GOOD_C CREATED("2026-09-21T14:13:20Z")
-#define GOOD_E EXPIRES("2026-09-21T14:18:20Z")
+#define GOOD_C       CREATED("2026-09-21T14:13:20Z")
+#define GOOD_E       EXPIRES("2026-09-21T14:18:20Z")
 
 static void timestamps(void)
 {
-    static const struct { const char *name, *stamp, *expected; } rows[] = {
+    static const struct {
+        const char *name, *stamp, *expected;
+    } rows[] = {
         {"usual", STAMP(GOOD_C GOOD_E), "ok"},
         {"Created alone", STAMP(GOOD_C), "ok"},
         {"fraction", STAMP(CREATED("2026-09-21T14:13:20.123456789Z") GOOD_E), "ok"},
@@ -264,15 +281,18 @@ static void timestamps(void)
         {"at ttl and skew behind", STAMP(CREATED("2026-09-21T14:03:20Z")), "ok"},
         {"a second beyond ttl and skew", STAMP(CREATED("2026-09-21T14:03:19Z")), "timestamp-expired"},
         {"Expires within the skew", STAMP(CREATED("2026-09-21T14:08:00Z") EXPIRES("2026-09-21T14:08:20Z")), "ok"},
-        {"Expires beyond the skew", STAMP(CREATED("2026-09-21T14:08:00Z") EXPIRES("2026-09-21T14:08:19Z")), "timestamp-expired"},
+        {"Expires beyond the skew", STAMP(CREATED("2026-09-21T14:08:00Z") EXPIRES("2026-09-21T14:08:19Z")),
+         "timestamp-expired"},
         {"two Timestamps", STAMP(GOOD_C GOOD_E) "<wsu:Timestamp>" GOOD_C "</wsu:Timestamp>", "timestamp-malformed"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        expect(judge(maker_message(&(struct maker){.key = &rsa, .timestamp = rows[i].stamp}), NULL, 0), rows[i].expected, rows[i].name);
+        expect(judge(maker_message(&(struct maker){.key = &rsa, .timestamp = rows[i].stamp}), NULL, 0),
+               rows[i].expected, rows[i].name);
     }
     const struct setting required = {"timestamp.required", {"yes", NULL}};
     expect(judge(maker_message(&(struct maker){.key = &rsa, .created = -1, .refs = "Body"}), NULL, 0), "ok", "none");
-    expect(judge(maker_message(&(struct maker){.key = &rsa, .created = -1, .refs = "Body"}), &required, 1), "timestamp-missing", "none, required");
+    expect(judge(maker_message(&(struct maker){.key = &rsa, .created = -1, .refs = "Body"}), &required, 1),
+           "timestamp-missing", "none, required");
 }
 
 static void archives_only_note_lateness(void)
@@ -292,7 +312,12 @@ static void archives_only_note_lateness(void)
 
 /* ---- replay ----------------------------------------------------------------------------------------------------- */
 
-struct seen { uint8_t key[16][32]; int64_t until; int n; int answer; };
+struct seen {
+    uint8_t key[16][32];
+    int64_t until;
+    int n;
+    int answer;
+};
 
 static int claim(void *ctx, const uint8_t key[32], int64_t until)
 {
@@ -346,7 +371,8 @@ static char *high_s(const char *text)
 static void replays_are_refused(void)
 {
     struct seen s = {.answer = 1};
-    char *text = maker_message(&(struct maker){.key = &ec, .algorithm = NS_DSMORE "ecdsa-sha256", .keyref = "thumbprint"});
+    char *text =
+        maker_message(&(struct maker){.key = &ec, .algorithm = NS_DSMORE "ecdsa-sha256", .keyref = "thumbprint"});
     replay_with(&s, maker_replace(strdup(text), ">bolt<", ">bomb<"), "digest-mismatch", "a broken copy first");
     CU_ASSERT_EQUAL(s.n, 0);
     replay_with(&s, high_s(text), "ok", "high s is a good signature");
@@ -354,7 +380,8 @@ static void replays_are_refused(void)
     CU_ASSERT_EQUAL(s.until, MAKER_NOW + 300 + 300 + 300);
     replay_with(&s, strdup(text), "replay", "the same with low s");
     replay_with(&s, maker_replace(strdup(text), "<S:Header>", "<S:Header >"), "replay", "other white space in markup");
-    replay_with(&s, maker_replace(strdup(text), "</ds:KeyInfo>", "<ds:KeyName>x</ds:KeyName></ds:KeyInfo>"), "replay", "KeyInfo changed");
+    replay_with(&s, maker_replace(strdup(text), "</ds:KeyInfo>", "<ds:KeyName>x</ds:KeyName></ds:KeyInfo>"), "replay",
+                "KeyInfo changed");
     s.answer = -1;
     replay_with(&s, strdup(text), "replay-store-unavailable", "the store is away");
     free(text);
@@ -368,12 +395,14 @@ static void one_of_two_signatures_removed_is_a_replay(void)
 {
     struct seen s = {.answer = 1};
     char *mine = maker_message(&(struct maker){.key = &rsa, .keyref = "thumbprint"});
-    char *other = maker_message(&(struct maker){.key = &ec, .algorithm = NS_DSMORE "ecdsa-sha256", .keyref = "thumbprint"});
+    char *other =
+        maker_message(&(struct maker){.key = &ec, .algorithm = NS_DSMORE "ecdsa-sha256", .keyref = "thumbprint"});
     char *from = strstr(other, "<ds:Signature ");
     cs_buf b = CS_BUF_INIT;
     cs_buf_add(&b, from, (size_t)(strstr(from, "</wsse:Security>") - from));
     cs_buf_adds(&b, "</wsse:Security>");
-    char *second = maker_replace(maker_replace(cs_buf_take(&b, NULL), "Id=\"SIG\"", "Id=\"SIG2\""), " wsu:Id=\"STR\"", "");
+    char *second =
+        maker_replace(maker_replace(cs_buf_take(&b, NULL), "Id=\"SIG\"", "Id=\"SIG2\""), " wsu:Id=\"STR\"", "");
     replay_with(&s, maker_replace(strdup(mine), "</wsse:Security>", second), "ok", "both signatures");
     CU_ASSERT_EQUAL(v.n_signatures, 2);
     CU_ASSERT_EQUAL(s.n, 2);
@@ -388,15 +417,24 @@ static void one_of_two_signatures_removed_is_a_replay(void)
 
 static void unsigned_faults_only_by_directive(void)
 {
-    static const char fault[] = "<S:Envelope xmlns:S=\"" SOAP11 "\"><S:Body><S:Fault><faultcode>S:Server</faultcode><faultstring>no</faultstring></S:Fault></S:Body></S:Envelope>";
+    static const char fault[] =
+        "<S:Envelope xmlns:S=\"" SOAP11 "\"><S:Body><S:Fault><faultcode>S:Server</faultcode><faultstring>no</"
+                                        "faultstring></S:Fault></S:Body></S:Envelope>";
     const struct setting allow = {"allow", {"unsigned-faults", NULL}};
     struct wssec_resolver r = {&partner, 1, maker_candidates};
     struct wssec_slice slice = {(const uint8_t *)fault, strlen(fault)};
-    static const struct { bool allowed, response; int status; const char *expected; } rows[] = {
-        {true, true, 500, "ok"}, {false, true, 500, "no-security"}, {true, true, 200, "no-security"}, {true, false, 500, "no-security"}};
+    static const struct {
+        bool allowed, response;
+        int status;
+        const char *expected;
+    } rows[] = {{true, true, 500, "ok"},
+                {false, true, 500, "no-security"},
+                {true, true, 200, "no-security"},
+                {true, false, 500, "no-security"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct wssec_policy *p = policy_of(&allow, rows[i].allowed);
-        struct wssec_input in = {.slice = &slice, .n_slice = 1, .response = rows[i].response, .http_status = rows[i].status};
+        struct wssec_input in = {
+            .slice = &slice, .n_slice = 1, .response = rows[i].response, .http_status = rows[i].status};
         CU_ASSERT_EQUAL(wssec_verify(worker, &in, p, &live, &r, NULL, &v, NULL), WSSEC_RC_OK);
         expect(wssec_reason_code(v.reason), rows[i].expected, "unsigned fault");
         CU_ASSERT(!v.has_certificate);

@@ -16,9 +16,14 @@ int harness_setup(void)
     stranger = maker_key_new("rsa:2048", &(struct maker_cert){.subject = "stranger", .serial = 5});
     short_rsa = maker_key_new("rsa:1024", &(struct maker_cert){.subject = "short", .serial = 6});
     ec = maker_key_new("ec:P-256", &(struct maker_cert){.subject = "ec", .serial = 7});
-    expired = maker_key_new("rsa:2048", &(struct maker_cert){.subject = "old", .serial = 8, .not_before = MAKER_NOW - 99 * 86400, .not_after = MAKER_NOW - 100});
-    future = maker_key_new("rsa:2048", &(struct maker_cert){.subject = "new", .serial = 9, .not_before = MAKER_NOW + 100});
-    no_sign = maker_key_new("rsa:2048", &(struct maker_cert){.subject = "tls", .serial = 10, .key_usage = "critical,keyEncipherment"});
+    expired = maker_key_new("rsa:2048", &(struct maker_cert){.subject = "old",
+                                                             .serial = 8,
+                                                             .not_before = MAKER_NOW - 99 * 86400,
+                                                             .not_after = MAKER_NOW - 100});
+    future =
+        maker_key_new("rsa:2048", &(struct maker_cert){.subject = "new", .serial = 9, .not_before = MAKER_NOW + 100});
+    no_sign = maker_key_new(
+        "rsa:2048", &(struct maker_cert){.subject = "tls", .serial = 10, .key_usage = "critical,keyEncipherment"});
     return judging_begin();
 }
 
@@ -42,7 +47,9 @@ static void accept_only(const struct maker_key *a, const struct maker_key *b)
 }
 
 /* A replacement in a good message of key, and what comes of it; the twin is the message without it. */
-struct edit { const char *name, *what, *by, *expected; };
+struct edit {
+    const char *name, *what, *by, *expected;
+};
 
 static void edits(const struct maker *m, const struct edit *e, size_t n, const struct setting *set, size_t n_set)
 {
@@ -60,12 +67,16 @@ static void look_alikes_do_not_pass(void)
 {
     accept_only(&rsa, NULL);
     expect(judge(maker_message(&(struct maker){.key = &rsa}), NULL, 0), "ok", "twin");
-    expect(judge(maker_message(&(struct maker){.key = &twin_name}), NULL, 0), "certificate-unknown", "same names, certificate in the message");
-    expect(judge(maker_message(&(struct maker){.key = &twin_name, .keyref = "issuer-serial"}), NULL, 0), "signature-mismatch", "same names, by issuer and serial");
+    expect(judge(maker_message(&(struct maker){.key = &twin_name}), NULL, 0), "certificate-unknown",
+           "same names, certificate in the message");
+    expect(judge(maker_message(&(struct maker){.key = &twin_name, .keyref = "issuer-serial"}), NULL, 0),
+           "signature-mismatch", "same names, by issuer and serial");
     expect(judge(maker_message(&(struct maker){.key = &stranger}), NULL, 0), "certificate-unknown", "stranger");
-    const char *const kinds[] = {"issuer-serial", "ski", "thumbprint", "x509v3-key-identifier", "embedded", "x509-data"};
+    const char *const kinds[] = {"issuer-serial",         "ski",      "thumbprint",
+                                 "x509v3-key-identifier", "embedded", "x509-data"};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        expect(judge(maker_message(&(struct maker){.key = &stranger, .keyref = kinds[i]}), NULL, 0), "certificate-unknown", kinds[i]);
+        expect(judge(maker_message(&(struct maker){.key = &stranger, .keyref = kinds[i]}), NULL, 0),
+               "certificate-unknown", kinds[i]);
     }
     /* a stored certificate as decoy, signed by another key */
     struct maker_key decoy = stranger;
@@ -73,7 +84,8 @@ static void look_alikes_do_not_pass(void)
     decoy.der_len = rsa.der_len;
     expect(judge(maker_message(&(struct maker){.key = &decoy}), NULL, 0), "signature-mismatch", "decoy token");
     const struct setting allow = {"allow", {"missing-key-info", NULL}};
-    expect(judge(maker_message(&(struct maker){.key = &stranger, .keyref = "<ds:KeyValue/>"}), &allow, 1), "signature-mismatch", "bare KeyValue is no evidence");
+    expect(judge(maker_message(&(struct maker){.key = &stranger, .keyref = "<ds:KeyValue/>"}), &allow, 1),
+           "signature-mismatch", "bare KeyValue is no evidence");
 }
 
 static void renewed_certificate_and_successor_are_told(void)
@@ -81,7 +93,8 @@ static void renewed_certificate_and_successor_are_told(void)
     struct maker_key again = maker_key_again(&rsa, &(struct maker_cert){.serial = 77});
     struct maker_key next = maker_key_new("rsa:2048", &(struct maker_cert){.serial = 78});
     accept_only(&rsa, NULL);
-    expect(judge(maker_message(&(struct maker){.key = &again}), NULL, 0), "certificate-unknown", "renewed with the same key");
+    expect(judge(maker_message(&(struct maker){.key = &again}), NULL, 0), "certificate-unknown",
+           "renewed with the same key");
     CU_ASSERT_PTR_NOT_NULL(strstr(v.detail, "acme-sign#1"));
     CU_ASSERT_EQUAL(v.n_notes, 0);
     expect(judge(maker_message(&(struct maker){.key = &next}), NULL, 0), "certificate-unknown", "successor");
@@ -104,7 +117,10 @@ static void every_candidate_is_tried_in_any_order(void)
             maker_accept(&partner, &keys[i], WSSEC_ACTIVE);
         }
         for (unsigned i = 0; i < n; i++) {
-            expect(judge(maker_message(&(struct maker){.key = &keys[i], .algorithm = NS_DSMORE "ecdsa-sha256", .keyref = "none"}), &allow, 1), "ok", "candidate");
+            expect(judge(maker_message(
+                             &(struct maker){.key = &keys[i], .algorithm = NS_DSMORE "ecdsa-sha256", .keyref = "none"}),
+                         &allow, 1),
+                   "ok", "candidate");
             CU_ASSERT_EQUAL(v.certificate.ordinal, i + 1);
         }
     }
@@ -115,15 +131,23 @@ static void every_candidate_is_tried_in_any_order(void)
 
 static void states_and_dates_of_the_entry(void)
 {
-    static const struct { enum wssec_state state; const char *expected; } states[] = {
-        {WSSEC_ACTIVE, "ok"}, {WSSEC_DEACTIVATED, "ok"}, {WSSEC_PRE_ACTIVE, "certificate-pre-active"}, {WSSEC_ARCHIVED, "certificate-archived"},
-        {WSSEC_SUSPENDED, "certificate-suspended"}, {WSSEC_COMPROMISED, "certificate-compromised"}, {WSSEC_DESTROYED, "certificate-archived"}};
+    static const struct {
+        enum wssec_state state;
+        const char *expected;
+    } states[] = {{WSSEC_ACTIVE, "ok"},
+                  {WSSEC_DEACTIVATED, "ok"},
+                  {WSSEC_PRE_ACTIVE, "certificate-pre-active"},
+                  {WSSEC_ARCHIVED, "certificate-archived"},
+                  {WSSEC_SUSPENDED, "certificate-suspended"},
+                  {WSSEC_COMPROMISED, "certificate-compromised"},
+                  {WSSEC_DESTROYED, "certificate-archived"}};
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
         partner.n = 0;
         maker_accept(&partner, &rsa, states[i].state)->process_stop = MAKER_NOW + 10;
         expect(judge(maker_message(&(struct maker){.key = &rsa}), NULL, 0), states[i].expected, "state");
         expect(judge(maker_replace(maker_message(&(struct maker){.key = &rsa}), ">bolt<", ">bomb<"), NULL, 0),
-               strcmp(states[i].expected, "ok") == 0 ? "digest-mismatch" : states[i].expected, "state of a broken message");
+               strcmp(states[i].expected, "ok") == 0 ? "digest-mismatch" : states[i].expected,
+               "state of a broken message");
     }
     partner.n = 0;
     maker_accept(&partner, &rsa, WSSEC_DEACTIVATED)->process_stop = MAKER_NOW - 1;
@@ -134,12 +158,17 @@ static void states_and_dates_of_the_entry(void)
     partner.entry[0].revoked_at = MAKER_NOW + 1;
     expect(judge(maker_message(&(struct maker){.key = &rsa}), NULL, 0), "ok", "revoked later");
     accept_only(&future, NULL);
-    expect(judge(maker_message(&(struct maker){.key = &future}), NULL, 0), "certificate-not-yet-valid", "not yet valid");
+    expect(judge(maker_message(&(struct maker){.key = &future}), NULL, 0), "certificate-not-yet-valid",
+           "not yet valid");
     accept_only(&no_sign, NULL);
     expect(judge(maker_message(&(struct maker){.key = &no_sign}), NULL, 0), "certificate-key-usage", "key usage");
-    static const struct { enum wssec_trust trust; const char *expected; } trusts[] = {
-        {WSSEC_TRUST_CHAIN_GOOD, "ok"}, {WSSEC_TRUST_CHAIN_BROKEN, "certificate-chain"}, {WSSEC_TRUST_SUBJECT_DENIED, "subject-denied"},
-        {WSSEC_TRUST_CRL_MISSING, "revocation-unknown"}};
+    static const struct {
+        enum wssec_trust trust;
+        const char *expected;
+    } trusts[] = {{WSSEC_TRUST_CHAIN_GOOD, "ok"},
+                  {WSSEC_TRUST_CHAIN_BROKEN, "certificate-chain"},
+                  {WSSEC_TRUST_SUBJECT_DENIED, "subject-denied"},
+                  {WSSEC_TRUST_CRL_MISSING, "revocation-unknown"}};
     for (size_t i = 0; i < sizeof trusts / sizeof trusts[0]; i++) {
         accept_only(&rsa, NULL);
         partner.entry[0].trust = trusts[i].trust;
@@ -158,7 +187,8 @@ static void a_key_is_as_good_as_its_worst_entry(void)
     CU_ASSERT_EQUAL(v.n_also, 1);
     CU_ASSERT_EQUAL(v.also_matches[0].ordinal, 2);
     partner.entry[1].state = WSSEC_COMPROMISED;
-    expect(judge(maker_message(&(struct maker){.key = &rsa}), NULL, 0), "certificate-compromised", "one is compromised");
+    expect(judge(maker_message(&(struct maker){.key = &rsa}), NULL, 0), "certificate-compromised",
+           "one is compromised");
     maker_key_free(&again);
 }
 
@@ -200,16 +230,21 @@ static void algorithms_off_the_list(void)
         {"RSA-SHA-1", rsa256, "Algorithm=\"" NS_DS "rsa-sha1\"", "algorithm-forbidden"},
         {"RSA-MD5", rsa256, "Algorithm=\"" NS_DSMORE "rsa-md5\"", "algorithm-forbidden"},
         {"DSA", rsa256, "Algorithm=\"" NS_DS "dsa-sha1\"", "algorithm-forbidden"},
-        {"PSS with parameters", rsa256, "Algorithm=\"http://www.w3.org/2007/05/xmldsig-more#rsa-pss\"", "algorithm-forbidden"},
+        {"PSS with parameters", rsa256, "Algorithm=\"http://www.w3.org/2007/05/xmldsig-more#rsa-pss\"",
+         "algorithm-forbidden"},
         {"unknown", rsa256, "Algorithm=\"urn:unknown\"", "algorithm-unsupported"},
         {"none", rsa256, "", "signature-malformed"},
         {"MD5 digest", sha256, "Algorithm=\"" NS_DSMORE "md5\"", "algorithm-forbidden"},
         {"SHA-1 digest", sha256, "Algorithm=\"" NS_DS "sha1\"", "algorithm-forbidden"},
         {"unknown digest", sha256, "Algorithm=\"urn:unknown\"", "algorithm-unsupported"},
-        {"unknown canonicalization", method, "<ds:CanonicalizationMethod Algorithm=\"urn:unknown\"/>", "algorithm-forbidden"},
-        {"canonicalization with comments", method, "<ds:CanonicalizationMethod Algorithm=\"" EXC_C14N "WithComments\"/>", "algorithm-forbidden"},
-        {"inclusive canonicalization", method, "<ds:CanonicalizationMethod Algorithm=\"" INC_C14N "\"/>", "canonicalization-forbidden"},
-        {"HMACOutputLength", "rsa-sha256\"/>", "rsa-sha256\"><ds:HMACOutputLength>1</ds:HMACOutputLength></ds:SignatureMethod>", "signature-malformed"},
+        {"unknown canonicalization", method, "<ds:CanonicalizationMethod Algorithm=\"urn:unknown\"/>",
+         "algorithm-forbidden"},
+        {"canonicalization with comments", method,
+         "<ds:CanonicalizationMethod Algorithm=\"" EXC_C14N "WithComments\"/>", "algorithm-forbidden"},
+        {"inclusive canonicalization", method, "<ds:CanonicalizationMethod Algorithm=\"" INC_C14N "\"/>",
+         "canonicalization-forbidden"},
+        {"HMACOutputLength", "rsa-sha256\"/>",
+         "rsa-sha256\"><ds:HMACOutputLength>1</ds:HMACOutputLength></ds:SignatureMethod>", "signature-malformed"},
         {"ECDSA with an RSA key", rsa256, "Algorithm=\"" NS_DSMORE "ecdsa-sha256\"", "signature-malformed"},
     };
     accept_only(&rsa, &ec);
@@ -247,7 +282,8 @@ static void malformed_signatures(void)
         {"Manifest in SignedInfo", "</ds:SignedInfo>", "<ds:Manifest/></ds:SignedInfo>", "signature-malformed"},
         {"comment in SignedInfo", "<ds:SignedInfo>", "<ds:SignedInfo><!-- -->", "signature-malformed"},
         {"text in SignedInfo", "<ds:SignedInfo>", "<ds:SignedInfo>text", "signature-malformed"},
-        {"unknown C14N parameter", "Method Algorithm=\"" EXC_C14N "\"/>", "Method Algorithm=\"" EXC_C14N "\"><x/></ds:CanonicalizationMethod>", "signature-malformed"},
+        {"unknown C14N parameter", "Method Algorithm=\"" EXC_C14N "\"/>",
+         "Method Algorithm=\"" EXC_C14N "\"><x/></ds:CanonicalizationMethod>", "signature-malformed"},
     };
     accept_only(&rsa, NULL);
     EDITS((&(struct maker){.key = &rsa}), rows, NULL, 0);
@@ -296,19 +332,27 @@ static void malformed_tokens(void)
         {"to http", "URI=\"#X509\"", "URI=\"http://127.0.0.1:1/cert\"", "token-unsupported"},
         {"to Body", "URI=\"#X509\"", "URI=\"#Body\"", "token-unsupported"},
         {"no URI", "URI=\"#X509\"", "", "token-unsupported"},
-        {"without ValueType", "<wsse:Reference URI=\"#X509\" ValueType=\"" X509V3 "\"/>", "<wsse:Reference URI=\"#X509\"/>", "token-malformed"},
-        {"another ValueType", "<wsse:Reference URI=\"#X509\" ValueType=\"" X509V3 "\"/>", "<wsse:Reference URI=\"#X509\" ValueType=\"urn:x\"/>", "token-malformed"},
-        {"unknown token type", "ValueType=\"" X509V3 "\" wsu:Id=\"X509\"", "ValueType=\"urn:x\" wsu:Id=\"X509\"", "token-malformed"},
+        {"without ValueType", "<wsse:Reference URI=\"#X509\" ValueType=\"" X509V3 "\"/>",
+         "<wsse:Reference URI=\"#X509\"/>", "token-malformed"},
+        {"another ValueType", "<wsse:Reference URI=\"#X509\" ValueType=\"" X509V3 "\"/>",
+         "<wsse:Reference URI=\"#X509\" ValueType=\"urn:x\"/>", "token-malformed"},
+        {"unknown token type", "ValueType=\"" X509V3 "\" wsu:Id=\"X509\"", "ValueType=\"urn:x\" wsu:Id=\"X509\"",
+         "token-malformed"},
         {"PKCS7", "ValueType=\"" X509V3 "\"", "ValueType=\"" O4 "x509-token-profile-1.0#PKCS7\"", "token-malformed"},
         {"HexBinary", BASE64_BINARY, O4 "soap-message-security-1.0#HexBinary", "token-malformed"},
         {"no base64", "wsu:Id=\"X509\">", "wsu:Id=\"X509\">*", "token-malformed"},
         {"no certificate", "wsu:Id=\"X509\">", "wsu:Id=\"X509\">AAAA", "token-malformed"},
-        {"two references", "</wsse:SecurityTokenReference>", "<wsse:Reference/></wsse:SecurityTokenReference>", "token-malformed"},
+        {"two references", "</wsse:SecurityTokenReference>", "<wsse:Reference/></wsse:SecurityTokenReference>",
+         "token-malformed"},
         {"empty reference", "<wsse:Reference URI=\"#X509\" ValueType=\"" X509V3 "\"/>", "", "token-malformed"},
-        {"KeyName in the reference", "<wsse:Reference URI=\"#X509\" ValueType=\"" X509V3 "\"/>", "<ds:KeyName>x</ds:KeyName>", "token-unsupported"},
+        {"KeyName in the reference", "<wsse:Reference URI=\"#X509\" ValueType=\"" X509V3 "\"/>",
+         "<ds:KeyName>x</ds:KeyName>", "token-unsupported"},
         {"two ways to name the key", "</ds:KeyInfo>", "<ds:X509Data/></ds:KeyInfo>", "token-malformed"},
-        {"RetrievalMethod", "</ds:KeyInfo>", "<ds:RetrievalMethod URI=\"file:///etc/passwd\"/></ds:KeyInfo>", "token-unsupported"},
-        {"KeyInfoReference", "</ds:KeyInfo>", "<d:KeyInfoReference xmlns:d=\"http://www.w3.org/2009/xmldsig11#\" URI=\"http://127.0.0.1:1/\"/></ds:KeyInfo>", "token-unsupported"},
+        {"RetrievalMethod", "</ds:KeyInfo>", "<ds:RetrievalMethod URI=\"file:///etc/passwd\"/></ds:KeyInfo>",
+         "token-unsupported"},
+        {"KeyInfoReference", "</ds:KeyInfo>",
+         "<d:KeyInfoReference xmlns:d=\"http://www.w3.org/2009/xmldsig11#\" URI=\"http://127.0.0.1:1/\"/></ds:KeyInfo>",
+         "token-unsupported"},
         {"reference without KeyInfo", "<ds:KeyInfo>", "", "xml-malformed"},
     };
     accept_only(&rsa, NULL);
@@ -321,19 +365,24 @@ static void malformed_tokens(void)
     static const struct edit serial[] = {
         {"no number", "<ds:X509SerialNumber>", "<ds:X509SerialNumber>x", "token-malformed"},
         {"no name", "<ds:X509IssuerName>", "<ds:X509IssuerName><x/>", "signature-malformed"},
-        {"swapped", "<ds:X509IssuerName>", "<ds:X509SerialNumber>1</ds:X509SerialNumber><ds:X509IssuerName>", "token-malformed"},
+        {"swapped", "<ds:X509IssuerName>", "<ds:X509SerialNumber>1</ds:X509SerialNumber><ds:X509IssuerName>",
+         "token-malformed"},
         {"another serial", "<ds:X509SerialNumber>", "<ds:X509SerialNumber>1", "certificate-unknown"}};
     EDITS((&(struct maker){.key = &rsa, .keyref = "issuer-serial"}), serial, NULL, 0);
-    expect(judge(maker_replace(maker_message(&(struct maker){.key = &rsa, .keyref = "issuer-serial"}), "<ds:X509SerialNumber>", "<ds:X509SerialNumber> +00"), NULL, 0), "ok",
-           "serial with sign and zeros");
+    expect(judge(maker_replace(maker_message(&(struct maker){.key = &rsa, .keyref = "issuer-serial"}),
+                               "<ds:X509SerialNumber>", "<ds:X509SerialNumber> +00"),
+                 NULL, 0),
+           "ok", "serial with sign and zeros");
 }
 
 static void encrypted_content_is_not_judged_blindly(void)
 {
     accept_only(&rsa, NULL);
     const char *const key = "<e:EncryptedKey xmlns:e=\"http://www.w3.org/2001/04/xmlenc#\"/>";
-    expect(judge(maker_message(&(struct maker){.key = &rsa, .in_security = key}), NULL, 0), "no-decryption-key", "EncryptedKey in front of the Signature");
-    expect(judge(maker_message(&(struct maker){.key = &rsa, .after_signature = key}), NULL, 0), "ok", "signed over the ciphertext");
+    expect(judge(maker_message(&(struct maker){.key = &rsa, .in_security = key}), NULL, 0), "no-decryption-key",
+           "EncryptedKey in front of the Signature");
+    expect(judge(maker_message(&(struct maker){.key = &rsa, .after_signature = key}), NULL, 0), "ok",
+           "signed over the ciphertext");
     CU_ASSERT_STRING_EQUAL(v.notes[0], "encrypted-content");
 }
 

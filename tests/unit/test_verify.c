@@ -62,20 +62,31 @@ static void good_message_passes(void)
 static void changed_octet_fails(void)
 {
     accept_all();
-    expect(judge(maker_replace(maker_message(&(struct maker){.key = &rsa}), ">bolt<", ">bomb<"), NULL, 0), "digest-mismatch", "Body changed");
+    expect(judge(maker_replace(maker_message(&(struct maker){.key = &rsa}), ">bolt<", ">bomb<"), NULL, 0),
+           "digest-mismatch", "Body changed");
     CU_ASSERT(!v.reference[0].ok && v.reference[0].judged);
-    expect(judge(maker_replace(maker_message(&(struct maker){.key = &rsa}), "2026-09-21T14:18", "2026-09-21T14:17"), NULL, 0), "digest-mismatch", "Expires changed");
-    expect(judge(maker_replace(maker_message(&(struct maker){.key = &rsa}), "URI=\"#Body\"", "URI=\"#Body\" Id=\"r\""), NULL, 0), "signature-mismatch", "SignedInfo changed");
+    expect(judge(maker_replace(maker_message(&(struct maker){.key = &rsa}), "2026-09-21T14:18", "2026-09-21T14:17"),
+                 NULL, 0),
+           "digest-mismatch", "Expires changed");
+    expect(judge(maker_replace(maker_message(&(struct maker){.key = &rsa}), "URI=\"#Body\"", "URI=\"#Body\" Id=\"r\""),
+                 NULL, 0),
+           "signature-mismatch", "SignedInfo changed");
 }
 
 static void every_algorithm(void)
 {
-    static const struct { const struct maker_key *key; const char *uri, *word; } rows[] = {
-        {&rsa, NS_DSMORE "rsa-sha256", "rsa-sha256"}, {&rsa, NS_DSMORE "rsa-sha384", "rsa-sha384"}, {&rsa, NS_DSMORE "rsa-sha512", "rsa-sha512"},
-        {&p256, NS_DSMORE "ecdsa-sha256", "ecdsa-sha256"}, {&p384, NS_DSMORE "ecdsa-sha384", "ecdsa-sha384"}, {&p521, NS_DSMORE "ecdsa-sha512", "ecdsa-sha512"},
-        {&rsa, "http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1", "rsa-pss-sha256"},
-        {&rsa, "http://www.w3.org/2007/05/xmldsig-more#sha512-rsa-MGF1", "rsa-pss-sha512"},
-        {&ed, "http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519", "ed25519"}};
+    static const struct {
+        const struct maker_key *key;
+        const char *uri, *word;
+    } rows[] = {{&rsa, NS_DSMORE "rsa-sha256", "rsa-sha256"},
+                {&rsa, NS_DSMORE "rsa-sha384", "rsa-sha384"},
+                {&rsa, NS_DSMORE "rsa-sha512", "rsa-sha512"},
+                {&p256, NS_DSMORE "ecdsa-sha256", "ecdsa-sha256"},
+                {&p384, NS_DSMORE "ecdsa-sha384", "ecdsa-sha384"},
+                {&p521, NS_DSMORE "ecdsa-sha512", "ecdsa-sha512"},
+                {&rsa, "http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1", "rsa-pss-sha256"},
+                {&rsa, "http://www.w3.org/2007/05/xmldsig-more#sha512-rsa-MGF1", "rsa-pss-sha512"},
+                {&ed, "http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519", "ed25519"}};
     accept_all();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct setting set = {"signature-algorithms", {rows[i].word, NULL}};
@@ -83,16 +94,26 @@ static void every_algorithm(void)
         expect(judge(maker_message(&m), &set, 1), "ok", rows[i].word);
         CU_ASSERT_STRING_EQUAL(v.algorithm, rows[i].word);
         expect(judge(maker_replace(maker_message(&m), ">bolt<", ">bomb<"), &set, 1), "digest-mismatch", rows[i].word);
-        expect(judge(maker_replace(maker_message(&m), "<ds:SignedInfo>", "<ds:SignedInfo >"), &set, 1), "ok", "same canonical form");
-        expect(judge(maker_replace(maker_message(&m), "<ds:SignedInfo>", "<ds:SignedInfo Id=\"x\">"), &set, 1), "signature-mismatch", rows[i].word);
+        expect(judge(maker_replace(maker_message(&m), "<ds:SignedInfo>", "<ds:SignedInfo >"), &set, 1), "ok",
+               "same canonical form");
+        expect(judge(maker_replace(maker_message(&m), "<ds:SignedInfo>", "<ds:SignedInfo Id=\"x\">"), &set, 1),
+               "signature-mismatch", rows[i].word);
     }
 }
 
 static void every_key_reference(void)
 {
-    static const struct { const char *kind; enum wssec_keyref word; } rows[] = {
-        {"direct", WSSEC_KEYREF_DIRECT}, {"issuer-serial", WSSEC_KEYREF_ISSUER_SERIAL}, {"ski", WSSEC_KEYREF_SKI}, {"thumbprint", WSSEC_KEYREF_THUMBPRINT},
-        {"x509v3-key-identifier", WSSEC_KEYREF_X509V3}, {"embedded", WSSEC_KEYREF_EMBEDDED}, {"x509-data", WSSEC_KEYREF_X509_DATA}, {"zeep", WSSEC_KEYREF_X509_DATA}};
+    static const struct {
+        const char *kind;
+        enum wssec_keyref word;
+    } rows[] = {{"direct", WSSEC_KEYREF_DIRECT},
+                {"issuer-serial", WSSEC_KEYREF_ISSUER_SERIAL},
+                {"ski", WSSEC_KEYREF_SKI},
+                {"thumbprint", WSSEC_KEYREF_THUMBPRINT},
+                {"x509v3-key-identifier", WSSEC_KEYREF_X509V3},
+                {"embedded", WSSEC_KEYREF_EMBEDDED},
+                {"x509-data", WSSEC_KEYREF_X509_DATA},
+                {"zeep", WSSEC_KEYREF_X509_DATA}};
     accept_all();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         for (int soap = 11; soap <= 12; soap++) {
@@ -101,7 +122,8 @@ static void every_key_reference(void)
             CU_ASSERT_EQUAL(v.key_reference, rows[i].word);
             CU_ASSERT_EQUAL(v.certificate.ordinal, 2);
             CU_ASSERT_EQUAL(v.soap, soap);
-            expect(judge(maker_replace(maker_message(&m), ">bolt<", ">bomb<"), NULL, 0), "digest-mismatch", rows[i].kind);
+            expect(judge(maker_replace(maker_message(&m), ">bolt<", ">bomb<"), NULL, 0), "digest-mismatch",
+                   rows[i].kind);
         }
     }
 }
@@ -115,7 +137,8 @@ static void str_transform_signs_the_token(void)
         expect(judge(maker_message(&m), NULL, 0), "ok", kinds[i]);
     }
     const struct setting token = {"require-signed", {"Body", "BinarySecurityToken", NULL}};
-    expect(judge(maker_message(&(struct maker){.key = &rsa, .refs = "Body TS *STR"}), &token, 1), "ok", "token covered through its reference");
+    expect(judge(maker_message(&(struct maker){.key = &rsa, .refs = "Body TS *STR"}), &token, 1), "ok",
+           "token covered through its reference");
     expect(judge(maker_message(&(struct maker){.key = &rsa}), &token, 1), "part-not-signed", "token not covered");
 }
 
