@@ -5,18 +5,9 @@
 #include <strings.h>
 
 #include "base/text.h"
-#include "keystore/change.h"
+#include "keystore/add.h"
 #include "keystore/config.h"
-#include "keystore/entry.h"
 #include "keystore/seal.h"
-
-/** What is read before the store is touched. */
-struct incoming {
-    struct ks_certificate certificate;
-    EVP_PKEY *key; /**< owned; NULL: none */
-    char warning[320];
-    cs_time since, until; /**< 0: none */
-};
 
 static int check_words(const ks_add *a, cs_error *e)
 {
@@ -41,7 +32,7 @@ static int check_words(const ks_add *a, cs_error *e)
     return 0;
 }
 
-static int check_times(const ks_add *a, struct incoming *in, cs_time now, cs_error *e)
+static int check_times(const ks_add *a, struct ks_incoming *in, cs_time now, cs_error *e)
 {
     if (a->has_since) {
         in->since = a->since != 0 ? a->since : in->certificate.not_before;
@@ -56,7 +47,7 @@ static int check_times(const ks_add *a, struct incoming *in, cs_time now, cs_err
     return 0;
 }
 
-static int read_incoming(const ks_add *a, struct incoming *in, cs_time now, cs_error *e)
+static int read_incoming(const ks_add *a, struct ks_incoming *in, cs_time now, cs_error *e)
 {
     if (ks_certificate_read(a->certificate_pem, a->certificate_len, &in->certificate, e) != 0 ||
         (a->key_pem != NULL && ks_key_read(a->key_pem, a->key_len, &in->key, e) != 0) ||
@@ -117,7 +108,7 @@ static int check_slot(struct ks_work *w, const ks_add *a, ks_outcome *out, cs_er
     return ks_view_read(w->s, &w->slot, &w->before, e);
 }
 
-static int check_duplicate(struct ks_work *w, const struct incoming *in, ks_outcome *out, cs_error *e)
+static int check_duplicate(struct ks_work *w, const struct ks_incoming *in, ks_outcome *out, cs_error *e)
 {
     for (size_t i = 0; i < w->n_row; i++) {
         const ks_info *held = &w->row[i].info;
@@ -133,7 +124,7 @@ static int check_duplicate(struct ks_work *w, const struct incoming *in, ks_outc
     return 0;
 }
 
-static void fill_fresh(struct ks_work *w, const ks_add *a, const struct incoming *in, unsigned n)
+static void fill_fresh(struct ks_work *w, const ks_add *a, const struct ks_incoming *in, unsigned n)
 {
     struct ks_view_entry *f = &w->plan.fresh;
     const struct ks_certificate *c = &in->certificate;
@@ -148,7 +139,7 @@ static void fill_fresh(struct ks_work *w, const ks_add *a, const struct incoming
     w->plan.shorter_ok = a->shorter_ok;
 }
 
-static void fill_row(const struct ks_work *w, const struct incoming *in, const struct ks_view_entry *v,
+static void fill_row(const struct ks_work *w, const struct ks_incoming *in, const struct ks_view_entry *v,
                      struct ks_row *row)
 {
     const struct ks_certificate *c = &in->certificate;
@@ -184,7 +175,7 @@ static void fill_row(const struct ks_work *w, const struct incoming *in, const s
     row->chain_len = c->chain_len;
 }
 
-static int store_key(struct ks_work *w, const struct incoming *in, struct ks_row *row, cs_error *e)
+static int store_key(struct ks_work *w, const struct ks_incoming *in, struct ks_row *row, cs_error *e)
 {
     struct ks_kek kek;
     struct ks_key_row key = {.created_at = w->now};
@@ -211,7 +202,7 @@ static int store_key(struct ks_work *w, const struct incoming *in, struct ks_row
 }
 
 /** The interval of an entry that is archived at once; others get theirs from their state. */
-static int past_interval(struct ks_work *w, int64_t entry_id, const struct incoming *in, cs_error *e)
+static int past_interval(struct ks_work *w, int64_t entry_id, const struct ks_incoming *in, cs_error *e)
 {
     unsigned can = ks_role_row(w->slot.role)->while_deactivated;
     for (int c = 0; c < KS_CAPABILITIES; c++) {
@@ -228,7 +219,7 @@ static int past_interval(struct ks_work *w, int64_t entry_id, const struct incom
 }
 
 /** The new rows; the exchanged entry goes before them, so that the slot never shows two active ones. */
-static int write_new(struct ks_work *w, const struct incoming *in, struct ks_row *row, cs_error *e)
+static int write_new(struct ks_work *w, const struct ks_incoming *in, struct ks_row *row, cs_error *e)
 {
     const struct ks_view_entry *v = ks_view_get(&w->after, row->info.n);
     if (w->slot.slot_id == 0 && w->s->driver->slot_add(w->s->b, &w->slot, w->generation, e) != 0) {
@@ -236,13 +227,13 @@ static int write_new(struct ks_work *w, const struct incoming *in, struct ks_row
     }
     row->slot_id = w->slot.slot_id;
     if (ks_work_write(w, e) != 0 || store_key(w, in, row, e) != 0 || w->s->driver->row_add(w->s->b, row, e) != 0 ||
-        ks_work_audit(w, v->n, "add", NULL, v, e) != 0) {
+        ks_work_audit(w, v->n, w->verb, NULL, v, e) != 0) {
         return -1;
     }
     return in->until != 0 ? past_interval(w, row->entry_id, in, e) : ks_work_intervals(w, row->entry_id, 0, v, e);
 }
 
-static void add_notes(struct ks_work *w, const ks_add *a, const struct incoming *in, bool first, ks_outcome *out)
+static void add_notes(struct ks_work *w, const ks_add *a, const struct ks_incoming *in, ks_outcome *out)
 {
     const ks_info *i = &out->info;
     char when[CS_TIME_TEXT];
@@ -262,12 +253,12 @@ static void add_notes(struct ks_work *w, const ks_add *a, const struct incoming 
     }
     if (i->state == KS_PRE_ACTIVE) {
         ks_note(out, "not accepted yet; next: countersign keystore activate %s#%u", i->alias, i->n);
-    } else if (first && in->since == 0 && a->role == KS_VERIFIER) {
+    } else if (in->first && in->since == 0 && a->role == KS_VERIFIER) {
         ks_note(out, "accepted from now on; for archives that are older, add it with: --since not-before");
     }
 }
 
-static int add_within(struct ks_work *w, const ks_add *a, struct incoming *in, ks_outcome *out, cs_error *e)
+int ks_take_in(struct ks_work *w, const ks_add *a, struct ks_incoming *in, ks_outcome *out, cs_error *e)
 {
     struct ks_row row;
     unsigned n = 0;
@@ -277,10 +268,10 @@ static int add_within(struct ks_work *w, const ks_add *a, struct incoming *in, k
     if (w->slot.slot_id != 0 && w->s->driver->last_n(w->s->b, w->slot.slot_id, &n, e) != 0) {
         return -1;
     }
-    bool first = n == 0;
+    in->first = n == 0;
     n++;
-    ks_key_fits(a->role, &in->certificate, in->key, w->plan.key_problem, sizeof w->plan.key_problem, in->warning,
-                sizeof in->warning);
+    ks_key_fits(a->role, &in->certificate, in->authority ? NULL : in->key, w->plan.key_problem,
+                sizeof w->plan.key_problem, in->warning, sizeof in->warning);
     fill_fresh(w, a, in, n);
     ks_plan_add(&w->before, &w->plan, a->activate);
     if (ks_work_judge(w, out, e) != 0) {
@@ -294,24 +285,26 @@ static int add_within(struct ks_work *w, const ks_add *a, struct incoming *in, k
             out->has_other = true;
         }
     }
-    if (!w->dry_run && (write_new(w, in, &row, e) != 0 || ks_work_commit(w, e) != 0)) {
-        return -1;
-    }
-    out->done = !w->dry_run;
-    add_notes(w, a, in, first, out);
-    return 0;
+    return w->dry_run ? 0 : write_new(w, in, &row, e);
 }
 
 int ks_add_entry(ks_store *s, const ks_add *a, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
                  cs_error *e)
 {
-    struct incoming in = {0};
+    struct ks_incoming in = {0};
     memset(out, 0, sizeof *out);
     int rc = -1;
     struct ks_work *w = NULL;
     if (check_words(a, e) == 0 && read_incoming(a, &in, now, e) == 0) {
         w = ks_work_begin(s, a->alias, "add", dry_run, who, now, e);
-        rc = w != NULL ? add_within(w, a, &in, out, e) : -1;
+        rc = w != NULL ? ks_take_in(w, a, &in, out, e) : -1;
+    }
+    if (rc == 0 && !dry_run) {
+        rc = ks_work_commit(w, e);
+    }
+    if (rc == 0) {
+        out->done = !dry_run;
+        add_notes(w, a, &in, out);
     }
     ks_work_free(w);
     ks_certificate_free(&in.certificate);

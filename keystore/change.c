@@ -62,8 +62,8 @@ static int surroundings(struct ks_work *w, cs_error *e)
     return w->before.partner_routed ? w->s->driver->rows(w->s->b, &f, count_elsewhere, w, e) : 0;
 }
 
-struct ks_work *ks_work_begin(ks_store *s, const char *alias, const char *verb, bool dry_run, const ks_actor *who,
-                              cs_time now, cs_error *e)
+static struct ks_work *work_new(ks_store *s, const char *verb, bool dry_run, const ks_actor *who, cs_time now,
+                                cs_error *e)
 {
     struct ks_work *w = calloc(1, sizeof *w);
     if (w == NULL) {
@@ -75,15 +75,48 @@ struct ks_work *ks_work_begin(ks_store *s, const char *alias, const char *verb, 
     w->verb = verb;
     w->now = now;
     w->dry_run = dry_run;
+    return w;
+}
+
+/** The slot as it stands in the transaction. @return 0; an alias that is not there leaves slot_id 0 */
+static int work_read(struct ks_work *w, const char *alias, cs_error *e)
+{
     struct ks_row_filter f = {.alias = alias};
+    int found = w->s->driver->slot_get(w->s->b, alias, &w->slot, e);
+    return found < 0 || (found == 1 && (w->s->driver->rows(w->s->b, &f, keep_row, w, e) != 0 ||
+                                        ks_view_read(w->s, &w->slot, &w->before, e) != 0 || surroundings(w, e) != 0))
+               ? -1
+               : 0;
+}
+
+struct ks_work *ks_work_begin(ks_store *s, const char *alias, const char *verb, bool dry_run, const ks_actor *who,
+                              cs_time now, cs_error *e)
+{
+    struct ks_work *w = work_new(s, verb, dry_run, who, now, e);
+    if (w == NULL) {
+        return NULL;
+    }
     if (s->driver->begin(s->b, !dry_run, e) != 0 || s->driver->generation(s->b, &w->generation, e) != 0) {
         ks_work_free(w);
         return NULL;
     }
     w->generation++;
-    int found = s->driver->slot_get(s->b, alias, &w->slot, e);
-    if (found < 0 || (found == 1 && (s->driver->rows(s->b, &f, keep_row, w, e) != 0 ||
-                                     ks_view_read(s, &w->slot, &w->before, e) != 0 || surroundings(w, e) != 0))) {
+    if (work_read(w, alias, e) != 0) {
+        ks_work_free(w);
+        return NULL;
+    }
+    return w;
+}
+
+struct ks_work *ks_work_within(const struct ks_work *outer, const char *alias, cs_error *e)
+{
+    struct ks_work *w = work_new(outer->s, outer->verb, outer->dry_run, outer->who, outer->now, e);
+    if (w == NULL) {
+        return NULL;
+    }
+    w->inner = true;
+    w->generation = outer->generation;
+    if (work_read(w, alias, e) != 0) {
         ks_work_free(w);
         return NULL;
     }
@@ -93,7 +126,9 @@ struct ks_work *ks_work_begin(ks_store *s, const char *alias, const char *verb, 
 void ks_work_free(struct ks_work *w)
 {
     if (w != NULL) {
-        w->s->driver->rollback(w->s->b);
+        if (!w->inner) {
+            w->s->driver->rollback(w->s->b);
+        }
         free(w->row);
         free(w);
     }

@@ -14,6 +14,7 @@ struct ks_work {
     const char *verb;    /**< word for audit and generation; borrowed */
     cs_time now;
     bool dry_run;
+    bool inner;          /**< works in the transaction of another one, which commits or rolls back */
     struct ks_slot slot; /**< slot_id 0: not there yet */
     struct ks_view before, after;
     struct ks_rule_plan plan;
@@ -26,6 +27,8 @@ struct ks_work {
 /** Begin the transaction and read the slot. @return a work to be freed with ks_work_free (which rolls back), or NULL */
 struct ks_work *ks_work_begin(ks_store *s, const char *alias, const char *verb, bool dry_run, const ks_actor *who,
                               cs_time now, cs_error *e);
+/** A second slot in the transaction and generation of outer, which alone commits. @return to be freed before outer */
+struct ks_work *ks_work_within(const struct ks_work *outer, const char *alias, cs_error *e);
 /** Carry the plan out on the view and ask all guards. Refused: out->refusal filled, -1 with exit 10. */
 int ks_work_judge(struct ks_work *w, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
 /** Write the entries that differ, with their audit rows and intervals. */

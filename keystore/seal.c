@@ -182,3 +182,31 @@ int ks_unseal(const struct ks_kek *kek, const char *store_id, const struct ks_sl
     }
     return 0;
 }
+
+int ks_key_open(ks_store *s, const struct ks_slot *slot, const char *key_id, EVP_PKEY **key, cs_error *e)
+{
+    struct ks_kek kek = {0};
+    struct ks_key_row row = {0};
+    uint8_t *ct = NULL;
+    char store_id[KS_ID] = "";
+    int rc = -1;
+    *key = NULL;
+    if (s->kek_file == NULL) {
+        return cs_error_set(e, CS_EXIT_CONFIG, "key-unavailable", "no key-encryption key is configured");
+    }
+    if (ks_kek_read(s->kek_file, &kek, e) != 0) {
+        goto out;
+    }
+    if (s->driver->meta_get(s->b, "store_id", store_id, sizeof store_id, e) != 1 ||
+        s->driver->key_get(s->b, key_id, &row, &ct, e) != 1) {
+        cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
+                     "a sealed key of %s is not in the store; restore it from a backup", slot->alias);
+        goto out;
+    }
+    row.ct = ct;
+    rc = ks_unseal(&kek, store_id, slot, &row, key, e);
+out:
+    ks_kek_wipe(&kek);
+    free(ct);
+    return rc;
+}

@@ -25,5 +25,7 @@ int ks_seal(const struct ks_kek *kek, const char *store_id, const struct ks_slot
 /** Open a sealed row. @return 0 with *key owned by the caller; -1: exit 78, wrong KEK or changed row */
 int ks_unseal(const struct ks_kek *kek, const char *store_id, const struct ks_slot *slot, const struct ks_key_row *row,
               EVP_PKEY **key, cs_error *e) CS_MUST_CHECK;
+/** Read a sealed key of slot from the store and open it. @return 0 with *key owned by the caller, or -1 */
+int ks_key_open(ks_store *s, const struct ks_slot *slot, const char *key_id, EVP_PKEY **key, cs_error *e) CS_MUST_CHECK;
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "keystore/crl.h"
 #include "keystore/seal.h"
 
 static int no_memory(cs_error *e)
@@ -24,6 +25,7 @@ static void material_release(struct ks_material *m)
     if (m == NULL || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
+    X509_free(m->certificate);
     EVP_PKEY_free(m->public_key);
     EVP_PKEY_free(m->private_key);
     cs_dn_free(m->issuer);
@@ -68,47 +70,21 @@ out:
     return rc;
 }
 
-/** Open the sealed key of an entry. */
-static int key_open(ks_store *s, const struct ks_material *m, int64_t slot_id, EVP_PKEY **key, cs_error *e)
-{
-    struct ks_kek kek = {0};
-    struct ks_key_row row = {0};
-    struct ks_slot slot = {.slot_id = slot_id, .role = m->role};
-    uint8_t *ct = NULL;
-    char store_id[KS_ID] = "";
-    int rc = -1;
-    memcpy(slot.alias, m->alias, sizeof slot.alias);
-    memcpy(slot.partner, m->partner, sizeof slot.partner);
-    if (s->kek_file == NULL) {
-        return cs_error_set(e, CS_EXIT_CONFIG, "key-unavailable", "no key-encryption key is configured");
-    }
-    if (ks_kek_read(s->kek_file, &kek, e) != 0) {
-        goto out;
-    }
-    if (s->driver->meta_get(s->b, "store_id", store_id, sizeof store_id, e) != 1 ||
-        s->driver->key_get(s->b, m->key_id, &row, &ct, e) != 1) {
-        cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
-                     "the sealed key of %s#%u is not in the store; restore it from a backup", m->alias, m->n);
-        goto out;
-    }
-    row.ct = ct;
-    rc = ks_unseal(&kek, store_id, &slot, &row, key, e);
-out:
-    ks_kek_wipe(&kek);
-    free(ct);
-    return rc;
-}
-
 /** Own keys are opened where they sign or may verify the own archive; one that cannot be opened leaves the entry
  * without. */
 static void material_unseal(struct ks_material *m, ks_store *s, const struct ks_row *row)
 {
     enum ks_state state = row->info.state;
-    if (m->key_id[0] == '\0' || (state != KS_PRE_ACTIVE && state != KS_ACTIVE && state != KS_DEACTIVATED)) {
+    /* the key of the own certification authority makes certificates; no process with traffic needs it */
+    if (m->key_id[0] == '\0' || m->role == KS_TRUST_ANCHOR ||
+        (state != KS_PRE_ACTIVE && state != KS_ACTIVE && state != KS_DEACTIVATED)) {
         return;
     }
     cs_error why = {0};
-    if (key_open(s, m, row->slot_id, &m->private_key, &why) != 0) {
+    struct ks_slot slot = {.slot_id = row->slot_id, .role = m->role};
+    memcpy(slot.alias, m->alias, sizeof slot.alias);
+    memcpy(slot.partner, m->partner, sizeof slot.partner);
+    if (ks_key_open(s, &slot, m->key_id, &m->private_key, &why) != 0) {
         m->private_key = NULL;
         cs_log(CS_LOG_WARN, "key-unavailable", "a private key cannot be opened", CS_STR("alias", m->alias),
                CS_INT("n", m->n), CS_STR("why", why.text));
@@ -493,7 +469,7 @@ int ks_snapshot_build(ks_store *store, const ks_snapshot *old, const ks_snapshot
     s->n = b.n;
     b.entry = NULL;
     b.n = 0;
-    if (index_partners(store, s, e) != 0 || index_verifiers(s, e) != 0) {
+    if (index_partners(store, s, e) != 0 || index_verifiers(s, e) != 0 || ks_crls_read(store, old, s, e) != 0) {
         goto out;
     }
     *out = s;
@@ -540,6 +516,7 @@ void ks_snapshot_release(const ks_snapshot *s)
     free(mine->verifier);
     free(mine->first);
     free(mine->hash);
+    ks_crls_release(mine);
     free(mine);
 }
 
