@@ -5,6 +5,7 @@
 extern const struct cli_command cli_cmd_gateway;
 extern const struct cli_command cli_cmd_verify;
 extern const struct cli_command cli_cmd_sign;
+extern const struct cli_command cli_cmd_diagnose;
 extern const struct cli_command cli_cmd_keystore_init;
 extern const struct cli_command cli_cmd_keystore_list;
 extern const struct cli_command cli_cmd_keystore_show;
@@ -22,6 +23,7 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_gateway,
     &cli_cmd_verify,
     &cli_cmd_sign,
+    &cli_cmd_diagnose,
     &cli_cmd_keystore_init,
     &cli_cmd_keystore_list,
     &cli_cmd_keystore_show,

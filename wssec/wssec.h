@@ -138,6 +138,7 @@ struct wssec_entry {                        /** A candidate; borrowed from the s
     EVP_PKEY *key;                          /**< public key (verify) or private key (sign); borrowed */
     struct wssec_slice der;                 /**< the certificate */
     struct wssec_slice chain;               /**< concatenated DER of the issuers (pkipath), may be empty */
+    const char *trust_text;                 /**< what trust rests on, in words; NULL: nothing to say; borrowed as the rest */
 };
 
 struct wssec_hint {                         /** What the message says about its signer's key. A hint narrows, it never widens. */
@@ -145,7 +146,7 @@ struct wssec_hint {                         /** What the message says about its 
     uint8_t cert_sha256[32];                /**< direct, pkipath (leaf), x509v3, embedded, x509-data with a certificate */
     bool has_cert;
     const uint8_t *cert; size_t cert_len;   /**< that certificate's DER (chain mode), borrowed for the call */
-    const struct wssec_slice *path; size_t n_path; /**< further certificates of a PKIPath, leaf excluded */
+    const struct wssec_slice *path; size_t n_path; /**< the other certificates of the token, any order */
     uint8_t thumbprint[20];                 /**< kind THUMBPRINT: SHA-1 of the DER */
     const uint8_t *ski; size_t ski_len;     /**< kind SKI */
     const char *issuer; const char *serial; /**< kind ISSUER_SERIAL (or beside X509Data): DN text, decimal serial */
@@ -253,6 +254,34 @@ WSSEC_API int wssec_sign(struct wssec_worker *w, const struct wssec_input *in, c
                          const struct wssec_resolver *r, struct wssec_output *out, struct wssec_verdict *v) WSSEC_MUST_CHECK;
 /** SignatureValues (decoded) that the last wssec_sign of w produced: borrowed until w's next call. */
 WSSEC_API struct wssec_slice wssec_signature_value(const struct wssec_worker *w);
+
+/* ---- diagnosis ------------------------------------------------------------------------------------------------ */
+
+#define WSSEC_MAX_OUTLINE 64
+
+/** Why a message was refused, in a form that may be given away: names of the profile's own elements, algorithms and key
+ *  references; no text, attribute value or element name of the payload. Plain data. */
+struct wssec_diagnosis {
+    char stack[48];          /**< the sender's software as its habits tell, "" not recognised */
+    char evidence[96];       /**< which habit */
+    char cause[384];         /**< likely cause and what to do, one or two sentences */
+    bool has_created;
+    int64_t created_ahead;   /**< Created minus now in seconds: how far the sender's clock (or a delay) is away */
+    unsigned n_outline;
+    char outline[WSSEC_MAX_OUTLINE][112]; /**< elements of our Security header, indented by depth */
+    unsigned n_tried;
+    struct wssec_tried {
+        struct wssec_certificate certificate;
+        int64_t not_before;
+        bool named;          /**< it fits the key reference of the message */
+        char finding[112];   /**< why it did not lead to a pass; "" it did */
+    } tried[WSSEC_MAX_CANDIDATES];
+};
+
+/** Look at in once more, with the verdict v that wssec_verify gave on it, and fill d. Arguments as for wssec_verify.
+ *  @return WSSEC_RC_OK, also when the message cannot be parsed (d then holds what can be said); else an error of ours */
+WSSEC_API int wssec_diagnose(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p, const struct wssec_when *t,
+                             const struct wssec_resolver *r, const struct wssec_verdict *v, struct wssec_diagnosis *d) WSSEC_MUST_CHECK;
 
 /* ---- faults, records ------------------------------------------------------------------------------------------ */
 
