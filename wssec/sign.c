@@ -330,6 +330,18 @@ static int fill_tree(struct making *k, xmlNodePtr signed_info)
     return i == k->targets.n ? WSSEC_RC_OK : WSSEC_RC_INTERNAL;
 }
 
+/* A wrong RSA value is worse than none: made by a fault in one half of the computation, it gives the key away. */
+static bool value_holds(struct making *k, const cs_buf *signed_info, const uint8_t *value, size_t n)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *pkey = NULL;
+    bool holds = ctx != NULL && EVP_DigestVerifyInit(ctx, &pkey, wssec_md(k->signature->evp), NULL, k->entry.key) == 1 &&
+                 wssec_signature_padding(k->signature, pkey) == 0 &&
+                 EVP_DigestVerify(ctx, value, n, (const uint8_t *)signed_info->data, signed_info->len) == 1;
+    EVP_MD_CTX_free(ctx);
+    return holds;
+}
+
 /* @return octets of the value in out, 0: failed */
 static size_t sign_octets(struct making *k, const cs_buf *signed_info, uint8_t out[SIGNATURE_MAX])
 {
@@ -349,7 +361,10 @@ static size_t sign_octets(struct making *k, const cs_buf *signed_info, uint8_t o
         }
     }
     EVP_MD_CTX_free(ctx);
-    return made == k->signature_octets ? made : 0;
+    if (made != k->signature_octets || (k->signature->key_type == EVP_PKEY_RSA && !value_holds(k, signed_info, out, made))) {
+        return 0;
+    }
+    return made;
 }
 
 static int sign_tree(struct making *k, const struct wssec_message *m)

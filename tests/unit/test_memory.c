@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_memory.c: every allocation of a verification fails in turn: never a crash, never a pass of a changed message, and
- * the worker is as good as new afterwards. The sanitizers bring their own allocator, there the test stands aside.
+ * test_memory.c: every allocation of a verification fails in turn: never a crash, never a pass of a changed message,
+ * and the worker is as good as new afterwards; so with signing. The sanitizers bring their own allocator, there the
+ * test stands aside.
  */
 #include "tests/unit/judging.h"
 
@@ -73,7 +74,8 @@ static void run(const struct maker *m, bool fresh)
 {
     struct wssec_policy *p = policy_of(NULL, 0);
     char *good = maker_message(m);
-    char *bad[] = {maker_replace(strdup(good), ">bolt<", ">bomb<"), maker_replace(strdup(good), "n=\"1\"", "n=\"1\" m=\"\""),
+    char *bad[] = {maker_replace(strdup(good), ">bolt<", ">bomb<"),
+                   maker_replace(strdup(good), "n=\"1\"", "n=\"1\" m=\"\""),
                    maker_replace(strdup(good), "<o:item ", "<o:item xmlns:p=\"urn:p\" p:m=\"1\" ")};
     struct wssec_worker *w = wssec_worker_new();
     CU_ASSERT_EQUAL(once(w, good, p, 0), WSSEC_RC_OK);
@@ -118,7 +120,74 @@ static void fresh_worker(void)
     run(&(struct maker){.key = &rsa, .keyref = "thumbprint", .refs = "Body TS *STR"}, true);
 }
 
-const struct harness_test harness_tests[] = {
-    {"every allocation fails once, worker in use", warm_worker},
-    {"every allocation fails once, new worker", fresh_worker},
-    {NULL, NULL}};
+/* ---- signing ---------------------------------------------------------------------------------------------------- */
+
+static int own_key(void *ctx, enum wssec_use use, const struct wssec_hint *h, int64_t at, struct wssec_entry *out,
+                   int max)
+{
+    (void)use;
+    (void)h;
+    (void)at;
+    (void)max;
+    out[0] = ((struct maker_partner *)ctx)->entry[0];
+    out[0].key = rsa.pkey;
+    return 1;
+}
+
+/* @return the signed octets, empty when it was refused */
+static cs_buf sign_once(struct wssec_worker *w, enum wssec_keyref kind, long fail_at)
+{
+    static const char text[] = "<S:Envelope xmlns:S=\"" SOAP11
+                               "\"><S:Header/><S:Body><o:item xmlns:o=\"urn:o\">bolt</o:item></S:Body></S:Envelope>";
+    struct wssec_slice slice = {(const uint8_t *)text, sizeof text - 1};
+    struct wssec_input in = {.slice = &slice, .n_slice = 1};
+    struct wssec_recipe recipe = {.timestamp = true, .key_reference = kind};
+    struct wssec_resolver r = {&partner, 1, own_key};
+    struct wssec_output out;
+    cs_buf b = CS_BUF_INIT;
+    seen = 0;
+    countdown = fail_at;
+    int rc = wssec_sign(w, &in, &recipe, &live, &r, &out, &v);
+    countdown = 0;
+    CU_ASSERT_EQUAL(rc == WSSEC_RC_OK && v.verdict == WSSEC_PASS, out.n_piece != 0);
+    for (size_t i = 0; i < out.n_piece; i++) {
+        (void)cs_buf_add(&b, out.piece[i].p, out.piece[i].n);
+    }
+    return b;
+}
+
+static void what_is_signed_short_of_memory_verifies_or_is_not_given_out(void)
+{
+    static const enum wssec_keyref kinds[] = {WSSEC_KEYREF_DIRECT, WSSEC_KEYREF_ISSUER_SERIAL, WSSEC_KEYREF_PKIPATH};
+    struct wssec_policy *p = policy_of(NULL, 0);
+    struct wssec_worker *judge = wssec_worker_new();
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        long points = 1;
+        int given = 0;
+        int blamed = 0; /* refusals that name the message although memory was the cause */
+        for (long i = 0; i <= 2 * points && (i == 0 || CAN_FAIL); i++) {
+            struct wssec_worker *w = wssec_worker_new();
+            cs_buf b = sign_once(w, kinds[k], i);
+            points = i == 0 ? seen : points;
+            blamed += v.verdict == WSSEC_FAIL;
+            if (b.len != 0) {
+                char *text = cs_buf_take(&b, NULL);
+                CU_ASSERT_EQUAL(once(judge, text, p, 0), WSSEC_RC_OK);
+                CU_ASSERT_EQUAL(v.verdict, WSSEC_PASS);
+                given++;
+                free(text);
+            }
+            wssec_worker_free(w);
+        }
+        CU_ASSERT(given > 0 && (!CAN_FAIL || given < points * 2));
+        CU_ASSERT(blamed <= points / 100);
+    }
+    wssec_worker_free(judge);
+    wssec_policy_unref(p);
+}
+
+const struct harness_test harness_tests[] = {{"every allocation fails once, worker in use", warm_worker},
+                                             {"every allocation fails once, new worker", fresh_worker},
+                                             {"what is signed short of memory verifies or is not given out",
+                                              what_is_signed_short_of_memory_verifies_or_is_not_given_out},
+                                             {NULL, NULL}};
