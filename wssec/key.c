@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/dn.h"
 #include "wssec/canon.h"
 #include "wssec/worker.h"
 
@@ -134,8 +135,8 @@ static int find_candidates(struct wssec_judge *j, struct wssec_signer *out)
     for (size_t i = 1; out->n == 0 && hint.kind == WSSEC_KEYREF_X509_DATA && i < k->n_certificate; i++) {
         hint.cert = k->certificate[i].p;
         hint.cert_len = k->certificate[i].n;
-        hint.path = NULL;
-        hint.n_path = 0;
+        hint.path = k->certificate;
+        hint.n_path = k->n_certificate;
         if (EVP_Digest(hint.cert, hint.cert_len, hint.cert_sha256, NULL, wssec_md("SHA256"), NULL) != 1) {
             return WSSEC_RC_NOMEM;
         }
@@ -200,7 +201,9 @@ static int unknown(struct wssec_judge *j, const struct wssec_siginfo *s, struct 
         }
     }
     char subject[200];
-    X509_NAME_oneline(X509_get_subject_name(x), subject, (int)sizeof subject);
+    if (cs_dn_text(X509_get_subject_name(x), subject, sizeof subject) == 0) {
+        subject[0] = '\0';
+    }
     out->unknown_successor = j->why->reason == WSSEC_OK && fits_successor(j, s, x, out->entry, out->n);
     (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_UNKNOWN, "the certificate (%s) of %s is not stored for this partner",
                        word, subject);

@@ -18,6 +18,7 @@
 #include "wssec/worker.h"
 
 #define DEPTH_MAX 4096 /* of any policy; libxml2 itself stops at 256 without HUGE */
+#define IDS_KEPT  4096 /* rows of the id table that a worker keeps between messages */
 #define DICT_MAX  4096 /* names a peer may leave in the parser's dictionary before the parser is made anew */
 
 struct reading { /* what the SAX handlers count; parser->_private */
@@ -332,8 +333,10 @@ static int parse(struct wssec_worker *w, const struct wssec_limits *limits, stru
         m->doc = xmlCtxtReadIO(c, feed_read, NULL, &f, NULL, NULL, flags);
     }
     int rc = WSSEC_RC_OK;
-    if (c->errNo == XML_ERR_NO_MEMORY || c->disableSAX || m->doc == NULL || !c->wellFormed || !c->nsWellFormed || why->reason != WSSEC_OK) {
-        rc = parse_failed(c, why); /* a text left out for want of memory stops the handlers, yet leaves wellFormed as it is */
+    if (c->errNo == XML_ERR_NO_MEMORY || c->disableSAX || m->doc == NULL || !c->wellFormed || !c->nsWellFormed ||
+        why->reason != WSSEC_OK) {
+        rc = parse_failed(
+            c, why); /* a text left out for want of memory stops the handlers, yet leaves wellFormed as it is */
     } else if (m->doc->version == NULL || strcmp((const char *)m->doc->version, "1.0") != 0) {
         (void)wssec_refuse(why, WSSEC_XML_VERSION, "XML version is not 1.0");
     } else if (m->doc->intSubset != NULL || m->doc->extSubset != NULL) {
@@ -436,6 +439,11 @@ void wssec_message_reset(struct wssec_message *m)
     m->soap = 0;
     m->is_fault = false;
     m->has_xop = false;
+    if (m->ids.cap > IDS_KEPT) { /* one large message must not weigh on the worker for ever */
+        free(m->ids.row);
+        m->ids.row = NULL;
+        m->ids.cap = 0;
+    }
     m->ids.n = 0;
     m->ids.strict = 0;
     m->security_at = (struct wssec_range){0, 0};
