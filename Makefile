@@ -22,7 +22,7 @@ else
 OUT := build
 endif
 
-.PHONY: help all run test test-quick bench fuzz install uninstall clean deps lint format _all _unit
+.PHONY: help all run test test-quick bench fuzz docs install uninstall clean deps lint format _all _unit _docs
 
 help:
 	@echo 'make run         build, make demonstration keys, start receiver and gateway, tell the story (RUN_ONCE=1: end after it)'
@@ -30,6 +30,7 @@ help:
 	@echo 'make test-quick  unit tests and a first look at the wire'
 	@echo 'make bench       speed and memory as ratios of one run'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (60) each'
+	@echo 'make docs        write the pages in docs/ that come from tables: reasons, manual pages'
 	@echo 'make all install uninstall clean lint format;  SAN=1 sanitizers  V=1 show commands  PREFIX=/usr/local  DESTDIR='
 
 .DEFAULT_GOAL := all
@@ -65,6 +66,10 @@ fuzz:
 	$(Q).ci/install build fuzz
 	$(Q)$(MAKE) -j$(JOBS) _fuzz
 	$(Q)tests/fuzz/run --seconds $(FUZZ_SECONDS)
+
+docs:
+	$(Q).ci/install build
+	$(Q)$(MAKE) -j$(JOBS) _docs
 
 deps:
 	$(Q).ci/install build run test bench fuzz
@@ -114,15 +119,16 @@ FOLDERS := base wssec keystore resolver gateway
 LIB_SRC := $(foreach f,$(FOLDERS),$(call sources,$(f)))
 LIB_OBJ := $(call objects,$(LIB_SRC)) $(LLHTTP_OBJ)
 CLI_OBJ := $(call objects,$(call sources,cli))
-# libwssec carries what it uses of base/: nothing that reads a clock, a file or writes a log
+# libwssec carries what it uses of base/: nothing that reads a clock, a file or writes a log. The rows of the
+# configuration file (directives.c) are the product's: a program that uses the library calls wssec_policy_set().
 WSSEC_BASE := error time buffer text json dn
-WSSEC_OBJ := $(call objects,$(call sources,wssec)) $(addprefix $(OUT)/obj/base/,$(addsuffix .o,$(WSSEC_BASE)))
+WSSEC_OBJ := $(call objects,$(filter-out wssec/directives.c,$(call sources,wssec))) $(addprefix $(OUT)/obj/base/,$(addsuffix .o,$(WSSEC_BASE)))
 SAMPLE_COMMON := $(call objects,$(call sources,samples/common))
 SAMPLE_BIN := $(patsubst samples/%.c,$(OUT)/samples/%,$(wildcard samples/*.c))
 UNIT_BIN := $(patsubst tests/unit/test_%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCH_BIN := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/*.c))
 
-_all: $(OUT)/countersign $(OUT)/libwssec.a $(OUT)/libwssec.so.1 $(OUT)/wssec.pc $(SAMPLE_BIN)
+_all: $(OUT)/countersign $(OUT)/libwssec.a $(OUT)/libwssec.so.1 $(SAMPLE_BIN) $(OUT)/countersign.bash
 _unit: $(UNIT_BIN)
 _bench: $(BENCH_BIN)
 .PHONY: _bench _fuzz
@@ -135,18 +141,16 @@ $(OUT)/libcountersign.a: $(LIB_OBJ)
 	@echo '  AR   $@'
 	$(Q)rm -f $@ && ar rcs $@ $^
 
+# one object in which all that is not public is local, so that a user's own names never meet ours
 $(OUT)/libwssec.a: $(WSSEC_OBJ)
 	@echo '  AR   $@'
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)ld -r -o $(OUT)/obj/libwssec.o $^ && objcopy --localize-hidden $(OUT)/obj/libwssec.o
+	$(Q)rm -f $@ && ar rcs $@ $(OUT)/obj/libwssec.o
 
 $(OUT)/libwssec.so.1: $(WSSEC_OBJ) wssec/wssec.map
 	@echo '  LD   $@'
-	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,libwssec.so.1 -Wl,--version-script=wssec/wssec.map -o $@ $(WSSEC_OBJ) $(WSSEC_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-z,defs -Wl,-soname,libwssec.so.1 -Wl,--version-script=wssec/wssec.map -o $@ $(WSSEC_OBJ) $(WSSEC_LIBS)
 	$(Q)ln -sf libwssec.so.1 $(OUT)/libwssec.so
-
-$(OUT)/wssec.pc: wssec/wssec.pc.in Makefile
-	@mkdir -p $(@D)
-	$(Q)sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' $< > $@
 
 $(OUT)/obj/llhttp/%.o: $(LLHTTP_SRC)/%.c
 	@mkdir -p $(@D)
@@ -174,6 +178,22 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(SAMPLE_COMMON) $(OUT)/libcountersig
 	@echo '  LD   $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LLHTTP_LIBS)
 
+# ---- pages and completion from the tables of the product: docs/templates/NAME.in -> page ------------------------------
+GENERATE_OBJ := $(call objects,$(call sources,docs/generate)) $(filter-out $(OUT)/obj/cli/main.o,$(CLI_OBJ))
+PAGES := docs/reasons.md docs/man/countersign.1 docs/man/countersign.conf.5
+
+$(OUT)/generate: $(GENERATE_OBJ) $(OUT)/libcountersign.a
+	@echo '  LD   $@'
+	$(Q)$(CC) $(LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(LLHTTP_LIBS)
+
+$(OUT)/countersign.bash: docs/templates/countersign.bash.in $(OUT)/generate
+	$(Q)$(OUT)/generate < $< > $@
+
+_docs: $(OUT)/generate
+	$(Q)for page in $(PAGES); do \
+	    $(OUT)/generate < docs/templates/$${page##*/}.in > $(OUT)/page && cp $(OUT)/page $$page || exit 1; \
+	done
+
 # ---- fuzz: everything again with clang, libFuzzer, ASan, UBSan -------------------------------------------------------
 FUZZ_OUT := build/fuzz
 FUZZ_CFLAGS := -std=c11 -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -Wall -Wextra -pthread
@@ -199,20 +219,29 @@ $(FUZZ_OUT)/%: $(FUZZ_OUT)/obj/tests/fuzz/fuzz_%.o $(FUZZ_OUT)/libcountersign.a
 
 # ---- install ---------------------------------------------------------------------------------------------------------
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/countersign
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/wssec
+	install -d $(DESTDIR)$(PREFIX)/share/countersign $(DESTDIR)$(PREFIX)/share/doc/countersign
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(addprefix $(DESTDIR)$(PREFIX)/share/man/man,1 3 5)
 	install -m 755 $(OUT)/countersign $(DESTDIR)$(PREFIX)/bin/countersign
 	install -m 644 $(OUT)/libwssec.a $(DESTDIR)$(PREFIX)/lib/libwssec.a
 	install -m 755 $(OUT)/libwssec.so.1 $(DESTDIR)$(PREFIX)/lib/libwssec.so.1
 	ln -sf libwssec.so.1 $(DESTDIR)$(PREFIX)/lib/libwssec.so
-	install -m 644 $(OUT)/wssec.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/wssec.pc
-	install -d $(DESTDIR)$(PREFIX)/include/wssec
+	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' wssec/wssec.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/wssec.pc
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/wssec.pc
 	install -m 644 wssec/wssec.h wssec/reason.def $(DESTDIR)$(PREFIX)/include/wssec/
 	install -m 644 conf/countersign.conf $(DESTDIR)$(PREFIX)/share/countersign/countersign.conf
+	install -m 644 docs/reasons.md docs/result.schema.json samples/example/verify_file.c $(DESTDIR)$(PREFIX)/share/doc/countersign/
+	install -m 644 $(OUT)/countersign.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/countersign
+	install -m 644 docs/man/countersign.1 $(DESTDIR)$(PREFIX)/share/man/man1/countersign.1
+	install -m 644 docs/man/wssec.3 $(DESTDIR)$(PREFIX)/share/man/man3/wssec.3
+	install -m 644 docs/man/countersign.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/countersign.conf.5
 
+# directories that only we have go; those of the system stay
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/countersign $(DESTDIR)$(PREFIX)/lib/libwssec.a $(DESTDIR)$(PREFIX)/lib/libwssec.so $(DESTDIR)$(PREFIX)/lib/libwssec.so.1
-	rm -f $(DESTDIR)$(PREFIX)/lib/pkgconfig/wssec.pc
-	rm -rf $(DESTDIR)$(PREFIX)/include/wssec $(DESTDIR)$(PREFIX)/share/countersign
+	rm -f $(DESTDIR)$(PREFIX)/bin/countersign $(addprefix $(DESTDIR)$(PREFIX)/lib/,libwssec.a libwssec.so libwssec.so.1 pkgconfig/wssec.pc)
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/countersign
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/,man1/countersign.1 man3/wssec.3 man5/countersign.conf.5)
+	rm -rf $(addprefix $(DESTDIR)$(PREFIX)/,include/wssec share/countersign share/doc/countersign)
 
 .SECONDARY:
 -include $(shell find $(OUT) -name "*.d" 2>/dev/null)
