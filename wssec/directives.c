@@ -181,6 +181,8 @@ static const struct cs_directive rows[] = {
               "legacy sha1 until later;"),
     IN_POLICY("minimum-rsa", "number", 0, "2048", "shortest RSA key in bits", "minimum-rsa 3072;", "minimum-rsa long;"),
     IN_POLICY("replay", "on-off", 0, "on", "a signature is accepted once", "replay off;", "replay maybe;"),
+    IN_POLICY("signature-confirmation", "word", 0, "accept", "a reply must confirm the signatures of our request (require), or must fit when it does (accept)",
+              "signature-confirmation require;", "signature-confirmation perhaps;"),
     IN_POLICY("comments", "word", 0, "refuse", "comments and processing instructions inside signed parts: refuse or allow", "comments allow;",
               "comments some;"),
     IN_POLICY("encodings", "word+", 0, "utf-8 utf-16", "character encodings that are accepted: utf-8, utf-16, iso-8859-1",

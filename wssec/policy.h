@@ -58,6 +58,7 @@ struct wssec_policy {
     int64_t legacy_end[WSSEC_LEGACIES]; /**< first instant at which the exception is over; 0: no exception */
     unsigned minimum_rsa;               /**< bits */
     bool replay, replay_said;
+    bool confirmation_required;         /**< a reply to a request that we signed must confirm its signatures */
     bool comments_allowed;              /**< comments and processing instructions inside signed parts */
     enum wssec_policy_engine engine;
     uint32_t cross_check_ppm;           /**< share of live messages judged by both engines, in millionths */

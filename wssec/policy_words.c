@@ -259,6 +259,19 @@ static int set_allow(ARGS)
     return 0;
 }
 
+static int set_confirmation(ARGS)
+{
+    static const struct choice words[] = {{"require", 1}, {"accept", 0}};
+    unsigned value = 0;
+    (void)row;
+    (void)argc;
+    if (CHOOSE(words, "value", argv[0], &value) != 0) {
+        return -1;
+    }
+    p->confirmation_required = value != 0;
+    return 0;
+}
+
 static int set_comments(ARGS)
 {
     static const struct choice words[] = {{"refuse", 0}, {"allow", 1}};
@@ -336,6 +349,7 @@ static const struct wssec_policy_word words_table[] = {
     WORD("legacy", 3, 3, set_legacy),
     MEMBER("minimum-rsa", set_number, minimum_rsa, 16384),
     MEMBER("replay", set_flag, replay, 0),
+    WORD("signature-confirmation", 1, 1, set_confirmation),
     WORD("comments", 1, 1, set_comments),
     WORD("encodings", 1, 3, set_encodings),
     WORD("engine", 1, 1, set_engine),

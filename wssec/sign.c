@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "wssec/canon.h"
+#include "wssec/confirm.h"
 #include "wssec/keyinfo.h"
 #include "wssec/splice.h"
 #include "wssec/target.h"
@@ -35,6 +36,7 @@ struct making {                        /* one call */
     size_t value_at;
     cs_buf text;                       /* owned: the Security header */
     char timestamp_id[WSSEC_ID_TEXT], token_id[WSSEC_ID_TEXT], signature_id[WSSEC_ID_TEXT];
+    char confirm_id[WSSEC_CONFIRMATIONS][WSSEC_ID_TEXT];
     bool timestamp;
     struct wssec_refusal why;
 };
@@ -118,6 +120,23 @@ static bool makes_timestamp(const struct wssec_recipe *r)
     return named;
 }
 
+/* The confirmations of the request's signatures are parts that signing makes, each with an id of its own. */
+static int add_confirmations(struct making *k)
+{
+    size_t n = k->recipe->n_confirm;
+    if (n > WSSEC_CONFIRMATIONS || k->targets.n + n > WSSEC_MAX_REFERENCES) {
+        (void)wssec_refuse(&k->why, WSSEC_LIMIT_REFERENCES, "%zu signatures are to be confirmed", n);
+        return WSSEC_RC_OK;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (wssec_id_new(k->confirm_id[i]) != WSSEC_RC_OK) {
+            return WSSEC_RC_INTERNAL;
+        }
+        k->targets.row[k->targets.n++] = (struct wssec_target){.name = "SignatureConfirmation", .id = k->confirm_id[i]};
+    }
+    return WSSEC_RC_OK;
+}
+
 static int read_input(struct making *k)
 {
     struct wssec_message *m = &k->w->message;
@@ -129,8 +148,9 @@ static int read_input(struct making *k)
     if (wssec_id_new(k->timestamp_id) != WSSEC_RC_OK || wssec_id_new(k->token_id) != WSSEC_RC_OK || wssec_id_new(k->signature_id) != WSSEC_RC_OK) {
         return WSSEC_RC_INTERNAL;
     }
-    return wssec_targets_find(&k->w->arena, m, k->recipe, k->timestamp ? k->timestamp_id : NULL,
+    rc = wssec_targets_find(&k->w->arena, m, k->recipe, k->timestamp ? k->timestamp_id : NULL,
                               wssec_keyref_has_token(k->kind) ? k->token_id : NULL, &k->targets, &k->why);
+    return rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK ? add_confirmations(k) : rc;
 }
 
 /* ---- the Security header, as UTF-8 text --------------------------------------------------------------------------- */
@@ -220,6 +240,9 @@ static int write_header(struct making *k)
     write_open(k);
     if (k->timestamp) {
         write_timestamp(k);
+    }
+    for (size_t i = 0; i < k->recipe->n_confirm; i++) {
+        wssec_confirm_write(k->recipe->confirm[i], k->confirm_id[i], &k->text);
     }
     if (wssec_keyref_has_token(k->kind)) {
         rc = wssec_token_write(k->kind, &k->entry, k->token_id, &k->text, &k->why);

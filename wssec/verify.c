@@ -6,7 +6,7 @@
 #include <openssl/err.h>
 #include <string.h>
 
-#include "wssec/cover.h"
+#include "wssec/confirm.h"
 #include "wssec/times.h"
 #include "wssec/worker.h"
 
@@ -243,6 +243,15 @@ static void step_coverage(struct work *k)
     wssec_cover_report(j, &k->cover[k->decisive]);
 }
 
+static void step_confirmation(struct work *k)
+{
+    struct wssec_judge *j = &k->judge;
+    size_t confirmed = 0;
+    if (wssec_confirm_judge(j, &k->cover[k->decisive], &confirmed) == 0 && confirmed > 0) {
+        wssec_explain_add(j->explain, "confirmation", true, "the reply confirms %zu signature(s) of its request", confirmed);
+    }
+}
+
 static void step_time(struct work *k)
 {
     struct wssec_judge *j = &k->judge;
@@ -300,7 +309,7 @@ static int run(struct work *k, const struct wssec_replay *c)
             return rc;
         }
     }
-    static void (*const last[])(struct work *) = {step_coverage, step_time};
+    static void (*const last[])(struct work *) = {step_coverage, step_time, step_confirmation};
     for (size_t i = 0; i < sizeof last / sizeof last[0]; i++) {
         last[i](k);
         if (stopped(k)) {

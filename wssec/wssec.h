@@ -245,6 +245,9 @@ struct wssec_recipe {
     const char *digest_algorithm;           /**< word; NULL: sha256 */
     const char *role;                       /**< actor/role URI; NULL: none */
     bool must_understand;
+    const struct wssec_slice *confirm;      /**< SignatureValues of the request that this message answers: each is confirmed
+                                                 and signed (WSS 1.1); NULL: none, at most 8 */
+    size_t n_confirm;
 };
 
 /** Sign in: only the Security header (and a soap:Header where none is) is inserted and Id attributes are added; every other

@@ -122,6 +122,8 @@ static const struct {
     {{"minimum-rsa", {"0"}}, false},
     {{"replay", {"off"}}, true},
     {{"replay", {"maybe"}}, false},
+    {{"signature-confirmation", {"require"}}, true},
+    {{"signature-confirmation", {"yes"}}, false},
     {{"comments", {"allow"}}, true},
     {{"comments", {"yes"}}, false},
     {{"encodings", {"utf-8", "iso-8859-1"}}, true},
