@@ -504,6 +504,109 @@ bool cs_dn_equal(const cs_dn *a, const cs_dn *b, bool either_order)
     return equal_forward(a, b) || (either_order && equal_reversed(a, b));
 }
 
+/* ---- rules --------------------------------------------------------------------------------------------------- */
+
+/* Stands for "any characters" in the values of a rule, so that an escaped star is a star. */
+#define ANY '\x01'
+
+static size_t count_any(const cs_dn *dn)
+{
+    size_t any = 0;
+    for (size_t i = 0; i < dn->n; i++) {
+        for (size_t k = 0; k < dn->ava[i].n; k++) {
+            any += dn->ava[i].value[k] == ANY;
+        }
+    }
+    return any;
+}
+
+cs_dn *cs_dn_rule_parse(const char *text)
+{
+    size_t stars = 0;
+    char *marked = strnlen(text, DN_TEXT_MAX + 1) <= DN_TEXT_MAX ? strdup(text) : NULL;
+    if (marked == NULL || strchr(marked, ANY) != NULL) {
+        free(marked);
+        return NULL;
+    }
+    for (char *p = marked; *p != '\0'; p++) {
+        if (*p == '\\' && p[1] != '\0') {
+            p++;
+        } else if (*p == '*') {
+            *p = ANY;
+            stars++;
+        }
+    }
+    cs_dn *rule = cs_dn_parse(marked);
+    free(marked);
+    /* the octet itself may come out of an escape: then nobody can tell what was meant */
+    if (rule != NULL && count_any(rule) != stars) {
+        cs_dn_free(rule);
+        rule = NULL;
+    }
+    return rule;
+}
+
+/* Value against pattern: on a mismatch the last star takes one octet more. */
+static bool fits_value(const struct ava *pattern, const struct ava *value)
+{
+    size_t p = 0;
+    size_t v = 0;
+    size_t star = SIZE_MAX;
+    size_t taken = 0;
+    while (v < value->n) {
+        if (p < pattern->n && pattern->value[p] == ANY) {
+            star = p++;
+            taken = v;
+        } else if (p < pattern->n && pattern->value[p] == value->value[v]) {
+            p++;
+            v++;
+        } else if (star != SIZE_MAX) {
+            p = star + 1;
+            v = ++taken;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern->n && pattern->value[p] == ANY) {
+        p++;
+    }
+    return p == pattern->n;
+}
+
+static bool names_type(const cs_dn *rule, const char *oid)
+{
+    for (size_t i = 0; i < rule->n; i++) {
+        if (strcmp(rule->ava[i].oid, oid) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool cs_dn_fits(const cs_dn *rule, const cs_dn *name)
+{
+    size_t r = 0;
+    for (size_t i = 0; i < name->n;) {
+        size_t size = rdn_size(name, i);
+        bool named = false;
+        for (size_t k = 0; k < size; k++) {
+            named |= names_type(rule, name->ava[i + k].oid);
+        }
+        if (named && (r == rule->n || rdn_size(rule, r) != size)) {
+            return false;
+        }
+        for (size_t k = 0; named && k < size; k++) {
+            if (strcmp(rule->ava[r + k].oid, name->ava[i + k].oid) != 0 ||
+                !fits_value(&rule->ava[r + k], &name->ava[i + k])) {
+                return false;
+            }
+        }
+        r += named ? size : 0;
+        i += size;
+    }
+    return r > 0 && r == rule->n;
+}
+
 size_t cs_dn_text(const X509_NAME *name, char *out, size_t size)
 {
     /* RFC 2253, but UTF-8 as it is; control characters stay escaped */

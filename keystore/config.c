@@ -136,13 +136,68 @@ static void set_partner_delivery(const struct cs_conf_node *node, void *parent, 
 static void set_partner_trust(const struct cs_conf_node *node, void *parent, void **child,
                               struct cs_conf_report *report)
 {
-    (void)child;
     struct ks_partner_config *p = parent;
-    if (strcmp(node->arg[0].text, "pinned") != 0) {
-        cs_conf_error(report, node, 0, "unknown kind of trust \"%s\"; here: pinned", node->arg[0].text);
+    const char *kind = node->arg[0].text;
+    bool chain = strcmp(kind, "chain") == 0;
+    if (!chain && strcmp(kind, "pinned") != 0) {
+        cs_conf_error(report, node, 0, "unknown kind of trust \"%s\"; here: pinned, or chain { … }", kind);
         return;
     }
-    cs_copy(p->trust, sizeof p->trust, node->arg[0].text);
+    if (chain != node->has_block) {
+        cs_conf_error(report, node, 0, chain ? "trust chain needs a block: { anchors ALIAS; subject \"…\"; issuer \"…\"; }"
+                                             : "trust pinned takes no block");
+        return;
+    }
+    cs_copy(p->trust, sizeof p->trust, kind);
+    *child = chain ? p : NULL;
+}
+
+static void set_anchors(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
+{
+    (void)child;
+    struct ks_partner_config *p = parent;
+    p->anchors_node = node;
+    for (int i = 0; i < node->argc; i++) {
+        const char *alias = node->arg[i].text;
+        if (!ks_name_ok(alias)) {
+            cs_conf_error(report, node, i, "\"%s\" is no alias: letters, digits, . _ -, at most 64", alias);
+        } else if (p->chain.n_anchor == KS_ANCHORS_MAX) {
+            cs_conf_error(report, node, i, "a partner names at most %d anchors", KS_ANCHORS_MAX);
+            return;
+        } else {
+            cs_copy(p->chain.anchor[p->chain.n_anchor++], KS_WORD, alias);
+        }
+    }
+}
+
+static void set_name_rule(const struct cs_conf_node *node, cs_dn **rule, struct cs_conf_report *report)
+{
+    cs_dn_free(*rule);
+    *rule = cs_dn_rule_parse(node->arg[0].text);
+    if (*rule == NULL) {
+        cs_conf_error(report, node, 0,
+                      "\"%s\" is no distinguished name as CN=signer,O=ACME*: a star stands for characters of one value",
+                      node->arg[0].text);
+    }
+}
+
+static void set_subject(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
+{
+    (void)child;
+    set_name_rule(node, &((struct ks_partner_config *)parent)->chain.subject, report);
+}
+
+static void set_issuer(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
+{
+    (void)child;
+    set_name_rule(node, &((struct ks_partner_config *)parent)->chain.issuer, report);
+}
+
+static void set_crl(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
+{
+    (void)child;
+    (void)report;
+    ((struct ks_partner_config *)parent)->chain.crl_require = strcmp(node->arg[0].text, "require") == 0;
 }
 
 static void set_partner_expired(const struct cs_conf_node *node, void *parent, void **child,
@@ -178,8 +233,23 @@ static const struct cs_directive rows[] = {
      "policy response-default;", "policy;", set_partner_policy},
     {"guaranteed-delivery", "partner", "duration", NULL, 0, NULL, "this partner's own guaranteed delivery",
      "guaranteed-delivery 120d;", "guaranteed-delivery 0s;", set_partner_delivery},
-    {"trust", "partner", "word", NULL, 0, "pinned", "pinned: only certificates that the keystore holds",
-     "trust pinned;", "trust everybody;", set_partner_trust},
+    {"trust", "partner", "word", "trust?", 0, "pinned",
+     "pinned: only certificates that the keystore holds; chain: also those that lead to an anchor and bear the right names",
+     "trust chain { anchors acme-ca; subject \"O=ACME*\"; issuer \"CN=ACME Issuing CA,O=ACME\"; }", "trust everybody;",
+     set_partner_trust},
+    {"anchors", "trust", "name+", NULL, CS_DIR_REQUIRED, NULL,
+     "aliases of role trust-anchor to one of which the certificate of a message must lead", "anchors acme-ca acme-ca-2;",
+     "anchors;", set_anchors},
+    {"subject", "trust", "string", NULL, CS_DIR_REQUIRED, NULL,
+     "rule for the certificate's subject: RDNs in their order, a star for characters within one value; types that it "
+     "does not name are free",
+     "subject \"O=ACME*\";", "subject \"ACME*\";", set_subject},
+    {"issuer", "trust", "string", NULL, CS_DIR_REQUIRED, NULL,
+     "rule for the name of the authority that issued the certificate, as for subject", "issuer \"CN=ACME Issuing CA*\";",
+     "issuer \"\";", set_issuer},
+    {"crl", "trust", "use|require", NULL, 0, "use",
+     "use: CRLs that the keystore holds are heeded; require: without a current one of every issuer the message is refused",
+     "crl require;", "crl fetch;", set_crl},
     {"expired-certificate", "partner", "at-signing|refuse|grace duration?", NULL, 0, NULL,
      "what an expired certificate may still do, over the policy's word", "expired-certificate grace 24h;",
      "expired-certificate grace;", set_partner_expired},
@@ -200,9 +270,49 @@ const struct ks_partner_config *ks_config_partner(const struct ks_config *c, con
     return NULL;
 }
 
+const ks_chain_rule *ks_config_chain(const struct ks_config *c, const char *partner)
+{
+    const struct ks_partner_config *p = partner != NULL ? ks_config_partner(c, partner) : NULL;
+    return p != NULL && strcmp(p->trust, "chain") == 0 ? &p->chain : NULL;
+}
+
+static unsigned check_anchors(const struct ks_partner_config *p, const ks_snapshot *snapshot,
+                              struct cs_conf_report *report)
+{
+    unsigned errors = 0;
+    for (size_t i = 0; i < p->chain.n_anchor; i++) {
+        const char *alias = p->chain.anchor[i];
+        enum ks_role role = KS_ROLES;
+        if (!ks_has_slot(snapshot, alias, &role)) {
+            cs_conf_error(report, p->anchors_node, (int)i, "the keystore has no alias %s", alias);
+            errors++;
+        } else if (role != KS_TRUST_ANCHOR) {
+            cs_conf_error(report, p->anchors_node, (int)i, "alias %s has the role %s, anchors needs one of role %s", alias,
+                          ks_role_word(role), ks_role_word(KS_TRUST_ANCHOR));
+            errors++;
+        } else if (ks_active(snapshot, alias) == NULL) {
+            cs_conf_warn(report, p->anchors_node, (int)i, "alias %s has no active entry: it is nobody's anchor", alias);
+        }
+    }
+    return errors;
+}
+
+unsigned ks_config_check(const struct ks_config *c, const ks_snapshot *snapshot, struct cs_conf_report *report)
+{
+    unsigned errors = 0;
+    for (size_t i = 0; i < c->n_partner; i++) {
+        if (ks_config_chain(c, c->partner[i]->name) != NULL && c->partner[i]->anchors_node != NULL) {
+            errors += check_anchors(c->partner[i], snapshot, report);
+        }
+    }
+    return errors;
+}
+
 void ks_config_free(struct ks_config *c)
 {
     for (size_t i = 0; i < c->n_partner; i++) {
+        cs_dn_free(c->partner[i]->chain.subject);
+        cs_dn_free(c->partner[i]->chain.issuer);
         free(c->partner[i]);
     }
     free(c->partner);

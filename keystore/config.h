@@ -19,7 +19,9 @@ struct ks_partner_config {
     int64_t guaranteed_delivery;            /**< seconds; 0: the general one */
     char expired_certificate[16];           /**< "" (the policy decides), "at-signing", "refuse", "grace" */
     char expired_grace[24];                 /**< duration text behind grace, else "" */
-    char trust[8];                          /**< "pinned" */
+    char trust[8];                          /**< "pinned", "chain" */
+    ks_chain_rule chain;                    /**< under "chain"; owns its names */
+    const struct cs_conf_node *anchors_node; /**< the anchors statement, or NULL */
     const struct cs_conf_node *node;        /**< the block, for messages; lives as long as the tree */
     const struct cs_conf_node *policy_node; /**< the policy statement, or NULL */
 };
@@ -41,6 +43,11 @@ struct ks_config {
 struct cs_conf_table ks_directives(void);
 /** The partner of that name, or NULL. Borrowed from c. */
 const struct ks_partner_config *ks_config_partner(const struct ks_config *c, const char *name);
+/** The rule for certificates that are not stored, NULL: the partner is pinned or not in the file. Borrowed from c. */
+const ks_chain_rule *ks_config_chain(const struct ks_config *c, const char *partner);
+/** What the file refers to, against the keystore: every anchor of a trust chain is a slot of role trust-anchor. One with
+ *  no active entry is warned of. @return errors, told in the report */
+unsigned ks_config_check(const struct ks_config *c, const ks_snapshot *snapshot, struct cs_conf_report *report);
 /** Free what c owns; c is empty afterwards. */
 void ks_config_free(struct ks_config *c);
 /** An alias or partner name: [A-Za-z0-9._-], 1 to 64 octets, not starting with '-' or '.'. */

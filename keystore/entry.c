@@ -45,7 +45,7 @@ static int not_a_certificate(const char *data, size_t n, cs_error *e)
                         "the file is no X.509 certificate (PEM or DER is read here)");
 }
 
-static int asn1_time(const ASN1_TIME *t, cs_time *out)
+int ks_time_of_asn1(const ASN1_TIME *t, cs_time *out)
 {
     struct tm tm;
     if (t == NULL || ASN1_TIME_to_tm(t, &tm) != 1) {
@@ -53,6 +53,15 @@ static int asn1_time(const ASN1_TIME *t, cs_time *out)
     }
     *out = cs_time_civil(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
     return 0;
+}
+
+int ks_spki_of(const X509 *x, uint8_t out[32])
+{
+    uint8_t *spki = NULL;
+    int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &spki);
+    int rc = n > 0 && SHA256(spki, (size_t)n, out) != NULL ? 0 : -1;
+    OPENSSL_free(spki);
+    return rc;
 }
 
 static int serial_text(const X509 *x, char *out, size_t size)
@@ -90,14 +99,8 @@ static int facts(X509 *x, struct ks_certificate *c, cs_error *e)
         return cs_error_set(e, CS_EXIT_USAGE, "not-a-certificate", "the certificate cannot be encoded again");
     }
     c->der_len = (size_t)n;
-    uint8_t *spki = NULL;
-    int spki_len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &spki);
-    if (spki_len > 0) {
-        SHA256(spki, (size_t)spki_len, c->spki_sha256);
-    }
-    OPENSSL_free(spki);
     c->key = X509_get_pubkey(x);
-    if (spki_len <= 0 || c->key == NULL) {
+    if (ks_spki_of(x, c->spki_sha256) != 0 || c->key == NULL) {
         return cs_error_set(e, CS_EXIT_USAGE, "key-unknown", "the certificate's public key cannot be read");
     }
     ks_key_kind(c->key, c->key_algorithm, &c->key_bits);
@@ -108,8 +111,8 @@ static int facts(X509 *x, struct ks_certificate *c, cs_error *e)
         c->ski_len = (size_t)ASN1_STRING_length(ski);
         memcpy(c->ski, ASN1_STRING_get0_data(ski), c->ski_len);
     }
-    if (asn1_time(X509_get0_notBefore(x), &c->not_before) != 0 ||
-        asn1_time(X509_get0_notAfter(x), &c->not_after) != 0) {
+    if (ks_time_of_asn1(X509_get0_notBefore(x), &c->not_before) != 0 ||
+        ks_time_of_asn1(X509_get0_notAfter(x), &c->not_after) != 0) {
         return cs_error_set(e, CS_EXIT_USAGE, "certificate-dates", "the certificate's dates cannot be read");
     }
     if (c->not_after < c->not_before) {

@@ -39,6 +39,10 @@ int ks_key_read(const char *data, size_t n, EVP_PKEY **key, cs_error *e) CS_MUST
  *  warning: something that is allowed but should be known, "" none */
 bool ks_key_fits(enum ks_role role, const struct ks_certificate *c, EVP_PKEY *key, char *text, size_t size,
                  char *warning, size_t warnsize);
+/** Seconds of an instant in a certificate or CRL. @return 0, or -1: it cannot be read */
+int ks_time_of_asn1(const ASN1_TIME *t, cs_time *out);
+/** SHA-256 of the certificate's SubjectPublicKeyInfo. @return 0, or -1 */
+int ks_spki_of(const X509 *x, uint8_t out[32]);
 /** Algorithm word and size of a key: "RSA" 2048, "EC" 256, "Ed25519" 256. */
 int ks_key_kind(EVP_PKEY *key, char algorithm[16], int *bits);
 

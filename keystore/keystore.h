@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/dn.h"
 #include "base/error.h"
 #include "base/time.h"
 
@@ -101,6 +102,17 @@ typedef struct ks_add {
     bool has_until; cs_time until;
 } ks_add;
 
+/** A key and a certificate to be made here, signed by the keystore's own certification authority. */
+typedef struct ks_new {
+    const char *alias;
+    bool has_role; enum ks_role role; /**< sign, decrypt, tls-client, tls-server; a new slot needs it */
+    const char *subject;              /**< RFC 4514; NULL: that of the entry before, else CN=alias */
+    const char *key;                  /**< rsa:2048|3072|4096, ec:P-256|P-384|P-521, ed25519; NULL: as the entry before, else rsa:3072 */
+    int64_t days;                     /**< how long it lasts; 0: 365 */
+    const char *const *host; size_t n_host; /**< tls-server: host names and addresses; none: those of the entry before, else the CN */
+} ks_new;
+#define KS_NEW_DAYS_MAX 3650
+
 enum ks_verb { KS_DO_ACTIVATE, KS_DO_DEACTIVATE, KS_DO_SUSPEND, KS_DO_RESUME, KS_DO_REMOVE, KS_VERBS };
 const char *ks_verb_word(enum ks_verb v);                 /**< "activate" … */
 
@@ -117,6 +129,10 @@ typedef struct ks_outcome {
 
 /** T1 (and T2 with activate). A certificate that the slot holds already: exit 12. Refused by a guard: -1, exit 10, outcome filled. */
 int ks_add_entry(ks_store *s, const ks_add *a, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+/** T1, and T2 where the slot has no entry in use. Name and issuer follow the entry before. The authority ("own-ca", a trust anchor with
+ *  a sealed key) is made in the same transaction when there is none that lasts. Refused by a guard: -1, exit 10, outcome filled. Takes up
+ *  to seconds of CPU for RSA keys, outside of the transaction. */
+int ks_generate(ks_store *s, const ks_new *g, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
 /** One verb on alias#n. expect_version 0: any; else conflict is exit 12. */
 int ks_act(ks_store *s, enum ks_verb verb, const char *alias, unsigned n, uint64_t expect_version, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
 
@@ -133,6 +149,21 @@ int ks_change(ks_store *s, const ks_request *r, const ks_actor *who, cs_time now
 typedef struct ks_action { enum ks_verb verb; bool possible; ks_refusal refusal; /**< the first guard that refuses */ } ks_action;
 /** @return how many rows of out are filled (at most KS_VERBS), or -1 */
 int ks_actions(ks_store *s, const ks_info *info, cs_time now, ks_action out[KS_VERBS], cs_error *e) CS_MUST_CHECK;
+
+/** A certificate revocation list as taken in. */
+typedef struct ks_crl_info {
+    bool done;                    /**< false: a dry run */
+    char issuer[512];             /**< RFC 2253 */
+    char signer[KS_WORD + 12];    /**< the entry whose key signed it, "acme-ca#1" */
+    uint8_t sha256[32];
+    cs_time this_update, next_update; /**< next_update 0: not said */
+    size_t revoked;               /**< certificates in it */
+    uint64_t generation;          /**< after the change; for a dry run the next one */
+} ks_crl_info;
+/** Take a CRL (PEM or DER) of a trust anchor in slot alias; it takes the place of that issuer's older one. Not signed by
+ *  an entry of the slot, or only a part of its issuer's list: exit 64; held already, or older than the one held: 12. */
+int ks_add_crl(ks_store *s, const char *alias, const char *data, size_t n, bool dry_run, const ks_actor *who, cs_time now,
+               ks_crl_info *out, cs_error *e) CS_MUST_CHECK;
 
 /** What a node uses (guard G3 knows routed partners by it); written at start and reload. partner_delivery: seconds, 0: none. */
 typedef struct ks_node_use { const char *route, *alias, *partner; } ks_node_use;
@@ -191,6 +222,39 @@ EVP_PKEY *ks_entry_public_key(const ks_entry *e);    /**< borrowed */
 EVP_PKEY *ks_entry_private_key(const ks_entry *e);   /**< borrowed; NULL: none */
 const uint8_t *ks_entry_der(const ks_entry *e, size_t *n);
 const uint8_t *ks_entry_chain(const ks_entry *e, size_t *n); /**< concatenated DER */
+
+/* ---- certificates that only a message brings ------------------------------------------------------------------- */
+
+typedef struct ks_octets { const uint8_t *p; size_t n; } ks_octets;
+
+#define KS_ANCHORS_MAX 16 /* named by one partner */
+/** Which certificates are a partner's without being stored: all three must hold. */
+typedef struct ks_chain_rule {
+    char anchor[KS_ANCHORS_MAX][KS_WORD]; size_t n_anchor; /**< slots of role trust-anchor; no other is asked */
+    cs_dn *subject, *issuer; /**< owned by the configuration; rules of cs_dn_rule_parse over the certificate's own names */
+    bool crl_require;        /**< without a current CRL of every issuer on the way: refused */
+} ks_chain_rule;
+
+enum ks_chain { KS_CHAIN_GOOD, KS_CHAIN_BROKEN, KS_CHAIN_SUBJECT_DENIED, KS_CHAIN_CRL_MISSING };
+
+typedef struct ks_chain_verdict {
+    enum ks_chain outcome;
+    const ks_entry *anchor;        /**< where the chain ends; borrowed from the snapshot; NULL: there is no chain */
+    enum ks_state state;           /**< active; compromised: the key is that of such an entry */
+    EVP_PKEY *key;                 /**< of the certificate; owned */
+    cs_time not_before, not_after; /**< of the certificate; judged by the caller, not here */
+    cs_time revoked_at;            /**< of it or of an issuer on the way; 0: not revoked */
+    cs_time compromised_since;     /**< 0: not */
+    uint8_t sha256[32], spki_sha256[32];
+    char text[256];                /**< a sentence about the outcome, for people */
+} ks_chain_verdict;
+
+/** Judge the certificate leaf (DER, untrusted) by rule as of the instant when, with the other certificates of the message
+ *  (any order, at most 8 are taken) on the way to an anchor. Nothing is fetched. Any thread, no lock, no I/O.
+ *  @return 0 judged; 1 it is none that could sign a message (not X.509, a CA's own, a key beyond reason); -1 no memory */
+int ks_chain_judge(const ks_snapshot *s, const ks_chain_rule *rule, ks_octets leaf, const ks_octets *path, size_t n_path,
+                   cs_time when, ks_chain_verdict *out) CS_MUST_CHECK;
+void ks_chain_clear(ks_chain_verdict *v);
 
 /** One live use: no lock on the hot path, no I/O; counters are flushed by ks_live_step. Any thread. */
 void ks_use(ks_live *l, const char *alias, unsigned n, bool ok, cs_time now);

@@ -64,6 +64,10 @@ static int material_parse(struct ks_material *m, cs_error *e)
                      "the certificate of %s#%u cannot be parsed; restore the keystore from a backup", m->alias, m->n);
         goto out;
     }
+    if (m->role == KS_TRUST_ANCHOR) {
+        m->certificate = x;
+        x = NULL;
+    }
     rc = 0;
 out:
     X509_free(x);

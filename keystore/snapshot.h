@@ -25,10 +25,13 @@ struct ks_material {
     cs_dn *issuer;        /**< owned */
     uint8_t *der, *chain; /**< owned */
     size_t der_len, chain_len;
+    X509 *certificate;                  /**< owned; role trust-anchor only: chains are built to it */
     EVP_PKEY *public_key, *private_key; /**< owned; private_key NULL: none, or not to be opened */
     atomic_ullong ok, bad;              /**< uses since the last flush */
     atomic_llong last_use;              /**< newest use seen by this process; 0: none */
 };
+
+struct ks_crl; /* crl.h */
 
 struct ks_span {
     enum ks_capability capability;
@@ -55,6 +58,8 @@ struct ks_snapshot {
     uint32_t *verifier;        /**< entries of role verifier, by partner (same order as `partner`) */
     uint32_t *first;           /**< n_partner + 1 offsets into verifier */
     uint32_t *hash, hash_size; /**< open addressing over verifier entries by SHA-256 of the certificate: index + 1 */
+    struct ks_crl **crl;       /**< owned array of references */
+    size_t n_crl;
 };
 
 /** Build the snapshot that the store holds now, taking over what did not change from old (may be NULL). */

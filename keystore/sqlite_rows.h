@@ -23,4 +23,10 @@ int ks_sqlite_key_add(struct ks_backend *b, const struct ks_key_row *k, cs_error
 int ks_sqlite_key_get(struct ks_backend *b, const char *key_id, struct ks_key_row *out, uint8_t **ct, cs_error *e);
 int ks_sqlite_key_destroy(struct ks_backend *b, const char *key_id, cs_time now, cs_error *e);
 
+/* sqlite_crl.c */
+int ks_sqlite_crl_add(struct ks_backend *b, const struct ks_crl_row *row, const uint8_t *der, size_t n, cs_error *e);
+int ks_sqlite_crl_remove(struct ks_backend *b, const uint8_t sha256[32], cs_error *e);
+int ks_sqlite_crls(struct ks_backend *b, ks_visit_crl *visit, void *ctx, cs_error *e);
+int ks_sqlite_crl_get(struct ks_backend *b, const uint8_t sha256[32], uint8_t **der, size_t *n, cs_error *e);
+
 #endif

@@ -78,10 +78,18 @@ struct ks_node_row {
     cs_time applied_at, clock_at;
 };
 
+/** A CRL as stored, without its octets. */
+struct ks_crl_row {
+    uint8_t sha256[32];
+    const char *issuer; /**< borrowed; RFC 2253 text */
+    cs_time this_update, next_update, added_at;
+};
+
 typedef int ks_visit_row(void *ctx, const struct ks_row *row, cs_error *e);
 typedef int ks_visit_interval(void *ctx, const struct ks_interval *i, cs_error *e);
 typedef int ks_visit_audit(void *ctx, const struct ks_audit_row *row, cs_error *e);
 typedef int ks_visit_partner(void *ctx, const struct ks_partner_row *row, cs_error *e);
+typedef int ks_visit_crl(void *ctx, const struct ks_crl_row *row, cs_error *e);
 typedef int ks_visit_node(void *ctx, const struct ks_node_row *row, cs_error *e);
 
 struct ks_backend; /* of the driver */
@@ -134,6 +142,12 @@ struct ks_driver {
     /** @return 1 found; ct is malloc'ed then and the caller's. 0 none */
     int (*key_get)(struct ks_backend *b, const char *key_id, struct ks_key_row *out, uint8_t **ct, cs_error *e);
     int (*key_destroy)(struct ks_backend *b, const char *key_id, cs_time now, cs_error *e);
+
+    int (*crl_add)(struct ks_backend *b, const struct ks_crl_row *row, const uint8_t *der, size_t n, cs_error *e);
+    int (*crl_remove)(struct ks_backend *b, const uint8_t sha256[32], cs_error *e);
+    int (*crls)(struct ks_backend *b, ks_visit_crl *visit, void *ctx, cs_error *e);
+    /** @return 1 found; der is malloc'ed then and the caller's. 0 none */
+    int (*crl_get)(struct ks_backend *b, const uint8_t sha256[32], uint8_t **der, size_t *n, cs_error *e);
 
     int (*audit_head)(struct ks_backend *b, uint64_t *seq, uint8_t hash[32], cs_error *e);
     int (*audit_add)(struct ks_backend *b, const struct ks_audit_row *row, cs_error *e);

@@ -33,6 +33,8 @@ struct made {
 
 struct recipe {
     const char *cn;            /**< NULL: "signer" */
+    const char *o;             /**< organization, before cn; NULL: none */
+    const EVP_MD *md;          /**< NULL: SHA-256 */
     cs_time from, to;          /**< 0: a wide validity around 2026 */
     EVP_PKEY *key;             /**< NULL: a new EC P-256 key */
     int rsa_bits;              /**< a new RSA key instead */
@@ -75,6 +77,9 @@ static inline struct made make_certificate(const struct recipe *r)
     MADE(ASN1_INTEGER_set(X509_get_serialNumber(m.x), ++serial) == 1);
     X509_NAME *name = X509_get_subject_name(m.x);
     const char *cn = r->cn != NULL ? r->cn : "signer";
+    if (r->o != NULL) {
+        MADE(X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)r->o, -1, -1, 0) == 1);
+    }
     MADE(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)cn, -1, -1, 0) == 1);
     X509 *issuer = r->issuer != NULL ? r->issuer->x : m.x;
     MADE(X509_set_issuer_name(m.x, X509_get_subject_name(issuer)) == 1 && X509_set_pubkey(m.x, m.key) == 1);
@@ -90,7 +95,7 @@ static inline struct made make_certificate(const struct recipe *r)
     if (r->key_usage != NULL) {
         add_extension(m.x, issuer, NID_key_usage, r->key_usage);
     }
-    MADE(X509_sign(m.x, r->issuer != NULL ? r->issuer->key : m.key, EVP_sha256()) > 0);
+    MADE(X509_sign(m.x, r->issuer != NULL ? r->issuer->key : m.key, r->md != NULL ? r->md : EVP_sha256()) > 0);
     BIO *bio = BIO_new(BIO_s_mem());
     MADE(bio != NULL && PEM_write_bio_X509(bio, m.x) == 1);
     m.pem = bio_text(bio);
