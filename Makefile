@@ -78,7 +78,7 @@ clean:
 	rm -rf build
 
 format:
-	clang-format -i $(wildcard base/*.[ch] wssec/*.[ch] keystore/*.[ch] resolver/*.[ch] gateway/*.[ch] cli/*.[ch] samples/*.[ch] tests/*/*.[ch])
+	clang-format -i $(wildcard base/*.[ch] wssec/*.[ch] keystore/*.[ch] resolver/*.[ch] gateway/*.[ch] cli/*.[ch] docs/*/*.[ch] samples/*.[ch] samples/*/*.[ch] tests/*/*.[ch])
 
 lint:
 	$(Q)tests/lint

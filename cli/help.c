@@ -6,17 +6,16 @@
 
 static void print_option(FILE *out, const struct cli_option *o)
 {
-    char left[96];
     if ((o->flags & CLI_HIDDEN) != 0) {
         return;
     }
     const char dash[] = {'-', o->letter, ',', ' ', '\0'};
-    snprintf(left, sizeof left, "%s--%s%s%s", o->letter != 0 ? dash : "    ", o->name, o->kind != CLI_FLAG ? " " : "",
-             o->kind != CLI_FLAG ? o->value : "");
-    if (strlen(left) > 26) {
-        fprintf(out, "  %s\n  %-26s %s\n", left, "", o->help);
+    const char *value = o->kind != CLI_FLAG && o->value != NULL ? o->value : "";
+    int n = fprintf(out, "  %s--%s%s%s", o->letter != 0 ? dash : "    ", o->name, value[0] != '\0' ? " " : "", value);
+    if (n > 28) {
+        fprintf(out, "\n  %-26s %s\n", "", o->help);
     } else {
-        fprintf(out, "  %-26s %s\n", left, o->help);
+        fprintf(out, "%*s %s\n", n >= 0 ? 28 - n : 0, "", o->help);
     }
 }
 

@@ -94,7 +94,8 @@ void page_completion(FILE *out)
         print_names(out, cli_commands[i]->options);
         fputs("' ;;\n", out);
     }
-    fputs("    esac\n}\n\n# words for the value of an option; FILE: a path; nothing: a value of the caller's own; fails for a flag\n"
+    fputs("    esac\n}\n\n# words for the value of an option; FILE: a path; nothing: a value of the caller's own; "
+          "fails for a flag\n"
           "_countersign_values()\n{\n    case $1 in\n",
           out);
     for (size_t i = 0; cli_commands[i] != NULL; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* directives.c: the configuration's words for the man page, block by block, from the rows that it is checked against. */
+/* directives.c: the configuration's words for the man page, block by block, from the rows that it is checked against.
+ */
 #include <stdbool.h>
 #include <string.h>
 
@@ -48,7 +49,9 @@ static void print_shape(FILE *out, const char *shape, size_t n)
         size_t m = strcspn(shape + from, "| ");
         m = m > n - from ? n - from : m;
         const char *word = shape + from;
-        const char *both = in_list("yes-no", word, m) ? "Cm yes | Cm no" : in_list("on-off", word, m) ? "Cm on | Cm off" : NULL;
+        const char *both = in_list("yes-no", word, m)   ? "Cm yes | Cm no"
+                           : in_list("on-off", word, m) ? "Cm on | Cm off"
+                                                        : NULL;
         if (both != NULL) {
             fprintf(out, "%s%s", from > 0 ? " | " : "", both);
         } else {
@@ -75,7 +78,9 @@ static void print_row(const struct print *p, const struct cs_directive *row)
         print_shape(p->out, at, n);
         at += n + (at[n] == ' ');
     }
-    const char *block = row->opens == NULL ? " ;" : strchr(row->opens, '?') != NULL ? " Op \\&{ ... \\&}" : " \\&{ ... \\&}";
+    const char *block = row->opens == NULL                ? " ;"
+                        : strchr(row->opens, '?') != NULL ? " Op \\&{ ... \\&}"
+                                                          : " \\&{ ... \\&}";
     fprintf(p->out, "%s\n", block);
     page_roff_sentence(p->out, row->help);
     if (row->deflt != NULL) {

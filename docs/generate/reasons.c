@@ -73,7 +73,8 @@ void page_reasons(FILE *out)
     for (int r = 0; r < WSSEC_REASONS; r++) {
         for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {
             if ((int)groups[g].first == r) {
-                fprintf(out, "%s## %s\n| reason | meaning | who acts | cure | fault | ETSI |\n|---|---|---|---|---|---|\n",
+                fprintf(out,
+                        "%s## %s\n| reason | meaning | who acts | cure | fault | ETSI |\n|---|---|---|---|---|---|\n",
                         r > 0 ? "\n" : "", groups[g].title);
             }
         }

@@ -77,8 +77,8 @@ out:
     return rc;
 }
 
-/* Which keys may have signed? A program with many certificates looks at the hint and gives those that fit; here there is
- * one, and the engine itself tells whether the message was signed by it. */
+/* Which keys may have signed? A program with many certificates looks at the hint and gives those that fit; here there
+ * is one, and the engine itself tells whether the message was signed by it. */
 static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out,
                       int max)
 {
@@ -170,7 +170,8 @@ int main(int argc, char *argv[])
     static const char *const yes[] = {"yes"};
     policy = wssec_policy_new("example");
     worker = wssec_worker_new();
-    if (policy == NULL || worker == NULL || wssec_policy_set(policy, "timestamp.required", 1, yes, why, sizeof why) != 0 ||
+    if (policy == NULL || worker == NULL ||
+        wssec_policy_set(policy, "timestamp.required", 1, yes, why, sizeof why) != 0 ||
         wssec_policy_freeze(policy, why, sizeof why) < 0) {
         fprintf(stderr, "verify_file: %s\n", why[0] != '\0' ? why : "out of memory");
     } else if (signer_read(&signer, argv[1]) == 0) {
