@@ -333,10 +333,10 @@ static int parse(struct wssec_worker *w, const struct wssec_limits *limits, stru
         m->doc = xmlCtxtReadIO(c, feed_read, NULL, &f, NULL, NULL, flags);
     }
     int rc = WSSEC_RC_OK;
-    if (c->errNo == XML_ERR_NO_MEMORY || c->disableSAX || m->doc == NULL || !c->wellFormed || !c->nsWellFormed ||
-        why->reason != WSSEC_OK) {
-        rc = parse_failed(
-            c, why); /* a text left out for want of memory stops the handlers, yet leaves wellFormed as it is */
+    /* a text left out for want of memory stops the handlers, yet leaves wellFormed as it is */
+    bool whole = m->doc != NULL && !c->disableSAX && !r->no_memory && c->errNo != XML_ERR_NO_MEMORY;
+    if (!whole || !c->wellFormed || !c->nsWellFormed || why->reason != WSSEC_OK) {
+        rc = parse_failed(c, why);
     } else if (m->doc->version == NULL || strcmp((const char *)m->doc->version, "1.0") != 0) {
         (void)wssec_refuse(why, WSSEC_XML_VERSION, "XML version is not 1.0");
     } else if (m->doc->intSubset != NULL || m->doc->extSubset != NULL) {
