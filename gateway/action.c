@@ -167,7 +167,8 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
     struct wssec_when when = {now, now, WSSEC_TIME_NOW, true, true};
     struct wssec_resolver keys;
     struct resolver source;
-    struct wssec_replay replay = replay_local_interface(j->gateway->replay);
+    struct replay_asker asker = {j->gateway->replay, a->partner};
+    struct wssec_replay replay = replay_local_interface(&asker);
     struct wssec_slice confirm;
     struct wssec_input in = input_of(j, &confirm);
     resolver_init(&keys, &source, j->newest, a->partner, NULL);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "gateway/replay_file.h"
 
 struct gw_config *gw_config_new(void)
 {
@@ -26,7 +27,7 @@ struct gw_config *gw_config_new(void)
     c->limits = (struct http1_limits)HTTP1_LIMITS_DEFAULT;
     c->connections = 10000;
     c->memory = UINT64_C(1) << 30;
-    c->replay_entries = UINT64_C(1) << 20;
+    c->replay = (struct replay_limits){.entries = UINT64_C(1) << 20, .share = 50};
     c->ring = 8192;
     c->access_log = strdup("-");
     if (c->access_log == NULL) {
@@ -95,6 +96,8 @@ void gw_config_free(struct gw_config *c)
         c->route = r->next;
         route_free(r);
     }
+    free(c->replay_at.file);
+    free(c->replay_file);
     free(c->access_log);
     free(c);
 }
@@ -395,6 +398,14 @@ static void check_twins(struct check *ck, const struct gw_route *r)
     }
 }
 
+static void check_replay(struct check *ck)
+{
+    cs_error e = {0};
+    if (ck->config->replay_file != NULL && replay_file_look(ck->config->replay_file, &e) != 0) {
+        BAD(ck, ck->config->replay_at, "%s", e.text);
+    }
+}
+
 unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s, const ks_snapshot *snapshot,
                          struct cs_conf_report *report)
 {
@@ -414,6 +425,7 @@ unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s,
             }
         }
     }
+    check_replay(&ck);
     for (const struct gw_route *r = c->route; r != NULL; r = r->next) {
         check_route(&ck, r);
         check_twins(&ck, r);

@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "gateway/gateway.h"
 #include "gateway/http1.h"
+#include "gateway/replay_local.h"
 
 /** Where a statement stood, kept for the second pass (references), when the tree is gone. */
 struct gw_where {
@@ -107,7 +108,9 @@ struct gw_config {
     unsigned loops;   /**< 0: one per core */
     unsigned workers; /**< 0: one per core */
     uint64_t memory;  /**< octets of bodies held at the same time */
-    uint64_t replay_entries;
+    struct replay_limits replay;
+    char *replay_file; /**< NULL: in memory */
+    struct gw_where replay_at;
     char *access_log; /**< path, "-" standard output, NULL: off */
     unsigned ring;    /**< lines that may wait for the disk */
 };

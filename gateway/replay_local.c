@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * replay_local.c: shards of open-addressed slots. Every look-up walks the whole window of its key, so an entry that has
- * left needs no tombstone, and the cost of a claim has an upper bound whatever a sender does.
- */
+/* replay_local.c: locks around replay_table.c: a mutex per shard among threads, a lock of the file among processes. */
 #include "gateway/replay_local.h"
 
 #include <pthread.h>
@@ -10,46 +7,63 @@
 #include <string.h>
 
 #include "base/clock.h"
-
-#define SHARDS 64
-#define WINDOW 32
-
-struct slot {
-    uint8_t key[32];
-    cs_time until; /* 0: never used */
-};
-
-struct shard {
-    pthread_mutex_t lock;
-    struct slot *slot;
-};
+#include "gateway/replay_file.h"
 
 struct replay_local {
-    struct shard shard[SHARDS];
-    size_t slots; /* per shard */
+    struct replay_table table;
+    pthread_mutex_t lock[REPLAY_SHARDS];
+    unsigned n_lock;
+    void *memory;             /* of the table; NULL: it lies in the file */
+    struct replay_file *file; /* NULL: in memory */
 };
 
-struct replay_local *replay_local_new(uint64_t entries)
+static struct replay_local *with_locks(void)
 {
-    if (entries > SIZE_MAX / (2 * sizeof(struct slot))) {
-        return NULL;
-    }
     struct replay_local *r = calloc(1, sizeof *r);
     if (r == NULL) {
         return NULL;
     }
-    /* A quarter more than asked for: with random keys a window overflows only when nearly every slot is in use. */
-    r->slots = (size_t)(entries + entries / 4) / SHARDS + WINDOW;
-    for (int i = 0; i < SHARDS; i++) {
-        struct slot *slot = calloc(r->slots, sizeof *slot);
-        if (slot != NULL && pthread_mutex_init(&r->shard[i].lock, NULL) == 0) {
-            r->shard[i].slot = slot;
-        } else {
-            free(slot);
+    while (r->n_lock < REPLAY_SHARDS) {
+        if (pthread_mutex_init(&r->lock[r->n_lock], NULL) != 0) {
             replay_local_free(r);
             return NULL;
         }
+        r->n_lock++;
     }
+    return r;
+}
+
+struct replay_local *replay_local_new(const struct replay_limits *limits)
+{
+    if (limits->entries > REPLAY_ENTRIES_MAX) {
+        return NULL;
+    }
+    struct replay_local *r = with_locks();
+    if (r == NULL) {
+        return NULL;
+    }
+    r->memory = calloc(1, replay_table_octets(limits->entries));
+    if (r->memory == NULL) {
+        replay_local_free(r);
+        return NULL;
+    }
+    replay_table_place(&r->table, r->memory, limits->entries, limits->share);
+    return r;
+}
+
+struct replay_local *replay_local_open(const char *path, const struct replay_limits *limits, uint64_t *live, cs_error *e)
+{
+    struct replay_local *r = with_locks();
+    if (r == NULL) {
+        cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory for the replay store");
+        return NULL;
+    }
+    r->file = replay_file_open(path, limits->entries, cs_clock_now(), live, e);
+    if (r->file == NULL) {
+        replay_local_free(r);
+        return NULL;
+    }
+    replay_table_place(&r->table, replay_file_memory(r->file), limits->entries, limits->share);
     return r;
 }
 
@@ -58,49 +72,37 @@ void replay_local_free(struct replay_local *r)
     if (r == NULL) {
         return;
     }
-    for (int i = 0; i < SHARDS; i++) {
-        if (r->shard[i].slot != NULL) {
-            pthread_mutex_destroy(&r->shard[i].lock);
-        }
-        free(r->shard[i].slot);
+    while (r->n_lock > 0) {
+        pthread_mutex_destroy(&r->lock[--r->n_lock]);
     }
+    replay_file_close(r->file);
+    free(r->memory);
     free(r);
 }
 
-int replay_local_claim(struct replay_local *r, const uint8_t key[32], cs_time keep_until, cs_time now)
+int replay_local_claim(struct replay_local *r, const struct replay_claim *c)
 {
-    uint64_t hash; /* the key is a SHA-256: its octets are as good as any hash of it */
-    memcpy(&hash, key, sizeof hash);
-    struct shard *s = &r->shard[hash % SHARDS];
-    size_t start = (size_t)(hash / SHARDS) % r->slots;
-    struct slot *room = NULL;
+    unsigned shard = replay_table_shard(c->key);
     int result = -1;
-    pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < WINDOW; i++) {
-        struct slot *slot = &s->slot[(start + i) % r->slots];
-        if (slot->until <= now) {
-            room = room == NULL ? slot : room;
-        } else if (memcmp(slot->key, key, sizeof slot->key) == 0) {
-            result = 0;
-            goto out;
-        }
+    pthread_mutex_lock(&r->lock[shard]);
+    if (r->file == NULL) {
+        result = replay_table_claim(&r->table, c);
+    } else if (replay_file_lock(r->file, shard) == 0) {
+        result = replay_table_claim(&r->table, c);
+        replay_file_unlock(r->file, shard);
     }
-    if (room != NULL) {
-        memcpy(room->key, key, sizeof room->key);
-        room->until = keep_until > now ? keep_until : now + 1;
-        result = 1;
-    }
-out:
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&r->lock[shard]);
     return result;
 }
 
 static int claim_now(void *ctx, const uint8_t key[32], int64_t keep_until)
 {
-    return replay_local_claim(ctx, key, keep_until, cs_clock_now());
+    const struct replay_asker *asker = ctx;
+    struct replay_claim c = {key, asker->partner, keep_until, cs_clock_now()};
+    return replay_local_claim(asker->store, &c);
 }
 
-struct wssec_replay replay_local_interface(struct replay_local *r)
+struct wssec_replay replay_local_interface(struct replay_asker *asker)
 {
-    return (struct wssec_replay){r, claim_now};
+    return (struct wssec_replay){asker, claim_now};
 }

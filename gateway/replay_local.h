@@ -1,23 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * replay_local.h: signatures seen by this process, behind wssec's replay interface. A claim is one atomic step.
- * Bounded: a key has a window of slots; entries leave at their keep-until; when the window is full the claim is
- * refused, never an older entry forgotten.
+ * replay_local.h: signatures seen by this node, behind wssec's replay interface: in the memory of this process, or in a
+ * file that outlives it and that several processes of the node may use at once. A claim is one atomic step.
  */
 #ifndef GW_REPLAY_LOCAL_H
 #define GW_REPLAY_LOCAL_H
 
+#include "base/error.h"
 #include "base/time.h"
+#include "gateway/replay_table.h"
 #include "wssec/wssec.h"
 
 struct replay_local;
 
-/** @param entries room for so many keys @return owned by the caller, NULL: no memory */
-struct replay_local *replay_local_new(uint64_t entries);
+struct replay_limits {
+    uint64_t entries; /**< room for so many keys */
+    unsigned share;   /**< hundredths of them that one partner may hold; 100: all */
+};
+
+/** In memory: forgotten at the end of the process. @return owned by the caller, NULL: no memory, or too many entries */
+struct replay_local *replay_local_new(const struct replay_limits *limits);
+/** In a file, which is made when it is not there. @param live where to put how many keys it remembers, or NULL
+ *  @return owned by the caller, NULL: e says why (replay_file_open()) */
+struct replay_local *replay_local_open(const char *path, const struct replay_limits *limits, uint64_t *live, cs_error *e);
 void replay_local_free(struct replay_local *r);
-/** Any thread. @return 1 new, 0 seen before, -1 full */
-int replay_local_claim(struct replay_local *r, const uint8_t key[32], cs_time keep_until, cs_time now);
-/** The same as wssec wants it, with the wall clock; r is borrowed as long as the result is used. */
-struct wssec_replay replay_local_interface(struct replay_local *r);
+/** Any thread. @return 1 new, 0 seen before, -1 full, or the file cannot be locked */
+int replay_local_claim(struct replay_local *r, const struct replay_claim *c);
+
+/** Whose messages are judged: borrowed as long as the interface made of it is used. */
+struct replay_asker {
+    struct replay_local *store;
+    const char *partner;
+};
+/** The same as wssec wants it, with the wall clock. */
+struct wssec_replay replay_local_interface(struct replay_asker *asker);
 
 #endif

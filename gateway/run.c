@@ -179,16 +179,31 @@ static const ks_snapshot *snapshot_follow(void *ctx, const struct gw_settings *s
     return ks_live_get(gw->live);
 }
 
+static int start_replay(struct gateway *gw, const struct gw_config *c, cs_error *e)
+{
+    uint64_t live = 0;
+    if (c->replay_file == NULL) {
+        gw->replay = replay_local_new(&c->replay);
+        return gw->replay != NULL ? 0 : cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory for the replay store");
+    }
+    gw->replay = replay_local_open(c->replay_file, &c->replay, &live, e);
+    if (gw->replay == NULL) {
+        return -1;
+    }
+    cs_log(CS_LOG_INFO, "replay-store", "signatures seen are kept in a file", CS_STR("file", c->replay_file),
+           CS_INT("remembered", live));
+    return 0;
+}
+
 static int start_shared(struct gateway *gw, const struct gw_config *c, cs_error *e)
 {
     gw->memory.ceiling = c->memory;
     unsigned workers = cores(c->workers);
-    gw->replay = replay_local_new(c->replay_entries);
     gw->log = accesslog_new(c->access_log, c->ring, e);
-    if (gw->log == NULL) {
+    if (gw->log == NULL || start_replay(gw, c, e) != 0) {
         return -1;
     }
-    if (gw->replay == NULL || resolver_start(&gw->resolver) != 0) {
+    if (resolver_start(&gw->resolver) != 0) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory or thread at start");
     }
     if (queue_init(&gw->queue, (size_t)workers * QUEUE_PER_WORKER) != 0 || workers_start(gw, workers) != 0) {

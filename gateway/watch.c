@@ -71,6 +71,12 @@ static bool same_text(const char *a, const char *b)
     return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
 }
 
+static bool replay_changed(const struct gw_config *old, const struct gw_config *new)
+{
+    return old->replay.entries != new->replay.entries || old->replay.share != new->replay.share ||
+           !same_text(old->replay_file, new->replay_file);
+}
+
 /* What lives as long as the process is not changed by a reload: said, not done by half. */
 static void warn_restart(const struct gw_config *old, const struct gw_config *new)
 {
@@ -79,7 +85,7 @@ static void warn_restart(const struct gw_config *old, const struct gw_config *ne
         bool changed;
     } fixed[] = {
         {"loops", old->loops != new->loops},      {"workers", old->workers != new->workers},
-        {"memory", old->memory != new->memory},   {"replay", old->replay_entries != new->replay_entries},
+        {"memory", old->memory != new->memory},   {"replay", replay_changed(old, new)},
         {"log { ring }", old->ring != new->ring},
     };
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
