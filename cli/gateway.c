@@ -51,6 +51,18 @@ static int64_t settings_partner_delivery(const struct gw_settings *s, const char
     return p != NULL ? p->guaranteed_delivery : 0;
 }
 
+static const ks_chain_rule *settings_chain(const struct gw_settings *s, const char *partner)
+{
+    const struct loaded *l = s->ctx;
+    return ks_config_chain(&l->settings->config, partner);
+}
+
+static unsigned settings_check(const struct gw_settings *s, const ks_snapshot *snapshot, struct cs_conf_report *report)
+{
+    const struct loaded *l = s->ctx;
+    return ks_config_check(&l->settings->config, snapshot, report);
+}
+
 static void settings_free(struct gw_settings *s)
 {
     gw_config_free(s->config);
@@ -106,6 +118,8 @@ struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, c
     s->policy = settings_policy;
     s->partner_known = settings_partner_known;
     s->partner_delivery = settings_partner_delivery;
+    s->chain = settings_chain;
+    s->check = settings_check;
     s->free = settings_free;
     s->ctx = l;
     good = true;

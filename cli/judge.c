@@ -43,19 +43,43 @@ static int judge_as(struct cli_judge *k, const cs_buf *octets, const char *partn
     memset(j, 0, sizeof *j);
     j->partner = partner;
     resolver_init(&r, &ctx, k->snapshot, partner, NULL);
+    resolver_trust(&ctx, ks_config_chain(&k->settings->config, partner));
     int64_t from = cs_clock_mono_us();
     if (wssec_verify(k->worker, &in, policy, &k->when, &r, NULL, &j->verdict, k->explain ? &j->explain : NULL) != WSSEC_RC_OK) {
         j->verdict.verdict = WSSEC_ERROR; /* the record says why; the next file is judged all the same */
     }
     j->us = cs_clock_mono_us() - from;
+    resolver_clear(&ctx);
     wssec_policy_unref(policy);
     return 0;
 }
 
-/* Which judgement tells more: a pass, then one that found a certificate of the partner. */
+/* Which judgement tells more: a pass, then one that found a certificate of the partner (number 0: nobody vouches for it). */
 static int weight(const struct cli_judgement *j)
 {
-    return j->verdict.verdict == WSSEC_PASS ? 2 : j->verdict.has_certificate ? 1 : 0;
+    const struct wssec_verdict *v = &j->verdict;
+    return v->verdict == WSSEC_PASS ? 2 : v->has_certificate && v->certificate.ordinal != 0 ? 1 : 0;
+}
+
+/* The i-th partner: those of the keystore, then those of the file that need no entry there. NULL: no more */
+static const char *partner_at(const struct cli_judge *k, size_t i)
+{
+    const char *const *known = ks_snapshot_partners(k->snapshot);
+    size_t n = 0;
+    while (known[n] != NULL && n < i) {
+        n++;
+    }
+    if (known[n] != NULL) {
+        return known[n];
+    }
+    const struct ks_config *config = &k->settings->config;
+    for (size_t p = 0; p < config->n_partner; p++) {
+        const char *name = config->partner[p]->name;
+        if (ks_config_chain(config, name) != NULL && !ks_snapshot_has_partner(k->snapshot, name) && n++ == i) {
+            return name;
+        }
+    }
+    return NULL;
 }
 
 /* Without --partner every partner is asked; a refusal that names no certificate belongs to nobody. */
@@ -65,11 +89,11 @@ int cli_judge_message(struct cli_judge *k, const cs_buf *octets, struct cli_judg
     if (named != NULL) {
         return judge_as(k, octets, named, best);
     }
-    const char *const *partner = ks_snapshot_partners(k->snapshot);
+    const char *partner = NULL;
     bool any = false;
-    for (size_t i = 0; partner[i] != NULL && !(any && best->verdict.verdict == WSSEC_PASS); i++) {
+    for (size_t i = 0; (partner = partner_at(k, i)) != NULL && !(any && best->verdict.verdict == WSSEC_PASS); i++) {
         struct cli_judgement j;
-        if (judge_as(k, octets, partner[i], &j) != 0) {
+        if (judge_as(k, octets, partner, &j) != 0) {
             if (any) {
                 wssec_explain_free(&best->explain);
             }

@@ -63,6 +63,8 @@ void cli_record_json(cs_json *j, const ks_info *info, const ks_action *action, i
 void cli_refusal_json(cs_json *j, const ks_refusal *r, const char *action);
 /** Print a finished JSON line. @return exit code */
 int cli_json_line(struct cli_context *c, cs_buf *b);
+/** With --wait: until every live node works with generation. @return exit code; 13: the change stands, some lag */
+int cli_wait_applied(struct cli_context *c, ks_store *s, uint64_t generation);
 
 /** One entry as one JSON line: the record that list, show, add, acceptable and the verbs share. @return exit code */
 int cli_record_print(struct cli_context *c, ks_store *s, const ks_info *info);

@@ -171,8 +171,11 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
     struct wssec_replay replay = replay_local_interface(&asker);
     struct wssec_slice confirm;
     struct wssec_input in = input_of(j, &confirm);
+    const struct gw_settings *settings = j->runtime->plan->settings;
     resolver_init(&keys, &source, j->newest, a->partner, NULL);
+    resolver_trust(&source, settings->chain(settings, a->partner));
     int rc = wssec_verify(w, &in, policy, &when, &keys, &replay, &j->verdict, NULL);
+    resolver_clear(&source);
     struct wssec_verdict *v = &j->verdict;
     j->judged = true;
     if (rc != WSSEC_RC_OK) {

@@ -307,7 +307,8 @@ static void check_verify(struct check *ck, const struct gw_route *r, const struc
     bool in_file = ck->settings->partner_known(ck->settings, a->partner);
     if (!in_file && ck->snapshot != NULL && !ks_snapshot_has_partner(ck->snapshot, a->partner)) {
         BAD(ck, a->verify_at, "partner %s is known neither here nor to the keystore", a->partner);
-    } else if (ck->snapshot != NULL && !ks_snapshot_has_partner(ck->snapshot, a->partner)) {
+    } else if (ck->snapshot != NULL && !ks_snapshot_has_partner(ck->snapshot, a->partner) &&
+               ck->settings->chain(ck->settings, a->partner) == NULL) {
         WARN(ck, a->verify_at, "partner %s has no entry in the keystore yet: every message of it is refused",
              a->partner);
     }
@@ -426,6 +427,9 @@ unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s,
         }
     }
     check_replay(&ck);
+    if (snapshot != NULL) {
+        ck.errors += s->check(s, snapshot, report);
+    }
     for (const struct gw_route *r = c->route; r != NULL; r = r->next) {
         check_route(&ck, r);
         check_twins(&ck, r);

@@ -26,6 +26,10 @@ struct gw_settings {
     struct wssec_policy *(*policy)(const struct gw_settings *s, const char *policy, const char *partner);
     bool (*partner_known)(const struct gw_settings *s, const char *partner);
     int64_t (*partner_delivery)(const struct gw_settings *s, const char *partner); /**< seconds, 0: none */
+    /** Rule for certificates of that partner which are not stored. Borrowed from the settings. NULL: they do not count. */
+    const ks_chain_rule *(*chain)(const struct gw_settings *s, const char *partner);
+    /** What the loader's part refers to, against the keystore. @return errors, told in the report */
+    unsigned (*check)(const struct gw_settings *s, const ks_snapshot *snapshot, struct cs_conf_report *report);
     void *ctx;                                    /**< the loader's own */
     void (*free)(struct gw_settings *s);          /**< frees all of it */
 };

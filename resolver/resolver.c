@@ -2,8 +2,17 @@
 /* resolver.c: fields of keystore entries as wssec's candidates, and wssec's hints as the keystore's. */
 #include "resolver/resolver.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#define PATH_MAX_CERTIFICATES 8
+
+/** A certificate that no entry holds, as the keystore judged it. Entries point into it. */
+struct resolver_judged {
+    ks_chain_verdict verdict;
+    int64_t at;
+    struct resolver_judged *next;
+};
 
 static enum wssec_state state_of(enum ks_state s)
 {
@@ -47,9 +56,83 @@ static ks_hint hint_of(const struct wssec_hint *h)
     return k;
 }
 
+/* ---- certificates of the message ------------------------------------------------------------------------------ */
+
+static struct resolver_judged *judged_before(const struct resolver *r, const struct wssec_hint *hint, int64_t at)
+{
+    struct resolver_judged *known = r->judged;
+    while (known != NULL &&
+           (known->at != at || memcmp(known->verdict.sha256, hint->cert_sha256, sizeof hint->cert_sha256) != 0)) {
+        known = known->next;
+    }
+    return known;
+}
+
+/** @return 1 with *out borrowed from r; 0: no question for the keystore; -1 no memory */
+static int judge(struct resolver *r, const struct wssec_hint *hint, int64_t at, const struct resolver_judged **out)
+{
+    ks_octets path[PATH_MAX_CERTIFICATES];
+    size_t n = 0;
+    *out = judged_before(r, hint, at);
+    if (*out != NULL) {
+        return 1;
+    }
+    for (; n < hint->n_path && n < PATH_MAX_CERTIFICATES; n++) {
+        path[n] = (ks_octets){hint->path[n].p, hint->path[n].n};
+    }
+    struct resolver_judged *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return -1;
+    }
+    int rc = ks_chain_judge(r->snapshot, r->chain, (ks_octets){hint->cert, hint->cert_len}, path, n, at, &made->verdict);
+    if (rc != 0) {
+        free(made);
+        return rc < 0 ? -1 : 0;
+    }
+    made->at = at;
+    made->next = r->judged;
+    r->judged = made;
+    *out = made;
+    return 1;
+}
+
+static void fill_judged(struct wssec_entry *out, const struct resolver *r, const struct wssec_hint *hint,
+                        const ks_chain_verdict *v)
+{
+    static const enum wssec_trust map[] = {[KS_CHAIN_GOOD] = WSSEC_TRUST_CHAIN_GOOD,
+                                           [KS_CHAIN_BROKEN] = WSSEC_TRUST_CHAIN_BROKEN,
+                                           [KS_CHAIN_SUBJECT_DENIED] = WSSEC_TRUST_SUBJECT_DENIED,
+                                           [KS_CHAIN_CRL_MISSING] = WSSEC_TRUST_CRL_MISSING};
+    memset(out, 0, sizeof *out);
+    /* shown under the anchor that vouches for it; number 0: none does */
+    out->alias = v->anchor != NULL ? ks_entry_alias(v->anchor) : r->chain->anchor[0];
+    out->ordinal = v->anchor != NULL ? ks_entry_n(v->anchor) : 0;
+    out->state = state_of(v->state);
+    out->not_before = v->not_before;
+    out->not_after = v->not_after;
+    out->revoked_at = v->revoked_at;
+    out->compromised_at = v->compromised_since;
+    memcpy(out->sha256, v->sha256, sizeof out->sha256);
+    memcpy(out->spki_sha256, v->spki_sha256, sizeof out->spki_sha256);
+    out->trust = map[v->outcome];
+    out->trust_text = v->text;
+    out->key = v->key;
+    out->der = (struct wssec_slice){hint->cert, hint->cert_len};
+}
+
+static int judged_candidate(struct resolver *r, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out)
+{
+    const struct resolver_judged *one = NULL;
+    int rc = judge(r, hint, at, &one);
+    if (rc == 1) {
+        fill_judged(out, r, hint, &one->verdict);
+    }
+    return rc;
+}
+
 static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out, int max)
 {
-    const struct resolver *r = ctx;
+    struct resolver *r = ctx;
     if (max <= 0) {
         return 0;
     }
@@ -75,7 +158,26 @@ static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *hi
     for (size_t i = 0; i < n; i++) {
         fill(&out[i], found[i].entry, found[i].state, ks_entry_public_key(found[i].entry));
     }
+    /* one that is stored has that entry's state, whatever its chain says */
+    if (n == 0 && r->chain != NULL && hint != NULL && hint->has_cert && hint->cert != NULL) {
+        return judged_candidate(r, hint, at, &out[0]);
+    }
     return (int)n;
+}
+
+void resolver_trust(struct resolver *ctx, const ks_chain_rule *rule)
+{
+    ctx->chain = rule;
+}
+
+void resolver_clear(struct resolver *ctx)
+{
+    while (ctx->judged != NULL) {
+        struct resolver_judged *one = ctx->judged;
+        ctx->judged = one->next;
+        ks_chain_clear(&one->verdict);
+        free(one);
+    }
 }
 
 void resolver_init(struct wssec_resolver *out, struct resolver *ctx, const ks_snapshot *snapshot, const char *partner, const char *sign_alias)

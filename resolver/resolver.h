@@ -9,13 +9,20 @@
 #include "wssec/wssec.h"
 
 /** Filled by resolver_init; lives as long as the wssec_resolver that points to it. */
+struct resolver_judged;
 struct resolver {
     const ks_snapshot *snapshot; /**< borrowed: the caller holds the reference until the verdict is used */
     const char *partner;         /**< whose messages are verified; NULL for signing */
     const char *sign_alias;      /**< slot of role sign; NULL for verification */
+    const ks_chain_rule *chain;  /**< borrowed; NULL: only stored certificates count */
+    struct resolver_judged *judged; /**< owned (resolver_clear): certificates of the message, judged by chain */
 };
 
 /** Point out at ctx: verification asks for partner's verifier entries, signing for the active entry of sign_alias. */
 void resolver_init(struct wssec_resolver *out, struct resolver *ctx, const ks_snapshot *snapshot, const char *partner, const char *sign_alias);
+/** Let certificates that the message brings count by rule (NULL: they do not). To be followed by resolver_clear. */
+void resolver_trust(struct resolver *ctx, const ks_chain_rule *rule);
+/** Give back what was judged. Entries that ctx has given out end here; the verdict owns nothing of them. */
+void resolver_clear(struct resolver *ctx);
 
 #endif

@@ -71,7 +71,9 @@ static void judge_state(struct wssec_judge *j, const struct wssec_entry *e)
     }
     reason = (size_t)e->trust < sizeof by_trust / sizeof by_trust[0] ? by_trust[e->trust] : WSSEC_INTERNAL;
     if (reason != WSSEC_OK) {
-        (void)wssec_refuse(j->why, reason, "%.64s#%u", e->alias, e->ordinal);
+        (void)wssec_refuse(j->why, reason, "%.300s", e->trust_text != NULL ? e->trust_text : e->alias);
+    } else if (e->trust == WSSEC_TRUST_CHAIN_GOOD && e->trust_text != NULL) {
+        wssec_note(j->verdict, "%.95s", e->trust_text);
     }
 }
 
