@@ -36,6 +36,8 @@ static void print(FILE *out, const char *text, bool argument)
             fputs("\\-", out);
         } else if (*p == '"' && argument) {
             fputs("\\(dq", out);
+        } else if (*p == '|' && argument) {
+            fputs("|\\:", out); /* a long list of words may break here */
         } else {
             fputc(*p, out);
         }
