@@ -50,5 +50,7 @@ cs_time ks_view_stop(const struct ks_view *v, const struct ks_view_entry *e)
 
 enum ks_state ks_view_state(const struct ks_view *v, const struct ks_view_entry *e, cs_time now)
 {
-    return e->state == KS_DEACTIVATED && now >= ks_view_stop(v, e) ? KS_ARCHIVED : e->state;
+    /* without a window nothing ends: the entry is out of use from the exchange on, and may come back until it is removed */
+    bool window = ks_role_row(v->role)->floor != KS_FLOOR_NONE;
+    return window && e->state == KS_DEACTIVATED && now >= ks_view_stop(v, e) ? KS_ARCHIVED : e->state;
 }

@@ -77,7 +77,8 @@ cs_time ks_process_stop(enum ks_role role, const struct ks_terms *terms, cs_time
 int64_t ks_window(enum ks_role role, const struct ks_terms *terms);
 /** Process stop of an entry: what is stored, or later when use or terms moved it. 0: not deactivated. */
 cs_time ks_view_stop(const struct ks_view *v, const struct ks_view_entry *e);
-/** State by comparison with the instant: a deactivated entry past its process stop is archived. */
+/** State by comparison with the instant: a deactivated entry past its process stop is archived; in a role without a
+ *  window it stays deactivated. */
 enum ks_state ks_view_state(const struct ks_view *v, const struct ks_view_entry *e, cs_time now);
 
 /* ---- rules ----------------------------------------------------------------------------------------------------- */

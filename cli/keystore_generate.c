@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* keystore_generate.c: keystore generate: a key and its certificate are made, and come into a slot. */
+#include <stdlib.h>
+
+#include "cli/keystore.h"
+
+#define HOSTS_MAX 64
+
+static int generate(struct cli_context *c, const ks_new *what)
+{
+    struct cli_settings *settings = NULL;
+    ks_store *store = NULL;
+    ks_outcome *out = calloc(1, sizeof *out);
+    struct cli_caller caller;
+    struct cli_change change = {"generate", what->alias, cli_given(c, "dry-run"), true};
+    int rc = CS_EXIT_INTERNAL;
+    if (out == NULL) {
+        cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
+        return cli_fail(c);
+    }
+    cli_caller_find(c, &caller);
+    if (cli_keystore_open(c, &settings, &store) != 0) {
+        rc = cli_fail(c);
+    } else {
+        rc = ks_generate(store, what, change.dry_run, &caller.actor, c->now, out, &c->error);
+        if (rc == 0 && out->done) {
+            cli_say(c, "Certificate generated successfully");
+        }
+        rc = cli_outcome_print(c, store, &change, out, rc);
+    }
+    free(out);
+    ks_close(store);
+    cli_settings_free(settings);
+    return rc;
+}
+
+static int run_generate(struct cli_context *c)
+{
+    const char *host[HOSTS_MAX];
+    const char *role = cli_option(c, "role");
+    ks_new what = {.alias = cli_option(c, "alias"), .subject = cli_option(c, "subject"), .key = cli_option(c, "key")};
+    if (role != NULL) {
+        what.has_role = true;
+        if (ks_role_parse(role, &what.role) != 0) {
+            return cli_usage(c, "--role: unknown role");
+        }
+    }
+    if (cli_option_number(c, "days", &what.days) && what.days == 0) {
+        return cli_usage(c, "--days: a certificate lasts one day or more");
+    }
+    while (what.n_host < HOSTS_MAX && (host[what.n_host] = cli_option_nth(c, "host", what.n_host)) != NULL) {
+        what.n_host++;
+    }
+    if (what.n_host == HOSTS_MAX && cli_option_nth(c, "host", HOSTS_MAX) != NULL) {
+        return cli_usage(c, "--host: more than %d of them", HOSTS_MAX);
+    }
+    what.host = host;
+    return generate(c, &what);
+}
+
+static const struct cli_option generate_options[] = {
+    {"alias", 0, CLI_TEXT, "ALIAS", CLI_NEEDED, "the slot; made when it is not there yet"},
+    {"role", 0, CLI_TEXT, "sign|decrypt|tls-client|tls-server", 0, "what a new slot is for"},
+    {"subject", 0, CLI_TEXT, "DN", 0, "name of the first certificate of a slot (CN=ALIAS); later ones keep it"},
+    {"key", 0, CLI_TEXT, "KIND", 0,
+     "rsa:2048, rsa:3072, rsa:4096, ec:P-256, ec:P-384, ec:P-521 or ed25519; else as the entry before, else rsa:3072"},
+    {"days", 0, CLI_NUMBER, "N", 0, "how long it lasts, 365 when not given"},
+    {"host", 0, CLI_TEXT, "NAME", CLI_REPEAT,
+     "tls-server: what clients connect to (host name or IP address), else the CN"},
+    {"issuer", 0, CLI_TEXT, "own", 0, "who signs it: the keystore's own certification authority"},
+    CLI_WRITING_OPTIONS,
+    {0},
+};
+
+const struct cli_command cli_cmd_keystore_generate = {
+    .parent = "keystore",
+    .name = "generate",
+    .summary = "Make a key and its certificate, and print the entry",
+    .options = generate_options,
+    .more =
+        "The first entry of a slot is active at once. The next is not (pre-active): it has the same name and issuer, "
+        "and\n"
+        "waits for \"keystore activate\", which deactivates the one before in the same moment.\n"
+        "Example:\n"
+        "  countersign keystore generate --role tls-client --alias ack-client --subject \"CN=acme\" --key ec:P-256\n"
+        "Exit: 0 made; 10 refused by a guard (G2: a tls-client slot has two entries with a key at most); 12 the slot "
+        "was\n"
+        "changed meanwhile; 64 the name, the kind of key or the role does not fit.",
+    .run = run_generate,
+};
