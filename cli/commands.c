@@ -10,6 +10,7 @@ extern const struct cli_command cli_cmd_keystore_init;
 extern const struct cli_command cli_cmd_keystore_list;
 extern const struct cli_command cli_cmd_keystore_show;
 extern const struct cli_command cli_cmd_keystore_add;
+extern const struct cli_command cli_cmd_keystore_add_crl;
 extern const struct cli_command cli_cmd_keystore_generate;
 extern const struct cli_command cli_cmd_keystore_activate;
 extern const struct cli_command cli_cmd_keystore_deactivate;
@@ -29,6 +30,7 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_keystore_list,
     &cli_cmd_keystore_show,
     &cli_cmd_keystore_add,
+    &cli_cmd_keystore_add_crl,
     &cli_cmd_keystore_generate,
     &cli_cmd_keystore_activate,
     &cli_cmd_keystore_deactivate,

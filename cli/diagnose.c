@@ -104,8 +104,11 @@ static int look(struct cli_judge *k, const cs_buf *octets, const struct cli_judg
     if (p == NULL) {
         return -1;
     }
-    resolver_init(&r, &ctx, k->snapshot, named != NULL ? named : j->partner, NULL);
+    const char *partner = named != NULL ? named : j->partner;
+    resolver_init(&r, &ctx, k->snapshot, partner, NULL);
+    resolver_trust(&ctx, ks_config_chain(&k->settings->config, partner));
     int rc = wssec_diagnose(k->worker, &in, p, &k->when, &r, &j->verdict, d);
+    resolver_clear(&ctx);
     wssec_policy_unref(p);
     return rc == WSSEC_RC_OK ? 0 : cs_error_set(&k->c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
 }

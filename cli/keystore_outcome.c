@@ -123,8 +123,7 @@ static int print_text(struct cli_context *c, const struct cli_change *change, co
     return rc;
 }
 
-/* With --wait: until every live node works with the change. @return exit code; 13: the change stands, some lag */
-static int wait_applied(struct cli_context *c, ks_store *s, uint64_t generation)
+int cli_wait_applied(struct cli_context *c, ks_store *s, uint64_t generation)
 {
     char names[512];
     int64_t wait_ms = 0;
@@ -163,5 +162,5 @@ int cli_outcome_print(struct cli_context *c, ks_store *s, const struct cli_chang
     for (size_t i = 0; i < out->n_note; i++) {
         cli_say(c, "%s", out->note[i]);
     }
-    return exit_code == CS_EXIT_OK && out->done ? wait_applied(c, s, out->generation) : exit_code;
+    return exit_code == CS_EXIT_OK && out->done ? cli_wait_applied(c, s, out->generation) : exit_code;
 }
