@@ -260,7 +260,7 @@ enum opened { OPENED, AGAIN, FAILED };
 
 static int file_read(struct replay_file *f, const char *path, uint64_t *entries, cs_error *e)
 {
-    uint64_t size;
+    uint64_t size = 0;
     char header[REPLAY_FILE_HEADER];
     if (file_size(f, path, &size, e) != 0) {
         return -1;
