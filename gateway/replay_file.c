@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC      "CS\x01REPL\n"
-#define VERSION    1
+#define MAGIC           "CS\x01REPL\n"
+#define VERSION         1
 #define BYTE_ORDER_MARK UINT64_C(0x0102030405060708)
 
 /* Octets of the header that stand for locks. */
@@ -118,7 +118,8 @@ void replay_file_unlock(const struct replay_file *f, unsigned shard)
 
 static int cannot(cs_error *e, const char *what, const char *path, int why)
 {
-    return cs_error_set(e, CS_EXIT_UNAVAILABLE, "replay-store", "the replay store %s cannot be %s: %s", path, what, strerror(why));
+    return cs_error_set(e, CS_EXIT_UNAVAILABLE, "replay-store", "the replay store %s cannot be %s: %s", path, what,
+                        strerror(why));
 }
 
 static int wrong(cs_error *e, const char *path, const char *what)
@@ -163,10 +164,10 @@ static void sync_folder(const char *path)
     free(folder);
 }
 
-/* A whole new file under a name of its own, with what from remembers (NULL: empty), mapped as f. Its room is taken now: a
- * full disk is an error here and not a signal at some claim. */
-static int file_make(struct replay_file *f, const char *name, uint64_t entries, const struct replay_table *from, cs_time now,
-                     cs_error *e)
+/* A whole new file under a name of its own, with what from remembers (NULL: empty), mapped as f. Its room is taken now:
+ * a full disk is an error here and not a signal at some claim. */
+static int file_make(struct replay_file *f, const char *name, uint64_t entries, const struct replay_table *from,
+                     cs_time now, cs_error *e)
 {
     struct header h = header_of(entries);
     size_t octets = file_octets(entries);
@@ -188,9 +189,10 @@ static int file_make(struct replay_file *f, const char *name, uint64_t entries, 
         struct replay_table table;
         replay_table_place(&table, f->map + REPLAY_FILE_HEADER, entries, 100);
         if (!replay_table_copy(&table, from, now)) {
-            return cs_error_set(e, CS_EXIT_CONFIG, "replay-store",
-                                "the replay store remembers more than %llu entries hold; ask for more, or wait until they leave",
-                                (unsigned long long)entries);
+            return cs_error_set(
+                e, CS_EXIT_CONFIG, "replay-store",
+                "the replay store remembers more than %llu entries hold; ask for more, or wait until they leave",
+                (unsigned long long)entries);
         }
     }
     memcpy(f->map, &h, sizeof h);
@@ -241,7 +243,8 @@ static int file_size(const struct replay_file *f, const char *path, uint64_t *si
         return cs_error_set(e, CS_EXIT_CONFIG, "replay-store", "the replay store %s is not a file", path);
     }
     if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        return cs_error_set(e, CS_EXIT_CONFIG, "replay-store", "the replay store %s can be written by others: chmod 600", path);
+        return cs_error_set(e, CS_EXIT_CONFIG, "replay-store",
+                            "the replay store %s can be written by others: chmod 600", path);
     }
     *size = (uint64_t)st.st_size;
     return 0;
@@ -297,22 +300,25 @@ static enum opened open_alone(struct replay_file *f, const char *path, uint64_t 
     return OPENED;
 }
 
-static enum opened open_beside(const struct replay_file *f, const char *path, uint64_t entries, uint64_t has, cs_error *e)
+static enum opened open_beside(const struct replay_file *f, const char *path, uint64_t entries, uint64_t has,
+                               cs_error *e)
 {
     if (lock_octet(f->fd, F_OFD_SETLK, F_RDLCK, LOCK_PRESENT) != 0) {
         cannot(e, "locked", path, errno);
         return FAILED;
     }
     if (has != entries) {
-        cs_error_set(e, CS_EXIT_CONFIG, "replay-store",
-                     "the replay store %s has room for %llu entries, not %llu, and another process uses it: end that one first",
-                     path, (unsigned long long)has, (unsigned long long)entries);
+        cs_error_set(
+            e, CS_EXIT_CONFIG, "replay-store",
+            "the replay store %s has room for %llu entries, not %llu, and another process uses it: end that one first",
+            path, (unsigned long long)has, (unsigned long long)entries);
         return FAILED;
     }
     return OPENED;
 }
 
-static enum opened open_once(struct replay_file *f, const char *path, uint64_t entries, cs_time now, uint64_t *live, cs_error *e)
+static enum opened open_once(struct replay_file *f, const char *path, uint64_t entries, cs_time now, uint64_t *live,
+                             cs_error *e)
 {
     uint64_t has = 0;
     f->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

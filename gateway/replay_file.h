@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * replay_file.h: a replay table in a file that every process of the node maps. The file holds rows only, no lock: locks
- * are those of the kernel on octets of the header (open file description locks), which end with their process however it
- * ends, and which no restart of the machine leaves behind.
+ * are those of the kernel on octets of the header (open file description locks), which end with their process however
+ * it ends, and which no restart of the machine leaves behind.
  *
- * What a claim wrote is in the kernel's memory when the claim is answered: it outlives kill -9, restart and upgrade. The
- * disk has it when the kernel writes it back (seconds); a power failure may lose the last ones. The file must lie on a
- * local file system: mappings of network file systems do not agree with each other.
+ * What a claim wrote is in the kernel's memory when the claim is answered: it outlives kill -9, restart and upgrade.
+ * The disk has it when the kernel writes it back (seconds); a power failure may lose the last ones. The file must lie
+ * on a local file system: mappings of network file systems do not agree with each other.
  */
 #ifndef GW_REPLAY_FILE_H
 #define GW_REPLAY_FILE_H
@@ -27,7 +27,8 @@ struct replay_file;
 struct replay_file *replay_file_open(const char *path, uint64_t entries, cs_time now, uint64_t *live, cs_error *e);
 /** The table inside, mapped until replay_file_close(). */
 void *replay_file_memory(const struct replay_file *f);
-/** Lock of one shard among processes. Threads of one process share it: they exclude each other before. @return 0, or -1 */
+/** Lock of one shard among processes. Threads of one process share it: they exclude each other before. @return 0, or -1
+ */
 int replay_file_lock(const struct replay_file *f, unsigned shard);
 void replay_file_unlock(const struct replay_file *f, unsigned shard);
 void replay_file_close(struct replay_file *f);

@@ -51,7 +51,8 @@ struct replay_local *replay_local_new(const struct replay_limits *limits)
     return r;
 }
 
-struct replay_local *replay_local_open(const char *path, const struct replay_limits *limits, uint64_t *live, cs_error *e)
+struct replay_local *replay_local_open(const char *path, const struct replay_limits *limits, uint64_t *live,
+                                       cs_error *e)
 {
     struct replay_local *r = with_locks();
     if (r == NULL) {

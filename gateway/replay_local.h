@@ -22,7 +22,8 @@ struct replay_limits {
 struct replay_local *replay_local_new(const struct replay_limits *limits);
 /** In a file, which is made when it is not there. @param live where to put how many keys it remembers, or NULL
  *  @return owned by the caller, NULL: e says why (replay_file_open()) */
-struct replay_local *replay_local_open(const char *path, const struct replay_limits *limits, uint64_t *live, cs_error *e);
+struct replay_local *replay_local_open(const char *path, const struct replay_limits *limits, uint64_t *live,
+                                       cs_error *e);
 void replay_local_free(struct replay_local *r);
 /** Any thread. @return 1 new, 0 seen before, -1 full, or the file cannot be locked */
 int replay_local_claim(struct replay_local *r, const struct replay_claim *c);

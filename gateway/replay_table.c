@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * replay_table.c: buckets of slots in shards. A key may lie in two buckets and goes into the emptier one, which keeps all
- * of them evenly full: with one bucket per key, some would overflow long before the table is full. Every look-up reads
- * both, so an entry that has left needs no tombstone, and the cost of a claim has an upper bound whatever a sender does.
+ * replay_table.c: buckets of slots in shards. A key may lie in two buckets and goes into the emptier one, which keeps
+ * all of them evenly full: with one bucket per key, some would overflow long before the table is full. Every look-up
+ * reads both, so an entry that has left needs no tombstone, and the cost of a claim has an upper bound whatever a
+ * sender does.
  */
 #include "gateway/replay_table.h"
 
@@ -156,7 +157,8 @@ bool replay_table_review(struct replay_table *t, cs_time now, uint64_t *live)
         if (until == 0) {
             continue;
         }
-        if (until < 0 || slot->partner >= REPLAY_PARTNERS || slot->check != slot_check(slot->key, until, slot->partner)) {
+        if (until < 0 || slot->partner >= REPLAY_PARTNERS ||
+            slot->check != slot_check(slot->key, until, slot->partner)) {
             return false;
         }
         if (until > now) {

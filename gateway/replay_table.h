@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * replay_table.h: the rows in which signatures seen are remembered, over memory that somebody else owns (a heap block or
- * a mapped file) and without a lock of its own. Bounded: a key has two buckets of slots; entries leave at their
+ * replay_table.h: the rows in which signatures seen are remembered, over memory that somebody else owns (a heap block
+ * or a mapped file) and without a lock of its own. Bounded: a key has two buckets of slots; entries leave at their
  * keep-until; when both are full the claim is refused, never an older entry forgotten.
  *
  * A process that is killed at any instruction leaves whole rows only: a row counts from the store of its keep-until on,
@@ -52,7 +52,8 @@ struct replay_claim {
 
 /** Octets of a table with room for so many keys (at most REPLAY_ENTRIES_MAX). */
 size_t replay_table_octets(uint64_t entries);
-/** Lay the table over memory of that size, aligned as malloc does (to 64: faster), borrowed; zeroed memory is an empty table.
+/** Lay the table over memory of that size, aligned as malloc does (to 64: faster), borrowed; zeroed memory is an empty
+ * table.
  *  @param share hundredths of entries that one partner may hold; 100: no limit */
 void replay_table_place(struct replay_table *t, void *memory, uint64_t entries, unsigned share);
 /** The shard of a key; a claim needs the lock of this shard only. */

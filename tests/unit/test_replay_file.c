@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_replay_file.c: the store of signatures seen in a file: restarts, several processes, killed processes, other sizes,
- * and files that must not be worked with.
+ * test_replay_file.c: the store of signatures seen in a file: restarts, several processes, killed processes, other
+ * sizes, and files that must not be worked with.
  */
 #include "tests/unit/harness.h"
 
@@ -30,7 +30,9 @@ const char *const harness_suite = "replay file";
 static char path[512];
 
 /* How many racers must be ready before one of them begins; in memory that all share. */
-static struct race { _Atomic unsigned opening, open; } *race;
+static struct race {
+    _Atomic unsigned opening, open;
+} * race;
 
 int harness_setup(void)
 {
@@ -97,7 +99,8 @@ static void remembered_over_a_restart(void)
     struct stat st;
     CU_ASSERT_EQUAL_FATAL(stat(path, &st), 0);
     CU_ASSERT_EQUAL(st.st_mode & 07777, 0600);
-    CU_ASSERT_TRUE((uint64_t)st.st_blocks * 512 >= (uint64_t)st.st_size); /* its room is taken: no signal on a full disk */
+    CU_ASSERT_TRUE((uint64_t)st.st_blocks * 512 >=
+                   (uint64_t)st.st_size); /* its room is taken: no signal on a full disk */
 }
 
 static void two_mappings_see_each_other(void)
@@ -342,11 +345,14 @@ static int fresh(void)
 /* What stands at each octet of the header, and what a flipped bit there is called. */
 static void a_damaged_header_stops_the_start(void)
 {
-    static const struct { off_t at; const char *says; } rows[] = {
-        {0, "is not a replay store"},  {7, "is not a replay store"},          {8, "byte order"},
-        {16, "another version"},       {20, "contradicts itself"},            {24, "contradicts itself"},
-        {28, "contradicts itself"},    {32, "contradicts itself"},            {39, "impossible size"},
-        {40, "contradicts itself"},    {55, "contradicts itself"},
+    static const struct {
+        off_t at;
+        const char *says;
+    } rows[] = {
+        {0, "is not a replay store"}, {7, "is not a replay store"}, {8, "byte order"},
+        {16, "another version"},      {20, "contradicts itself"},   {24, "contradicts itself"},
+        {28, "contradicts itself"},   {32, "contradicts itself"},   {39, "impossible size"},
+        {40, "contradicts itself"},   {55, "contradicts itself"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int fd = fresh();
