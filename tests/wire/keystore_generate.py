@@ -79,6 +79,19 @@ def test_two_at_most_and_the_second_takes_over():
     equal(store.run("generate", "--alias", "ack-client").stdout, "ack-client#3\n", "after the inactive one went")
 
 
+def test_many_at_once_make_two():
+    store = Store()
+    command = [product.COUNTERSIGN, "--keystore", store.uri, "keystore", *FIRST]
+    running = [subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+               for _ in range(8)]
+    said = [(process.communicate(timeout=60), process.returncode) for process in running]
+    equal(sorted(out for (out, _), _ in said), [""] * 6 + ["ack-client#1\n", "ack-client#2\n"], "entries printed")
+    equal(sorted(status for _, status in said), [0, 0] + [10] * 6, "status")
+    states = {r["entry"]: r["state"] for r in records(store.run("list", "--json"))}
+    equal(states, {"ack-client#1": "active", "ack-client#2": "pre-active", "own-ca#1": "active"}, "states")
+    equal(store.run("audit", "verify").returncode, 0, "audit")
+
+
 def test_a_dry_run_changes_nothing():
     store = Store()
     before = store.content()
