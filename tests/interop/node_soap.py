@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # tests/run: limit 300
 """node-soap (npm `soap`), a client that nobody here wrote, through a running gateway to a receiver that signs."""
+import fcntl
 import hashlib
 import json
 import os
@@ -37,7 +38,14 @@ route tampered {{
 
 
 def installed_client():
-    """Install what the lock file names, once for each content of it. @return the directory"""
+    """Install what the lock file names, once for each content of it, whoever else wants it now. @return the directory"""
+    with open(os.path.join(product.OUT, "node-soap.lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return install()
+
+
+def install():
+    """The work of installed_client(), alone."""
     with open(os.path.join(SOURCE, "package-lock.json"), "rb") as lock:
         mark = hashlib.sha256(lock.read()).hexdigest()[:16]
     place = os.path.join(product.OUT, f"node-soap-{mark}")

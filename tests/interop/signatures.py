@@ -1,22 +1,26 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # tests/run: limit 400
-"""Signatures between countersign and stacks that nobody here wrote, in both directions: WSS4J, xmlsec1, python-xmlsec.
+"""Signatures between countersign and stacks that nobody here wrote, in both directions: WSS4J, xmlsec1, python-xmlsec, and zeep,
+node-soap, xml-crypto, gSOAP of peers.py.
 
 We sign with every key reference, key kind and SOAP version, each peer verifies what it can; each peer signs in its variants, we
-verify. Every message has a twin with one changed octet that must be refused. What a peer cannot do stands in LIMITS."""
+verify. Every message has a twin with one changed octet that must be refused. What a peer cannot do stands in LIMITS. What came
+out is docs/interoperability.md; with --write this page is written, else it must be what is there."""
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 from lxml import etree
 import xmlsec
 
 from keys import new_pair
-from product import Keystore, countersign, new_directory
+from peers import Gsoap, NodeSoap, XmlCrypto, Zeep
+from product import ROOT, Keystore, countersign, new_directory
 from report import Skip, check, equal, run
 from soap import SOAP11, SOAP12
 
@@ -32,10 +36,21 @@ REFERENCES = ("direct", "pkipath", "issuer-serial", "ski", "thumbprint", "x509v3
 KEYS = ("rsa", "ec")
 ORDER = "<o:order xmlns:o='urn:orders'><!-- c --><o:item n='1'>bolt</o:item>&#13;</o:order>"
 
-# What a peer cannot verify of what we sign: peer, key reference, why.
+PAGE = os.path.join(ROOT, "docs", "interoperability.md")
+
+# What a peer cannot verify of what we sign: peer, key reference or kind, why.
 LIMITS = {
     ("wss4j", "embedded"): "WSS4J 1.6 does not read wsse:Embedded with a token in a signature",
     ("wss4j", "x509-data"): "WSS4J 1.6 reads no X509Certificate outside a SecurityTokenReference",
+    ("xml-crypto", "ec"): "xml-crypto 6.3 has no ECDSA",
+    ("gsoap", "ec"): "gSOAP 2.8 takes and writes an ECDSA value as DER; XML Signature demands r||s, so we refuse its own as signature-malformed",
+}
+# What a peer signs besides these: nothing.
+SIGNS = {
+    Zeep: {("direct", "x509-data"): (("rsa", "sha1"), ("rsa", "sha256"), ("rsa", "sha512"), ("ec", "sha256"), ("ec", "sha512"))},
+    NodeSoap: {("direct",): (("rsa", "sha1"), ("rsa", "sha256"), ("rsa", "sha512"))},
+    XmlCrypto: {REFERENCES: (("rsa", "sha1"), ("rsa", "sha256"), ("rsa", "sha512"), ("rsa", "pss"))},
+    Gsoap: {("direct", "ski", "thumbprint", "x509v3-key-identifier", "x509-data"): (("rsa", "sha1"), ("rsa", "sha256"), ("rsa", "sha512"))},
 }
 DIGESTS = {"sha1": DS + "sha1", "sha256": XENC + "sha256", "sha512": XENC + "sha512"}
 SIGNATURES = {("rsa", "sha1"): DS + "rsa-sha1", ("rsa", "sha256"): DSMORE + "rsa-sha256", ("rsa", "sha512"): DSMORE + "rsa-sha512",
@@ -55,28 +70,29 @@ class World:
             with open(self.path(f"{kind}.p12"), "wb") as out:
                 out.write(pkcs12.serialize_key_and_certificates(b"peer", pair.key, pair.certificate, None, BestAvailableEncryption(b"password")))
         with open(self.path("conf"), "w", encoding="utf-8") as conf:
-            conf.write("policy open { require-signed Body Timestamp; comments allow; legacy sha1 until 2099-12-31; allow missing-key-info; }\n"
+            conf.write("policy open { require-signed Body Timestamp; comments allow; legacy sha1 until 2099-12-31; allow missing-key-info; "
+                       "timestamp { ttl 600s; } signature-algorithms rsa-sha256 rsa-sha512 rsa-pss-sha256 ecdsa-sha256 ecdsa-sha512; }\n"
                        "partner peer { policy open; }\n")
         self.count = 0
 
     def path(self, name):
         return os.path.join(self.directory, name)
 
-    def plain(self, soap):
+    def plain(self, soap, order=ORDER):
         """A message to be signed. @return its file"""
-        file = self.path(f"plain-{soap[-9:-1].replace('/', '')}.xml")
+        file = self.path("plain.xml")
         with open(file, "w", encoding="utf-8") as out:
-            out.write(f"<s:Envelope xmlns:s='{soap}'><s:Header/><s:Body>{ORDER}</s:Body></s:Envelope>")
+            out.write(f"<s:Envelope xmlns:s='{soap}'><s:Header/><s:Body>{order}</s:Body></s:Envelope>")
         return file
 
     def new_file(self):
         self.count += 1
         return self.path(f"message-{self.count}.xml")
 
-    def sign(self, soap, key, reference):
+    def sign(self, soap, key, reference, order=ORDER):
         file = self.new_file()
         countersign("--keystore", self.keystore.uri, "sign", "--alias", f"own-{key}", "--key-reference", reference, "--timestamp",
-                    self.plain(soap), "-o", file)
+                    self.plain(soap, order), "-o", file)
         return file
 
     def twin(self, file):
@@ -234,18 +250,18 @@ def peer(kind):
 
 
 def peer_verifies(kind, soap, key, reference):
-    cell = (f"{kind.name} verifies", reference)
+    cell = (kind.name, "verifies", reference)
     judge = peer(kind)
-    file = WORLD.sign(soap, key, reference)
-    limit = LIMITS.get((kind.name, reference))
+    file = WORLD.sign(soap, key, reference, getattr(kind, "order", ORDER))
+    limit = LIMITS.get((kind.name, reference)) or LIMITS.get((kind.name, key))
     refused = judge.verify(file, key)
     if limit:
         check(refused, "the peer has learnt it: take the row out of LIMITS")
-        TABLE[cell] = "no"
-        raise Skip(limit)
+        TABLE.setdefault(cell, set())
+        return
     check(refused is None, f"{kind.name}: {refused}")
     check(judge.verify(WORLD.twin(file), key), f"{kind.name} takes the changed twin")
-    TABLE[cell] = "yes"
+    TABLE.setdefault(cell, set()).add((f"{key}-sha256", soap))
 
 
 def peer_signs(kind, soap, key, reference, digest, str_transform=False):
@@ -254,17 +270,23 @@ def peer_signs(kind, soap, key, reference, digest, str_transform=False):
     if str_transform:  # what is signed is the token itself where the message has it
         parts.append("BinarySecurityToken" if reference in ("direct", "pkipath") else "SecurityTokenReference")
     WORLD.expect_pass(maker.sign(soap, key, reference, digest, str_transform), parts)
-    TABLE[f"{kind.name} signs", reference] = "yes"
+    TABLE.setdefault((kind.name, "signs", reference), set()).add((f"{key}-{digest}", soap, str_transform))
+
+
+def der_ecdsa_is_refused(soap):
+    maker = peer(Gsoap)
+    record = WORLD.judge(maker.sign(soap, "ec", "direct", "sha256", False))
+    equal((record["verdict"], record["reason"]), ("fail", "signature-malformed"), "verdict")
 
 
 def all_tests():
     for soap, version in ((SOAP11, "1.1"), (SOAP12, "1.2")):
-        for kind in (Wss4j, Xmlsec1, PythonXmlsec):
+        for kind in (Wss4j, Xmlsec1, PythonXmlsec, Zeep, XmlCrypto, Gsoap):
             for reference in REFERENCES:
                 for key in KEYS:
                     yield (f"{kind.name} verifies {reference} {key} SOAP {version}",
                            lambda a=(kind, soap, key, reference): peer_verifies(*a))
-                    if kind is not Wss4j:
+                    if kind in (Xmlsec1, PythonXmlsec):
                         yield (f"{kind.name} signs {reference} {key} SOAP {version}",
                                lambda a=(kind, soap, key, reference, "sha256"): peer_signs(*a))
         for reference in ("direct", "pkipath", "issuer-serial", "ski", "thumbprint", "x509v3-key-identifier"):
@@ -273,18 +295,65 @@ def all_tests():
                     yield (f"wss4j signs {reference} {key} {digest}{' STR-Transform' if transform else ''} SOAP {version}",
                            lambda a=(Wss4j, soap, key, reference, digest, transform): peer_signs(*a))
         yield f"wss4j signs key-value rsa SOAP {version}", lambda a=(Wss4j, soap, "rsa", "key-value", "sha256"): peer_signs(*a)
+        for kind, variants in SIGNS.items():
+            for references, algorithms in variants.items():
+                for reference in references:
+                    for key, digest in algorithms:
+                        for variant in (False, True) if kind is NodeSoap else (False,):
+                            yield (f"{kind.name} signs {reference} {key} {digest}{' profile transforms' if variant else ''} SOAP {version}",
+                                   lambda a=(kind, soap, key, reference, digest, variant): variant_signs(*a))
+        yield f"gsoap's DER-encoded ECDSA is refused SOAP {version}", lambda soap=soap: der_ecdsa_is_refused(soap)
 
 
-def print_table():
+def variant_signs(kind, soap, key, reference, digest, variant):
+    """As peer_signs(), for a peer without STR-Transform."""
+    WORLD.expect_pass(peer(kind).sign(soap, key, reference, digest, variant), ["Body", "Timestamp"])
+    TABLE.setdefault((kind.name, "signs", reference), set()).add((f"{key}-{digest}", soap, variant))
+
+
+def page():
+    """What came out, as docs/interoperability.md."""
     columns = REFERENCES + ("key-value",)
-    print("# " + " " * 24 + "  ".join(columns))
-    for row in sorted({cell[0] for cell in TABLE}):
-        print(f"# {row:24}" + "  ".join(f"{TABLE.get((row, column), '-'):{len(column)}}" for column in columns))
+    lines = ["# Interoperability", "", "Written by `tests/interop/signatures.py --write`; a test compares this page with what comes out.", "",
+             "Numbers count messages, each with a twin that differs in one octet and is refused. Every message carries a signed Body and",
+             "Timestamp. `no`: the peer cannot, see the limits; `-`: the peer offers no such key reference, or we do not write it.", ""]
+    for direction, title in (("verifies", "We sign, the peer verifies"), ("signs", "The peer signs, we verify")):
+        rows = sorted({name for name, way, _ in TABLE if way == direction})
+        lines += [f"## {title}", "", "| peer | " + " | ".join(columns) + " | algorithms |", "|---" * (len(columns) + 2) + "|"]
+        for row in rows:
+            cells = [TABLE.get((row, direction, column)) for column in columns]
+            algorithms = sorted({variant[0] for cell in cells for variant in cell or ()})
+            lines.append(f"| {row} | " + " | ".join("-" if cell is None else str(len(cell) or "no") for cell in cells)
+                         + f" | {', '.join(algorithms)} |")
+        lines.append("")
+    lines += ["Both tables hold for SOAP 1.1 and SOAP 1.2. WSS4J's messages are signed with and without STR-Transform; node-soap's with its own",
+              "transforms and plain Id attributes, and with exclusive canonicalization alone and wsu:Id; xmlsec1, python-xmlsec and xml-crypto",
+              "take our key references and make digests and value themselves.", "", "## Limits of peers", ""]
+    lines += [f"- {name}, {what}: {why}." for (name, what), why in LIMITS.items()]
+    lines.append("- node-soap signs only, and only with a token in the message; its Timestamp lives 600 seconds, more than our default of 300.")
+    return "\n".join(lines) + "\n"
+
+
+def page_is_current():
+    missing = [kind.name for kind in (Wss4j, Xmlsec1, PythonXmlsec, NodeSoap, *SIGNS) if kind not in PEERS]
+    if missing:
+        raise Skip(f"not here: {', '.join(missing)}")
+    found = page()
+    print("".join(f"# {line}\n" for line in found.splitlines()), end="")
+    if WRITE:
+        with open(PAGE, "w", encoding="utf-8") as out:
+            out.write(found)
+    with open(PAGE, encoding="utf-8") as committed:
+        check(committed.read() == found, "docs/interoperability.md is not what came out; tests/interop/signatures.py --write writes it")
+
+
+WRITE = "--write" in sys.argv
+sys.argv = [word for word in sys.argv if word != "--write"]
 
 
 def main():
     try:
-        run("signatures", list(all_tests()) + [("table of peers", print_table)])
+        run("signatures", list(all_tests()) + [("the page of peers is current", page_is_current)])
     finally:
         for one in PEERS.values():
             one.close()
