@@ -396,12 +396,28 @@ static int locate(struct wssec_message *m, struct wssec_refusal *why)
     return 0;
 }
 
+/* Known before the scan where the text cannot be shorter than its octets: in UTF-8 but for the byte order mark. */
+static bool exceeds_tree(const struct wssec_input *in, const struct wssec_limits *limits)
+{
+    uint64_t octets = 0;
+    for (size_t i = 0; i < in->n_slice; i++) {
+        octets += in->slice[i].n;
+    }
+    bool utf8 = in->n_slice > 0 && in->slice[0].n > 1 && in->slice[0].p[0] == '<' && in->slice[0].p[1] != '\0';
+    return utf8 && octets > limits->dom && octets <= limits->body;
+}
+
 int wssec_message_read(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
                        struct wssec_message *m, struct wssec_refusal *why)
 {
     wssec_message_reset(m);
     if (is_multipart(in->content_type)) {
         (void)wssec_refuse(why, WSSEC_MIME_MALFORMED, "a multipart message is not accepted here");
+        return WSSEC_RC_OK;
+    }
+    if (exceeds_tree(in, &p->limits)) {
+        (void)wssec_refuse(why, WSSEC_LIMIT_DOM, "the message is larger than %llu octets",
+                           (unsigned long long)p->limits.dom);
         return WSSEC_RC_OK;
     }
     int rc = wssec_scan_run(&m->scan, in->slice, in->n_slice, in->content_type, &p->limits, p->encodings);

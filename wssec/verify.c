@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "wssec/confirm.h"
+#include "wssec/early.h"
 #include "wssec/times.h"
 #include "wssec/worker.h"
 
@@ -380,6 +381,62 @@ static int finish(struct work *k, int rc, struct wssec_refusal *why)
     return rc;
 }
 
+/* A call's state over a message that is yet to be read into m. NULL: no memory */
+static struct work *work_new(const struct wssec_judge *as, struct wssec_message *m)
+{
+    struct work *k = wssec_arena_take(&as->worker->arena, sizeof *k);
+    if (k != NULL) {
+        struct wssec_judge *j = &k->judge;
+        *j = *as;
+        j->message = m;
+        j->reader = (struct wssec_key_reader){&as->worker->arena, m, as->policy, as->when->at, &j->legacy, as->why};
+    }
+    return k;
+}
+
+/*
+ * A large message is asked for its signature before its Body is read. Only what the Body cannot change is taken for an
+ * answer: that no stored key fits. Anything else, and every pass, comes from the whole message.
+ * @return the refusal's work; NULL: judge the whole message
+ */
+static struct work *run_early(const struct wssec_judge *as, int *rc)
+{
+    struct wssec_worker *w = as->worker;
+    size_t explained = as->explain != NULL ? as->explain->n : 0;
+    if (!wssec_early_text(as->input, &w->scratch)) {
+        return NULL;
+    }
+    const struct wssec_slice head = {(const uint8_t *)w->scratch.data, w->scratch.len};
+    struct wssec_input in = *as->input;
+    in.slice = &head;
+    in.n_slice = 1;
+    struct wssec_judge with_head = *as;
+    with_head.input = &in;
+    struct work *k = work_new(&with_head, &w->second);
+    if (k == NULL) {
+        return NULL;
+    }
+    static int (*const steps[])(struct work *) = {step_message, step_security, step_shape};
+    *rc = WSSEC_RC_OK;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && *rc == WSSEC_RC_OK && !stopped(k); i++) {
+        *rc = steps[i](k);
+    }
+    for (unsigned i = 0; i < k->n && *rc == WSSEC_RC_OK && !stopped(k); i++) {
+        *rc = step_signer(k, k->signature[i]);
+    }
+    k->judge.input = as->input;
+    if (*rc == WSSEC_RC_OK &&
+        (as->why->reason == WSSEC_SIGNATURE_MISMATCH || as->why->reason == WSSEC_CERTIFICATE_UNKNOWN)) {
+        return k;
+    }
+    if (as->explain != NULL) {
+        as->explain->n = explained;
+    }
+    *as->why = (struct wssec_refusal){WSSEC_OK, ""};
+    begin(as->verdict, as->policy, as->when, as->resolver);
+    return NULL;
+}
+
 int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
                  const struct wssec_when *t, const struct wssec_resolver *r, const struct wssec_replay *c,
                  struct wssec_verdict *v, struct wssec_explain *x)
@@ -388,24 +445,27 @@ int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const str
     begin(v, p, t, r);
     wssec_library_reset();
     wssec_arena_reset(&w->arena);
-    struct work *k = wssec_arena_take(&w->arena, sizeof *k);
+    const struct wssec_judge judge = {.worker = w,
+                                      .input = in,
+                                      .policy = p,
+                                      .when = t,
+                                      .resolver = r,
+                                      .why = &why,
+                                      .verdict = v,
+                                      .explain = x};
+    int rc = WSSEC_RC_OK;
+    struct work *k = run_early(&judge, &rc);
     if (k == NULL) {
-        v->verdict = WSSEC_ERROR;
-        v->reason = WSSEC_OUT_OF_MEMORY;
-        return WSSEC_RC_NOMEM;
+        k = work_new(&judge, &w->message);
+        if (k == NULL) {
+            v->verdict = WSSEC_ERROR;
+            v->reason = WSSEC_OUT_OF_MEMORY;
+            return WSSEC_RC_NOMEM;
+        }
+        rc = run(k, c);
     }
-    struct wssec_judge *j = &k->judge;
-    *j = (struct wssec_judge){.worker = w,
-                              .input = in,
-                              .policy = p,
-                              .when = t,
-                              .resolver = r,
-                              .message = &w->message,
-                              .why = &why,
-                              .verdict = v,
-                              .explain = x};
-    j->reader = (struct wssec_key_reader){&w->arena, &w->message, p, t->at, &j->legacy, &why};
-    int rc = finish(k, run(k, c), &why);
+    rc = finish(k, rc, &why);
+    wssec_message_reset(&w->second);
     wssec_message_reset(&w->message);
     ERR_clear_error(); /* what candidates left behind is nobody's business, TLS of the caller reads the same queue */
     return rc;

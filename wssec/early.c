@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * early.c: the message without the content of its Body. The tags are found by a plain search that comments or CDATA may
+ * deceive: what comes out then is not well-formed, and the message is judged the long way only.
+ */
+#include "wssec/early.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LARGE ((size_t)256 << 10) /* below, the second reading of the header would be felt */
+#define HEAD  ((size_t)64 << 10)  /* where the Body must have begun */
+
+struct span {
+    const char *p;
+    size_t n;
+};
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool ends_name(char c)
+{
+    return is_space(c) || c == '>' || c == '/' || c == '<';
+}
+
+/* The name that begins at from. */
+static struct span name_at(const char *from, const char *end)
+{
+    const char *p = from;
+    while (p < end && !ends_name(*p)) {
+        p++;
+    }
+    return (struct span){from, (size_t)(p - from)};
+}
+
+static bool is_local(struct span name, const char *local)
+{
+    size_t n = strlen(local);
+    return name.n >= n && memcmp(name.p + name.n - n, local, n) == 0 && (name.n == n || name.p[name.n - n - 1] == ':');
+}
+
+/* Behind the first '>' that stands in no quotes; NULL: none. */
+static const char *behind_tag(const char *p, const char *end)
+{
+    char quote = '\0';
+    for (; p < end; p++) {
+        if (quote != '\0') {
+            quote = *p == quote ? '\0' : quote;
+        } else if (*p == '"' || *p == '\'') {
+            quote = *p;
+        } else if (*p == '>') {
+            return p + 1;
+        }
+    }
+    return NULL;
+}
+
+static const char *skip_space(const char *p, const char *end)
+{
+    while (p < end && is_space(*p)) {
+        p++;
+    }
+    return p;
+}
+
+/* The root's name, behind a byte order mark, the XML declaration and white space. n 0: something else stands there. */
+static struct span root_name(const char *p, const char *end)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    if ((size_t)(end - p) > 3 && memcmp(p, mark, 3) == 0) {
+        p += 3;
+    }
+    if ((size_t)(end - p) > 2 && memcmp(p, "<?", 2) == 0) {
+        p = behind_tag(p, end);
+    }
+    p = p != NULL ? skip_space(p, end) : end;
+    return end - p > 1 && *p == '<' && p[1] != '!' ? name_at(p + 1, end) : (struct span){end, 0};
+}
+
+/* Behind the end tag of Header; NULL: none. */
+static const char *behind_header(const char *p, const char *end)
+{
+    while ((p = memmem(p, (size_t)(end - p), "</", 2)) != NULL) {
+        struct span name = name_at(p + 2, end);
+        p = name.p + name.n;
+        if (is_local(name, "Header")) {
+            return behind_tag(p, end);
+        }
+    }
+    return NULL;
+}
+
+/* Copy at most HEAD octets. @return false: no memory, or the message is small */
+static bool gather(const struct wssec_input *in, cs_buf *out)
+{
+    size_t total = 0;
+    cs_buf_reset(out);
+    for (size_t i = 0; i < in->n_slice && total < LARGE; i++) {
+        size_t n = in->slice[i].n;
+        total = n < LARGE ? total + n : LARGE;
+    }
+    for (size_t i = 0; i < in->n_slice && total >= LARGE && out->len < HEAD; i++) {
+        size_t n = in->slice[i].n < HEAD - out->len ? in->slice[i].n : HEAD - out->len;
+        if (cs_buf_add(out, in->slice[i].p, n) != 0) {
+            return false;
+        }
+    }
+    return total >= LARGE;
+}
+
+bool wssec_early_text(const struct wssec_input *in, cs_buf *out)
+{
+    char close[512];
+    if (!gather(in, out)) {
+        return false;
+    }
+    const char *end = out->data + out->len;
+    struct span root = root_name(out->data, end);
+    const char *p = behind_header(out->data, end);
+    p = p != NULL ? skip_space(p, end) : end;
+    if (root.n == 0 || p >= end || *p != '<') {
+        return false;
+    }
+    struct span body = name_at(p + 1, end);
+    p = behind_tag(body.p + body.n, end);
+    if (!is_local(body, "Body") || p == NULL || p[-2] == '/' || root.n + body.n + 7 > sizeof close) {
+        return false;
+    }
+    int n = snprintf(close, sizeof close, "</%.*s></%.*s>", (int)body.n, body.p, (int)root.n, root.p);
+    out->len = (size_t)(p - out->data);
+    return cs_buf_add(out, close, (size_t)n) == 0;
+}
