@@ -2,8 +2,12 @@
 /*
  * bench_verify.c: wssec_verify on one file, all checks of the default policy, for comparison with baseline_xmlsec.
  *
- * bench_verify CERTIFICATE MESSAGE SECONDS      prints "messages cpu_us_per_message"
+ * bench_verify CERTIFICATE MESSAGE SECONDS [REASON]      prints "messages cpu_us_per_message"
+ *
+ * With REASON the message must be refused with it: what a refusal costs.
  */
+#include <string.h>
+
 #include "samples/common/identity.h"
 #include "tests/bench/clock.h"
 #include "wssec/wssec.h"
@@ -15,8 +19,8 @@ int main(int argc, char **argv)
     struct wssec_verdict verdict;
     struct wssec_resolver resolver;
     size_t n = 0;
-    if (argc != 4) {
-        fprintf(stderr, "usage: bench_verify CERTIFICATE MESSAGE SECONDS\n");
+    if (argc != 4 && argc != 5) {
+        fprintf(stderr, "usage: bench_verify CERTIFICATE MESSAGE SECONDS [REASON]\n");
         return 64;
     }
     char *message = bench_read(argv[2], &n);
@@ -34,10 +38,12 @@ int main(int argc, char **argv)
     const struct wssec_input in = {.slice = &slice, .n_slice = 1, .response = true};
     const int64_t now = time(NULL);
     const struct wssec_when when = {.now = now, .at = now, .source = WSSEC_TIME_NOW, .freshness = true};
+    const char *expected = argc == 5 ? argv[4] : wssec_reason_code(WSSEC_OK);
     identity_resolver(&signer, &resolver);
     struct bench_clock clock = bench_start(strtod(argv[3], NULL));
     do {
-        if (wssec_verify(worker, &in, policy, &when, &resolver, NULL, &verdict, NULL) != WSSEC_RC_OK || verdict.verdict != WSSEC_PASS) {
+        if (wssec_verify(worker, &in, policy, &when, &resolver, NULL, &verdict, NULL) != WSSEC_RC_OK ||
+            strcmp(wssec_reason_code(verdict.reason), expected) != 0) {
             fprintf(stderr, "bench_verify: %s: %s\n", wssec_reason_code(verdict.reason), verdict.detail);
             return 1;
         }
