@@ -188,6 +188,9 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
         snprintf(v->detail, sizeof v->detail, "the signed wsa:RelatesTo names another request");
     }
     bool pass = v->verdict == WSSEC_PASS;
+    for (unsigned i = 0; pass && i < v->n_legacy; i++) {
+        (void)legacy_use(j->gateway->legacy, a->partner, v->legacy[i], wssec_policy_legacy_end(policy, v->legacy[i]), now);
+    }
     if (v->has_certificate) {
         ks_use(j->gateway->live, v->certificate.alias, v->certificate.ordinal, pass, now);
     }

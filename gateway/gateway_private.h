@@ -11,6 +11,7 @@
 #include "gateway/config.h"
 #include "gateway/loop.h"
 #include "gateway/queue.h"
+#include "gateway/legacy.h"
 #include "gateway/replay_local.h"
 #include "gateway/resolve.h"
 #include "gateway/runtime.h"
@@ -23,6 +24,7 @@ struct gateway {
     struct memory memory;
     struct queue queue;
     struct worker_pool workers;
+    struct legacy *legacy; /**< dated exceptions in use */
     struct replay_local *replay;
     struct accesslog *log;
     struct resolver_thread resolver;

@@ -203,7 +203,8 @@ static int start_shared(struct gateway *gw, const struct gw_config *c, cs_error 
     if (gw->log == NULL || start_replay(gw, c, e) != 0) {
         return -1;
     }
-    if (resolver_start(&gw->resolver) != 0) {
+    gw->legacy = legacy_new();
+    if (gw->legacy == NULL || resolver_start(&gw->resolver) != 0) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory or thread at start");
     }
     if (queue_init(&gw->queue, (size_t)workers * QUEUE_PER_WORKER) != 0 || workers_start(gw, workers) != 0) {
@@ -444,6 +445,7 @@ static void finish(struct gateway *gw)
     }
     if (gw->n_loop > 0) {
         log_totals(gw);
+        legacy_log(gw->legacy);
     }
     for (unsigned i = 0; i < gw->n_loop; i++) {
         loop_destroy(&gw->loop[i]);
@@ -452,6 +454,7 @@ static void finish(struct gateway *gw)
     runtime_unref(gw->runtime);
     resolver_stop(&gw->resolver);
     accesslog_free(gw->log);
+    legacy_free(gw->legacy);
     replay_local_free(gw->replay);
     if (gw->live != NULL) {
         ks_live_close(gw->live);

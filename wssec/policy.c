@@ -257,6 +257,12 @@ uint64_t wssec_policy_body_limit(const struct wssec_policy *p)
     return p->limits.body;
 }
 
+int64_t wssec_policy_legacy_end(const struct wssec_policy *p, const char *word)
+{
+    enum wssec_legacy l = wssec_legacy_parse(word);
+    return l < WSSEC_LEGACIES ? p->legacy_end[l] : 0;
+}
+
 bool wssec_policy_replay(const struct wssec_policy *p)
 {
     return p->replay;

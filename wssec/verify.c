@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "wssec/confirm.h"
 #include "wssec/early.h"
 #include "wssec/times.h"
@@ -335,12 +336,22 @@ static void begin(struct wssec_verdict *v, const struct wssec_policy *p, const s
     cut(v->policy, sizeof v->policy, wssec_policy_name(p));
 }
 
+/* Whoever reads the record learns that this message passes by an exception only, and until when. */
+static void show_exception(struct work *k, enum wssec_legacy l)
+{
+    char text[CS_TIME_TEXT];
+    int64_t end = k->judge.policy->legacy_end[l];
+    (void)cs_time_format(end, text);
+    wssec_note(k->judge.verdict, "legacy %s until %s", wssec_legacy_word(l), text);
+}
+
 static void show_extras(struct work *k)
 {
     struct wssec_verdict *v = k->judge.verdict;
     for (enum wssec_legacy l = 0; l < WSSEC_LEGACIES; l++) {
         if ((k->judge.legacy & 1u << l) != 0 && v->n_legacy < sizeof v->legacy / sizeof v->legacy[0]) {
             cut(v->legacy[v->n_legacy++], sizeof v->legacy[0], wssec_legacy_word(l));
+            show_exception(k, l);
         }
     }
     for (unsigned i = 0; i < k->n; i++) {

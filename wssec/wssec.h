@@ -103,6 +103,8 @@ WSSEC_API const char *wssec_policy_name(const struct wssec_policy *p);
 /** Largest message body in octets (limits { body }). */
 WSSEC_API uint64_t wssec_policy_body_limit(const struct wssec_policy *p);
 WSSEC_API bool wssec_policy_replay(const struct wssec_policy *p);
+/** First instant at which a dated exception (word as in legacy NAME until DATE) is over; 0: there is none. */
+WSSEC_API int64_t wssec_policy_legacy_end(const struct wssec_policy *p, const char *word);
 
 /* ---- input ---------------------------------------------------------------------------------------------------- */
 

@@ -179,6 +179,7 @@ static void sha1_only_by_dated_exception(void)
     expect(judge(maker_message(&m), &until, 1), "ok", "SHA-1, excepted");
     CU_ASSERT_EQUAL(v.n_legacy, 1);
     CU_ASSERT_STRING_EQUAL(v.legacy[0], "sha1");
+    CU_ASSERT_PTR_NOT_NULL(strstr(v.notes[0], "legacy sha1 until "));
     expect(judge(maker_message(&m), &over, 1), "legacy-ended", "SHA-1, exception over");
 }
 
