@@ -89,10 +89,11 @@ class World:
         self.count += 1
         return self.path(f"message-{self.count}.xml")
 
-    def sign(self, soap, key, reference, order=ORDER):
+    def sign(self, soap, key, reference, order=ORDER, digest="sha256"):
         file = self.new_file()
+        algorithm = f"{'ecdsa' if key == 'ec' else key}-{digest}"
         countersign("--keystore", self.keystore.uri, "sign", "--alias", f"own-{key}", "--key-reference", reference, "--timestamp",
-                    self.plain(soap, order), "-o", file)
+                    "--signature-algorithm", algorithm, "--digest-algorithm", digest, self.plain(soap, order), "-o", file)
         return file
 
     def twin(self, file):
@@ -249,10 +250,10 @@ def peer(kind):
     return PEERS[kind]
 
 
-def peer_verifies(kind, soap, key, reference):
+def peer_verifies(kind, soap, key, reference, digest="sha256"):
     cell = (kind.name, "verifies", reference)
     judge = peer(kind)
-    file = WORLD.sign(soap, key, reference, getattr(kind, "order", ORDER))
+    file = WORLD.sign(soap, key, reference, getattr(kind, "order", ORDER), digest)
     limit = LIMITS.get((kind.name, reference)) or LIMITS.get((kind.name, key))
     refused = judge.verify(file, key)
     if limit:
@@ -261,7 +262,7 @@ def peer_verifies(kind, soap, key, reference):
         return
     check(refused is None, f"{kind.name}: {refused}")
     check(judge.verify(WORLD.twin(file), key), f"{kind.name} takes the changed twin")
-    TABLE.setdefault(cell, set()).add((f"{key}-sha256", soap))
+    TABLE.setdefault(cell, set()).add((f"{key}-{digest}", soap))
 
 
 def peer_signs(kind, soap, key, reference, digest, str_transform=False):
@@ -289,6 +290,10 @@ def all_tests():
                     if kind in (Xmlsec1, PythonXmlsec):
                         yield (f"{kind.name} signs {reference} {key} SOAP {version}",
                                lambda a=(kind, soap, key, reference, "sha256"): peer_signs(*a))
+            for key in KEYS:
+                for digest in ("sha384", "sha512") if kind in (Wss4j, Xmlsec1, PythonXmlsec) else ("sha512",):
+                    yield (f"{kind.name} verifies {key} {digest} SOAP {version}",
+                           lambda a=(kind, soap, key, "direct", digest): peer_verifies(*a))
         for reference in ("direct", "pkipath", "issuer-serial", "ski", "thumbprint", "x509v3-key-identifier"):
             for key, digest in SIGNATURES:
                 for transform in (False, True):
