@@ -80,11 +80,14 @@ struct cli_change {
     bool dry_run;
     bool prints_entry;     /**< add: the entry alone on stdout, the sentence on stderr */
 };
+/** One change by the library; what: its request. @return and out as ks_change */
+typedef int cli_change_do(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
+                          cs_error *e);
 /**
- * What came of a change, in the form asked for: the entry or a sentence on stdout, notes on stderr; with --json one
- * record. Then, with --wait, waits for the nodes. Refusals are lines "refused G8 retention: …" on stderr, and with --json an object as well.
- * @param rc what the library returned  @return exit code
+ * Open the store, let carry change it in the name of who calls, and print what came of it in the form asked for: the
+ * entry or a sentence on stdout, notes on stderr; with --json one record. Refusals are lines "refused G8 retention: …"
+ * on stderr, and with --json an object as well. Then, with --wait, wait for the nodes. @return exit code
  */
-int cli_outcome_print(struct cli_context *c, ks_store *s, const struct cli_change *change, const ks_outcome *out, int rc);
+int cli_change_run(struct cli_context *c, const struct cli_change *change, cli_change_do *carry, const void *what);
 
 #endif

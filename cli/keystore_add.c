@@ -105,29 +105,16 @@ static int read_options(struct cli_context *c, ks_add *add, char fingerprint[65]
     return 0;
 }
 
+static int carry_add(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
+                     cs_error *e)
+{
+    return ks_add_entry(s, what, dry_run, who, now, out, e);
+}
+
 static int add(struct cli_context *c, const ks_add *what)
 {
-    struct cli_settings *settings = NULL;
-    ks_store *store = NULL;
-    ks_outcome *out = calloc(1, sizeof *out);
-    struct cli_caller caller;
-    struct cli_change change = {"add", what->alias, cli_given(c, "dry-run"), true};
-    int rc = CS_EXIT_INTERNAL;
-    if (out == NULL) {
-        cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
-        return cli_fail(c);
-    }
-    cli_caller_find(c, &caller);
-    if (cli_keystore_open(c, &settings, &store) != 0) {
-        rc = cli_fail(c);
-    } else {
-        rc = ks_add_entry(store, what, change.dry_run, &caller.actor, c->now, out, &c->error);
-        rc = cli_outcome_print(c, store, &change, out, rc);
-    }
-    free(out);
-    ks_close(store);
-    cli_settings_free(settings);
-    return rc;
+    const struct cli_change change = {"add", what->alias, cli_given(c, "dry-run"), true};
+    return cli_change_run(c, &change, carry_add, what);
 }
 
 static int run_add(struct cli_context *c)

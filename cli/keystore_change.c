@@ -1,32 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* keystore_change.c: keystore activate, deactivate, suspend, resume and remove: one verb on one entry each. */
-#include <stdlib.h>
-
 #include "cli/keystore.h"
+
+static int carry_verb(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
+                      cs_error *e)
+{
+    (void)dry_run; /* stands in the request */
+    return ks_change(s, what, who, now, out, e);
+}
 
 static int change(struct cli_context *c, const ks_request *request)
 {
-    struct cli_settings *settings = NULL;
-    ks_store *store = NULL;
-    ks_outcome *out = calloc(1, sizeof *out);
-    struct cli_caller caller;
     const struct cli_change asked = {ks_verb_word(request->verb), c->argv[0], request->dry_run, false};
-    int rc = CS_EXIT_INTERNAL;
-    if (out == NULL) {
-        cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
-        return cli_fail(c);
-    }
-    cli_caller_find(c, &caller);
-    if (cli_keystore_open(c, &settings, &store) != 0) {
-        rc = cli_fail(c);
-    } else {
-        rc = ks_change(store, request, &caller.actor, c->now, out, &c->error);
-        rc = cli_outcome_print(c, store, &asked, out, rc);
-    }
-    free(out);
-    ks_close(store);
-    cli_settings_free(settings);
-    return rc;
+    return cli_change_run(c, &asked, carry_verb, request);
 }
 
 static int run_verb(struct cli_context *c, enum ks_verb verb)

@@ -1,37 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* keystore_generate.c: keystore generate: a key and its certificate are made, and come into a slot. */
-#include <stdlib.h>
-
 #include "cli/keystore.h"
 
 #define HOSTS_MAX 64
 
+struct generating {
+    struct cli_context *c;
+    const ks_new *new;
+};
+
+static int carry_generate(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
+                          cs_error *e)
+{
+    const struct generating *g = what;
+    int rc = ks_generate(s, g->new, dry_run, who, now, out, e);
+    if (rc == 0 && out->done) {
+        cli_say(g->c, "Certificate generated successfully");
+    }
+    return rc;
+}
+
 static int generate(struct cli_context *c, const ks_new *what)
 {
-    struct cli_settings *settings = NULL;
-    ks_store *store = NULL;
-    ks_outcome *out = calloc(1, sizeof *out);
-    struct cli_caller caller;
-    struct cli_change change = {"generate", what->alias, cli_given(c, "dry-run"), true};
-    int rc = CS_EXIT_INTERNAL;
-    if (out == NULL) {
-        cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
-        return cli_fail(c);
-    }
-    cli_caller_find(c, &caller);
-    if (cli_keystore_open(c, &settings, &store) != 0) {
-        rc = cli_fail(c);
-    } else {
-        rc = ks_generate(store, what, change.dry_run, &caller.actor, c->now, out, &c->error);
-        if (rc == 0 && out->done) {
-            cli_say(c, "Certificate generated successfully");
-        }
-        rc = cli_outcome_print(c, store, &change, out, rc);
-    }
-    free(out);
-    ks_close(store);
-    cli_settings_free(settings);
-    return rc;
+    const struct cli_change change = {"generate", what->alias, cli_given(c, "dry-run"), true};
+    return cli_change_run(c, &change, carry_generate, &(const struct generating){c, what});
 }
 
 static int run_generate(struct cli_context *c)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* keystore_outcome.c: what came of a change: done, done before, only rehearsed, or refused by which guards; and whether all nodes follow. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -150,7 +151,7 @@ int cli_wait_applied(struct cli_context *c, ks_store *s, uint64_t generation)
     }
 }
 
-int cli_outcome_print(struct cli_context *c, ks_store *s, const struct cli_change *change, const ks_outcome *out, int rc)
+static int print(struct cli_context *c, ks_store *s, const struct cli_change *change, const ks_outcome *out, int rc)
 {
     if (rc != 0 && out->n_refusal > 0) {
         return refused(c, change, out);
@@ -163,4 +164,28 @@ int cli_outcome_print(struct cli_context *c, ks_store *s, const struct cli_chang
         cli_say(c, "%s", out->note[i]);
     }
     return exit_code == CS_EXIT_OK && out->done ? cli_wait_applied(c, s, out->generation) : exit_code;
+}
+
+int cli_change_run(struct cli_context *c, const struct cli_change *change, cli_change_do *carry, const void *what)
+{
+    struct cli_settings *settings = NULL;
+    ks_store *store = NULL;
+    ks_outcome *out = calloc(1, sizeof *out);
+    struct cli_caller caller;
+    int rc = CS_EXIT_INTERNAL;
+    if (out == NULL) {
+        cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
+        return cli_fail(c);
+    }
+    cli_caller_find(c, &caller);
+    if (cli_keystore_open(c, &settings, &store) != 0) {
+        rc = cli_fail(c);
+    } else {
+        rc = carry(store, what, change->dry_run, &caller.actor, c->now, out, &c->error);
+        rc = print(c, store, change, out, rc);
+    }
+    free(out);
+    ks_close(store);
+    cli_settings_free(settings);
+    return rc;
 }
