@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # tests/run: limit 400
+# tests/run: table
 """Signatures between countersign and stacks that nobody here wrote, in both directions: WSS4J, xmlsec1, python-xmlsec, and zeep,
 node-soap, xml-crypto, gSOAP of peers.py.
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # tests/run: limit 300
+# tests/run: table
 """Signed SOAP messages of other products, collected in a folder beside the checkout (COUNTERSIGN_VECTORS).
 
 Each row of its manifest.tsv that is a signature over a SOAP message is judged by `countersign verify` as of its own time, with
