@@ -1,70 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* directives.c: one row per directive of the gateway; the setters only copy, what names refer to is checked in
  * config.c. */
-#include "gateway/config.h"
+#include "gateway/directives.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SETTER(name)                                                                                                   \
-    static void name(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
-
-static const char *arg(const struct cs_conf_node *node, int i)
-{
-    return i < node->argc ? node->arg[i].text : NULL;
-}
-
-static char *keep(const struct cs_conf_node *node, const char *text, struct cs_conf_report *report)
-{
-    char *copy = strdup(text);
-    if (copy == NULL) {
-        cs_conf_error(report, node, -1, "no memory");
-    }
-    return copy;
-}
-
-static void keep_in(char **place, const struct cs_conf_node *node, struct cs_conf_report *report)
-{
-    free(*place);
-    *place = keep(node, arg(node, 0), report);
-}
-
-static void take_ms(const struct cs_conf_node *node, int64_t low, int64_t high, int64_t *out,
-                    struct cs_conf_report *report)
-{
-    int64_t ms;
-    if (cs_duration_parse(arg(node, 0), &ms) != 0) {
-        cs_conf_error(report, node, 0, "%s is not a duration", arg(node, 0));
-    } else if (ms < low || ms > high) {
-        cs_conf_error(report, node, 0, "%s lies outside %lldms to %llds", node->name, (long long)low,
-                      (long long)(high / 1000));
-    } else {
-        *out = ms;
-    }
-}
-
-static void take_size(const struct cs_conf_node *node, uint64_t low, uint64_t high, uint64_t *out,
-                      struct cs_conf_report *report)
-{
-    uint64_t value;
-    if (cs_size_parse(arg(node, 0), &value) != 0) {
-        cs_conf_error(report, node, 0, "%s is not a number or size", arg(node, 0));
-    } else if (value < low || value > high) {
-        cs_conf_error(report, node, 0, "%s lies outside %llu to %llu", node->name, (unsigned long long)low,
-                      (unsigned long long)high);
-    } else {
-        *out = value;
-    }
-}
-
-static void take_count(const struct cs_conf_node *node, unsigned low, unsigned high, unsigned *out,
-                       struct cs_conf_report *report)
-{
-    uint64_t value = *out;
-    take_size(node, low, high, &value, report);
-    *out = (unsigned)value;
-}
 
 /* ---- top level ------------------------------------------------------------------------------------------------ */
 
@@ -143,13 +85,6 @@ SETTER(set_memory)
 {
     (void)child;
     take_size(node, UINT64_C(1) << 20, UINT64_C(1) << 40, &((struct gw_config *)parent)->memory, report);
-}
-
-SETTER(open_same)
-{
-    (void)node;
-    (void)report;
-    *child = parent;
 }
 
 /* ---- route ---------------------------------------------------------------------------------------------------- */
@@ -448,55 +383,6 @@ SETTER(set_connections)
     take_count(node, 1, 1000000, &((struct gw_config *)parent)->connections, report);
 }
 
-SETTER(set_access)
-{
-    (void)child;
-    struct gw_config *c = parent;
-    keep_in(&c->access_log, node, report);
-    if (c->access_log != NULL && strcmp(c->access_log, "off") == 0) {
-        free(c->access_log);
-        c->access_log = NULL;
-    }
-}
-
-SETTER(set_ring)
-{
-    (void)child;
-    take_count(node, 16, 1 << 20, &((struct gw_config *)parent)->ring, report);
-}
-
-SETTER(set_store)
-{
-    (void)node;
-    (void)parent;
-    (void)child;
-    (void)report;
-}
-
-SETTER(set_entries)
-{
-    (void)child;
-    take_size(node, 1024, UINT64_C(1) << 28, &((struct gw_config *)parent)->replay.entries, report);
-}
-
-SETTER(set_partner_share)
-{
-    (void)child;
-    take_count(node, 1, 100, &((struct gw_config *)parent)->replay.share, report);
-}
-
-SETTER(set_replay_file)
-{
-    (void)child;
-    struct gw_config *c = parent;
-    if (arg(node, 0)[0] == '\0') {
-        cs_conf_error(report, node, 0, "the file of the replay store has no name");
-        return;
-    }
-    keep_in(&c->replay_file, node, report);
-    gw_where_set(&c->replay_at, node);
-}
-
 #define REPEAT  CS_DIR_REPEAT
 #define RESTART CS_DIR_RESTART
 
@@ -587,29 +473,40 @@ static const struct cs_directive rows[] = {
      "chunk-extension x;", set_limit},
     {"connections", "gateway-limits", "number", NULL, 0, "10000", "Client connections at the same time.",
      "connections 10000;", "connections 0;", set_connections},
-    {"log", "", "", "gateway-log", 0, NULL, "Where access lines go.", "log { access \"/tmp/a.json\"; }", "log x;",
-     open_same},
-    {"access", "gateway-log", "string", NULL, 0, "-",
-     "File of the access log, one JSON line per exchange; - is standard output, off none.", "access \"/tmp/a.json\";",
-     "access;", set_access},
-    {"ring", "gateway-log", "number", NULL, RESTART, "8192",
-     "Lines that may wait for the disk; more are counted and dropped.", "ring 8192;", "ring 1;", set_ring},
-    {"replay", "", "", "gateway-replay", 0, NULL, "Where signatures already seen are remembered.",
-     "replay { store local; }", "replay x;", open_same},
-    {"store", "gateway-replay", "local", NULL, RESTART, "local", "local: what this node has seen.",
-     "store local;", "store disk;", set_store},
-    {"entries", "gateway-replay", "size", NULL, RESTART, "1M", "Signatures remembered; a full store refuses messages.",
-     "entries 1M;", "entries 1;", set_entries},
-    {"partner-share", "gateway-replay", "number", NULL, RESTART, "50",
-     "Hundredths of the entries that one partner may hold, so that no partner uses up the store of all.",
-     "partner-share 50;", "partner-share 101;", set_partner_share},
-    {"file", "gateway-replay", "string", NULL, RESTART, NULL,
-     "File, on a local disk, that keeps them over a restart and for two processes at once; without it they are "
-     "forgotten when the process ends.",
-     "file \"/var/lib/countersign/replay\";", "file \"\";", set_replay_file},
 };
+
+/* All rows of this folder as one table, joined once. */
+static const struct {
+    const struct cs_directive *row;
+    const size_t *n;
+} groups[] = {
+    {gw_rows_log, &gw_rows_log_n},
+};
+
+#define ROWS_MAX 256
+static struct cs_directive joined[ROWS_MAX];
+static size_t n_joined;
+static pthread_once_t join_once = PTHREAD_ONCE_INIT;
+
+static void join_add(const struct cs_directive *row, size_t n)
+{
+    if (n > ROWS_MAX - n_joined) {
+        abort(); /* met by the first test that reads a configuration */
+    }
+    memcpy(joined + n_joined, row, n * sizeof *row);
+    n_joined += n;
+}
+
+static void join_rows(void)
+{
+    join_add(rows, sizeof rows / sizeof rows[0]);
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+        join_add(groups[i].row, *groups[i].n);
+    }
+}
 
 struct cs_conf_table gw_directives(void)
 {
-    return (struct cs_conf_table){rows, sizeof rows / sizeof rows[0]};
+    pthread_once(&join_once, join_rows);
+    return (struct cs_conf_table){joined, n_joined};
 }
