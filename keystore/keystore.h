@@ -223,6 +223,37 @@ EVP_PKEY *ks_entry_private_key(const ks_entry *e);   /**< borrowed; NULL: none *
 const uint8_t *ks_entry_der(const ks_entry *e, size_t *n);
 const uint8_t *ks_entry_chain(const ks_entry *e, size_t *n); /**< concatenated DER */
 
+/* ---- TLS: what a context is made of ------------------------------------------------------------------------------ */
+
+/** All active entries of a slot (tls-server: one per host name and key type), by number. Borrowed from the snapshot.
+ *  @return how many, at most max */
+size_t ks_actives(const ks_snapshot *s, const char *alias, const ks_entry **out, size_t max);
+X509 *ks_entry_certificate(const ks_entry *e);             /**< borrowed; roles tls-client, tls-server, trust-anchor; else NULL */
+STACK_OF(X509) *ks_entry_issuers(const ks_entry *e);       /**< borrowed; what to send behind the leaf; NULL: nothing */
+/** A number that changes exactly when the TLS material of a slot does: who is active, chain, key that can be used; of a
+ *  trust anchor slot: who anchors at when, and the CRLs of those. The same content gives the same number in every process.
+ *  0: no such slot, or nothing to use in it. Any thread, no lock, no I/O. */
+uint64_t ks_slot_version(const ks_snapshot *s, const char *alias, cs_time when);
+
+typedef struct ks_anchor_set { STACK_OF(X509) *certificate; STACK_OF(X509_CRL) *crl; } ks_anchor_set; /**< never NULL after success */
+/** Who of slot alias (role trust-anchor) anchors at when, and the stored CRLs that they signed, whether current or not.
+ *  None: two empty stacks. @return 0; -1 no memory. The set is the caller's (ks_anchors_clear); its objects are shared. */
+int ks_anchors(const ks_snapshot *s, const char *alias, cs_time when, ks_anchor_set *out) CS_MUST_CHECK;
+void ks_anchors_clear(ks_anchor_set *a);
+/** Is this key (SHA-256 of the SubjectPublicKeyInfo) that of a compromised entry, in whatever slot? *since: 0 unknown; may be NULL. */
+bool ks_key_compromised(const ks_snapshot *s, const uint8_t spki_sha256[32], cs_time *since);
+
+/* ---- who a TLS client is ----------------------------------------------------------------------------------------- */
+
+/** A client certificate that is mapped to a user. Borrowed from the snapshot. */
+typedef struct ks_client { int64_t map_id; const char *user; const ks_entry *entry; enum ks_state state; bool accepted; /**< active or deactivated */ } ks_client;
+/** The user that the certificate with this fingerprint stands for. Its dates are the caller's to judge. A certificate may
+ *  stand for several users; user NULL: the first of them. @return false: for none (or not for that user) */
+bool ks_mapping(const ks_snapshot *s, const uint8_t sha256[32], const char *user, ks_client *out);
+/** Does a subject-and-issuer row of the route fit these names? Only of a certificate whose chain was verified.
+ *  @return the row's number, 0 none, -1 no memory */
+int64_t ks_mapping_rule(const ks_snapshot *s, const char *route, const X509 *leaf);
+
 /* ---- certificates that only a message brings ------------------------------------------------------------------- */
 
 typedef struct ks_octets { const uint8_t *p; size_t n; } ks_octets;

@@ -25,13 +25,15 @@ struct ks_material {
     cs_dn *issuer;        /**< owned */
     uint8_t *der, *chain; /**< owned */
     size_t der_len, chain_len;
-    X509 *certificate;                  /**< owned; role trust-anchor only: chains are built to it */
+    X509 *certificate;                  /**< owned; roles tls-client, tls-server and trust-anchor, else NULL */
+    STACK_OF(X509) * issuers;           /**< owned; of those roles; NULL: none */
     EVP_PKEY *public_key, *private_key; /**< owned; private_key NULL: none, or not to be opened */
     atomic_ullong ok, bad;              /**< uses since the last flush */
     atomic_llong last_use;              /**< newest use seen by this process; 0: none */
 };
 
-struct ks_crl; /* crl.h */
+struct ks_crl;      /* crl.h */
+struct ks_mappings; /* mapping.h */
 
 struct ks_span {
     enum ks_capability capability;
@@ -60,7 +62,13 @@ struct ks_snapshot {
     uint32_t *hash, hash_size; /**< open addressing over verifier entries by SHA-256 of the certificate: index + 1 */
     struct ks_crl **crl;       /**< owned array of references */
     size_t n_crl;
+    struct ks_mappings *mappings; /**< a reference; NULL: none */
 };
+
+/** Parse what row says of an entry, open its key where its state may need it (one that cannot be opened leaves the
+ *  entry without). @return a reference, or NULL */
+struct ks_material *ks_material_new(ks_store *s, const struct ks_row *row, cs_error *e);
+void ks_material_release(struct ks_material *m);
 
 /** Build the snapshot that the store holds now, taking over what did not change from old (may be NULL). */
 int ks_snapshot_build(ks_store *s, const ks_snapshot *old, const ks_snapshot **out, cs_error *e) CS_MUST_CHECK;

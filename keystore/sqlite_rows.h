@@ -29,4 +29,9 @@ int ks_sqlite_crl_remove(struct ks_backend *b, const uint8_t sha256[32], cs_erro
 int ks_sqlite_crls(struct ks_backend *b, ks_visit_crl *visit, void *ctx, cs_error *e);
 int ks_sqlite_crl_get(struct ks_backend *b, const uint8_t sha256[32], uint8_t **der, size_t *n, cs_error *e);
 
+/* sqlite_mapping.c */
+int ks_sqlite_mapping_add(struct ks_backend *b, struct ks_mapping_row *row, cs_error *e);
+int ks_sqlite_mapping_end(struct ks_backend *b, int64_t map_id, cs_time to, cs_error *e);
+int ks_sqlite_mappings(struct ks_backend *b, ks_visit_mapping *visit, void *ctx, cs_error *e);
+
 #endif

@@ -85,11 +85,24 @@ struct ks_crl_row {
     cs_time this_update, next_update, added_at;
 };
 
+/** Who a TLS client is: a certificate and its user (entry_id), or names that a route lets in. */
+struct ks_mapping_row {
+    int64_t map_id;
+    char route[KS_WORD], user[KS_WORD];
+    const char *subject, *issuer; /**< of names: rules as text; borrowed */
+    int64_t entry_id;             /**< of a certificate; 0: names. With alias, n and sha256 when read */
+    char alias[KS_WORD];
+    unsigned n;
+    uint8_t sha256[32];
+    cs_time from, to; /**< to KS_FOREVER: in force */
+};
+
 typedef int ks_visit_row(void *ctx, const struct ks_row *row, cs_error *e);
 typedef int ks_visit_interval(void *ctx, const struct ks_interval *i, cs_error *e);
 typedef int ks_visit_audit(void *ctx, const struct ks_audit_row *row, cs_error *e);
 typedef int ks_visit_partner(void *ctx, const struct ks_partner_row *row, cs_error *e);
 typedef int ks_visit_crl(void *ctx, const struct ks_crl_row *row, cs_error *e);
+typedef int ks_visit_mapping(void *ctx, const struct ks_mapping_row *row, cs_error *e);
 typedef int ks_visit_node(void *ctx, const struct ks_node_row *row, cs_error *e);
 
 struct ks_backend; /* of the driver */
@@ -166,6 +179,11 @@ struct ks_driver {
      * is gone is passed over. */
     int (*use_add)(struct ks_backend *b, const char *alias, unsigned n, const char *node, cs_time now, cs_time last,
                    uint64_t ok, uint64_t bad, cs_error *e);
+
+    int (*mapping_add)(struct ks_backend *b, struct ks_mapping_row *row, cs_error *e); /**< fills map_id */
+    int (*mapping_end)(struct ks_backend *b, int64_t map_id, cs_time to, cs_error *e);
+    int (*mappings)(struct ks_backend *b, ks_visit_mapping *visit, void *ctx,
+                    cs_error *e); /**< by number, retired too */
 };
 
 extern const struct ks_driver ks_driver_sqlite;

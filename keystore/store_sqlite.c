@@ -299,4 +299,7 @@ const struct ks_driver ks_driver_sqlite = {
     .node_forget = node_forget,
     .nodes = nodes,
     .use_add = use_add,
+    .mapping_add = ks_sqlite_mapping_add,
+    .mapping_end = ks_sqlite_mapping_end,
+    .mappings = ks_sqlite_mappings,
 };
