@@ -176,6 +176,20 @@ int ks_lagging(ks_store *s, uint64_t generation, cs_time now, char *names, size_
 /** Retention rules of a partner as configured; kept in the store for commands without a configuration. Seconds, 0: none. */
 int ks_set_partner(ks_store *s, const char *partner, int64_t guaranteed_delivery, cs_time now, cs_error *e) CS_MUST_CHECK;
 
+/* ---- holds ------------------------------------------------------------------------------------------------------ */
+
+/** A route on hold: every gateway of this keystore queues its requests. */
+typedef struct ks_hold_info { char route[KS_WORD]; cs_time since; char actor[64]; char reason[256]; } ks_hold_info;
+typedef struct ks_hold_outcome {
+    bool done;           /**< false: a dry run, or already so */
+    bool already;        /**< held, or not held, before: nothing was changed */
+    ks_hold_info hold;   /**< the hold that begins, is there already, or ended */
+    uint64_t generation; /**< after the change; for a dry run the next one */
+} ks_hold_outcome;
+/** Put a route on hold, or let it go. Any name of a route is taken: who asks knows which there are. Nodes follow by their snapshot. */
+int ks_hold(ks_store *s, const char *route, bool dry_run, const ks_actor *who, cs_time now, ks_hold_outcome *out, cs_error *e) CS_MUST_CHECK;
+int ks_release(ks_store *s, const char *route, bool dry_run, const ks_actor *who, cs_time now, ks_hold_outcome *out, cs_error *e) CS_MUST_CHECK;
+
 /* ---- snapshots: what a running process works with ------------------------------------------------------------- */
 
 typedef struct ks_snapshot ks_snapshot;
@@ -201,6 +215,11 @@ uint64_t ks_snapshot_generation(const ks_snapshot *s);
 bool ks_snapshot_has_partner(const ks_snapshot *s, const char *partner);
 /** Partners known, NULL-terminated, borrowed from the snapshot (verify without --partner tries them all). */
 const char *const *ks_snapshot_partners(const ks_snapshot *s);
+
+/** Routes on hold, by name; borrowed from the snapshot. */
+const ks_hold_info *ks_holds(const ks_snapshot *s, size_t *n);
+/** The hold of a route, NULL: it is not held. Borrowed from the snapshot. */
+const ks_hold_info *ks_held(const ks_snapshot *s, const char *route);
 
 /** What is known of the signer (mirrors wssec's hint; resolver/ copies). Zero length or NULL: not said. */
 typedef struct ks_hint { bool has_sha256; uint8_t sha256[32]; bool has_sha1; uint8_t sha1[20]; const uint8_t *ski; size_t ski_len; const char *issuer, *serial; } ks_hint;

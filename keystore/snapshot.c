@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "keystore/crl.h"
+#include "keystore/hold.h"
 #include "keystore/mapping.h"
 
 static int no_memory(cs_error *e)
@@ -360,7 +361,7 @@ int ks_snapshot_build(ks_store *store, const ks_snapshot *old, const ks_snapshot
     b.entry = NULL;
     b.n = 0;
     if (index_partners(store, s, e) != 0 || index_verifiers(s, e) != 0 || ks_crls_read(store, old, s, e) != 0 ||
-        ks_mappings_read(store, old, s, e) != 0) {
+        ks_mappings_read(store, old, s, e) != 0 || ks_holds_read(store, s, e) != 0) {
         goto out;
     }
     *out = s;
@@ -407,6 +408,7 @@ void ks_snapshot_release(const ks_snapshot *s)
     free(mine->verifier);
     free(mine->first);
     free(mine->hash);
+    free(mine->hold);
     ks_crls_release(mine);
     ks_mappings_release(mine);
     free(mine);

@@ -62,6 +62,8 @@ struct ks_snapshot {
     uint32_t *hash, hash_size; /**< open addressing over verifier entries by SHA-256 of the certificate: index + 1 */
     struct ks_crl **crl;       /**< owned array of references */
     size_t n_crl;
+    ks_hold_info *hold; /**< owned; by route */
+    size_t n_hold;
     struct ks_mappings *mappings; /**< a reference; NULL: none */
 };
 

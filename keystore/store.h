@@ -103,6 +103,7 @@ typedef int ks_visit_audit(void *ctx, const struct ks_audit_row *row, cs_error *
 typedef int ks_visit_partner(void *ctx, const struct ks_partner_row *row, cs_error *e);
 typedef int ks_visit_crl(void *ctx, const struct ks_crl_row *row, cs_error *e);
 typedef int ks_visit_mapping(void *ctx, const struct ks_mapping_row *row, cs_error *e);
+typedef int ks_visit_hold(void *ctx, const ks_hold_info *row, cs_error *e);
 typedef int ks_visit_node(void *ctx, const struct ks_node_row *row, cs_error *e);
 
 struct ks_backend; /* of the driver */
@@ -184,6 +185,10 @@ struct ks_driver {
     int (*mapping_end)(struct ks_backend *b, int64_t map_id, cs_time to, cs_error *e);
     int (*mappings)(struct ks_backend *b, ks_visit_mapping *visit, void *ctx,
                     cs_error *e); /**< by number, retired too */
+
+    int (*hold_add)(struct ks_backend *b, const ks_hold_info *row, cs_error *e);
+    int (*hold_remove)(struct ks_backend *b, const char *route, cs_error *e);
+    int (*holds)(struct ks_backend *b, ks_visit_hold *visit, void *ctx, cs_error *e); /**< by route */
 };
 
 extern const struct ks_driver ks_driver_sqlite;

@@ -302,4 +302,7 @@ const struct ks_driver ks_driver_sqlite = {
     .mapping_add = ks_sqlite_mapping_add,
     .mapping_end = ks_sqlite_mapping_end,
     .mappings = ks_sqlite_mappings,
+    .hold_add = ks_sqlite_hold_add,
+    .hold_remove = ks_sqlite_hold_remove,
+    .holds = ks_sqlite_holds,
 };
