@@ -4,10 +4,16 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* What an idle loop keeps: 4 MB of large and 1 MB of small chunks. */
 #define KEEP_LARGE 64
 #define KEEP_SMALL 128
+/* Windows of a file whose length nobody declared: as large as what is there already, within these bounds. */
+#define WINDOW_LEAST ((uint64_t)1 << 20)
+#define WINDOW_MOST  ((uint64_t)64 << 20)
+#define PAGE         ((uint64_t)4096)
 
 static int memory_take(struct memory *m, uint64_t octets)
 {
@@ -19,16 +25,53 @@ static int memory_take(struct memory *m, uint64_t octets)
     return 0;
 }
 
-int body_reserve(struct body *b, struct memory *m, uint64_t octets)
+static bool spooled(const struct memory *m)
+{
+    return m->spool.open;
+}
+
+/* Promise up to octets in memory. */
+static enum body_room reserve_memory(struct body *b, struct memory *m, uint64_t octets)
 {
     if (octets <= b->reserved) {
-        return 0;
+        return BODY_ROOM;
     }
     if (octets > m->ceiling || memory_take(m, octets - b->reserved) != 0) {
-        return -1;
+        return BODY_NO_MEMORY;
     }
     b->reserved = octets;
-    return 0;
+    return BODY_ROOM;
+}
+
+/* Promise up to octets in the file. */
+static enum body_room reserve_spool(struct body *b, struct memory *m, uint64_t octets)
+{
+    if (octets <= b->spool_reserved) {
+        return BODY_ROOM;
+    }
+    if (spool_take(&m->spool, octets - b->spool_reserved) != 0) {
+        return BODY_NO_SPOOL;
+    }
+    b->spool_reserved = octets;
+    return BODY_ROOM;
+}
+
+enum body_room body_reserve(struct body *b, struct memory *m, uint64_t octets)
+{
+    if (!spooled(m) || octets <= m->per_body) {
+        return reserve_memory(b, m, octets);
+    }
+    uint64_t before = b->reserved;
+    enum body_room room = reserve_memory(b, m, m->per_body);
+    if (room == BODY_ROOM) {
+        /* What the last chunk in memory cannot take lies in the file, too. */
+        room = reserve_spool(b, m, octets - m->per_body + CHUNK_LARGE);
+        if (room != BODY_ROOM) {
+            atomic_fetch_sub_explicit(&m->reserved, b->reserved - before, memory_order_relaxed);
+            b->reserved = before;
+        }
+    }
+    return room;
 }
 
 static struct chunk *chunk_get(struct chunk_pool *pool, size_t size)
@@ -44,6 +87,8 @@ static struct chunk *chunk_get(struct chunk_pool *pool, size_t size)
             return NULL;
         }
         c->size = size;
+        c->data = (char *)(c + 1);
+        c->window = false;
     }
     c->next = NULL;
     c->n = 0;
@@ -65,18 +110,8 @@ static void chunk_put(struct chunk_pool *pool, struct chunk *c)
     }
 }
 
-/* The first chunk is small unless more is announced or here: most SOAP messages have a few kilobytes. */
-static int body_grow(struct body *b, struct chunk_pool *pool, struct memory *m, size_t n)
+static void body_link(struct body *b, struct chunk *c)
 {
-    uint64_t expected = b->reserved > b->octets ? b->reserved - b->octets : 0;
-    size_t size = b->first == NULL && n <= CHUNK_SMALL && expected <= CHUNK_SMALL ? CHUNK_SMALL : CHUNK_LARGE;
-    if (body_reserve(b, m, b->capacity + size) != 0) {
-        return -1;
-    }
-    struct chunk *c = chunk_get(pool, size);
-    if (c == NULL) {
-        return -1;
-    }
     if (b->last != NULL) {
         b->last->next = c;
     } else {
@@ -84,15 +119,76 @@ static int body_grow(struct body *b, struct chunk_pool *pool, struct memory *m, 
     }
     b->last = c;
     b->n_chunk++;
-    b->capacity += size;
+}
+
+static int body_file(struct body *b, struct spool *s)
+{
+    if (b->file != NULL) {
+        return 0;
+    }
+    b->file = malloc(sizeof *b->file);
+    if (b->file == NULL || (*b->file = spool_file(s)) < 0) {
+        free(b->file);
+        b->file = NULL;
+        return -1;
+    }
     return 0;
 }
 
-int body_append(struct body *b, struct chunk_pool *pool, struct memory *m, const char *p, size_t n)
+static enum body_room grow_file(struct body *b, struct memory *m, size_t n)
+{
+    uint64_t size = b->spool_reserved - b->mapped;
+    if (size < n) {
+        size = b->mapped > n ? b->mapped : n;
+        size = size < WINDOW_LEAST ? WINDOW_LEAST : size;
+    }
+    size = ((size < WINDOW_MOST ? size : WINDOW_MOST) + PAGE - 1) / PAGE * PAGE;
+    struct chunk *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        return BODY_NO_MEMORY;
+    }
+    if (reserve_spool(b, m, b->mapped + size) != BODY_ROOM || body_file(b, &m->spool) != 0 ||
+        (c->data = spool_window(*b->file, b->mapped, (size_t)size)) == NULL) {
+        free(c);
+        return BODY_NO_SPOOL;
+    }
+    c->size = (size_t)size;
+    c->window = true;
+    b->mapped += size;
+    body_link(b, c);
+    return BODY_ROOM;
+}
+
+/* The first chunk is small unless more is announced or here: most SOAP messages have a few kilobytes. */
+static enum body_room body_grow(struct body *b, struct chunk_pool *pool, struct memory *m, size_t n)
+{
+    uint64_t promised = b->reserved + b->spool_reserved;
+    uint64_t expected = promised > b->octets ? promised - b->octets : 0;
+    size_t size = b->first == NULL && n <= CHUNK_SMALL && expected <= CHUNK_SMALL ? CHUNK_SMALL : CHUNK_LARGE;
+    if (spooled(m) && b->capacity + size > m->per_body) {
+        return grow_file(b, m, n);
+    }
+    enum body_room room = reserve_memory(b, m, b->capacity + size);
+    if (room != BODY_ROOM) {
+        return room;
+    }
+    struct chunk *c = chunk_get(pool, size);
+    if (c == NULL) {
+        return BODY_NO_MEMORY;
+    }
+    body_link(b, c);
+    b->capacity += size;
+    return BODY_ROOM;
+}
+
+enum body_room body_append(struct body *b, struct chunk_pool *pool, struct memory *m, const char *p, size_t n)
 {
     while (n > 0) {
-        if ((b->last == NULL || b->last->n == b->last->size) && body_grow(b, pool, m, n) != 0) {
-            return -1;
+        if (b->last == NULL || b->last->n == b->last->size) {
+            enum body_room room = body_grow(b, pool, m, n);
+            if (room != BODY_ROOM) {
+                return room;
+            }
         }
         struct chunk *c = b->last;
         size_t part = n < c->size - c->n ? n : c->size - c->n;
@@ -102,7 +198,7 @@ int body_append(struct body *b, struct chunk_pool *pool, struct memory *m, const
         p += part;
         n -= part;
     }
-    return 0;
+    return BODY_ROOM;
 }
 
 void body_clear(struct body *b, struct chunk_pool *pool, struct memory *m)
@@ -110,7 +206,19 @@ void body_clear(struct body *b, struct chunk_pool *pool, struct memory *m)
     while (b->first != NULL) {
         struct chunk *c = b->first;
         b->first = c->next;
-        chunk_put(pool, c);
+        if (c->window) {
+            munmap(c->data, c->size);
+            free(c);
+        } else {
+            chunk_put(pool, c);
+        }
+    }
+    if (b->file != NULL) {
+        close(*b->file);
+        free(b->file);
+    }
+    if (b->spool_reserved > 0) {
+        spool_give(&m->spool, b->spool_reserved);
     }
     atomic_fetch_sub_explicit(&m->reserved, b->reserved, memory_order_relaxed);
     *b = (struct body){0};

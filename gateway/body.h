@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * body.h: the octets of one message as a list of pooled chunks, and the ceiling for all of them together.
- * A chunk pool belongs to one loop; a body may travel to a worker and back, but is filled and freed on its loop's
- * thread. Never malloc or free of message size: giving a large block back to the kernel each time costs more than the
- * message.
+ * body.h: the octets of one message as a list of chunks, and the ceiling for all of them together. The first ones are
+ * memory from a pool, those of a large body are windows of a spool file. A chunk pool belongs to one loop; a body may
+ * travel to a worker and back, but is filled and freed on its loop's thread. Never malloc or free of message size:
+ * giving a large block back to the kernel each time costs more than the message.
  */
 #ifndef GW_BODY_H
 #define GW_BODY_H
@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gateway/spool.h"
 #include "wssec/wssec.h"
 
 #define CHUNK_LARGE ((size_t)65536)
@@ -21,7 +22,8 @@ struct chunk {
     struct chunk *next;
     size_t n;    /**< octets in use */
     size_t size; /**< octets of data */
-    char data[];
+    char *data;  /**< behind this head, or a window of the body's file */
+    bool window;
 };
 
 /** Free chunks of one loop. */
@@ -30,26 +32,37 @@ struct chunk_pool {
     size_t n_small, n_large;
 };
 
-/** Octets promised to bodies, over all loops. */
+/** Where bodies may lie, over all loops: octets promised in memory, and the spool behind it. */
 struct memory {
     _Atomic uint64_t reserved;
     uint64_t ceiling;
+    uint64_t per_body; /**< octets of one body in memory when there is a spool; the rest goes there */
+    struct spool spool;
 };
 
 struct body {
     struct chunk *first, *last;
     size_t n_chunk;
-    uint64_t octets;   /**< of content */
-    uint64_t capacity; /**< of the chunks */
-    uint64_t reserved; /**< promised by the memory ceiling; at least capacity */
+    uint64_t octets;         /**< of content */
+    uint64_t capacity;       /**< of the chunks in memory */
+    uint64_t reserved;       /**< promised by the memory ceiling; at least capacity */
+    uint64_t mapped;         /**< octets of the file's windows */
+    uint64_t spool_reserved; /**< promised by the spool; at least mapped */
+    int *file;               /**< owned descriptor, NULL: no file */
 };
 
-/** Promise room for octets in all (Content-Length). @return 0, or -1: above the ceiling, nothing changed */
-int body_reserve(struct body *b, struct memory *m, uint64_t octets) __attribute__((warn_unused_result));
-/** Add octets, copied. @return 0, or -1: ceiling or no memory; what was added before stays */
-int body_append(struct body *b, struct chunk_pool *pool, struct memory *m, const char *p, size_t n)
+enum body_room {
+    BODY_ROOM = 0,
+    BODY_NO_MEMORY = -1, /**< above the ceiling, or malloc failed */
+    BODY_NO_SPOOL = -2   /**< above the quota, or the disk is full or broken */
+};
+
+/** Promise room for octets in all (Content-Length). @return BODY_ROOM; else nothing has changed */
+enum body_room body_reserve(struct body *b, struct memory *m, uint64_t octets) __attribute__((warn_unused_result));
+/** Add octets, copied. @return BODY_ROOM; else what was added before stays */
+enum body_room body_append(struct body *b, struct chunk_pool *pool, struct memory *m, const char *p, size_t n)
     __attribute__((warn_unused_result));
-/** Give chunks and promise back; b is empty. */
+/** Give chunks, file and promise back; b is empty. */
 void body_clear(struct body *b, struct chunk_pool *pool, struct memory *m);
 /** Hand the content over: to is as from was, from is empty. */
 void body_move(struct body *to, struct body *from);

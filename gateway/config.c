@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "gateway/replay_file.h"
+#include "gateway/spool.h"
 
 struct gw_config *gw_config_new(void)
 {
@@ -27,6 +28,8 @@ struct gw_config *gw_config_new(void)
     c->limits = (struct http1_limits)HTTP1_LIMITS_DEFAULT;
     c->connections = 10000;
     c->memory = UINT64_C(1) << 30;
+    c->body_memory = UINT64_C(1) << 20;
+    c->spool_quota = UINT64_C(4) << 30;
     c->replay = (struct replay_limits){.entries = UINT64_C(1) << 20, .share = 50};
     c->ring = 8192;
     c->access_log = strdup("-");
@@ -96,6 +99,8 @@ void gw_config_free(struct gw_config *c)
         c->route = r->next;
         route_free(r);
     }
+    free(c->spool_directory);
+    free(c->spool_at.file);
     free(c->replay_at.file);
     free(c->replay_file);
     free(c->access_log);
@@ -407,6 +412,14 @@ static void check_replay(struct check *ck)
     }
 }
 
+static void check_spool(struct check *ck)
+{
+    cs_error e = {0};
+    if (ck->config->spool_directory != NULL && spool_look(ck->config->spool_directory, &e) != 0) {
+        BAD(ck, ck->config->spool_at, "%s", e.text);
+    }
+}
+
 unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s, const ks_snapshot *snapshot,
                          struct cs_conf_report *report)
 {
@@ -427,6 +440,7 @@ unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s,
         }
     }
     check_replay(&ck);
+    check_spool(&ck);
     if (snapshot != NULL) {
         ck.errors += s->check(s, snapshot, report);
     }

@@ -108,6 +108,10 @@ struct gw_config {
     unsigned loops;   /**< 0: one per core */
     unsigned workers; /**< 0: one per core */
     uint64_t memory;  /**< octets of bodies held at the same time */
+    uint64_t body_memory;  /**< of one body, when there is a spool */
+    char *spool_directory; /**< NULL: none */
+    uint64_t spool_quota;
+    struct gw_where spool_at;
     struct replay_limits replay;
     char *replay_file; /**< NULL: in memory */
     struct gw_where replay_at;

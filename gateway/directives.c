@@ -481,6 +481,7 @@ static const struct {
     const size_t *n;
 } groups[] = {
     {gw_rows_log, &gw_rows_log_n},
+    {gw_rows_traffic, &gw_rows_traffic_n},
 };
 
 #define ROWS_MAX 256

@@ -148,6 +148,8 @@ void exchange_refuse_send(struct exchange *ex);
 
 /** The one way to fail. Sets reason, status or fault, log fields and counters together. The first cause wins. */
 void exchange_fail(struct exchange *ex, enum wssec_reason reason, const char *fmt, ...) CS_PRINTF(3, 4);
+/** ... when there is no room for so many octets of what ("a reply"). */
+void exchange_fail_room(struct exchange *ex, enum body_room room, const char *what, uint64_t octets);
 /** The same for what the HTTP layer found (its status) ... */
 void exchange_fail_http(struct exchange *ex, const struct http1_failure *f);
 /** ... and for a judged message. */

@@ -57,8 +57,9 @@ static bool head_accept(struct exchange *ex)
         exchange_fail(ex, WSSEC_LIMIT_BODY, "declared %llu octets", (unsigned long long)h->length);
         return false;
     }
-    if (h->has_length && body_reserve(&ex->body, &ex->loop->gateway->memory, h->length) != 0) {
-        exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no room for a body of %llu octets", (unsigned long long)h->length);
+    enum body_room room = h->has_length ? body_reserve(&ex->body, &ex->loop->gateway->memory, h->length) : BODY_ROOM;
+    if (room != BODY_ROOM) {
+        exchange_fail_room(ex, room, "a body", h->length);
         return false;
     }
     return true;
@@ -110,8 +111,9 @@ static bool body_too_slow(const struct exchange *ex)
 
 static void body_take(struct exchange *ex, const char *p, size_t n)
 {
-    if (body_append(&ex->body, &ex->loop->chunks, &ex->loop->gateway->memory, p, n) != 0) {
-        exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no room for more of the body");
+    enum body_room room = body_append(&ex->body, &ex->loop->chunks, &ex->loop->gateway->memory, p, n);
+    if (room != BODY_ROOM) {
+        exchange_fail_room(ex, room, "a body", ex->body.octets + n);
     } else if (body_too_slow(ex)) {
         exchange_fail(ex, WSSEC_HTTP_BODY_TIMEOUT, "the body comes too slowly");
     } else {

@@ -43,9 +43,12 @@ void exchange_reply_accept(struct exchange *ex)
     timer_set(&ex->client->conn.timer, ex->target->conf->response_ms);
     if (!http1_set_body_limit(ex->reply_parser, ex->route->response_limit)) {
         exchange_fail(ex, WSSEC_LIMIT_BODY, "the reply declares %llu octets", (unsigned long long)h->length);
-    } else if (h->has_length && strcmp(http1_head(ex->parser)->method, "HEAD") != 0 &&
-               body_reserve(&ex->reply_body, &ex->loop->gateway->memory, h->length) != 0) {
-        exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no room for a reply of %llu octets", (unsigned long long)h->length);
+        return;
+    }
+    bool counted = h->has_length && strcmp(http1_head(ex->parser)->method, "HEAD") != 0;
+    enum body_room room = counted ? body_reserve(&ex->reply_body, &ex->loop->gateway->memory, h->length) : BODY_ROOM;
+    if (room != BODY_ROOM) {
+        exchange_fail_room(ex, room, "a reply", h->length);
     }
 }
 
@@ -105,8 +108,10 @@ void exchange_reply_input(struct exchange *ex, const char *p, size_t n)
         } else if (e == HTTP1_HEAD) {
             exchange_event(ex, ON_REPLY);
         } else if (e == HTTP1_BODY) {
-            if (body_append(&ex->reply_body, &ex->loop->chunks, &ex->loop->gateway->memory, body, body_n) != 0) {
-                exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no room for more of the reply");
+            enum body_room room =
+                body_append(&ex->reply_body, &ex->loop->chunks, &ex->loop->gateway->memory, body, body_n);
+            if (room != BODY_ROOM) {
+                exchange_fail_room(ex, room, "a reply", ex->reply_body.octets + body_n);
             } else {
                 timer_set(&ex->client->conn.timer, ex->target->conf->response_ms);
             }

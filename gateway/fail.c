@@ -27,9 +27,9 @@ static const struct status_row {
     {WSSEC_HTTP_HEAD_TIMEOUT, 408, 0, false, true}, {WSSEC_HTTP_BODY_TIMEOUT, 408, 0, false, true},
     {WSSEC_LIMIT_BODY, 413, 502, false, true},      {WSSEC_SHED, 503, 0, true, false},
     {WSSEC_WORK_TIMEOUT, 503, 0, true, false},      {WSSEC_OUT_OF_MEMORY, 503, 0, true, false},
-    {WSSEC_INTERNAL, 500, 502, false, true},        {WSSEC_UPSTREAM_CONNECT, 502, 0, false, false},
-    {WSSEC_UPSTREAM_CLOSED, 502, 0, false, false},  {WSSEC_UPSTREAM_FRAMING, 502, 0, false, false},
-    {WSSEC_UPSTREAM_TIMEOUT, 504, 0, false, false},
+    {WSSEC_SPOOL_FULL, 503, 0, true, false},        {WSSEC_INTERNAL, 500, 502, false, true},
+    {WSSEC_UPSTREAM_CONNECT, 502, 0, false, false}, {WSSEC_UPSTREAM_CLOSED, 502, 0, false, false},
+    {WSSEC_UPSTREAM_FRAMING, 502, 0, false, false}, {WSSEC_UPSTREAM_TIMEOUT, 504, 0, false, false},
 };
 
 static const struct status_row *status_of(enum wssec_reason reason)
@@ -145,6 +145,12 @@ void exchange_fail(struct exchange *ex, enum wssec_reason reason, const char *fm
         answer_fault(ex, &v, reply);
     }
     fail_end(ex);
+}
+
+void exchange_fail_room(struct exchange *ex, enum body_room room, const char *what, uint64_t octets)
+{
+    exchange_fail(ex, room == BODY_NO_SPOOL ? WSSEC_SPOOL_FULL : WSSEC_OUT_OF_MEMORY, "no room for %s of %llu octets",
+                  what, (unsigned long long)octets);
 }
 
 void exchange_fail_http(struct exchange *ex, const struct http1_failure *f)

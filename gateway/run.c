@@ -198,6 +198,10 @@ static int start_replay(struct gateway *gw, const struct gw_config *c, cs_error 
 static int start_shared(struct gateway *gw, const struct gw_config *c, cs_error *e)
 {
     gw->memory.ceiling = c->memory;
+    gw->memory.per_body = c->body_memory;
+    if (c->spool_directory != NULL && spool_open(&gw->memory.spool, c->spool_directory, c->spool_quota, e) != 0) {
+        return -1;
+    }
     unsigned workers = cores(c->workers);
     gw->log = accesslog_new(c->access_log, c->ring, e);
     if (gw->log == NULL || start_replay(gw, c, e) != 0) {
@@ -456,6 +460,7 @@ static void finish(struct gateway *gw)
     accesslog_free(gw->log);
     legacy_free(gw->legacy);
     replay_local_free(gw->replay);
+    spool_close(&gw->memory.spool);
     if (gw->live != NULL) {
         ks_live_close(gw->live);
     }

@@ -86,6 +86,8 @@ static void warn_restart(const struct gw_config *old, const struct gw_config *ne
     } fixed[] = {
         {"loops", old->loops != new->loops},      {"workers", old->workers != new->workers},
         {"memory", old->memory != new->memory},   {"replay", replay_changed(old, new)},
+        {"body-memory", old->body_memory != new->body_memory},
+        {"spool", old->spool_quota != new->spool_quota || !same_text(old->spool_directory, new->spool_directory)},
         {"log { ring }", old->ring != new->ring},
     };
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
