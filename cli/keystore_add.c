@@ -1,57 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* keystore_add.c: keystore init and add: a store begins, and a certificate comes into it. */
+/* keystore_add.c: keystore add: a certificate comes into the store. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "cli/keystore.h"
-
-/* ---- init ------------------------------------------------------------------------------------------------------- */
-
-static int print_init(struct cli_context *c, const char *uri, bool created)
-{
-    cs_buf b = CS_BUF_INIT;
-    cs_json j;
-    if (!c->json) {
-        cli_say(c, created ? "%s is ready. Keep a copy of its key-encryption key (.kek beside it) elsewhere: without it no private key opens" :
-                   "%s is a keystore of this version already; nothing was changed", uri);
-        return CS_EXIT_OK;
-    }
-    cs_json_begin(&j, &b);
-    cs_json_object(&j, NULL);
-    cs_json_str(&j, "keystore", uri);
-    cs_json_bool(&j, "created", created);
-    cs_json_object_end(&j);
-    int rc = cli_json_line(c, &b);
-    cs_buf_free(&b);
-    return rc;
-}
-
-static int run_init(struct cli_context *c)
-{
-    struct cli_settings *settings = NULL;
-    bool created = false;
-    if (cli_settings_load(c, true, &settings) != 0) {
-        return cli_fail(c);
-    }
-    int rc = CS_EXIT_OK;
-    if (cli_become_owner(c, settings->keystore_uri) != 0 ||
-        ks_init(settings->keystore_uri, &settings->keystore, c->now, &created, &c->error) != 0) {
-        rc = cli_fail(c);
-    } else {
-        rc = print_init(c, settings->keystore_uri, created);
-    }
-    cli_settings_free(settings);
-    return rc;
-}
-
-const struct cli_command cli_cmd_keystore_init = {
-    .parent = "keystore",
-    .name = "init",
-    .summary = "Make an empty keystore and its key-encryption key; on one that is there change nothing",
-    .more = "Example:\n  countersign --keystore sqlite:ks.db keystore init",
-    .run = run_init,
-};
 
 /* ---- add -------------------------------------------------------------------------------------------------------- */
 

@@ -101,7 +101,7 @@ int ks_audit_verify(ks_store *s, uint64_t *rows, char *text, size_t textsize, cs
     uint64_t generation = 0;
     uint64_t seq = 0;
     text[0] = '\0';
-    if (s->driver->begin(s->b, false, e) != 0) {
+    if (s->driver->begin(s->b, KS_READ, e) != 0) {
         return -1;
     }
     int rc = s->driver->audit_each(s->b, check_row, &c, e);

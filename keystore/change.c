@@ -96,7 +96,8 @@ struct ks_work *ks_work_begin(ks_store *s, const char *alias, const char *verb, 
     if (w == NULL) {
         return NULL;
     }
-    if (s->driver->begin(s->b, !dry_run, e) != 0 || s->driver->generation(s->b, &w->generation, e) != 0) {
+    if (s->driver->begin(s->b, dry_run ? KS_READ : KS_WRITE, e) != 0 ||
+        s->driver->generation(s->b, &w->generation, e) != 0) {
         ks_work_free(w);
         return NULL;
     }

@@ -58,6 +58,10 @@ int ks_init(const char *uri, const ks_options *opt, cs_time now, bool *created, 
 int ks_open(ks_store **out, const char *uri, const ks_options *opt, cs_error *e) CS_MUST_CHECK;
 void ks_close(ks_store *s);
 uint64_t ks_generation(ks_store *s);
+#define KS_SCHEMA_VERSION 2 /* of the tables that this release makes; it works with the version before, too */
+/** Of the open store: this release's, or the one before. A store of the version before is read and followed, nodes report into it; it is
+ *  changed only after ks_upgrade (exit 78 until then). */
+int ks_schema_version(const ks_store *s);
 
 /* ---- entries as data ------------------------------------------------------------------------------------------ */
 
@@ -189,6 +193,10 @@ typedef struct ks_hold_outcome {
 /** Put a route on hold, or let it go. Any name of a route is taken: who asks knows which there are. Nodes follow by their snapshot. */
 int ks_hold(ks_store *s, const char *route, bool dry_run, const ks_actor *who, cs_time now, ks_hold_outcome *out, cs_error *e) CS_MUST_CHECK;
 int ks_release(ks_store *s, const char *route, bool dry_run, const ks_actor *who, cs_time now, ks_hold_outcome *out, cs_error *e) CS_MUST_CHECK;
+
+/** Bring the tables of a store of the version before to this one, with an audit row and a generation of its own, all or nothing. On a
+ *  store of this version nothing is written. *from: the version that it had. After a failure close the store. */
+int ks_upgrade(ks_store *s, const ks_actor *who, cs_time now, int *from, cs_error *e) CS_MUST_CHECK;
 
 /* ---- snapshots: what a running process works with ------------------------------------------------------------- */
 

@@ -5,7 +5,7 @@
 int ks_record_begin(struct ks_record *r, ks_store *s, const ks_actor *who, bool dry_run, cs_time now, cs_error *e)
 {
     *r = (struct ks_record){.s = s, .who = who, .now = now, .dry_run = dry_run};
-    if (s->driver->begin(s->b, !dry_run, e) != 0 || s->driver->generation(s->b, &r->generation, e) != 0) {
+    if (s->driver->begin(s->b, dry_run ? KS_READ : KS_WRITE, e) != 0 || s->driver->generation(s->b, &r->generation, e) != 0) {
         return -1;
     }
     r->generation++;

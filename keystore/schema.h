@@ -1,8 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* schema.h: the tables of the keystore as one text. */
+/*
+ * schema.h: the tables of the keystore, as rows: one per table, with the version that brought it. A new store is made
+ * by running all of them in order, an older one is upgraded by running those above its version: both end alike.
+ *
+ * How the schema grows: raise KS_SCHEMA_VERSION (store.h) once per release, append rows of that version. A new fact
+ * gets a new table: then a store of the version before works, its missing tables read as empty, until "keystore init
+ * --upgrade" has run. A column added to an old table breaks that, and the test of old stores with it.
+ */
 #ifndef KS_SCHEMA_H
 #define KS_SCHEMA_H
 
-extern const char ks_schema_sql[];
+#include <stdbool.h>
+#include <stddef.h>
+
+struct ks_schema_row {
+    int version;         /**< that brought it */
+    const char *table;   /**< name; NULL: only extra */
+    const char *columns; /**< what stands in the parentheses; types integer, text, blob */
+    bool keyed;          /**< primary key of its own, no row number (SQLite: without rowid) */
+    const char *extra;   /**< indexes and triggers, NULL: none */
+};
+
+const struct ks_schema_row *ks_schema_rows(size_t *n);
 
 #endif

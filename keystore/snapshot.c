@@ -350,7 +350,7 @@ int ks_snapshot_build(ks_store *store, const ks_snapshot *old, const ks_snapshot
     }
     atomic_init(&s->refs, 1);
     /* one read transaction: rows, intervals and generation of the same instant */
-    if (store->driver->begin(store->b, false, e) != 0) {
+    if (store->driver->begin(store->b, KS_READ, e) != 0) {
         goto out;
     }
     if (store->driver->generation(store->b, &s->generation, e) != 0 || collect(&b, e) != 0) {

@@ -8,12 +8,14 @@
 
 #include "keystore/store.h"
 
-#define KS_SQLITE_CACHE 64
+#define KS_SQLITE_CACHE       96
+#define KS_SQLITE_APPLICATION 1129532243 /* "CSKS" in the header of the file */
 
 struct ks_backend {
     sqlite3 *db; /**< owned */
     char *path;  /**< owned */
     bool read_only;
+    int version;  /**< of the schema in the file; 0: not looked at yet */
     dev_t device; /**< of the file that was opened: a file renamed over it is another store */
     ino_t inode;
     int64_t data_version;
@@ -54,11 +56,23 @@ int ks_sqlite_exec(struct ks_backend *b, const char *sql, cs_error *e);
 int ks_sqlite_init(const char *where, cs_time now, bool *created, cs_error *e);
 int ks_sqlite_open(struct ks_backend **out, const char *where, bool read_only, int busy_ms, cs_error *e);
 void ks_sqlite_close(struct ks_backend *b);
-int ks_sqlite_begin(struct ks_backend *b, bool write, cs_error *e);
+int ks_sqlite_begin(struct ks_backend *b, enum ks_access access, cs_error *e);
 int ks_sqlite_commit(struct ks_backend *b, cs_error *e);
 void ks_sqlite_rollback(struct ks_backend *b);
 int ks_sqlite_changed(struct ks_backend *b, cs_error *e);
 void ks_sqlite_set_busy(struct ks_backend *b, int ms);
 void ks_sqlite_scrub(struct ks_backend *b);
+
+/* sqlite_schema.c */
+/** Make all tables above a version (0: all), within the caller's transaction. */
+int ks_sqlite_make(struct ks_backend *b, int above, cs_error *e);
+int ks_sqlite_version(const struct ks_backend *b);
+/** Bring the store to this version within the caller's transaction. *from: the version that it had */
+int ks_sqlite_upgrade(struct ks_backend *b, int *from, cs_error *e);
+/** Look whether the file was upgraded meanwhile; in a store of the version before, missing tables get stand-ins. */
+int ks_sqlite_follow_version(struct ks_backend *b, cs_error *e);
+/** The store is of a version that this release does not know; it must be upgraded before it is changed. @return -1 */
+int ks_sqlite_version_error(const char *path, int version, cs_error *e);
+int ks_sqlite_old_error(const struct ks_backend *b, cs_error *e);
 
 #endif

@@ -14,12 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "keystore/schema.h"
 #include "keystore/sqlite.h"
-
-#define APPLICATION_ID 0x43534b53U /* "CSKS" */
-#define STRING_OF(x)   #x
-#define STRING(x)      STRING_OF(x)
 
 static uint32_t be32(const uint8_t *p)
 {
@@ -94,15 +89,13 @@ static enum header check_header(sqlite3 *db, const char *path, cs_error *e)
     if (application == 0 && version == 0) {
         return HEADER_EMPTY;
     }
-    if (application != APPLICATION_ID) {
+    if (application != KS_SQLITE_APPLICATION) {
         cs_error_set(e, CS_EXIT_CONFIG, "store-foreign", "%s is an SQLite database of another program, no keystore",
                      path);
         return HEADER_ERROR;
     }
-    if (version != KS_SCHEMA_VERSION) {
-        cs_error_set(e, CS_EXIT_CONFIG, "store-version",
-                     "keystore %s has schema version %u, this release reads version %d; use the release that fits it",
-                     path, version, KS_SCHEMA_VERSION);
+    if (version > KS_SCHEMA_VERSION || version < KS_SCHEMA_VERSION - 1) {
+        ks_sqlite_version_error(path, version <= INT32_MAX ? (int)version : INT32_MAX, e);
         return HEADER_ERROR;
     }
     return HEADER_OURS;
@@ -181,7 +174,9 @@ static int connect_file(struct ks_backend **out, const char *path, bool read_onl
     int off = 0;
     if (sqlite3_db_config(b->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &off) != SQLITE_OK ||
         ks_sqlite_exec(
-            b, "pragma foreign_keys=on; pragma synchronous=full; pragma secure_delete=on; pragma cell_size_check=on;",
+            b,
+            "pragma foreign_keys=on; pragma synchronous=full; pragma secure_delete=on; pragma cell_size_check=on;"
+            " pragma temp_store=memory;",
             e) != 0) {
         cs_error_set(e, CS_EXIT_INTERNAL, "internal", "keystore %s: cannot set up the connection", path);
         ks_sqlite_close(b);
@@ -240,6 +235,10 @@ int ks_sqlite_open(struct ks_backend **out, const char *where, bool read_only, i
     }
     b->data_version = sqlite3_column_int64(q.stmt, 0);
     ks_query_done(&q);
+    if (ks_sqlite_follow_version(b, e) != 0) {
+        ks_sqlite_close(b);
+        return -1;
+    }
     *out = b;
     return 0;
 }
@@ -258,10 +257,7 @@ static int make_tables(struct ks_backend *b, bool *created, cs_error *e)
         ks_sqlite_rollback(b);
         return 0;
     }
-    if (rc != 1 || ks_sqlite_exec(b, ks_schema_sql, e) != 0 ||
-        ks_sqlite_exec(b, "pragma application_id=1129532243; pragma user_version=" STRING(KS_SCHEMA_VERSION) ";", e) !=
-            0 ||
-        ks_sqlite_exec(b, "commit;", e) != 0) {
+    if (rc != 1 || ks_sqlite_make(b, 0, e) != 0 || ks_sqlite_exec(b, "commit;", e) != 0) {
         ks_sqlite_rollback(b);
         return -1;
     }
@@ -269,8 +265,6 @@ static int make_tables(struct ks_backend *b, bool *created, cs_error *e)
     /* the header must be in the file itself, where check_header reads it */
     return ks_sqlite_exec(b, "pragma wal_checkpoint(truncate);", e);
 }
-
-_Static_assert(APPLICATION_ID == 1129532243U, "the pragma above takes the decimal form");
 
 int ks_sqlite_init(const char *where, cs_time now, bool *created, cs_error *e)
 {
@@ -302,8 +296,15 @@ int ks_sqlite_init(const char *where, cs_time now, bool *created, cs_error *e)
     return rc;
 }
 
-int ks_sqlite_begin(struct ks_backend *b, bool write, cs_error *e)
+int ks_sqlite_begin(struct ks_backend *b, enum ks_access access, cs_error *e)
 {
+    bool write = access != KS_READ;
+    if (ks_sqlite_follow_version(b, e) != 0) {
+        return -1;
+    }
+    if (access == KS_WRITE && b->version != KS_SCHEMA_VERSION) {
+        return ks_sqlite_old_error(b, e);
+    }
     if (write && b->read_only) {
         return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-read-only", "keystore %s was opened for reading only",
                             b->path);
@@ -336,6 +337,9 @@ int ks_sqlite_changed(struct ks_backend *b, cs_error *e)
     if (st.st_dev != b->device || st.st_ino != b->inode) {
         return cs_error_set(e, CS_EXIT_UNAVAILABLE, "store-replaced", "keystore %s was replaced by another file",
                             b->path);
+    }
+    if (ks_sqlite_follow_version(b, e) != 0) {
+        return -1;
     }
     struct ks_query q = ks_query_open(b, "pragma data_version");
     int rc = ks_query_row(&q, e);

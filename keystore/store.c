@@ -98,7 +98,7 @@ static int first_rows(ks_store *s, const char *kek_id, cs_time now, cs_error *e)
     cs_hex(id, sizeof id, text);
     ks_actor who = {"init", "command", NULL};
     struct ks_audit_row row = {.at = now, .actor = "init", .actor_kind = "command", .verb = "init", .object = text};
-    if (s->driver->begin(s->b, true, e) != 0) {
+    if (s->driver->begin(s->b, KS_WRITE, e) != 0) {
         return -1;
     }
     char known[KS_ID];
@@ -140,6 +140,42 @@ int ks_init(const char *uri, const ks_options *opt, cs_time now, bool *created, 
         rc = -1;
     }
     ks_close(s);
+    return rc;
+}
+
+int ks_schema_version(const ks_store *s)
+{
+    return s->driver->version(s->b);
+}
+
+int ks_upgrade(ks_store *s, const ks_actor *who, cs_time now, int *from, cs_error *e)
+{
+    char before[16];
+    char after[16];
+    uint64_t generation = 0;
+    if (s->driver->begin(s->b, KS_UPKEEP, e) != 0) {
+        return -1;
+    }
+    int rc = s->driver->upgrade(s->b, from, e);
+    if (rc == 0 && *from != KS_SCHEMA_VERSION) {
+        snprintf(before, sizeof before, "%d", *from);
+        snprintf(after, sizeof after, "%d", KS_SCHEMA_VERSION);
+        struct ks_audit_row row = {.at = now,
+                                   .actor = who->name,
+                                   .actor_kind = who->kind,
+                                   .verb = "upgrade",
+                                   .object = "schema",
+                                   .before = before,
+                                   .after = after,
+                                   .reason = who->reason};
+        rc = ks_audit_append(s, &row, e) == 0 && s->driver->generation(s->b, &generation, e) == 0 &&
+                     ks_generation_next(s, now, "upgrade", who, row.seq, generation + 1, e) == 0 &&
+                     s->driver->commit(s->b, e) == 0
+                 ? 0
+                 : -1;
+        s->driver->scrub(s->b); /* the new number must stand in the file itself, where an older release looks for it */
+    }
+    s->driver->rollback(s->b);
     return rc;
 }
 
@@ -306,7 +342,7 @@ int ks_list_entries(ks_store *s, const ks_filter *f, cs_time now, ks_list *out, 
 {
     struct ks_slot slot;
     memset(out, 0, sizeof *out);
-    if (s->driver->begin(s->b, false, e) != 0) {
+    if (s->driver->begin(s->b, KS_READ, e) != 0) {
         return -1;
     }
     int rc = 0;
@@ -343,7 +379,7 @@ int ks_acceptable(ks_store *s, const char *partner, enum ks_capability cap, cs_t
     uint64_t generation = known_at;
     uint64_t seq = 0;
     memset(out, 0, sizeof *out);
-    if (s->driver->begin(s->b, false, e) != 0) {
+    if (s->driver->begin(s->b, KS_READ, e) != 0) {
         return -1;
     }
     int rc = known_at == 0 ? s->driver->generation(s->b, &generation, e) : 0;

@@ -12,9 +12,8 @@
 #include "keystore/keystore.h"
 #include "keystore/rules.h"
 
-#define KS_SCHEMA_VERSION 1
-#define KS_ID             33 /* 32 hexadecimal digits */
-#define KS_FOREVER        INT64_MAX
+#define KS_ID      33 /* 32 hexadecimal digits */
+#define KS_FOREVER INT64_MAX
 
 struct ks_slot {
     int64_t slot_id;
@@ -108,14 +107,22 @@ typedef int ks_visit_node(void *ctx, const struct ks_node_row *row, cs_error *e)
 
 struct ks_backend; /* of the driver */
 
+/** What a transaction is for. Upkeep is what a serving node writes without being asked (counters, its own row, the end
+ *  of a window that grew): allowed in a store of the version before, too, where changes wait for the upgrade. */
+enum ks_access { KS_READ = 0, KS_WRITE = 1, KS_UPKEEP = 2 };
+
 struct ks_driver {
     const char *scheme; /**< what stands before ':' in a URI */
     /** Make the tables where there are none. *created tells. */
     int (*init)(const char *where, cs_time now, bool *created, cs_error *e);
     int (*open)(struct ks_backend **b, const char *where, bool read_only, int busy_ms, cs_error *e);
     void (*close)(struct ks_backend *b);
-    /** Start a transaction; write: no other writer until its end. Not writable: exit 69. */
-    int (*begin)(struct ks_backend *b, bool write, cs_error *e);
+    /** Start a transaction; no other writer until the end of one that writes. Not writable: exit 69; KS_WRITE in a
+     *  store of the version before: exit 78. */
+    int (*begin)(struct ks_backend *b, enum ks_access access, cs_error *e);
+    int (*version)(const struct ks_backend *b); /**< of the schema of the open store */
+    /** Bring the tables to this version, within a transaction begun for upkeep. *from: the version before */
+    int (*upgrade)(struct ks_backend *b, int *from, cs_error *e);
     int (*commit)(struct ks_backend *b, cs_error *e);
     void (*rollback)(struct ks_backend *b); /**< harmless outside of a transaction */
     /** Has another handle committed since the last call, or the store been replaced? @return 1, 0, -1 */

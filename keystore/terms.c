@@ -153,7 +153,7 @@ int ks_served(ks_store *s, bool *served, cs_error *e)
 int ks_report_node(ks_store *s, const char *node, const ks_node_use *use, size_t n, cs_time now, cs_error *e)
 {
     uint64_t seq = 0;
-    if (s->driver->begin(s->b, true, e) != 0) {
+    if (s->driver->begin(s->b, KS_UPKEEP, e) != 0) {
         return -1;
     }
     int rc = s->driver->node_uses(s->b, node, use, n, e);
@@ -179,7 +179,7 @@ int ks_set_partner(ks_store *s, const char *partner, int64_t guaranteed_delivery
     if (!ks_name_ok(partner) || guaranteed_delivery < 0) {
         return cs_error_set(e, CS_EXIT_USAGE, "partner", "not a partner name or not a duration");
     }
-    if (s->driver->begin(s->b, true, e) != 0) {
+    if (s->driver->begin(s->b, KS_UPKEEP, e) != 0) {
         return -1;
     }
     int found = s->driver->partner_get(s->b, partner, &row, e);

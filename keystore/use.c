@@ -66,7 +66,7 @@ int ks_use_flush(ks_store *s, const ks_snapshot *snapshot, const char *node, cs_
     if (!any) {
         return 0;
     }
-    if (s->driver->begin(s->b, true, e) != 0) {
+    if (s->driver->begin(s->b, KS_UPKEEP, e) != 0) {
         return -1;
     }
     int rc = 0;

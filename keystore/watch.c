@@ -82,7 +82,7 @@ static void tell(ks_live *l, cs_time now)
     cs_error ignored = {0};
     cs_copy(row.node, sizeof row.node, l->node);
     l->store->driver->set_busy(l->store->b, FLUSH_BUSY_MS);
-    if (l->store->driver->begin(l->store->b, true, &ignored) == 0 &&
+    if (l->store->driver->begin(l->store->b, KS_UPKEEP, &ignored) == 0 &&
         l->store->driver->node_set(l->store->b, &row, &ignored) == 0 &&
         l->store->driver->commit(l->store->b, &ignored) == 0) {
         l->told = generation;
@@ -216,7 +216,7 @@ void ks_live_close(ks_live *l)
     if (l->store != NULL && l->current != NULL) {
         cs_error ignored = {0};
         flush(l, l->now);
-        if (l->told != 0 && l->store->driver->begin(l->store->b, true, &ignored) == 0 &&
+        if (l->told != 0 && l->store->driver->begin(l->store->b, KS_UPKEEP, &ignored) == 0 &&
             l->store->driver->node_forget(l->store->b, l->node, &ignored) == 0 &&
             l->store->driver->commit(l->store->b, &ignored) == 0) {
             l->told = 0;

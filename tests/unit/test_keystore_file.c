@@ -130,7 +130,7 @@ static void test_other_schema_version_is_refused_unchanged(void)
     struct fixture f;
     fixture_open(&f);
     fixture_close(&f);
-    MADE(sql(&f, "pragma user_version=2; pragma wal_checkpoint(truncate);") == SQLITE_OK);
+    MADE(sql(&f, "pragma user_version=3; pragma wal_checkpoint(truncate);") == SQLITE_OK);
     refused_unchanged(&f, CS_EXIT_CONFIG, "store-version");
 }
 
