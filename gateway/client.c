@@ -16,6 +16,8 @@
 /* A reply sent before the request was read whole would be lost in a reset: read on for a while before the close. */
 #define LINGER_MS     1000
 #define LINGER_OCTETS ((size_t)4 << 20)
+/* A crowd of connections is one fact, not one each. */
+#define LIMIT_TOLD_US INT64_C(1000000)
 
 static struct client *client_of(struct conn *conn)
 {
@@ -184,6 +186,9 @@ static void client_destroy(struct conn *conn)
     *c->place = c->next;
     loop->n_client--;
     atomic_fetch_sub(&loop->gateway->clients, 1);
+    if (c->limited) {
+        limit_release(loop->gateway->limiter, c->limited_as);
+    }
     listening_unref(c->listening);
     cs_buf_free(&c->rest);
     free(c);
@@ -195,6 +200,23 @@ static void client_destroy(struct conn *conn)
 static const struct conn_ops client_ops = {client_data,  client_drained, client_progress, client_connected,
                                            client_ended, client_timeout, client_destroy};
 
+/* @return false: the address has as many connections as it may have */
+static bool client_count(struct client *c, struct loop *loop, unsigned most)
+{
+    if (limit_connection(loop->gateway->limiter, c->limited_as, most)) {
+        c->limited = most != 0;
+        return true;
+    }
+    int64_t now_us = cs_clock_mono_us();
+    loop->counters.refused[WSSEC_CONNECTION_LIMIT]++;
+    if (now_us - loop->limit_told_us >= LIMIT_TOLD_US) {
+        loop->limit_told_us = now_us;
+        cs_log(CS_LOG_WARN, "connection-limit", "an address has as many connections as it may have; more are closed",
+               CS_STR("address", c->limited_as), CS_INT("connections", most));
+    }
+    return false;
+}
+
 int client_accept(struct loop *loop, struct listening *l, const struct runtime *rt, int fd,
                   const struct gw_address *peer)
 {
@@ -202,8 +224,16 @@ int client_accept(struct loop *loop, struct listening *l, const struct runtime *
     if (c == NULL) {
         return -1;
     }
+    limit_address((const struct sockaddr *)&peer->sa, c->limited_as);
+    if (!client_count(c, loop, rt->plan->config->per_address)) {
+        free(c);
+        return -1;
+    }
     conn_init(&c->conn, loop, fd, &client_ops);
     if (conn_read(&c->conn, true) != 0) {
+        if (c->limited) {
+            limit_release(loop->gateway->limiter, c->limited_as);
+        }
         free(c);
         return -1;
     }

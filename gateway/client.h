@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "gateway/config.h"
 #include "gateway/conn.h"
+#include "gateway/limit.h"
 
 struct exchange;
 struct listening;
@@ -22,6 +23,8 @@ struct client {
     struct task resume;
     cs_buf rest; /**< octets behind the request in flight */
     char address[64];
+    char limited_as[LIMIT_ADDRESS]; /**< what its address is counted by */
+    bool limited;                   /**< counted among the connections of that address */
     int64_t accepted_us;
     bool fresh;     /**< nothing was received yet */
     bool ended;     /**< the peer closed its side */

@@ -27,6 +27,7 @@ struct gw_config *gw_config_new(void)
                                        .body_rate = 1024};
     c->limits = (struct http1_limits)HTTP1_LIMITS_DEFAULT;
     c->connections = 10000;
+    c->shed = (struct shed_limits){.wait_ms = 100, .interval_ms = 1000};
     c->memory = UINT64_C(1) << 30;
     c->body_memory = UINT64_C(1) << 20;
     c->spool_quota = UINT64_C(4) << 30;

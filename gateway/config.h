@@ -16,6 +16,7 @@
 #include "gateway/gateway.h"
 #include "gateway/http1.h"
 #include "gateway/replay_local.h"
+#include "gateway/shed.h"
 
 /** Where a statement stood, kept for the second pass (references), when the tree is gone. */
 struct gw_where {
@@ -89,6 +90,9 @@ struct gw_route {
     char method[GW_METHODS][24];
     unsigned n_method;
     bool query_pass;
+    unsigned rate_address;     /**< requests per second, 0: any number */
+    unsigned rate_certificate; /**< the same of each client certificate */
+    unsigned concurrency;      /**< exchanges under way, 0: any number */
     struct gw_upstream *upstream;
     struct gw_actions request;
     struct gw_actions response;
@@ -105,6 +109,8 @@ struct gw_config {
     struct gw_timeouts timeouts;
     struct http1_limits limits;
     unsigned connections;
+    unsigned per_address; /**< connections of one address, 0: any number */
+    struct shed_limits shed;
     unsigned loops;   /**< 0: one per core */
     unsigned workers; /**< 0: one per core */
     uint64_t memory;  /**< octets of bodies held at the same time */

@@ -35,6 +35,46 @@ SETTER(set_spool_quota)
     take_size(node, UINT64_C(1) << 20, UINT64_C(1) << 50, &((struct gw_config *)parent)->spool_quota, report);
 }
 
+/* ---- limits --------------------------------------------------------------------------------------------------- */
+
+#define COUNT_MOST 1000000
+
+SETTER(set_per_address)
+{
+    (void)child;
+    take_count(node, 0, COUNT_MOST, &((struct gw_config *)parent)->per_address, report);
+}
+
+SETTER(set_rate_address)
+{
+    (void)child;
+    take_count(node, 1, COUNT_MOST, &((struct gw_route *)parent)->rate_address, report);
+}
+
+SETTER(set_rate_certificate)
+{
+    (void)child;
+    take_count(node, 1, COUNT_MOST, &((struct gw_route *)parent)->rate_certificate, report);
+}
+
+SETTER(set_concurrency)
+{
+    (void)child;
+    take_count(node, 1, COUNT_MOST, &((struct gw_route *)parent)->concurrency, report);
+}
+
+SETTER(set_queue_wait)
+{
+    (void)child;
+    take_ms(node, 0, 60000, &((struct gw_config *)parent)->shed.wait_ms, report);
+}
+
+SETTER(set_interval)
+{
+    (void)child;
+    take_ms(node, 1, 60000, &((struct gw_config *)parent)->shed.interval_ms, report);
+}
+
 #define REPEAT  CS_DIR_REPEAT
 #define RESTART CS_DIR_RESTART
 
@@ -48,5 +88,25 @@ const struct cs_directive gw_rows_traffic[] = {
      "directory \"/var/spool/countersign\";", "directory \"\";", set_spool_directory},
     {"quota", "gateway-spool", "size", NULL, RESTART, "4G", "Octets of all spooled bodies at the same time.",
      "quota 4G;", "quota 1;", set_spool_quota},
+    {"per-address", "gateway-limits", "number", NULL, 0, "0",
+     "Connections of one address (IPv6: of one /64) at the same time; 0 is any number.", "per-address 100;",
+     "per-address many;", set_per_address},
+    {"rate", "route", "", "route-rate", 0, NULL, "How fast one client may send; more is refused with 429.",
+     "rate { per-address 50; }", "rate 50;", open_same},
+    {"per-address", "route-rate", "number", NULL, 0, NULL, "Requests per second of one address.", "per-address 50;",
+     "per-address 0;", set_rate_address},
+    {"per-certificate", "route-rate", "number", NULL, 0, NULL, "Requests per second with one client certificate.",
+     "per-certificate 200;", "per-certificate 0;", set_rate_certificate},
+    {"concurrency", "route", "number", NULL, 0, NULL,
+     "Requests of the route that may be under way at the same time; more are refused with 503.", "concurrency 64;",
+     "concurrency 0;", set_concurrency},
+    {"shed", "", "", "gateway-shed", 0, NULL, "When new requests are refused with 503 because workers are behind.",
+     "shed { queue-wait 100ms; }", "shed 5;", open_same},
+    {"queue-wait", "gateway-shed", "duration", NULL, 0, "100ms",
+     "Longest wait for a worker that is in order; 0s never sheds.", "queue-wait 100ms;", "queue-wait x;",
+     set_queue_wait},
+    {"interval", "gateway-shed", "duration", NULL, 0, "1s",
+     "For so long every wait must have been longer before requests are refused.", "interval 1s;", "interval 0s;",
+     set_interval},
 };
 const size_t gw_rows_traffic_n = sizeof gw_rows_traffic / sizeof gw_rows_traffic[0];

@@ -199,8 +199,8 @@ static void on_timer(struct exchange *ex)
         [EX_BODY] = {WSSEC_HTTP_BODY_TIMEOUT, "nothing more of the body came"},
         [EX_QUEUED] = {WSSEC_SHED, "no worker was free in time"},
         [EX_WORKING] = {WSSEC_WORK_TIMEOUT, "the worker is still busy with it"},
-        [EX_CONNECT] = {WSSEC_UPSTREAM_CONNECT, "the connection was not made in time"},
-        [EX_FORWARD] = {WSSEC_UPSTREAM_TIMEOUT, "the receiver does not take the request"},
+        [EX_CONNECT] = {WSSEC_UPSTREAM_CONNECT_TIMEOUT, "the connection was not made in time"},
+        [EX_FORWARD] = {WSSEC_UPSTREAM_SLOW, "the receiver does not take the request"},
         [EX_REPLY_HEAD] = {WSSEC_UPSTREAM_TIMEOUT, "no reply came in time"},
         [EX_REPLY_BODY] = {WSSEC_UPSTREAM_TIMEOUT, "the reply stopped in the middle"},
         [EX_REPLY_QUEUED] = {WSSEC_WORK_TIMEOUT, "no worker was free for the reply in time"},
@@ -283,6 +283,7 @@ static void on_done(struct exchange *ex)
     ex->mark.end = cs_clock_mono_us();
     exchange_leave_jobs(ex);
     exchange_leave_upstream(ex, false);
+    exchange_release(ex);
     loop->counters.exchanges++;
     loop->counters.refused[ex->reason]++;
     exchange_log(ex);

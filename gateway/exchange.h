@@ -74,6 +74,7 @@ struct exchange {
     uint64_t request_octets;
     struct job *request_job; /**< after its return: verdict and output, owned; before: the workers' */
     bool passes_unsigned;    /**< GET of a service description */
+    bool counted;            /**< among those in flight on its route */
     /* upstream */
     struct target *target;
     struct upstream_conn *upstream;
@@ -133,6 +134,11 @@ void exchange_upstream_ended(struct exchange *ex, int err);
 void exchange_reply_input(struct exchange *ex, const char *p, size_t n);
 /** A job is back (loop's thread); takes it. */
 void exchange_job_back(struct exchange *ex, struct job *job);
+
+/** Rate, concurrency and load of the route (exchange_admit.c), before the body is read. @return false: refused already */
+bool exchange_admit(struct exchange *ex);
+/** The end of what exchange_admit() counted. */
+void exchange_release(struct exchange *ex);
 
 /* Handlers of the table: request side, reply side, common. */
 void exchange_request_begin(struct exchange *ex);

@@ -53,6 +53,9 @@ static bool head_accept(struct exchange *ex)
             return false;
         }
     }
+    if (!exchange_admit(ex)) {
+        return false;
+    }
     if (!http1_set_body_limit(ex->parser, ex->route->request_limit)) {
         exchange_fail(ex, WSSEC_LIMIT_BODY, "declared %llu octets", (unsigned long long)h->length);
         return false;
@@ -115,7 +118,7 @@ static void body_take(struct exchange *ex, const char *p, size_t n)
     if (room != BODY_ROOM) {
         exchange_fail_room(ex, room, "a body", ex->body.octets + n);
     } else if (body_too_slow(ex)) {
-        exchange_fail(ex, WSSEC_HTTP_BODY_TIMEOUT, "the body comes too slowly");
+        exchange_fail(ex, WSSEC_HTTP_BODY_RATE, "the body comes too slowly");
     } else {
         timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.body_idle);
     }

@@ -23,13 +23,26 @@ static const struct status_row {
     bool retry_after;
     bool close;
 } statuses[] = {
-    {WSSEC_ROUTE_UNKNOWN, 404, 0, false, true},     {WSSEC_HTTP_METHOD, 405, 0, false, true},
-    {WSSEC_HTTP_HEAD_TIMEOUT, 408, 0, false, true}, {WSSEC_HTTP_BODY_TIMEOUT, 408, 0, false, true},
-    {WSSEC_LIMIT_BODY, 413, 502, false, true},      {WSSEC_SHED, 503, 0, true, false},
-    {WSSEC_WORK_TIMEOUT, 503, 0, true, false},      {WSSEC_OUT_OF_MEMORY, 503, 0, true, false},
-    {WSSEC_SPOOL_FULL, 503, 0, true, false},        {WSSEC_INTERNAL, 500, 502, false, true},
-    {WSSEC_UPSTREAM_CONNECT, 502, 0, false, false}, {WSSEC_UPSTREAM_CLOSED, 502, 0, false, false},
-    {WSSEC_UPSTREAM_FRAMING, 502, 0, false, false}, {WSSEC_UPSTREAM_TIMEOUT, 504, 0, false, false},
+    {WSSEC_ROUTE_UNKNOWN, 404, 0, false, true},
+    {WSSEC_HTTP_METHOD, 405, 0, false, true},
+    {WSSEC_HTTP_HEAD_TIMEOUT, 408, 0, false, true},
+    {WSSEC_HTTP_BODY_TIMEOUT, 408, 0, false, true},
+    {WSSEC_LIMIT_BODY, 413, 502, false, true},
+    {WSSEC_SHED, 503, 0, true, false},
+    {WSSEC_WORK_TIMEOUT, 503, 0, true, false},
+    {WSSEC_OUT_OF_MEMORY, 503, 0, true, false},
+    {WSSEC_RATE_LIMIT, 429, 0, true, true},
+    {WSSEC_CONCURRENCY_LIMIT, 503, 0, true, false},
+    {WSSEC_HTTP_BODY_RATE, 408, 0, false, true},
+    {WSSEC_UPSTREAM_CONNECT_TIMEOUT, 504, 0, false, false},
+    {WSSEC_DRAINED, 503, 0, true, true},
+    {WSSEC_UPSTREAM_SLOW, 504, 0, false, false},
+    {WSSEC_SPOOL_FULL, 503, 0, true, false},
+    {WSSEC_INTERNAL, 500, 502, false, true},
+    {WSSEC_UPSTREAM_CONNECT, 502, 0, false, false},
+    {WSSEC_UPSTREAM_CLOSED, 502, 0, false, false},
+    {WSSEC_UPSTREAM_FRAMING, 502, 0, false, false},
+    {WSSEC_UPSTREAM_TIMEOUT, 504, 0, false, false},
 };
 
 static const struct status_row *status_of(enum wssec_reason reason)

@@ -12,9 +12,11 @@
 #include "gateway/loop.h"
 #include "gateway/queue.h"
 #include "gateway/legacy.h"
+#include "gateway/limit.h"
 #include "gateway/replay_local.h"
 #include "gateway/resolve.h"
 #include "gateway/runtime.h"
+#include "gateway/shed.h"
 #include "gateway/worker.h"
 
 struct gateway {
@@ -23,6 +25,8 @@ struct gateway {
     ks_live *live;
     struct memory memory;
     struct queue queue;
+    struct shed shed;
+    struct limiter *limiter;
     struct worker_pool workers;
     struct legacy *legacy; /**< dated exceptions in use */
     struct replay_local *replay;

@@ -71,6 +71,7 @@ struct loop {
     struct listener_watch *watch; /**< listening descriptors that this loop accepts from */
     struct timer accept_again;    /**< after a pause: too many connections or descriptors */
     int reserve_fd;               /**< given up for a moment to close a peer politely when descriptors ran out */
+    int64_t limit_told_us;        /**< when the last connection above the limit of an address was logged */
     struct client *client;        /**< all client connections */
     unsigned n_client;
     struct upstream_conn *idle; /**< newest first */

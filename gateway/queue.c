@@ -11,6 +11,7 @@ int queue_init(struct queue *q, size_t limit)
     q->length = 0;
     q->limit = limit;
     q->closed = false;
+    atomic_store(&q->oldest_us, 0);
     int rc = pthread_mutex_init(&q->lock, NULL);
     if (rc != 0) {
         errno = rc;
@@ -42,6 +43,9 @@ enum queue_result queue_push(struct queue *q, struct queue_item *item, bool alwa
     } else {
         item->next = NULL;
         item->queued_us = now_us;
+        if (q->first == NULL) {
+            atomic_store_explicit(&q->oldest_us, now_us, memory_order_relaxed);
+        }
         *q->last = item;
         q->last = &item->next;
         q->length++;
@@ -64,9 +68,15 @@ struct queue_item *queue_pop(struct queue *q)
             q->last = &q->first;
         }
         q->length--;
+        atomic_store_explicit(&q->oldest_us, q->first != NULL ? q->first->queued_us : 0, memory_order_relaxed);
     }
     pthread_mutex_unlock(&q->lock);
     return item;
+}
+
+int64_t queue_oldest(const struct queue *q)
+{
+    return atomic_load_explicit(&q->oldest_us, memory_order_relaxed);
 }
 
 void queue_close(struct queue *q)

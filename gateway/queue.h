@@ -4,6 +4,7 @@
 #define GW_QUEUE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +23,7 @@ struct queue {
     size_t length;
     size_t limit;
     bool closed;
+    _Atomic int64_t oldest_us; /**< queued_us of the first item, 0: empty */
 };
 
 enum queue_result { QUEUE_TAKEN, QUEUE_FULL, QUEUE_CLOSED };
@@ -36,6 +38,8 @@ enum queue_result queue_push(struct queue *q, struct queue_item *item, bool alwa
     __attribute__((warn_unused_result));
 /** Worker thread: waits for an item, first in first out. @return owned by the caller; NULL: closed and empty */
 struct queue_item *queue_pop(struct queue *q);
+/** Since when the first item waits; 0: none does. Any thread, without waiting. */
+int64_t queue_oldest(const struct queue *q);
 /** No more pushes; pops drain what is left. */
 void queue_close(struct queue *q);
 #endif

@@ -26,6 +26,8 @@
 #include "gateway/watch.h"
 
 #define QUEUE_PER_WORKER 256
+/* Addresses and certificates whose connections and rates are remembered. */
+#define LIMITED_PEERS 65536
 
 /* ---- the runtime in force -------------------------------------------------------------------------------------- */
 
@@ -208,7 +210,8 @@ static int start_shared(struct gateway *gw, const struct gw_config *c, cs_error 
         return -1;
     }
     gw->legacy = legacy_new();
-    if (gw->legacy == NULL || resolver_start(&gw->resolver) != 0) {
+    gw->limiter = limiter_new(LIMITED_PEERS);
+    if (gw->legacy == NULL || gw->limiter == NULL || resolver_start(&gw->resolver) != 0) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory or thread at start");
     }
     if (queue_init(&gw->queue, (size_t)workers * QUEUE_PER_WORKER) != 0 || workers_start(gw, workers) != 0) {
@@ -404,7 +407,7 @@ static void loop_empty(struct loop *loop)
     while (loop->client != NULL) {
         struct client *c = loop->client;
         if (c->exchange != NULL) {
-            exchange_abort(c->exchange, WSSEC_SHED);
+            exchange_abort(c->exchange, WSSEC_DRAINED);
         }
         client_close(c);
         struct task *t;
@@ -459,6 +462,7 @@ static void finish(struct gateway *gw)
     resolver_stop(&gw->resolver);
     accesslog_free(gw->log);
     legacy_free(gw->legacy);
+    limiter_free(gw->limiter);
     replay_local_free(gw->replay);
     spool_close(&gw->memory.spool);
     if (gw->live != NULL) {

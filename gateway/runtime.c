@@ -61,7 +61,8 @@ static int route_build(struct plan *p, struct plan_route *r, const struct gw_rou
         n++;
     }
     r->target = calloc(n, sizeof *r->target);
-    if (r->target == NULL) {
+    r->load = calloc(1, sizeof *r->load);
+    if (r->target == NULL || r->load == NULL) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory for route %s", conf->name);
     }
     for (const struct gw_upstream *u = conf->upstream; u != NULL; u = u->next) {
@@ -140,6 +141,7 @@ void plan_unref(struct plan *p)
             resolve_unref(&p->gateway->resolver, p->route[i].target[j].name);
         }
         free(p->route[i].target);
+        free(p->route[i].load);
     }
     free(p->route);
     for (unsigned i = 0; i < p->n_listening; i++) {

@@ -22,11 +22,17 @@ struct target {
     _Atomic unsigned in_flight;
 };
 
+/** What is under way on a route. */
+struct route_load {
+    _Atomic unsigned in_flight; /**< exchanges from the acceptance of their head to their end */
+};
+
 struct plan_route {
     const struct gw_route *conf;
     const struct listening *listening; /**< of the plan */
     struct target *target;
     unsigned n_target;
+    struct route_load *load;
     struct wssec_policy *request_policy; /**< borrowed from the settings; NULL: no verification */
     struct wssec_policy *response_policy;
     uint64_t request_limit; /**< octets of a body */

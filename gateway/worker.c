@@ -28,7 +28,9 @@ static void *worker_run(void *ctx)
     pthread_setname_np(pthread_self(), name);
     while ((item = queue_pop(&t->gateway->queue)) != NULL) {
         struct job *j = (struct job *)((char *)item - offsetof(struct job, item));
-        atomic_store(&j->begun_us, cs_clock_mono_us());
+        int64_t begun_us = cs_clock_mono_us();
+        atomic_store(&j->begun_us, begun_us);
+        shed_observe(&t->gateway->shed, &j->runtime->plan->config->shed, begun_us - item->queued_us, begun_us);
         if (!atomic_load(&j->unwanted)) {
             action_run(j, t->wssec);
         }

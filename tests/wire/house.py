@@ -32,7 +32,7 @@ route raw {{
 class House:
     """Use as a context. answer: what the upstream gives to a request, octets or a function (see wire.Upstream)."""
 
-    def __init__(self, extra="", response_timeout="5s"):
+    def __init__(self, extra="", response_timeout="5s", routes=ROUTES):
         self.place = product.new_directory()
         self.acme = keys.new_pair(self.place, "acme")
         self.sender = keys.new_pair(self.place, "sender")
@@ -41,7 +41,7 @@ class House:
         self.keystore.add_verifier(self.sender, partner="sender")
         self.answer = None
         self.upstream = wire.Upstream(self._answer)
-        routes = ROUTES.format(url=self.upstream.url, response_timeout=response_timeout)
+        routes = routes.format(url=self.upstream.url, response_timeout=response_timeout)
         self.gateway = product.Gateway(self.place, self.keystore, routes, extra=extra)
 
     def __enter__(self):

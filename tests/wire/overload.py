@@ -1,0 +1,172 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# tests/run: quick
+"""More than there may be: connections of an address, requests per second, requests under way, work that waits. Each is
+refused with its own reason and a hint to come again, before the body is read, and service goes on."""
+import sys
+import threading
+
+import house
+import product
+import report
+import soap
+import wire
+
+ROUTES = """
+partner sender {{ policy repeats; }}
+partner acme {{ }}
+route orders {{ listener front; path "/orders"; upstream "{url}"; request {{ verify sender; }} response {{ verify acme; }} }}
+route few {{ listener front; path "/few"; concurrency 2; upstream "{url}"; }}
+route slowly {{ listener front; path "/slowly"; rate {{ per-address 3; }} upstream "{url}"; }}
+route raw {{ listener front; path "/raw"; upstream "{url}"; }}
+"""
+EXTRA = "loops 1; workers 1; shed { queue-wait 20ms; interval 50ms; } timeouts { body-idle 1s; body-rate 100k; } policy repeats { replay off; }"
+
+
+class Home(house.House):
+    """One worker only, so that work can wait."""
+
+    def __init__(self):
+        super().__init__(extra=EXTRA, routes=ROUTES)
+
+
+def refused(home, client, status, reason):
+    reply = client.reply()
+    report.equal((reply.status, reply.field("retry-after")), (status, "1"), "status and Retry-After")
+    home.logged(client, reason)
+    return reply
+
+
+def requests_under_way_are_bounded(home):
+    release = threading.Event()
+    home.answer = lambda request: release.wait(20) and wire.reply_octets(b"<a/>")
+    seen = len(home.upstream.requests)
+    clients = [home.client() for _ in range(2)]
+    for client in clients:
+        client.send(wire.post_octets(b"<a/>", "/few"))
+    report.until(lambda: len(home.upstream.requests) == seen + 2, 10, "two requests under way")
+    with home.client() as client:
+        client.send(wire.post_octets(b"<a/>", "/few"))
+        reply = refused(home, client, 503, "concurrency-limit")
+        report.check(b"Fault" not in reply.body, "a fault where a plain status is due")
+    with home.client() as client:  # other routes have their own
+        client.send(wire.post_octets(b"<a/>", "/raw"))
+        release.set()
+        report.equal(client.reply().status, 200, "status on another route")
+    for client in clients:
+        report.equal(client.reply().status, 200, "status of one under way")
+        client.close()
+    home.answer = None
+    report.equal(len(home.upstream.requests), seen + 3, "requests that the upstream saw")
+    with home.client() as client:
+        report.equal(client.post(b"<a/>", "/few").status, 200, "status when there is room again")
+
+
+def a_client_that_sends_too_fast_is_told_to_wait(home):
+    home.answer = wire.reply_octets(b"<a/>")
+    seen = len(home.upstream.requests)
+    with home.client() as client:
+        for _ in range(3):
+            report.equal(client.post(b"<a/>", "/slowly").status, 200, "status")
+        statuses = []
+        while 429 not in statuses and len(statuses) < 50:  # a slow machine may earn some more on the way
+            statuses.append(client.post(b"<a/>", "/slowly").status)
+        report.equal(statuses[-1], 429, "status of the one too many")
+        report.check(client.closed(), "the connection was not closed")
+        home.logged(client, "rate-limit", 3 + len(statuses))
+    home.answer = None
+    report.equal(len(home.upstream.requests), seen + 2 + len(statuses), "requests that the upstream saw")
+    home.good()
+
+
+def work_that_waits_too_long_is_shed(home):
+    """Twenty clients with one worker between them: some are refused at once, those taken are served, none is lost."""
+    message = wire.post_octets(soap.sign(home.sender, body=soap.ORDER + "<x>" + "y" * 300000 + "</x>"))
+    statuses = []
+    lock = threading.Lock()
+    done = threading.Event()
+
+    def pour():
+        while not done.is_set():
+            try:
+                with home.client() as client:
+                    client.send(message)
+                    status = client.reply().status
+            except OSError:
+                status = 0
+            with lock:
+                statuses.append(status)
+    threads = [threading.Thread(target=pour, daemon=True) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    try:
+        report.until(lambda: 503 in statuses and statuses.count(200) > 20, 60, "both served and shed")
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join(30)
+    reasons = {product.reason_of(r) for r in home.gateway.log() if r["status"] == 503 and r["route"] == "orders"}
+    report.equal(reasons, {"shed"}, "reasons of 503")
+    report.check(set(statuses) <= {200, 503}, f"statuses {sorted(set(statuses))}")
+    report.until(lambda: calm(home), 20, "service for everybody again")
+
+
+def calm(home):
+    with home.client() as client:
+        return client.post(soap.sign(home.sender, body=soap.ORDER)).status == 200
+
+
+def a_body_below_the_least_rate_has_its_own_reason(home):
+    with home.client() as client:
+        client.send(wire.post_octets(b"x" * 100000, "/raw")[:-50000])
+        client.sock.settimeout(0.2)
+        octets = b""
+        for _ in range(100):
+            try:
+                client.send(b"x")
+                octets = client.sock.recv(4096)
+                break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        report.check(octets.startswith(b"HTTP/1.1 408 "), f"answer {octets[:30]!r}")
+        home.logged(client, "http-body-rate")
+
+
+def connections_of_an_address_are_bounded(home):
+    home.gateway.configure(ROUTES.format(url=home.upstream.url), EXTRA + " limits { per-address 4; }")
+    home.gateway.reload()
+    report.until(lambda: "reloaded" in home.gateway.stderr(), 10, "the reload")
+    clients = [home.client() for _ in range(4)]
+    for client in clients:
+        report.equal(client.post(b"<a/>", "/raw").status, 200, "status")
+    with home.client() as client:
+        report.check(client.closed(), "the fifth connection was not closed")
+    report.until(lambda: "connection-limit" in home.gateway.stderr(), 10, "the log line")
+    clients.pop().close()
+    report.until(lambda: accepted(home), 10, "room for another connection")
+    for client in clients:
+        report.equal(client.post(b"<a/>", "/raw").status, 200, "status of those that were there")
+        client.close()
+
+
+def accepted(home):
+    try:
+        with home.client() as client:
+            return client.post(b"<a/>", "/raw").status == 200
+    except (OSError, wire.Closed):
+        return False
+
+
+TESTS = [requests_under_way_are_bounded, a_client_that_sends_too_fast_is_told_to_wait, work_that_waits_too_long_is_shed,
+         a_body_below_the_least_rate_has_its_own_reason, connections_of_an_address_are_bounded]
+
+
+def main():
+    with Home() as home:
+        report.run("overload", [(f.__name__.replace("_", " "), lambda f=f: f(home)) for f in TESTS])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
