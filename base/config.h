@@ -96,6 +96,8 @@ void cs_conf_error(struct cs_conf_report *r, const struct cs_conf_node *node, in
     CS_PRINTF(4, 5);
 void cs_conf_warn(struct cs_conf_report *r, const struct cs_conf_node *node, int arg, const char *fmt, ...)
     CS_PRINTF(4, 5);
+/** Add the lines of from. @return 0, or -1: no memory, some may be missing */
+int cs_conf_report_copy(struct cs_conf_report *to, const struct cs_conf_report *from) CS_MUST_CHECK;
 void cs_conf_report_free(struct cs_conf_report *r);
 
 #endif

@@ -81,6 +81,25 @@ static void make_printable(char *line)
     }
 }
 
+/* Room doubles: a list of 2^k lines is full. */
+static int append(struct cs_conf_report *r, const char *line)
+{
+    if ((r->n & (r->n - 1)) == 0) {
+        size_t cap = r->n == 0 ? 1 : r->n * 2;
+        char **grown = reallocarray(r->line, cap, sizeof *grown);
+        if (grown == NULL) {
+            return -1;
+        }
+        r->line = grown;
+    }
+    r->line[r->n] = strdup(line);
+    if (r->line[r->n] == NULL) {
+        return -1;
+    }
+    r->n++;
+    return 0;
+}
+
 static void add_line(struct cs_conf_report *r, bool warning, struct conf_place at, const char *fmt, va_list ap)
     CS_PRINTF(4, 0);
 static void add_line(struct cs_conf_report *r, bool warning, struct conf_place at, const char *fmt, va_list ap)
@@ -97,17 +116,20 @@ static void add_line(struct cs_conf_report *r, bool warning, struct conf_place a
         vsnprintf(line + head, sizeof line - (size_t)head, fmt, ap);
     }
     make_printable(line);
-    if ((r->n & (r->n - 1)) == 0) {
-        size_t cap = r->n == 0 ? 1 : r->n * 2;
-        char **grown = reallocarray(r->line, cap, sizeof *grown);
-        if (grown == NULL) {
-            r->warning_only = false;
-            return;
-        }
-        r->line = grown;
+    if (append(r, line) != 0) {
+        r->warning_only = false;
     }
-    r->line[r->n] = strdup(line);
-    r->n += r->line[r->n] != NULL;
+}
+
+int cs_conf_report_copy(struct cs_conf_report *to, const struct cs_conf_report *from)
+{
+    to->warning_only = from->warning_only && (to->n == 0 || to->warning_only);
+    for (size_t i = 0; i < from->n; i++) {
+        if (append(to, from->line[i]) != 0) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 void conf_error_at(struct cs_conf_report *r, struct conf_place at, const char *fmt, ...)

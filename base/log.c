@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,9 +17,9 @@
 
 #define FIELD_OCTETS 512 /* what a field of a peer may take; the rest is cut */
 
-/* Written by cs_log_setup() before other threads exist, read-only afterwards. */
+/* Written by cs_log_setup() before other threads exist; afterwards only the level changes. */
 static enum cs_log_format log_format = CS_LOG_HUMAN;
-static enum cs_log_level log_level = CS_LOG_NOTICE;
+static _Atomic int log_level = CS_LOG_NOTICE;
 static int log_fd = STDERR_FILENO;
 
 static const char *const level_word[] = {"error", "warn", "notice", "info", "debug"};
@@ -26,13 +27,39 @@ static const char *const level_word[] = {"error", "warn", "notice", "info", "deb
 void cs_log_setup(enum cs_log_format format, enum cs_log_level level, int fd)
 {
     log_format = format;
-    log_level = level;
+    atomic_store(&log_level, (int)level);
     log_fd = fd;
+}
+
+void cs_log_set_level(enum cs_log_level level)
+{
+    atomic_store(&log_level, (int)level);
+}
+
+enum cs_log_level cs_log_get_level(void)
+{
+    return (enum cs_log_level)atomic_load(&log_level);
+}
+
+const char *cs_log_level_word(enum cs_log_level level)
+{
+    return (unsigned)level <= CS_LOG_DEBUG ? level_word[level] : "?";
+}
+
+int cs_log_level_parse(const char *word, enum cs_log_level *level)
+{
+    for (unsigned i = 0; i <= CS_LOG_DEBUG; i++) {
+        if (strcmp(level_word[i], word) == 0) {
+            *level = (enum cs_log_level)i;
+            return 0;
+        }
+    }
+    return -1;
 }
 
 bool cs_log_on(enum cs_log_level level)
 {
-    return level <= log_level;
+    return (int)level <= atomic_load_explicit(&log_level, memory_order_relaxed);
 }
 
 /* Cut at FIELD_OCTETS, but not inside a UTF-8 sequence. */

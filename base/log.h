@@ -35,6 +35,12 @@ struct cs_field {
 
 /** Set once by main before other threads. fd is borrowed. Default: human, NOTICE, stderr. */
 void cs_log_setup(enum cs_log_format format, enum cs_log_level level, int fd);
+/** From now on. Any thread. */
+void cs_log_set_level(enum cs_log_level level);
+enum cs_log_level cs_log_get_level(void);
+const char *cs_log_level_word(enum cs_log_level level);
+/** @return 0, or -1: no such level */
+int cs_log_level_parse(const char *word, enum cs_log_level *level);
 bool cs_log_on(enum cs_log_level level);
 void cs_log_fields(enum cs_log_level level, const char *event, const char *sentence, const struct cs_field *fields);
 

@@ -3,6 +3,10 @@
 #include "cli/command.h"
 
 extern const struct cli_command cli_cmd_gateway;
+extern const struct cli_command cli_cmd_status;
+extern const struct cli_command cli_cmd_reload;
+extern const struct cli_command cli_cmd_drain;
+extern const struct cli_command cli_cmd_log_level;
 extern const struct cli_command cli_cmd_verify;
 extern const struct cli_command cli_cmd_sign;
 extern const struct cli_command cli_cmd_diagnose;
@@ -23,6 +27,10 @@ extern const struct cli_command cli_cmd_keystore_audit_verify;
 
 const struct cli_command *const cli_commands[] = {
     &cli_cmd_gateway,
+    &cli_cmd_status,
+    &cli_cmd_reload,
+    &cli_cmd_drain,
+    &cli_cmd_log_level,
     &cli_cmd_verify,
     &cli_cmd_sign,
     &cli_cmd_diagnose,

@@ -33,6 +33,7 @@ struct gw_config *gw_config_new(void)
     c->spool_quota = UINT64_C(4) << 30;
     c->replay = (struct replay_limits){.entries = UINT64_C(1) << 20, .share = 50};
     c->ring = 8192;
+    c->admin.partner_labels = 100;
     c->access_log = strdup("-");
     if (c->access_log == NULL) {
         free(c);
@@ -102,10 +103,19 @@ void gw_config_free(struct gw_config *c)
     }
     free(c->spool_directory);
     free(c->spool_at.file);
+    free(c->admin.socket_at.file);
+    free(c->admin.http_at.file);
+    free(c->admin.health_at.file);
+    free(c->admin.socket);
     free(c->replay_at.file);
     free(c->replay_file);
     free(c->access_log);
     free(c);
+}
+
+const char *gw_admin_socket(const struct gw_config *c)
+{
+    return c->admin.socket;
 }
 
 void gw_where_set(struct gw_where *at, const struct cs_conf_node *node)
@@ -421,6 +431,19 @@ static void check_spool(struct check *ck)
     }
 }
 
+/* What administers the gateway never stands open to a network; health and metrics alone may. */
+static void check_admin(struct check *ck)
+{
+    const struct gw_admin *a = &ck->config->admin;
+    if (a->has_http && !gw_address_loopback(&a->http)) {
+        BAD(ck, a->http_at, "admin http %s is not on loopback; for probes and metrics off loopback write health %s;",
+            a->http.text, a->http.text);
+    }
+    if (a->has_http && a->has_health && strcmp(a->http.text, a->health.text) == 0) {
+        BAD(ck, a->health_at, "health stands on the address of http, which answers the same questions");
+    }
+}
+
 unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s, const ks_snapshot *snapshot,
                          struct cs_conf_report *report)
 {
@@ -442,6 +465,7 @@ unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s,
     }
     check_replay(&ck);
     check_spool(&ck);
+    check_admin(&ck);
     if (snapshot != NULL) {
         ck.errors += s->check(s, snapshot, report);
     }

@@ -103,7 +103,22 @@ struct gw_timeouts {
     uint64_t body_rate;                                                        /**< octets per second, 0: none */
 };
 
+#define GW_ADMIN_USERS 32
+
+/** How operators reach this process. */
+struct gw_admin {
+    struct gw_where socket_at, http_at, health_at;
+    char *socket; /**< path; NULL: none */
+    bool has_http, has_health;
+    struct gw_address http;     /**< loopback: everything */
+    struct gw_address health;   /**< /livez, /readyz, /metrics only */
+    uid_t user[GW_ADMIN_USERS]; /**< accounts that may use the socket, beside root and our own */
+    unsigned n_user;
+    unsigned partner_labels; /**< partners that metrics tell apart */
+};
+
 struct gw_config {
+    struct gw_admin admin;
     struct gw_listener *listener;
     struct gw_route *route;
     struct gw_timeouts timeouts;

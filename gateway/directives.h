@@ -16,6 +16,8 @@ extern const struct cs_directive gw_rows_log[]; /**< log { }, replay { } */
 extern const size_t gw_rows_log_n;
 extern const struct cs_directive gw_rows_traffic[]; /**< bodies, limits, overload */
 extern const size_t gw_rows_traffic_n;
+extern const struct cs_directive gw_rows_admin[]; /**< admin { } */
+extern const size_t gw_rows_admin_n;
 
 #define SETTER(name)                                                                                                   \
     static void name(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)

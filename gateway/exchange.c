@@ -163,6 +163,7 @@ struct exchange *exchange_new(struct client *c)
         free(ex);
         return NULL;
     }
+    loop->counters.begun++;
     return ex;
 }
 

@@ -14,6 +14,8 @@
 struct gw_config;
 struct gw_config *gw_config_new(void);
 void gw_config_free(struct gw_config *c);
+/** Path of the admin socket, NULL: none. Borrowed from c. */
+const char *gw_admin_socket(const struct gw_config *c);
 /** The rows of this folder. */
 struct cs_conf_table gw_directives(void);
 

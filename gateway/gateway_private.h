@@ -19,6 +19,16 @@
 #include "gateway/shed.h"
 #include "gateway/worker.h"
 
+struct admin;
+struct watch_wish;
+
+/** What came of reading the configuration anew. Written by the watch thread. */
+struct reload_stats {
+    _Atomic uint64_t done, refused;
+    _Atomic int64_t at; /**< the last one, UTC seconds; 0: none */
+    _Atomic bool last_good;
+};
+
 struct gateway {
     const struct gw_run_options *options; /**< borrowed */
     char node[KS_WORD];
@@ -42,6 +52,14 @@ struct gateway {
     pthread_t watch_thread;
     bool watch_started;
     _Atomic bool watch_stop, reload_wanted;
+    struct watch_wish *wishes; /**< reloads that somebody waits for; under runtime_lock */
+    struct reload_stats reloads;
+    _Atomic int64_t stale_since_us; /**< monotonic: since when the keystore is away; 0: it is there */
+    struct admin *admin;
+    cs_time started;
+    int64_t started_us;       /**< monotonic */
+    _Atomic bool draining;    /**< asked to end: not ready for more */
+    _Atomic bool end_wanted, cut_wanted; /**< for the main thread */
 };
 
 /** The runtime in force, a new reference (runtime_unref). Any thread. */
@@ -49,6 +67,8 @@ struct runtime *gateway_runtime(struct gateway *gw);
 /** Publish rt (takes the reference); the loops are told to look at their listeners. Watch thread, or before the loops
  * start. */
 void gateway_publish(struct gateway *gw, struct runtime *rt);
+/** End the process: exchanges in flight are finished; at_once: they are cut. Any thread. */
+void gateway_end(struct gateway *gw, bool at_once);
 /** A draining loop has nothing left to do. */
 void gateway_loop_drained(struct gateway *gw, struct loop *loop);
 

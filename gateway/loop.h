@@ -44,14 +44,23 @@ struct parser_pool {
     unsigned n_request, n_response;
 };
 
-/** Counters of one loop, written by its thread only, read at the end. */
+/** Counters of one loop, written by its thread only, read by any. */
 struct counters {
-    uint64_t connections;
-    uint64_t exchanges;
-    uint64_t upstream_retries;
-    uint64_t upstream_connects;
-    uint64_t verdict[2][4];          /**< request, response by enum wssec_result */
-    uint64_t refused[WSSEC_REASONS]; /**< by reason */
+    _Atomic uint64_t connections;
+    _Atomic uint64_t exchanges; /**< ended */
+    _Atomic uint64_t begun;     /**< exchanges; those in flight are begun - exchanges */
+    _Atomic uint64_t upstream_retries;
+    _Atomic uint64_t upstream_connects;
+    _Atomic uint64_t upstream_open;          /**< connections now */
+    _Atomic uint64_t verdict[2][4];          /**< request, response by enum wssec_result */
+    _Atomic uint64_t refused[WSSEC_REASONS]; /**< by reason */
+};
+
+/** A sign of life: the admin thread posts it, the loop answers by the instant. */
+struct pulse {
+    struct mail mail;
+    _Atomic bool under_way;
+    _Atomic int64_t seen_us; /**< monotonic; 0: never */
 };
 
 struct loop {
@@ -68,6 +77,7 @@ struct loop {
     struct chunk_pool chunks;
     struct parser_pool parsers;
     struct counters counters;
+    struct pulse pulse;
     struct listener_watch *watch; /**< listening descriptors that this loop accepts from */
     struct timer accept_again;    /**< after a pause: too many connections or descriptors */
     int reserve_fd;               /**< given up for a moment to close a peer politely when descriptors ran out */

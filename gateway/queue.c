@@ -79,6 +79,14 @@ int64_t queue_oldest(const struct queue *q)
     return atomic_load_explicit(&q->oldest_us, memory_order_relaxed);
 }
 
+size_t queue_length(struct queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    size_t n = q->length;
+    pthread_mutex_unlock(&q->lock);
+    return n;
+}
+
 void queue_close(struct queue *q)
 {
     pthread_mutex_lock(&q->lock);

@@ -40,6 +40,8 @@ enum queue_result queue_push(struct queue *q, struct queue_item *item, bool alwa
 struct queue_item *queue_pop(struct queue *q);
 /** Since when the first item waits; 0: none does. Any thread, without waiting. */
 int64_t queue_oldest(const struct queue *q);
+/** Items that wait. Any thread. */
+size_t queue_length(struct queue *q);
 /** No more pushes; pops drain what is left. */
 void queue_close(struct queue *q);
 #endif

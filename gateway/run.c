@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "gateway/admin.h"
 #include "gateway/client.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway_private.h"
@@ -81,6 +82,13 @@ static void gateway_wake(struct gateway *gw)
     uint64_t one = 1;
     while (write(gw->wake_fd, &one, sizeof one) < 0 && errno == EINTR) {
     }
+}
+
+void gateway_end(struct gateway *gw, bool at_once)
+{
+    atomic_store(&gw->draining, true);
+    atomic_store(at_once ? &gw->cut_wanted : &gw->end_wanted, true);
+    gateway_wake(gw);
 }
 
 void gateway_loop_drained(struct gateway *gw, struct loop *loop)
@@ -186,7 +194,9 @@ static int start_replay(struct gateway *gw, const struct gw_config *c, cs_error 
     uint64_t live = 0;
     if (c->replay_file == NULL) {
         gw->replay = replay_local_new(&c->replay);
-        return gw->replay != NULL ? 0 : cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory for the replay store");
+        return gw->replay != NULL
+                   ? 0
+                   : cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory for the replay store");
     }
     gw->replay = replay_local_open(c->replay_file, &c->replay, &live, e);
     if (gw->replay == NULL) {
@@ -263,9 +273,10 @@ static int start(struct gateway *gw, struct gw_settings *settings, cs_error *e)
     }
     gateway_publish(gw, rt);
     watch_report(gw, rt);
-    return start_loops(gw, e) != 0 || watch_start(gw) != 0
-               ? cs_error_set(e, CS_EXIT_INTERNAL, "start", "a thread cannot start")
-               : 0;
+    if (start_loops(gw, e) != 0 || watch_start(gw) != 0) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "start", "a thread cannot start");
+    }
+    return admin_start(gw, e);
 }
 
 /* ---- running ---------------------------------------------------------------------------------------------------- */
@@ -315,6 +326,7 @@ static void begin_drain(struct running *r)
     const struct gw_timeouts *t = &rt->plan->config->timeouts;
     int64_t now = cs_clock_mono_us();
     r->draining = true;
+    atomic_store(&r->gw->draining, true);
     r->drain_at_us = now + t->drain_delay * 1000;
     r->cut_at_us = r->drain_at_us + t->drain * 1000;
     runtime_unref(rt);
@@ -362,6 +374,10 @@ static void run_until_end(struct running *r)
         uint64_t count;
         if (n > 0 && fds[1].revents != 0 && read(r->gw->wake_fd, &count, sizeof count) < 0) {
             cs_log(CS_LOG_DEBUG, "wake", "a wake-up was empty");
+        }
+        r->cut |= atomic_load(&r->gw->cut_wanted);
+        if (atomic_load(&r->gw->end_wanted) && !r->draining) {
+            begin_drain(r);
         }
         int64_t now = cs_clock_mono_us();
         if (r->drain_at_us != 0 && now >= r->drain_at_us) {
@@ -454,6 +470,7 @@ static void finish(struct gateway *gw)
         log_totals(gw);
         legacy_log(gw->legacy);
     }
+    admin_stop(gw);
     for (unsigned i = 0; i < gw->n_loop; i++) {
         loop_destroy(&gw->loop[i]);
     }
@@ -503,7 +520,7 @@ static int check_only(const struct gw_run_options *opt)
 
 int gw_run(const struct gw_run_options *opt)
 {
-    struct gateway gw = {.options = opt, .wake_fd = -1};
+    struct gateway gw = {.options = opt, .wake_fd = -1, .started = cs_clock_now(), .started_us = cs_clock_mono_us()};
     struct running running = {.gw = &gw, .signals = -1};
     struct gw_settings *settings = NULL;
     cs_error e = {0};

@@ -96,6 +96,7 @@ static void upstream_timeout(struct conn *conn)
 static void upstream_destroy(struct conn *conn)
 {
     struct upstream_conn *u = upstream_of(conn);
+    conn->loop->counters.upstream_open--;
     free(u->host);
     free(u);
 }
@@ -166,6 +167,7 @@ struct upstream_conn *upstream_open(struct loop *loop, const struct target *t, u
     conn_nodelay(fd);
     conn_init(&u->conn, loop, fd, &upstream_ops);
     loop->counters.upstream_connects++;
+    loop->counters.upstream_open++;
     if (conn_connect(&u->conn, (const struct sockaddr *)&address.sa, address.len) != 0) {
         int err = errno;
         upstream_close(u);

@@ -84,11 +84,16 @@ static void warn_restart(const struct gw_config *old, const struct gw_config *ne
         const char *word;
         bool changed;
     } fixed[] = {
-        {"loops", old->loops != new->loops},      {"workers", old->workers != new->workers},
-        {"memory", old->memory != new->memory},   {"replay", replay_changed(old, new)},
         {"body-memory", old->body_memory != new->body_memory},
         {"spool", old->spool_quota != new->spool_quota || !same_text(old->spool_directory, new->spool_directory)},
+        {"loops", old->loops != new->loops},
+        {"workers", old->workers != new->workers},
+        {"memory", old->memory != new->memory},
+        {"replay", replay_changed(old, new)},
         {"log { ring }", old->ring != new->ring},
+        {"admin { socket }", !same_text(old->admin.socket, new->admin.socket)},
+        {"admin { http }", !same_text(old->admin.http.text, new->admin.http.text)},
+        {"admin { health }", !same_text(old->admin.health.text, new->admin.health.text)},
     };
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
         if (fixed[i].changed) {
@@ -143,20 +148,54 @@ out:
     return rc;
 }
 
+static struct watch_wish *wishes_take(struct gateway *gw)
+{
+    pthread_mutex_lock(&gw->runtime_lock);
+    struct watch_wish *first = gw->wishes;
+    gw->wishes = NULL;
+    pthread_mutex_unlock(&gw->runtime_lock);
+    return first;
+}
+
+static void wishes_answer(struct gateway *gw, struct watch_wish *w, const struct cs_conf_report *report,
+                          const cs_error *e)
+{
+    struct runtime *rt = gateway_runtime(gw);
+    while (w != NULL) {
+        struct watch_wish *next = w->next;
+        w->error = *e;
+        w->generation = rt->generation;
+        if (cs_conf_report_copy(&w->report, report) != 0) {
+            cs_error_set(&w->error, CS_EXIT_INTERNAL, "out-of-memory", "no memory for the answer");
+        }
+        loop_post(w->reply_to, &w->mail);
+        w = next;
+    }
+    runtime_unref(rt);
+}
+
 static void watch_reload_now(struct gateway *gw)
 {
     struct cs_conf_report report = {0};
     cs_error e = {0};
     int64_t begin = cs_clock_mono_us();
-    if (reload(gw, &report, &e) == 0) {
+    struct watch_wish *wishes = wishes_take(gw);
+    bool good = reload(gw, &report, &e) == 0;
+    if (good) {
         log_report(&report, CS_LOG_WARN, "configuration");
         cs_log(CS_LOG_NOTICE, "reloaded", "the configuration was read anew and is in force",
                CS_INT("us", cs_clock_mono_us() - begin));
+        cs_error_clear(&e);
     } else {
         log_report(&report, CS_LOG_ERROR, "reload-failed");
         cs_log(CS_LOG_ERROR, "reload-failed", "the reload is refused, the old configuration stays in force",
                CS_STR("why", e.text));
+        cs_error_set(&e, CS_EXIT_CONFIG, "reload", "the reload is refused");
     }
+    atomic_fetch_add(good ? &gw->reloads.done : &gw->reloads.refused, 1);
+    atomic_store(&gw->reloads.last_good, good);
+    atomic_store(&gw->reloads.at, cs_clock_now());
+    wishes_answer(gw, wishes, &report, &e);
     cs_conf_report_free(&report);
 }
 
@@ -191,6 +230,9 @@ static void *watch_run(void *ctx)
         } else if (rc >= 0 && away) {
             cs_log(CS_LOG_NOTICE, "keystore-back", "the keystore can be read again");
         }
+        if (away != (rc < 0)) {
+            atomic_store(&gw->stale_since_us, rc < 0 ? cs_clock_mono_us() : 0);
+        }
         away = rc < 0;
         if (atomic_exchange(&gw->reload_wanted, false)) {
             watch_reload_now(gw);
@@ -224,10 +266,23 @@ void watch_stop(struct gateway *gw)
     ks_live_wake(gw->live);
     pthread_join(gw->watch_thread, NULL);
     gw->watch_started = false;
+    struct cs_conf_report none = {0};
+    cs_error e = {0};
+    cs_error_set(&e, CS_EXIT_UNAVAILABLE, "stopped", "the gateway ends");
+    wishes_answer(gw, wishes_take(gw), &none, &e);
 }
 
 void watch_reload(struct gateway *gw)
 {
     atomic_store(&gw->reload_wanted, true);
     ks_live_wake(gw->live);
+}
+
+void watch_reload_wish(struct gateway *gw, struct watch_wish *w)
+{
+    pthread_mutex_lock(&gw->runtime_lock);
+    w->next = gw->wishes;
+    gw->wishes = w;
+    pthread_mutex_unlock(&gw->runtime_lock);
+    watch_reload(gw);
 }

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* admin_http.c: probes over HTTP, read by the same strict layer as traffic. */
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/admin_private.h"
+#include "gateway/status.h"
+
+struct answer {
+    int status;
+    const char *type;
+    cs_buf body;
+};
+
+static void get_livez(struct gateway *gw, struct answer *a)
+{
+    bool alive = status_alive(gw);
+    a->status = alive ? 200 : 503;
+    cs_buf_adds(&a->body, alive ? "{\"alive\":true}\n" : "{\"alive\":false}\n");
+}
+
+static void get_readyz(struct gateway *gw, struct answer *a)
+{
+    a->status = status_ready(gw, &a->body) ? 200 : 503;
+    cs_buf_addc(&a->body, '\n');
+}
+
+static const struct page {
+    const char *path;
+    const char *type;
+    void (*get)(struct gateway *gw, struct answer *a);
+} pages[] = {
+    {"/livez", "application/json", get_livez},
+    {"/readyz", "application/json", get_readyz},
+};
+
+static void answer_request(struct admin_conn *c, const struct http1_head *h)
+{
+    struct answer a = {404, "text/plain; charset=us-ascii", CS_BUF_INIT};
+    static const struct http1_extra extra[] = {{"Allow", "GET, HEAD"}, {"Cache-Control", "no-store"}};
+    bool head_only = strcmp(h->method, "HEAD") == 0;
+    bool close = !h->keep_alive || c->ended;
+    if (!head_only && strcmp(h->method, "GET") != 0) {
+        a.status = 405;
+    }
+    for (size_t i = 0; a.status == 404 && i < sizeof pages / sizeof pages[0]; i++) {
+        if (strcmp(pages[i].path, h->path) == 0) {
+            a.type = pages[i].type;
+            pages[i].get(c->admin->gateway, &a);
+        }
+    }
+    if (a.body.len == 0) {
+        cs_buf_addf(&a.body, "%d %s\n", a.status, http1_status_text(a.status));
+    }
+    c->last = close;
+    if (a.body.failed || http1_write_plain(&c->out, a.status, a.type, a.body.data, a.body.len, close, head_only,
+                                           a.status == 405 ? extra : extra + 1, a.status == 405 ? 2 : 1) != 0) {
+        conn_close(&c->conn);
+    } else {
+        admin_send(c);
+    }
+    cs_buf_free(&a.body);
+}
+
+static void answer_malformed(struct admin_conn *c)
+{
+    char text[64];
+    int status = http1_failure(c->parser)->status;
+    int n = snprintf(text, sizeof text, "%d %s\n", status, http1_status_text(status));
+    c->last = true;
+    if (http1_write_plain(&c->out, status, "text/plain; charset=us-ascii", text, (size_t)n, true, false, NULL, 0) !=
+        0) {
+        conn_close(&c->conn);
+    } else {
+        admin_send(c);
+    }
+}
+
+bool admin_http_step(struct admin_conn *c)
+{
+    size_t used = 0;
+    const char *body = NULL;
+    size_t body_n = 0;
+    if (c->last) {
+        return false;
+    }
+    enum http1_event e = http1_feed(c->parser, c->in.data, c->in.len, &used, &body, &body_n);
+    if (used > 0) {
+        memmove(c->in.data, c->in.data + used, c->in.len - used);
+        c->in.len -= used;
+    }
+    if (e == HTTP1_DONE) {
+        answer_request(c, http1_head(c->parser));
+        http1_next(c->parser);
+    } else if (e == HTTP1_ERROR) {
+        answer_malformed(c);
+    }
+    return e != HTTP1_MORE;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* directives_admin.c: admin { }: how operators and their tools reach a running gateway. */
+#include <pwd.h>
+#include <sys/un.h>
+
+#include "gateway/directives.h"
+
+SETTER(open_admin)
+{
+    (void)node;
+    (void)report;
+    *child = &((struct gw_config *)parent)->admin;
+}
+
+SETTER(set_socket)
+{
+    (void)child;
+    struct gw_admin *a = parent;
+    const char *path = arg(node, 0);
+    /* Beside it stands, during an upgrade, PATH.PROCESS-ID. */
+    if (path[0] != '/' || strlen(path) + sizeof ".4194304" > sizeof((struct sockaddr_un *)0)->sun_path) {
+        cs_conf_error(report, node, 0, "the path of a socket begins with / and has at most 98 octets");
+        return;
+    }
+    keep_in(&a->socket, node, report);
+    gw_where_set(&a->socket_at, node);
+}
+
+static void take_address(const struct cs_conf_node *node, struct gw_address *out, bool *there, struct gw_where *at,
+                         struct cs_conf_report *report)
+{
+    if (gw_address_parse(arg(node, 0), out) != 0) {
+        cs_conf_error(report, node, 0, "%s is not an address: write 127.0.0.1:9464 or [::1]:9464", arg(node, 0));
+        return;
+    }
+    *there = true;
+    gw_where_set(at, node);
+}
+
+SETTER(set_http)
+{
+    (void)child;
+    struct gw_admin *a = parent;
+    take_address(node, &a->http, &a->has_http, &a->http_at, report);
+}
+
+SETTER(set_health)
+{
+    (void)child;
+    struct gw_admin *a = parent;
+    take_address(node, &a->health, &a->has_health, &a->health_at, report);
+}
+
+SETTER(set_users)
+{
+    (void)child;
+    struct gw_admin *a = parent;
+    for (int i = 0; i < node->argc; i++) {
+        char room[4096];
+        struct passwd entry;
+        struct passwd *found = NULL;
+        if (getpwnam_r(arg(node, i), &entry, room, sizeof room, &found) != 0 || found == NULL) {
+            cs_conf_error(report, node, i, "this machine has no account %s", arg(node, i));
+        } else if (a->n_user == GW_ADMIN_USERS) {
+            cs_conf_error(report, node, i, "at most %d accounts", GW_ADMIN_USERS);
+            return;
+        } else {
+            a->user[a->n_user++] = found->pw_uid;
+        }
+    }
+}
+
+SETTER(set_partner_labels)
+{
+    (void)child;
+    take_count(node, 1, 10000, &((struct gw_admin *)parent)->partner_labels, report);
+}
+
+#define RESTART CS_DIR_RESTART
+
+const struct cs_directive gw_rows_admin[] = {
+    {"admin", "", "", "gateway-admin", 0, NULL, "How operators and their tools reach the running gateway.",
+     "admin { socket \"/run/countersign/admin.sock\"; }", "admin on;", open_admin},
+    {"socket", "gateway-admin", "string", NULL, RESTART, NULL,
+     "Socket for countersign status, reload, drain, hold and release; root and the gateway's own account may use it.",
+     "socket \"/run/countersign/admin.sock\";", "socket admin.sock;", set_socket},
+    {"users", "gateway-admin", "word+", NULL, 0, NULL, "Other accounts that may use the socket.", "users root;",
+     "users no-such-account-here;", set_users},
+    {"http", "gateway-admin", "address", NULL, RESTART, NULL, "Loopback address of /livez, /readyz and /metrics.",
+     "http 127.0.0.1:9464;", "http nowhere;", set_http},
+    {"health", "gateway-admin", "address", NULL, RESTART, NULL,
+     "Address, off loopback too, that answers /livez, /readyz and /metrics and nothing else, without TLS.",
+     "health 10.0.0.11:9465;", "health nowhere;", set_health},
+    {"partner-labels", "gateway-admin", "number", NULL, 0, "100",
+     "Partners that metrics tell apart; the others count together as other.", "partner-labels 100;",
+     "partner-labels 0;", set_partner_labels},
+};
+
+const size_t gw_rows_admin_n = sizeof gw_rows_admin / sizeof gw_rows_admin[0];
