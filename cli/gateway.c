@@ -115,6 +115,7 @@ struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, c
         goto out;
     }
     s->keystore = l->settings->keystore;
+    s->keystore.keys = KS_KEYS_NEED; /* a gateway that cannot sign or decrypt must not look as if it ran */
     s->policy = settings_policy;
     s->partner_known = settings_partner_known;
     s->partner_delivery = settings_partner_delivery;

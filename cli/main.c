@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/secret.h"
 #include "cli/options.h"
 #include "wssec/wssec.h"
 
@@ -121,6 +122,7 @@ static int run(int argc, char *argv[])
 int main(int argc, char *argv[])
 {
     hold_standard_descriptors();
+    cs_secret_start();
     int rc = run(argc, argv);
     /* a result that could not be written was not given: a full disk must not look like success */
     if ((fflush(stdout) != 0 || ferror(stdout)) && rc == CS_EXIT_OK) {

@@ -54,6 +54,7 @@ struct cli_settings *cli_settings_read(const char *file, const char *keystore_ur
         rc = -1;
         goto out;
     }
+    ks_config_sources(&s->config, &s->keystore);
     s->keystore.retention = s->config.retention;
     s->keystore.guaranteed_delivery = s->config.guaranteed_delivery;
 out:

@@ -126,7 +126,7 @@ static int reload(struct gateway *gw, struct cs_conf_report *report, cs_error *e
         goto out;
     }
     plan = plan_new(gw, settings, old->plan, e);
-    if (plan == NULL || accesslog_reopen(gw->log, plan->config->access_log, e) != 0) {
+    if (plan == NULL || ks_live_sources(gw->live, &plan->settings->keystore, e) != 0 || accesslog_reopen(gw->log, plan->config->access_log, e) != 0) {
         goto out;
     }
     made = runtime_new(plan, snapshot);

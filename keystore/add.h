@@ -13,6 +13,7 @@
 struct ks_incoming {
     struct ks_certificate certificate;
     EVP_PKEY *key;  /**< owned by who fills it; NULL: none */
+    const char *pkcs11_uri; /**< borrowed; where a token has the key, which is not sealed here then; NULL: no token */
     bool authority; /**< the keystore's own certification authority: the one trust anchor that has a key */
     bool first;     /**< out: the slot never held an entry before */
     char warning[320];

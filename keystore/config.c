@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "keystore/pkcs11.h"
 
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
@@ -51,6 +52,93 @@ static void set_keystore(const struct cs_conf_node *node, void *parent, void **c
     memcpy(uri + 7, where, strlen(where) + 1);
     free(c->uri);
     c->uri = uri;
+}
+
+static const struct {
+    const char *word, *second; /* second: a word that must follow, NULL: none */
+    enum ks_kek_kind kind;
+} kek_kinds[] = {
+    {"file", NULL, KS_KEK_FILE},
+    {"credential", NULL, KS_KEK_CREDENTIAL},
+    {"passphrase", "file", KS_KEK_PASSPHRASE},
+    {"pkcs11", NULL, KS_KEK_PKCS11},
+};
+
+/** One source from argument *at on; *at then stands behind it. @return 0, or -1: reported */
+static int take_source(const struct cs_conf_node *node, int *at, struct ks_kek_config *out,
+                       struct cs_conf_report *report)
+{
+    size_t i = 0;
+    while (i < sizeof kek_kinds / sizeof kek_kinds[0] && strcmp(node->arg[*at].text, kek_kinds[i].word) != 0) {
+        i++;
+    }
+    if (i == sizeof kek_kinds / sizeof kek_kinds[0]) {
+        cs_conf_error(report, node, *at,
+                      "unknown source of a key \"%s\"; here: file PATH, credential NAME, passphrase file PATH, pkcs11 "
+                      "\"pkcs11:…\"",
+                      node->arg[*at].text);
+        return -1;
+    }
+    const char *second = kek_kinds[i].second;
+    int value = *at + (second != NULL ? 2 : 1);
+    if (value >= node->argc || (second != NULL && strcmp(node->arg[*at + 1].text, second) != 0) ||
+        node->arg[value].text[0] == '\0') {
+        cs_conf_error(report, node, *at, "%s%s%s needs a value behind it", kek_kinds[i].word, second != NULL ? " " : "",
+                      second != NULL ? second : "");
+        return -1;
+    }
+    const char *where = node->arg[value].text;
+    cs_error e = {0};
+    if (kek_kinds[i].kind == KS_KEK_PKCS11 && ks_pkcs11_check(where, &e) != 0) {
+        cs_conf_error(report, node, value, "%s", e.text);
+        return -1;
+    }
+    if (kek_kinds[i].kind == KS_KEK_CREDENTIAL && !ks_name_ok(where)) {
+        cs_conf_error(report, node, value, "\"%s\" is no name of a credential", where);
+        return -1;
+    }
+    out->kind = kek_kinds[i].kind;
+    out->where = strdup(where);
+    if (out->where == NULL) {
+        cs_conf_error(report, node, -1, "out of memory");
+        return -1;
+    }
+    *at = value + 1;
+    return 0;
+}
+
+static void set_kek(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
+{
+    (void)child;
+    struct ks_config *c = parent;
+    int at = 0;
+    if (take_source(node, &at, &c->kek[0], report) != 0) {
+        return;
+    }
+    c->n_kek = 1;
+    if (at == node->argc) {
+        return;
+    }
+    if (strcmp(node->arg[at].text, "previous") != 0 || ++at == node->argc) {
+        cs_conf_error(report, node, at < node->argc ? at : at - 1,
+                      "behind the key may stand only: previous, and the source of the key before");
+        return;
+    }
+    if (take_source(node, &at, &c->kek[1], report) != 0) {
+        return;
+    }
+    c->n_kek = 2;
+    if (at != node->argc) {
+        cs_conf_error(report, node, at, "nothing stands behind the previous key");
+    }
+}
+
+void ks_config_sources(const struct ks_config *c, ks_options *out)
+{
+    for (size_t i = 0; i < c->n_kek; i++) {
+        out->kek[i] = (ks_kek_source){c->kek[i].kind, c->kek[i].where};
+    }
+    out->n_kek = c->n_kek;
 }
 
 static void set_retention(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
@@ -144,8 +232,9 @@ static void set_partner_trust(const struct cs_conf_node *node, void *parent, voi
         return;
     }
     if (chain != node->has_block) {
-        cs_conf_error(report, node, 0, chain ? "trust chain needs a block: { anchors ALIAS; subject \"…\"; issuer \"…\"; }"
-                                             : "trust pinned takes no block");
+        cs_conf_error(report, node, 0,
+                      chain ? "trust chain needs a block: { anchors ALIAS; subject \"…\"; issuer \"…\"; }"
+                            : "trust pinned takes no block");
         return;
     }
     cs_copy(p->trust, sizeof p->trust, kind);
@@ -221,6 +310,12 @@ static void set_partner_expired(const struct cs_conf_node *node, void *parent, v
 static const struct cs_directive rows[] = {
     {"keystore", "", "word string", NULL, CS_DIR_RESTART, NULL, "where certificates and keys are kept",
      "keystore sqlite \"/var/lib/countersign/keystore.db\";", "keystore sqlite;", set_keystore},
+    {"key-encryption-key", "", "string+", NULL, 0, NULL,
+     "what private keys are sealed under: file PATH, credential NAME (of systemd), passphrase file PATH, or pkcs11 "
+     "\"pkcs11:…\" (wrapped by a token's RSA key); with previous SOURCE while keystore rekey leads from one to the "
+     "other; not said: the file beside the keystore that init made",
+     "key-encryption-key file \"/etc/countersign/kek\" previous file \"/etc/countersign/kek.before\";",
+     "key-encryption-key secret;", set_kek},
     {"retention", "", "duration", NULL, 0, "90d",
      "how long an exchanged certificate or key is kept at least; not below 90d", "retention 120d;", "retention 89d;",
      set_retention},
@@ -234,21 +329,23 @@ static const struct cs_directive rows[] = {
     {"guaranteed-delivery", "partner", "duration", NULL, 0, NULL, "this partner's own guaranteed delivery",
      "guaranteed-delivery 120d;", "guaranteed-delivery 0s;", set_partner_delivery},
     {"trust", "partner", "word", "trust?", 0, "pinned",
-     "pinned: only certificates that the keystore holds; chain: also those that lead to an anchor and bear the right names",
+     "pinned: only certificates that the keystore holds; chain: also those that lead to an anchor and bear the right "
+     "names",
      "trust chain { anchors acme-ca; subject \"O=ACME*\"; issuer \"CN=ACME Issuing CA,O=ACME\"; }", "trust everybody;",
      set_partner_trust},
     {"anchors", "trust", "name+", NULL, CS_DIR_REQUIRED, NULL,
-     "aliases of role trust-anchor to one of which the certificate of a message must lead", "anchors acme-ca acme-ca-2;",
-     "anchors;", set_anchors},
+     "aliases of role trust-anchor to one of which the certificate of a message must lead",
+     "anchors acme-ca acme-ca-2;", "anchors;", set_anchors},
     {"subject", "trust", "string", NULL, CS_DIR_REQUIRED, NULL,
      "rule for the certificate's subject: RDNs in their order, a star for characters within one value; types that it "
      "does not name are free",
      "subject \"O=ACME*\";", "subject \"ACME*\";", set_subject},
     {"issuer", "trust", "string", NULL, CS_DIR_REQUIRED, NULL,
-     "rule for the name of the authority that issued the certificate, as for subject", "issuer \"CN=ACME Issuing CA*\";",
-     "issuer \"\";", set_issuer},
+     "rule for the name of the authority that issued the certificate, as for subject",
+     "issuer \"CN=ACME Issuing CA*\";", "issuer \"\";", set_issuer},
     {"crl", "trust", "use|require", NULL, 0, "use",
-     "use: CRLs that the keystore holds are heeded; require: without a current one of every issuer the message is refused",
+     "use: CRLs that the keystore holds are heeded; require: without a current one of every issuer the message is "
+     "refused",
      "crl require;", "crl fetch;", set_crl},
     {"expired-certificate", "partner", "at-signing|refuse|grace duration?", NULL, 0, NULL,
      "what an expired certificate may still do, over the policy's word", "expired-certificate grace 24h;",
@@ -287,8 +384,8 @@ static unsigned check_anchors(const struct ks_partner_config *p, const ks_snapsh
             cs_conf_error(report, p->anchors_node, (int)i, "the keystore has no alias %s", alias);
             errors++;
         } else if (role != KS_TRUST_ANCHOR) {
-            cs_conf_error(report, p->anchors_node, (int)i, "alias %s has the role %s, anchors needs one of role %s", alias,
-                          ks_role_word(role), ks_role_word(KS_TRUST_ANCHOR));
+            cs_conf_error(report, p->anchors_node, (int)i, "alias %s has the role %s, anchors needs one of role %s",
+                          alias, ks_role_word(role), ks_role_word(KS_TRUST_ANCHOR));
             errors++;
         } else if (ks_active(snapshot, alias) == NULL) {
             cs_conf_warn(report, p->anchors_node, (int)i, "alias %s has no active entry: it is nobody's anchor", alias);
@@ -314,6 +411,9 @@ void ks_config_free(struct ks_config *c)
         cs_dn_free(c->partner[i]->chain.subject);
         cs_dn_free(c->partner[i]->chain.issuer);
         free(c->partner[i]);
+    }
+    for (size_t i = 0; i < KS_KEK_SOURCES; i++) {
+        free(c->kek[i].where);
     }
     free(c->partner);
     free(c->uri);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config.h: the configuration rows of the keystore's own directives (keystore, retention, guaranteed-delivery, partner)
+ * config.h: the configuration rows of the keystore's own directives (keystore, key-encryption-key, retention, guaranteed-delivery, partner)
  * and what they fill. cli/ joins the table with the others; nothing here opens a store.
  */
 #ifndef KS_CONFIG_H
@@ -28,6 +28,11 @@ struct ks_partner_config {
 
 struct ks_config {
     char *uri;                          /**< owned: "sqlite:PATH"; NULL where the file names no keystore */
+    struct ks_kek_config {
+        enum ks_kek_kind kind;
+        char *where; /**< owned */
+    } kek[KS_KEK_SOURCES];
+    size_t n_kek;                       /**< 0: not said */
     int64_t retention;                  /**< seconds; 0: not said */
     int64_t guaranteed_delivery;        /**< seconds; 0: not said */
     struct ks_partner_config **partner; /**< owned, in the order of the file; addresses are stable */
@@ -36,11 +41,13 @@ struct ks_config {
 
 #define KS_CONFIG_INIT                                                                                                 \
     {                                                                                                                  \
-        NULL, 0, 0, NULL, 0                                                                                            \
+        NULL, {{0}}, 0, 0, 0, NULL, 0                                                                                            \
     }
 
 /** The rows; their parent object at top level is a struct ks_config. Static. */
 struct cs_conf_table ks_directives(void);
+/** The sources of the key-encryption key into the options of ks_open; strings stay c's. */
+void ks_config_sources(const struct ks_config *c, ks_options *out);
 /** The partner of that name, or NULL. Borrowed from c. */
 const struct ks_partner_config *ks_config_partner(const struct ks_config *c, const char *name);
 /** The rule for certificates that are not stored, NULL: the partner is pinned or not in the file. Borrowed from c. */

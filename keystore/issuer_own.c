@@ -279,7 +279,7 @@ int ks_own_ca_get(const struct ks_work *outer, cs_time until, struct ks_own_ca *
     } else {
         struct ks_row_filter f = {.alias = KS_OWN_CA, .n = row->info.n, .with_der = true};
         rc = w->s->driver->rows(w->s->b, &f, read_certificate, ca, e) == 0
-                 ? ks_key_open(w->s, &w->slot, row->key_id, &ca->key, e)
+                 ? ks_key_open(w->s, NULL, &w->slot, row->key_id, &ca->key, e)
                  : -1;
     }
     ks_work_free(w);

@@ -42,10 +42,19 @@ int ks_state_parse(const char *word, enum ks_state *s);
 
 typedef struct ks_store ks_store;
 
+/** Where the key-encryption key comes from. where: a path, a credential's name, a "pkcs11:" address. */
+enum ks_kek_kind { KS_KEK_FILE, KS_KEK_CREDENTIAL, KS_KEK_PASSPHRASE, KS_KEK_PKCS11 };
+typedef struct ks_kek_source { enum ks_kek_kind kind; const char *where; } ks_kek_source;
+#define KS_KEK_SOURCES 2 /* the one in force, or to be, and the one before */
+
+/** What becomes of private keys that do not open when a snapshot is built. */
+enum ks_keys { KS_KEYS_TRY, /**< the entry stands without key (commands that may need none) */ KS_KEYS_NEED /**< no snapshot: exit 78 */ };
+
 typedef struct ks_options {
     int64_t retention;            /**< seconds; 0: what the store was told last, else 90 d */
     int64_t guaranteed_delivery;  /**< seconds; 0: what the store was told last, else 14 d */
-    const char *kek_file;         /**< NULL: PATH.kek beside an SQLite store */
+    ks_kek_source kek[KS_KEK_SOURCES]; size_t n_kek; /**< 0: PATH.kek beside an SQLite store. Copied by ks_open */
+    enum ks_keys keys;
     int busy_ms;                  /**< how long a write waits for another writer; 0: 10,000 */
     bool read_only;
 } ks_options;
@@ -169,6 +178,17 @@ typedef struct ks_crl_info {
 int ks_add_crl(ks_store *s, const char *alias, const char *data, size_t n, bool dry_run, const ks_actor *who, cs_time now,
                ks_crl_info *out, cs_error *e) CS_MUST_CHECK;
 
+typedef struct ks_rekeyed {
+    bool done;                    /**< false: a dry run */
+    size_t keys;                  /**< private keys that were sealed anew */
+    char from[17], to[17];        /**< ids of the two key-encryption keys */
+    uint64_t generation;          /**< after the change; for a dry run the next one */
+} ks_rekeyed;
+/** Seal every private key anew under the first of the store's key-encryption keys; without configured ones under a new
+ *  file beside the store, which takes the place of the one before (kept as PATH.kek.old). One transaction. A live node
+ *  that cannot open the new one yet: exit 13, nothing changed. Every key is under it already: 64. */
+int ks_rekey(ks_store *s, bool dry_run, const ks_actor *who, cs_time now, ks_rekeyed *out, cs_error *e) CS_MUST_CHECK;
+
 /** What a node uses (guard G3 knows routed partners by it); written at start and reload. partner_delivery: seconds, 0: none. */
 typedef struct ks_node_use { const char *route, *alias, *partner; } ks_node_use;
 int ks_report_node(ks_store *s, const char *node, const ks_node_use *use, size_t n, cs_time now, cs_error *e) CS_MUST_CHECK;
@@ -212,6 +232,8 @@ int ks_live_open(ks_live **out, const char *uri, const ks_options *opt, cs_time 
 int ks_live_step(ks_live *l, int timeout_ms, cs_time now, cs_error *e);
 /** Make ks_live_step return soon. Any thread. */
 void ks_live_wake(ks_live *l);
+/** The sources of the key-encryption key as a reload found them. Watch thread only. @return 0, or -1: no memory */
+int ks_live_sources(ks_live *l, const ks_options *opt, cs_error *e) CS_MUST_CHECK;
 void ks_live_close(ks_live *l);
 /** The newest snapshot, a new reference. Any thread. */
 const ks_snapshot *ks_live_get(ks_live *l);

@@ -97,28 +97,41 @@ out:
     return rc;
 }
 
-/** Own keys are opened where they sign or may verify the own archive; one that cannot be opened leaves the entry
- * without. */
-static void material_unseal(struct ks_material *m, ks_store *s, const struct ks_row *row)
+bool ks_material_opens(const struct ks_row *row)
 {
     enum ks_state state = row->info.state;
     /* the key of the own certification authority makes certificates; no process with traffic needs it */
-    if (m->key_id[0] == '\0' || m->role == KS_TRUST_ANCHOR ||
-        (state != KS_PRE_ACTIVE && state != KS_ACTIVE && state != KS_DEACTIVATED)) {
-        return;
-    }
+    return row->key_id[0] != '\0' && row->info.role != KS_TRUST_ANCHOR &&
+           (state == KS_PRE_ACTIVE || state == KS_ACTIVE || state == KS_DEACTIVATED);
+}
+
+/** Own keys are opened where they work. One that cannot be: no snapshot for who needs keys; for others an entry
+ * without, told once, since the cause is one for all as a rule. */
+static int material_unseal(struct ks_material *m, ks_store *s, struct ks_keyring *ring, const struct ks_row *row,
+                           cs_error *e)
+{
     cs_error why = {0};
     struct ks_slot slot = {.slot_id = row->slot_id, .role = m->role};
+    if (!ks_material_opens(row)) {
+        return 0;
+    }
     memcpy(slot.alias, m->alias, sizeof slot.alias);
     memcpy(slot.partner, m->partner, sizeof slot.partner);
-    if (ks_key_open(s, &slot, m->key_id, &m->private_key, &why) != 0) {
-        m->private_key = NULL;
+    if (ks_key_open(s, ring, &slot, m->key_id, &m->private_key, &why) == 0) {
+        return 0;
+    }
+    m->private_key = NULL;
+    if (s->options.keys == KS_KEYS_NEED) {
+        return cs_error_set(e, why.exit_code, why.reason, "no key of %s#%u: %s", m->alias, m->n, why.text);
+    }
+    if (ks_keyring_complain(ring)) {
         cs_log(CS_LOG_WARN, "key-unavailable", "a private key cannot be opened", CS_STR("alias", m->alias),
                CS_INT("n", m->n), CS_STR("why", why.text));
     }
+    return 0;
 }
 
-struct ks_material *ks_material_new(ks_store *s, const struct ks_row *row, cs_error *e)
+struct ks_material *ks_material_new(ks_store *s, struct ks_keyring *ring, const struct ks_row *row, cs_error *e)
 {
     struct ks_material *m = calloc(1, sizeof *m);
     if (m == NULL) {
@@ -145,10 +158,9 @@ struct ks_material *ks_material_new(ks_store *s, const struct ks_row *row, cs_er
         ks_material_release(m);
         return NULL;
     }
-    if (material_parse(m, e) != 0) {
+    if (material_parse(m, e) != 0 || material_unseal(m, s, ring, row, e) != 0) {
         ks_material_release(m);
         return NULL;
     }
-    material_unseal(m, s, row);
     return m;
 }

@@ -10,6 +10,7 @@
 
 #include "keystore/crl.h"
 #include "keystore/hold.h"
+#include "keystore/kek.h"
 #include "keystore/mapping.h"
 
 static int no_memory(cs_error *e)
@@ -21,6 +22,7 @@ static int no_memory(cs_error *e)
 
 struct build {
     ks_store *store;
+    struct ks_keyring *ring; /**< key-encryption keys are read once per build, and wiped at its end */
     const ks_snapshot *old;
     struct ks_entry *entry; /**< changed or new ones; sorted by entry_id when intervals come */
     size_t n, cap;
@@ -68,11 +70,12 @@ static int take_row(void *ctx, const struct ks_row *row, cs_error *e)
     }
     const struct ks_entry *known = old_entry(b->old, row->entry_id);
     struct ks_material *m = NULL;
-    if (known != NULL && strcmp(known->m->key_id, row->key_id) == 0) {
+    bool keyless = known != NULL && known->m->private_key == NULL && ks_material_opens(row); /* resumed */
+    if (known != NULL && !keyless && strcmp(known->m->key_id, row->key_id) == 0) {
         m = known->m;
         atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
     } else {
-        m = ks_material_new(b->store, row, e);
+        m = ks_material_new(b->store, b->ring, row, e);
         if (m == NULL) {
             return -1;
         }
@@ -342,10 +345,12 @@ static int collect(struct build *b, cs_error *e)
 int ks_snapshot_build(ks_store *store, const ks_snapshot *old, const ks_snapshot **out, cs_error *e)
 {
     int rc = -1;
-    struct build b = {.store = store, .old = old};
+    struct build b = {.store = store, .old = old, .ring = ks_keyring_new(store)};
     ks_snapshot *s = calloc(1, sizeof *s);
     *out = NULL;
-    if (s == NULL) {
+    if (s == NULL || b.ring == NULL) {
+        free(s);
+        ks_keyring_free(b.ring);
         return no_memory(e);
     }
     atomic_init(&s->refs, 1);
@@ -374,6 +379,7 @@ out:
     }
     free(b.entry);
     free(b.gone);
+    ks_keyring_free(b.ring);
     ks_snapshot_release(s);
     return rc;
 }

@@ -33,6 +33,7 @@ struct ks_material {
 };
 
 struct ks_crl;      /* crl.h */
+struct ks_keyring;  /* kek.h */
 struct ks_mappings; /* mapping.h */
 
 struct ks_span {
@@ -67,9 +68,11 @@ struct ks_snapshot {
     struct ks_mappings *mappings; /**< a reference; NULL: none */
 };
 
-/** Parse what row says of an entry, open its key where its state may need it (one that cannot be opened leaves the
- *  entry without). @return a reference, or NULL */
-struct ks_material *ks_material_new(ks_store *s, const struct ks_row *row, cs_error *e);
+/** Parse what row says of an entry, open its key where its state may need it, its key-encryption key out of ring (one that
+ *  cannot be opened leaves the entry without, or under KS_KEYS_NEED fails). @return a reference, or NULL */
+struct ks_material *ks_material_new(ks_store *s, struct ks_keyring *ring, const struct ks_row *row, cs_error *e);
+/** Does an entry in this state work with its private key? */
+bool ks_material_opens(const struct ks_row *row);
 void ks_material_release(struct ks_material *m);
 
 /** Build the snapshot that the store holds now, taking over what did not change from old (may be NULL). */

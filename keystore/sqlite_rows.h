@@ -19,9 +19,15 @@ int ks_sqlite_interval_add(struct ks_backend *b, const struct ks_interval *i, cs
 int ks_sqlite_interval_end(struct ks_backend *b, const struct ks_interval *i, cs_error *e);
 int ks_sqlite_intervals(struct ks_backend *b, int64_t entry_id, uint64_t version_above, ks_visit_interval *visit,
                         void *ctx, cs_error *e);
+
+/* sqlite_key.c */
 int ks_sqlite_key_add(struct ks_backend *b, const struct ks_key_row *k, cs_error *e);
 int ks_sqlite_key_get(struct ks_backend *b, const char *key_id, struct ks_key_row *out, uint8_t **ct, cs_error *e);
 int ks_sqlite_key_destroy(struct ks_backend *b, const char *key_id, cs_time now, cs_error *e);
+int ks_sqlite_keys(struct ks_backend *b, ks_visit_key *visit, void *ctx, cs_error *e);
+int ks_sqlite_key_reseal(struct ks_backend *b, const struct ks_key_row *k, cs_error *e);
+int ks_sqlite_node_keys_set(struct ks_backend *b, const char *node, const char *names, cs_time now, cs_error *e);
+int ks_sqlite_node_keys(struct ks_backend *b, ks_visit_node_keys *visit, void *ctx, cs_error *e);
 
 /* sqlite_crl.c */
 int ks_sqlite_crl_add(struct ks_backend *b, const struct ks_crl_row *row, const uint8_t *der, size_t n, cs_error *e);

@@ -10,7 +10,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
-#include "keystore/seal.h"
+#include "keystore/kek.h"
 
 #define BUSY_MS          10000
 #define DELIVERY_DEFAULT (14 * CS_DAY)
@@ -30,17 +30,36 @@ static const struct ks_driver *driver_of(const char *uri, const char **where, cs
     return NULL;
 }
 
-static char *kek_path(const ks_options *opt, const char *where)
+static char *kek_path(const char *where)
 {
-    if (opt != NULL && opt->kek_file != NULL) {
-        return strdup(opt->kek_file);
-    }
     size_t n = strlen(where) + sizeof ".kek";
     char *path = malloc(n);
     if (path != NULL) {
         snprintf(path, n, "%s.kek", where);
     }
     return path;
+}
+
+static void sources_free(ks_store *s)
+{
+    for (size_t i = 0; i < s->n_kek; i++) {
+        free((char *)(uintptr_t)s->kek[i].where);
+    }
+    s->n_kek = 0;
+}
+
+int ks_store_sources(ks_store *s, const ks_options *opt)
+{
+    sources_free(s);
+    for (size_t i = 0; i < opt->n_kek && i < KS_KEK_SOURCES; i++) {
+        const char *where = strdup(opt->kek[i].where);
+        if (where == NULL) {
+            return -1;
+        }
+        s->kek[i] = (ks_kek_source){opt->kek[i].kind, where};
+        s->n_kek++;
+    }
+    return 0;
 }
 
 int ks_open(ks_store **out, const char *uri, const ks_options *opt, cs_error *e)
@@ -60,9 +79,8 @@ int ks_open(ks_store **out, const char *uri, const ks_options *opt, cs_error *e)
         s->options = *opt;
     }
     s->uri = strdup(uri);
-    s->kek_file = kek_path(opt, where);
-    s->options.kek_file = NULL;
-    if (s->uri == NULL || s->kek_file == NULL) {
+    s->kek_file = kek_path(where);
+    if (s->uri == NULL || s->kek_file == NULL || ks_store_sources(s, &s->options) != 0) {
         ks_close(s);
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
     }
@@ -83,13 +101,15 @@ void ks_close(ks_store *s)
         }
         free(s->uri);
         free(s->kek_file);
+        sources_free(s);
         free(s);
     }
 }
 
 /** First content of an empty store: its identity and the first links of audit and generation. */
-static int first_rows(ks_store *s, const char *kek_id, cs_time now, cs_error *e)
+static int first_rows(ks_store *s, cs_time now, bool *made, cs_error *e)
 {
+    struct ks_kek kek = {0};
     uint8_t id[16];
     char text[KS_ID];
     if (RAND_bytes(id, sizeof id) != 1) {
@@ -107,19 +127,20 @@ static int first_rows(ks_store *s, const char *kek_id, cs_time now, cs_error *e)
         s->driver->rollback(s->b);
         return found < 0 ? -1 : 0;
     }
-    if (s->driver->meta_set(s->b, "store_id", text, e) != 0 || s->driver->meta_set(s->b, "kek_id", kek_id, e) != 0 ||
-        ks_audit_append(s, &row, e) != 0 || ks_generation_next(s, now, "init", &who, row.seq, 1, e) != 0 ||
-        s->driver->commit(s->b, e) != 0) {
-        s->driver->rollback(s->b);
-        return -1;
-    }
-    return 0;
+    int rc = s->driver->meta_set(s->b, "store_id", text, e) == 0 && ks_kek_first(s, text, &kek, e) == 0 &&
+                     s->driver->meta_set(s->b, "kek_id", kek.id, e) == 0 && ks_audit_append(s, &row, e) == 0 &&
+                     ks_generation_next(s, now, "init", &who, row.seq, 1, e) == 0 && s->driver->commit(s->b, e) == 0
+                 ? 0
+                 : -1;
+    ks_kek_wipe(&kek);
+    s->driver->rollback(s->b);
+    *made = rc == 0;
+    return rc;
 }
 
 int ks_init(const char *uri, const ks_options *opt, cs_time now, bool *created, cs_error *e)
 {
     const char *where = NULL;
-    struct ks_kek kek;
     ks_store *s = NULL;
     *created = false;
     const struct ks_driver *driver = driver_of(uri, &where, e);
@@ -133,9 +154,8 @@ int ks_init(const char *uri, const ks_options *opt, cs_time now, bool *created, 
     int rc = 0;
     int found = driver->meta_get(s->b, "store_id", known, sizeof known, e);
     if (found == 0) {
-        rc = ks_kek_make(s->kek_file, &kek, e) == 0 ? first_rows(s, kek.id, now, e) : -1;
-        ks_kek_wipe(&kek);
-        *created = rc == 0;
+        *created = false;
+        rc = first_rows(s, now, created, e);
     } else if (found < 0) {
         rc = -1;
     }

@@ -14,6 +14,7 @@
 
 #define KS_ID      33 /* 32 hexadecimal digits */
 #define KS_FOREVER INT64_MAX
+#define KS_URI     512
 
 struct ks_slot {
     int64_t slot_id;
@@ -57,6 +58,7 @@ struct ks_key_row {
     const uint8_t *ct; /**< borrowed as der above */
     size_t ct_len;
     cs_time created_at;
+    char pkcs11_uri[KS_URI]; /**< "": sealed here; else where the token has it, and nothing is sealed */
 };
 
 struct ks_audit_row {
@@ -103,6 +105,10 @@ typedef int ks_visit_partner(void *ctx, const struct ks_partner_row *row, cs_err
 typedef int ks_visit_crl(void *ctx, const struct ks_crl_row *row, cs_error *e);
 typedef int ks_visit_mapping(void *ctx, const struct ks_mapping_row *row, cs_error *e);
 typedef int ks_visit_hold(void *ctx, const ks_hold_info *row, cs_error *e);
+typedef int ks_visit_key(void *ctx, const struct ks_key_row *row, const struct ks_slot *slot, cs_error *e);
+/** names: what ks_kek_name gives for each source of the node, blanks between. */
+typedef int ks_visit_node_keys(void *ctx, const char *node, cs_time clock_at, const char *names, cs_error *e);
+#define KS_NODE_KEYS 64
 typedef int ks_visit_node(void *ctx, const struct ks_node_row *row, cs_error *e);
 
 struct ks_backend; /* of the driver */
@@ -163,6 +169,10 @@ struct ks_driver {
     /** @return 1 found; ct is malloc'ed then and the caller's. 0 none */
     int (*key_get)(struct ks_backend *b, const char *key_id, struct ks_key_row *out, uint8_t **ct, cs_error *e);
     int (*key_destroy)(struct ks_backend *b, const char *key_id, cs_time now, cs_error *e);
+    int (*keys)(struct ks_backend *b, ks_visit_key *visit, void *ctx, cs_error *e); /**< all that are not destroyed */
+    int (*key_reseal)(struct ks_backend *b, const struct ks_key_row *k, cs_error *e); /**< kek_id, nonce, ct, tag */
+    int (*node_keys_set)(struct ks_backend *b, const char *node, const char *names, cs_time now, cs_error *e);
+    int (*node_keys)(struct ks_backend *b, ks_visit_node_keys *visit, void *ctx, cs_error *e);
 
     int (*crl_add)(struct ks_backend *b, const struct ks_crl_row *row, const uint8_t *der, size_t n, cs_error *e);
     int (*crl_remove)(struct ks_backend *b, const uint8_t sha256[32], cs_error *e);
@@ -204,12 +214,16 @@ struct ks_store {
     const struct ks_driver *driver;
     struct ks_backend *b; /**< owned */
     char *uri;            /**< owned */
-    char *kek_file;       /**< owned; NULL: none */
-    ks_options options;   /**< kek_file not used from here */
+    char *kek_file;       /**< owned: beside the store, used where no source is configured */
+    ks_kek_source kek[KS_KEK_SOURCES]; /**< owned strings */
+    size_t n_kek;
+    ks_options options;   /**< its strings are not used from here */
 };
 
 /* ---- shared by the files of this folder ------------------------------------------------------------------------ */
 
+/** Take over the sources of the key-encryption key. The thread of the store. @return 0, or -1: no memory */
+int ks_store_sources(ks_store *s, const ks_options *opt) CS_MUST_CHECK;
 /** Terms in force: the store's, or those the caller opened it with. partner NULL or "": none of its own. */
 int ks_terms_read(ks_store *s, const char *partner, struct ks_terms *out, cs_error *e) CS_MUST_CHECK;
 /** The slot as a view for the rules, within the caller's transaction. Destroyed entries left out. */

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "keystore/kek.h"
 #include "keystore/snapshot.h"
 
 #define POLL_MS       50
@@ -31,7 +32,8 @@ struct ks_live {
     bool again;    /**< the last build failed, or this process changed the store itself: look again */
     uint64_t told; /**< generation that the store knows this node to serve; 0: none */
     cs_time told_at;
-    cs_time now; /**< of the last step: closing has no other */
+    char kek_names[KS_NODE_KEYS]; /**< key-encryption keys that this node can open: rekey asks */
+    cs_time now;                  /**< of the last step: closing has no other */
 };
 
 struct names {
@@ -84,11 +86,37 @@ static void tell(ks_live *l, cs_time now)
     l->store->driver->set_busy(l->store->b, FLUSH_BUSY_MS);
     if (l->store->driver->begin(l->store->b, KS_UPKEEP, &ignored) == 0 &&
         l->store->driver->node_set(l->store->b, &row, &ignored) == 0 &&
+        l->store->driver->node_keys_set(l->store->b, l->node, l->kek_names, now, &ignored) == 0 &&
         l->store->driver->commit(l->store->b, &ignored) == 0) {
         l->told = generation;
     }
     l->store->driver->rollback(l->store->b);
     l->told_at = now;
+}
+
+/** A source that does not open now is left out; a snapshot that needs it says why. */
+static void name_sources(ks_live *l)
+{
+    size_t used = 0;
+    l->kek_names[0] = '\0';
+    for (size_t i = 0; i < l->store->n_kek; i++) {
+        char name[KS_KEK_ID];
+        cs_error ignored = {0};
+        if (ks_kek_name(l->store, &l->store->kek[i], name, &ignored) == 0) {
+            used +=
+                (size_t)snprintf(l->kek_names + used, sizeof l->kek_names - used, "%s%s", used > 0 ? " " : "", name);
+        }
+    }
+}
+
+int ks_live_sources(ks_live *l, const ks_options *opt, cs_error *e)
+{
+    if (ks_store_sources(l->store, opt) != 0) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    }
+    name_sources(l);
+    l->told = 0; /* and say so at the next step */
+    return 0;
 }
 
 int ks_live_open(ks_live **out, const char *uri, const ks_options *opt, cs_time now, cs_error *e)
@@ -117,6 +145,7 @@ int ks_live_open(ks_live **out, const char *uri, const ks_options *opt, cs_time 
     }
     l->now = now;
     name_node(l, now);
+    name_sources(l);
     tell(l, now);
     l->flushed_us = cs_clock_mono_us();
     *out = l;
