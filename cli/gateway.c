@@ -7,11 +7,13 @@
 
 #include "base/log.h"
 #include "cli/policy.h"
+#include "keystore/operators.h"
 
 /* What the gateway borrows of the settings; immutable once given away, so any thread may ask it. */
 struct loaded {
     struct cli_settings *settings; /* owned */
     struct wssec_policy **policy;  /* owned references; one per partner of settings->config, in its order */
+    char *persons;                 /* owned: operators and approvers as the store keeps them */
 };
 
 static void loaded_free(struct loaded *l)
@@ -23,6 +25,7 @@ static void loaded_free(struct loaded *l)
         wssec_policy_unref(l->policy[i]);
     }
     free(l->policy);
+    free(l->persons);
     cli_settings_free(l->settings);
     free(l);
 }
@@ -116,6 +119,11 @@ struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, c
     }
     s->keystore = l->settings->keystore;
     s->keystore.keys = KS_KEYS_NEED; /* a gateway that cannot sign or decrypt must not look as if it ran */
+    l->persons = ks_config_persons(&l->settings->config);
+    if (l->persons == NULL) {
+        goto out;
+    }
+    s->persons = l->persons;
     s->policy = settings_policy;
     s->partner_known = settings_partner_known;
     s->partner_delivery = settings_partner_delivery;

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "cli/keystore.h"
 #include "keystore/entry.h"
+#include "keystore/operators.h"
 
 /* ---- arguments -------------------------------------------------------------------------------------------------- */
 
@@ -141,6 +142,29 @@ static int tell_partners(struct cli_context *c, const struct cli_settings *setti
     return 0;
 }
 
+/* A file that names people is their list. While two persons are in force a change of it waits for one of them, and what
+ * was asked for goes on under the list as it is. */
+static int tell_persons(struct cli_context *c, const struct cli_settings *settings, ks_store *s)
+{
+    const struct ks_config *config = &settings->config;
+    struct cli_caller caller;
+    bool changed = false;
+    if (config->n_approver == 0 && config->n_operator == 0) {
+        return 0;
+    }
+    char *persons = ks_config_persons(config);
+    cli_caller_find(c, &caller);
+    int rc = persons != NULL ? ks_set_persons(s, persons, &caller.actor, c->now, &changed, &c->error)
+                             : cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
+    free(persons);
+    if (rc != 0 && c->error.exit_code == CS_EXIT_APPROVAL) {
+        cli_warn(c, "the file names other operators or approvers than are in force: %s", c->error.text);
+        cs_error_clear(&c->error);
+        return 0;
+    }
+    return rc;
+}
+
 int cli_keystore_open(struct cli_context *c, struct cli_settings **settings, ks_store **store)
 {
     struct cli_settings *s = NULL;
@@ -156,7 +180,7 @@ int cli_keystore_open(struct cli_context *c, struct cli_settings **settings, ks_
         options.busy_ms = wait_ms < 1 ? 1 : wait_ms > INT32_MAX ? INT32_MAX : (int)wait_ms;
     }
     if (cli_become_owner(c, s->keystore_uri) != 0 || ks_open(store, s->keystore_uri, &options, &c->error) != 0 ||
-        check_given_time(c, *store) != 0 || (!cli_given(c, "dry-run") && tell_partners(c, s, *store) != 0)) {
+        check_given_time(c, *store) != 0 || (!cli_given(c, "dry-run") && (tell_persons(c, s, *store) != 0 || tell_partners(c, s, *store) != 0))) {
         ks_close(*store);
         *store = NULL;
         cli_settings_free(s);

@@ -27,6 +27,7 @@ struct gw_settings {
     /** Policy by name (NULL name: of that partner, else the built-in default). Borrowed from the settings. NULL: unknown name. */
     struct wssec_policy *(*policy)(const struct gw_settings *s, const char *policy, const char *partner);
     bool (*partner_known)(const struct gw_settings *s, const char *partner);
+    const char *persons; /**< operators and approvers of the file (ks_set_persons), "" nobody; borrowed */
     int64_t (*partner_delivery)(const struct gw_settings *s, const char *partner); /**< seconds, 0: none */
     /** Rule for certificates of that partner which are not stored. Borrowed from the settings. NULL: they do not count. */
     const ks_chain_rule *(*chain)(const struct gw_settings *s, const char *partner);

@@ -53,6 +53,11 @@ void watch_report(struct gateway *gw, const struct runtime *rt)
     if (rc == 0) {
         rc = ks_report_node(store, gw->node, use, n, now, &e);
     }
+    if (rc == 0 && s->persons != NULL && s->persons[0] != '\0') {
+        static const ks_actor who = {"gateway", "node", NULL};
+        bool changed = false;
+        rc = ks_set_persons(store, s->persons, &who, now, &changed, &e);
+    }
     for (size_t i = 0; rc == 0 && i < n; i++) {
         int64_t delivery = use[i].partner != NULL ? s->partner_delivery(s, use[i].partner) : 0;
         if (delivery > 0) {

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "keystore/pkcs11.h"
+#include "keystore/operators.h"
 
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
@@ -350,6 +351,25 @@ static const struct cs_directive rows[] = {
     {"expired-certificate", "partner", "at-signing|refuse|grace duration?", NULL, 0, NULL,
      "what an expired certificate may still do, over the policy's word", "expired-certificate grace 24h;",
      "expired-certificate grace;", set_partner_expired},
+    {"operator", "", "name", "operator", CS_DIR_REPEAT, NULL, "a person who works with the keystore",
+     "operator anna { uid anna; }", "operator { uid anna; }", ks_set_operator},
+    {"uid", "operator", "word+", NULL, 0, NULL, "accounts of this person on the nodes; several are one person",
+     "uid anna anna-adm;", "uid;", ks_set_operator_uid},
+    {"certificate", "operator", "string", NULL, 0, NULL, "subject of this person's client certificate",
+     "certificate \"CN=anna\";", "certificate \"anna\";", ks_set_operator_certificate},
+    {"roles", "operator", "word+", NULL, 0, NULL,
+     "what this person does: tenant-admin receiver-admin sender-admin lb-admin integration-developer",
+     "roles tenant-admin lb-admin;", "roles emperor;", ks_set_operator_roles},
+    {"name", "operator", "string", NULL, 0, NULL, "the name as people write it", "name \"Anna Berg\";", "name \"\";",
+     ks_set_operator_name},
+    {"mail", "operator", "string", NULL, 0, NULL, "where mails of this person's roles go",
+     "mail \"anna@example.com\";", "mail \"anna\";", ks_set_operator_mail},
+    {"two-persons", "", "", "two-persons", 0, NULL,
+     "guard G10: what one person alone must not do waits for another one's agreement",
+     "two-persons { approvers anna ben; }", "two-persons yes;", ks_set_two_persons},
+    {"approvers", "two-persons", "name+", NULL, CS_DIR_REQUIRED, NULL,
+     "who may agree, two at least: operators, or accounts that no operator has", "approvers anna ben;",
+     "approvers anna;", ks_set_approvers},
 };
 
 struct cs_conf_table ks_directives(void)
@@ -416,6 +436,7 @@ void ks_config_free(struct ks_config *c)
         free(c->kek[i].where);
     }
     free(c->partner);
+    ks_operators_free(c);
     free(c->uri);
     *c = (struct ks_config)KS_CONFIG_INIT;
 }

@@ -26,6 +26,24 @@ struct ks_partner_config {
     const struct cs_conf_node *policy_node; /**< the policy statement, or NULL */
 };
 
+#define KS_OPERATOR_UIDS 8
+#define KS_APPROVERS_MAX 16
+
+struct ks_config;
+
+/** One `operator NAME { }`: a person who works with the keystore. */
+struct ks_operator {
+    char name[KS_WORD];
+    char uid[KS_OPERATOR_UIDS][KS_WORD]; /**< accounts */
+    size_t n_uid;
+    cs_dn *certificate;              /**< owned rule for a client certificate's subject; NULL: none */
+    unsigned roles;                  /**< set of 1 << place in: tenant-admin, receiver-admin, sender-admin, lb-admin,
+                                      * integration-developer */
+    char full_name[128], mail[256];  /**< "" not said */
+    const struct cs_conf_node *node; /**< the block, for messages */
+    const struct ks_config *config;  /**< that it stands in */
+};
+
 struct ks_config {
     char *uri;                          /**< owned: "sqlite:PATH"; NULL where the file names no keystore */
     struct ks_kek_config {
@@ -37,11 +55,15 @@ struct ks_config {
     int64_t guaranteed_delivery;        /**< seconds; 0: not said */
     struct ks_partner_config **partner; /**< owned, in the order of the file; addresses are stable */
     size_t n_partner;
+    struct ks_operator **operators; /**< owned, in the order of the file; addresses are stable */
+    size_t n_operator;
+    char approver[KS_APPROVERS_MAX][KS_WORD]; /**< persons who may agree (guard G10) */
+    size_t n_approver;
 };
 
 #define KS_CONFIG_INIT                                                                                                 \
     {                                                                                                                  \
-        NULL, {{0}}, 0, 0, 0, NULL, 0                                                                                            \
+        .uri = NULL                                                                                                    \
     }
 
 /** The rows; their parent object at top level is a struct ks_config. Static. */

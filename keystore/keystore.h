@@ -339,6 +339,30 @@ void ks_chain_clear(ks_chain_verdict *v);
 /** One live use: no lock on the hot path, no I/O; counters are flushed by ks_live_step. Any thread. */
 void ks_use(ks_live *l, const char *alias, unsigned n, bool ok, cs_time now);
 
+/* ---- two persons ------------------------------------------------------------------------------------------------ */
+
+/** A change that one person proposed (guard G10), and what became of it. */
+typedef struct ks_proposal {
+    int64_t id;
+    uint8_t plan_hash[32];        /**< the agreement is bound to */
+    char verb[24], object[KS_WORD + 12]; /**< object "": the whole store */
+    char proposer[KS_WORD], approver[KS_WORD]; /**< persons; approver "": nobody yet */
+    char reason[256];             /**< of the proposal; "" none */
+    cs_time proposed_at, expires_at, approved_at, used_at; /**< 0: not yet */
+} ks_proposal;
+/** plan: canonical text of the change, borrowed. @return 0 to go on */
+typedef int ks_visit_proposal(void *ctx, const ks_proposal *a, const char *plan, cs_error *e);
+
+/** Proposals by number; id 0: those that are neither used nor expired. */
+int ks_proposals(ks_store *s, int64_t id, cs_time now, ks_visit_proposal *visit, void *ctx, cs_error *e) CS_MUST_CHECK;
+/** Agree to a proposal as another person of the approvers. Not there 64; own proposal, not an approver 10; expired, used 12. Agreed already by
+ *  the same person: nothing changes, no error. */
+int ks_approve(ks_store *s, int64_t id, const ks_actor *who, cs_time now, ks_proposal *out, cs_error *e) CS_MUST_CHECK;
+
+/** Who may agree, and which accounts are whose: lines "approvers anna ben", "operator anna LOGIN…", sorted. "" or NULL: nobody. In force from
+ *  two approvers on; while in force a change of the list itself needs the consent of two (exit 11). *changed: told by the caller. */
+int ks_set_persons(ks_store *s, const char *persons, const ks_actor *who, cs_time now, bool *changed, cs_error *e) CS_MUST_CHECK;
+
 /* ---- audit ---------------------------------------------------------------------------------------------------- */
 
 /** Recompute the hash chain. @return 0 good, 1 broken (row named in text), -1 error */

@@ -45,4 +45,10 @@ int ks_sqlite_hold_add(struct ks_backend *b, const ks_hold_info *row, cs_error *
 int ks_sqlite_hold_remove(struct ks_backend *b, const char *route, cs_error *e);
 int ks_sqlite_holds(struct ks_backend *b, ks_visit_hold *visit, void *ctx, cs_error *e);
 
+/* sqlite_approval.c */
+int ks_sqlite_approval_add(struct ks_backend *b, ks_proposal *a, const char *plan, cs_error *e);
+int ks_sqlite_approval_update(struct ks_backend *b, const ks_proposal *a, cs_error *e);
+int ks_sqlite_approvals(struct ks_backend *b, int64_t id, const uint8_t *plan_hash, ks_visit_proposal *visit, void *ctx,
+                        cs_error *e);
+
 #endif

@@ -180,6 +180,12 @@ struct ks_driver {
     /** @return 1 found; der is malloc'ed then and the caller's. 0 none */
     int (*crl_get)(struct ks_backend *b, const uint8_t sha256[32], uint8_t **der, size_t *n, cs_error *e);
 
+    int (*approval_add)(struct ks_backend *b, ks_proposal *a, const char *plan, cs_error *e); /**< fills id */
+    int (*approval_update)(struct ks_backend *b, const ks_proposal *a, cs_error *e);          /**< approver and times */
+    /** By number (0: all) and plan hash (NULL: all), oldest first. */
+    int (*approvals)(struct ks_backend *b, int64_t id, const uint8_t *plan_hash, ks_visit_proposal *visit, void *ctx,
+                     cs_error *e);
+
     int (*audit_head)(struct ks_backend *b, uint64_t *seq, uint8_t hash[32], cs_error *e);
     int (*audit_add)(struct ks_backend *b, const struct ks_audit_row *row, cs_error *e);
     int (*audit_each)(struct ks_backend *b, ks_visit_audit *visit, void *ctx, cs_error *e);
