@@ -39,6 +39,9 @@ struct gw_listener {
     bool has_address;
 };
 
+/** How a receiver is asked whether it is well. */
+enum gw_check { GW_CHECK_OFF, GW_CHECK_TCP, GW_CHECK_HTTP };
+
 struct gw_upstream {
     struct gw_upstream *next;
     struct gw_where at;
@@ -53,6 +56,11 @@ struct gw_upstream {
     unsigned max_idle;
     unsigned max_requests;
     bool idempotent;
+    enum gw_check check;
+    char *check_path; /**< of an HTTP check */
+    int64_t check_interval_ms;
+    unsigned eject_after; /**< failures in a row, 0: never */
+    struct gw_where check_at;
 };
 
 enum gw_on_failure { GW_REJECT, GW_MONITOR };

@@ -171,6 +171,8 @@ SETTER(set_upstream)
     u->idle_ms = 30000;
     u->max_idle = 32;
     u->max_requests = 1000;
+    u->check_interval_ms = 5000;
+    u->eject_after = 5;
     struct gw_upstream **last = &r->upstream;
     while (*last != NULL) {
         last = &(*last)->next;

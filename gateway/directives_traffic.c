@@ -75,6 +75,45 @@ SETTER(set_interval)
     take_ms(node, 1, 60000, &((struct gw_config *)parent)->shed.interval_ms, report);
 }
 
+/* ---- upstreams ------------------------------------------------------------------------------------------------ */
+
+SETTER(set_check)
+{
+    (void)child;
+    struct gw_upstream *u = parent;
+    const char *word = arg(node, 0);
+    const char *path = arg(node, 1);
+    gw_where_set(&u->check_at, node);
+    u->check = strcmp(word, "tcp") == 0 ? GW_CHECK_TCP : strcmp(word, "http") == 0 ? GW_CHECK_HTTP : GW_CHECK_OFF;
+    if (u->check != GW_CHECK_HTTP) {
+        if (path != NULL) {
+            cs_conf_error(report, node, 1, "only check http has a path");
+        }
+        return;
+    }
+    path = path != NULL ? path : "/";
+    for (const char *p = path; *p != '\0'; p++) {
+        if (path[0] != '/' || *p <= ' ' || *p >= 0x7f || p - path > 1000) {
+            cs_conf_error(report, node, 1, "%s is no path: write check http \"/health\"", path);
+            return;
+        }
+    }
+    free(u->check_path);
+    u->check_path = keep(node, path, report);
+}
+
+SETTER(set_check_interval)
+{
+    (void)child;
+    take_ms(node, 100, 3600000, &((struct gw_upstream *)parent)->check_interval_ms, report);
+}
+
+SETTER(set_eject_after)
+{
+    (void)child;
+    take_count(node, 0, 1000000, &((struct gw_upstream *)parent)->eject_after, report);
+}
+
 #define REPEAT  CS_DIR_REPEAT
 #define RESTART CS_DIR_RESTART
 
@@ -100,6 +139,15 @@ const struct cs_directive gw_rows_traffic[] = {
     {"concurrency", "route", "number", NULL, 0, NULL,
      "Requests of the route that may be under way at the same time; more are refused with 503.", "concurrency 64;",
      "concurrency 0;", set_concurrency},
+    {"check", "upstream", "off|tcp|http string?", NULL, 0, "off",
+     "How the receiver is asked whether it is well: a connection, or a GET that is not answered with 5xx.",
+     "check http \"/health\";", "check ping;", set_check},
+    {"check-interval", "upstream", "duration", NULL, 0, "5s", "Time between two checks; two in a row must fail.",
+     "check-interval 5s;", "check-interval 0s;", set_check_interval},
+    {"eject-after", "upstream", "number", NULL, 0, "5",
+     "Failures in a row after which it gets no requests for 1 s, then 2 s and so on up to 60 s, if the route has "
+     "another upstream; 0 is never.",
+     "eject-after 5;", "eject-after often;", set_eject_after},
     {"shed", "", "", "gateway-shed", 0, NULL, "When new requests are refused with 503 because workers are behind.",
      "shed { queue-wait 100ms; }", "shed 5;", open_same},
     {"queue-wait", "gateway-shed", "duration", NULL, 0, "100ms",

@@ -2,6 +2,7 @@
 /* exchange.c: the state table, the one function that moves, timeouts by state, and the end of an exchange. */
 #include "gateway/exchange.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -200,7 +201,6 @@ static void on_timer(struct exchange *ex)
         [EX_BODY] = {WSSEC_HTTP_BODY_TIMEOUT, "nothing more of the body came"},
         [EX_QUEUED] = {WSSEC_SHED, "no worker was free in time"},
         [EX_WORKING] = {WSSEC_WORK_TIMEOUT, "the worker is still busy with it"},
-        [EX_CONNECT] = {WSSEC_UPSTREAM_CONNECT_TIMEOUT, "the connection was not made in time"},
         [EX_FORWARD] = {WSSEC_UPSTREAM_SLOW, "the receiver does not take the request"},
         [EX_REPLY_HEAD] = {WSSEC_UPSTREAM_TIMEOUT, "no reply came in time"},
         [EX_REPLY_BODY] = {WSSEC_UPSTREAM_TIMEOUT, "the reply stopped in the middle"},
@@ -214,7 +214,9 @@ static void on_timer(struct exchange *ex)
     if (peer_still_reads(ex)) {
         return;
     }
-    if (ex->state == EX_REPLY_SEND || ex->state == EX_REFUSED) {
+    if (ex->state == EX_CONNECT) {
+        exchange_upstream_connected(ex, ETIMEDOUT); /* nothing was sent: another address may be tried */
+    } else if (ex->state == EX_REPLY_SEND || ex->state == EX_REFUSED) {
         exchange_abort(ex, WSSEC_CLIENT_SLOW);
     } else {
         exchange_fail(ex, late[ex->state].reason, "%s", late[ex->state].text);

@@ -80,6 +80,7 @@ struct exchange {
     struct upstream_conn *upstream;
     unsigned address; /**< number of the address being tried */
     bool retried;
+    bool target_tried; /**< this exchange is the one try of a target that was ejected */
     bool upstream_reused;
     cs_buf upstream_head;
     struct http1 *reply_parser;

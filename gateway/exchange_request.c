@@ -226,13 +226,16 @@ void exchange_reply_submit(struct exchange *ex)
 
 /* ---- connection ------------------------------------------------------------------------------------------------ */
 
-static void target_take(struct exchange *ex, const struct target *avoid)
+/* @return false: no target is fit to be tried */
+static bool target_take(struct exchange *ex, const struct target *avoid)
 {
-    ex->target = upstream_choose(ex->route, avoid);
-    if (ex->target == NULL) {
-        ex->target = upstream_choose(ex->route, NULL);
+    struct target *t = upstream_choose(ex->route, avoid, cs_clock_mono_us(), &ex->target_tried);
+    if (t != NULL) {
+        exchange_leave_upstream(ex, false);
+        ex->target = t;
+        atomic_fetch_add_explicit(&t->in_flight, 1, memory_order_relaxed);
     }
-    atomic_fetch_add_explicit(&ex->target->in_flight, 1, memory_order_relaxed);
+    return t != NULL;
 }
 
 void exchange_request_connect(struct exchange *ex)
@@ -240,8 +243,10 @@ void exchange_request_connect(struct exchange *ex)
     if (ex->mark.connect == 0) {
         ex->mark.connect = cs_clock_mono_us();
     }
-    if (ex->target == NULL) {
-        target_take(ex, NULL);
+    if (ex->target == NULL && !target_take(ex, NULL)) {
+        exchange_fail(ex, WSSEC_UPSTREAM_UNAVAILABLE, "all %u upstreams of route %s are ejected or down",
+                      ex->route->n_target, ex->route->conf->name);
+        return;
     }
     timer_set(&ex->client->conn.timer, ex->target->conf->connect_ms);
     ex->upstream = ex->retried || ex->address > 0 ? NULL : upstream_take(ex->loop, ex->target, ex);
@@ -263,12 +268,9 @@ static bool connect_elsewhere(struct exchange *ex)
         ex->address++;
         return true;
     }
-    if (ex->retried || ex->route->n_target < 2) {
+    if (ex->retried || !target_take(ex, ex->target)) {
         return false;
     }
-    const struct target *failed = ex->target;
-    exchange_leave_upstream(ex, false);
-    target_take(ex, failed);
     ex->retried = true;
     ex->address = 0;
     return true;
@@ -289,14 +291,19 @@ void exchange_upstream_connected(struct exchange *ex, int err)
         exchange_event(ex, ON_CONNECTED);
         return;
     }
+    struct target *failed = ex->target;
+    bool tried = ex->target_tried;
     upstream_drop(ex);
     if (connect_elsewhere(ex)) {
+        if (ex->target != failed) {
+            upstream_failed(ex->route, failed, tried, cs_clock_mono_us());
+        }
         ex->loop->counters.upstream_retries++;
         exchange_event(ex, ON_RETRY);
         return;
     }
-    exchange_fail(ex, WSSEC_UPSTREAM_CONNECT, "%s: %s", ex->target->conf->authority,
-                  err == EADDRNOTAVAIL ? "its name has no address" : strerror(err));
+    exchange_fail(ex, err == ETIMEDOUT ? WSSEC_UPSTREAM_CONNECT_TIMEOUT : WSSEC_UPSTREAM_CONNECT, "%s: %s",
+                  failed->conf->authority, err == EADDRNOTAVAIL ? "its name has no address" : strerror(err));
 }
 
 /* ---- sending --------------------------------------------------------------------------------------------------- */

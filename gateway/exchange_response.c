@@ -35,6 +35,7 @@ void exchange_reply_accept(struct exchange *ex)
 {
     const struct http1_head *h = http1_head(ex->reply_parser);
     ex->upstream_status = h->status;
+    upstream_good(ex->target);
     if (ex->upstream->conn.n_out > 0) {
         /* An early reply: the rest of the request is not wanted. */
         ex->reply_early = true;

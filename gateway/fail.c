@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "gateway/gateway_private.h"
 #include "gateway/plain.h"
@@ -35,6 +36,7 @@ static const struct status_row {
     {WSSEC_CONCURRENCY_LIMIT, 503, 0, true, false},
     {WSSEC_HTTP_BODY_RATE, 408, 0, false, true},
     {WSSEC_UPSTREAM_CONNECT_TIMEOUT, 504, 0, false, false},
+    {WSSEC_UPSTREAM_UNAVAILABLE, 503, 0, true, false},
     {WSSEC_DRAINED, 503, 0, true, true},
     {WSSEC_UPSTREAM_SLOW, 504, 0, false, false},
     {WSSEC_SPOOL_FULL, 503, 0, true, false},
@@ -69,6 +71,9 @@ static bool fail_begin(struct exchange *ex, enum wssec_reason reason)
     }
     if (ex->reason == WSSEC_OK) {
         ex->reason = reason;
+    }
+    if (ex->target != NULL && strncmp(wssec_reason_code(reason), "upstream-", 9) == 0) {
+        upstream_failed(ex->route, ex->target, ex->target_tried, cs_clock_mono_us());
     }
     if (ex->state == EX_REPLY_SEND) {
         exchange_abort(ex, reason);

@@ -42,6 +42,7 @@ struct gateway {
     struct replay_local *replay;
     struct accesslog *log;
     struct resolver_thread resolver;
+    struct check_thread checks;
     struct loop *loop;
     unsigned n_loop;
     _Atomic unsigned clients; /**< over all loops */

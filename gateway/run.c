@@ -221,7 +221,8 @@ static int start_shared(struct gateway *gw, const struct gw_config *c, cs_error 
     }
     gw->legacy = legacy_new();
     gw->limiter = limiter_new(LIMITED_PEERS);
-    if (gw->legacy == NULL || gw->limiter == NULL || resolver_start(&gw->resolver) != 0) {
+    if (gw->legacy == NULL || gw->limiter == NULL || resolver_start(&gw->resolver) != 0 ||
+        check_start(&gw->checks, &gw->resolver) != 0) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory or thread at start");
     }
     if (queue_init(&gw->queue, (size_t)workers * QUEUE_PER_WORKER) != 0 || workers_start(gw, workers) != 0) {
@@ -448,6 +449,7 @@ static void loop_last_mails(struct loop *loop)
 
 static void finish(struct gateway *gw)
 {
+    check_stop(&gw->checks);
     watch_stop(gw);
     post_all(gw, loop_end);
     for (unsigned i = 0; i < gw->n_loop; i++) {
@@ -476,6 +478,7 @@ static void finish(struct gateway *gw)
     }
     free(gw->loop);
     runtime_unref(gw->runtime);
+    check_destroy(&gw->checks);
     resolver_stop(&gw->resolver);
     accesslog_free(gw->log);
     legacy_free(gw->legacy);

@@ -68,10 +68,11 @@ static int route_build(struct plan *p, struct plan_route *r, const struct gw_rou
     for (const struct gw_upstream *u = conf->upstream; u != NULL; u = u->next) {
         struct target *t = &r->target[r->n_target];
         t->conf = u;
-        t->name = resolve_get(&p->gateway->resolver, u->host, u->port);
-        if (t->name == NULL) {
+        t->receiver = receiver_get(&p->gateway->checks, u);
+        if (t->receiver == NULL) {
             return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory for upstream %s", u->url);
         }
+        t->name = t->receiver->name;
         r->n_target++;
     }
     if (conf->request.partner != NULL) {
@@ -138,7 +139,7 @@ void plan_unref(struct plan *p)
     }
     for (unsigned i = 0; i < p->n_route; i++) {
         for (unsigned j = 0; j < p->route[i].n_target; j++) {
-            resolve_unref(&p->gateway->resolver, p->route[i].target[j].name);
+            receiver_unref(&p->gateway->checks, p->route[i].target[j].receiver);
         }
         free(p->route[i].target);
         free(p->route[i].load);

@@ -11,6 +11,7 @@
 
 #include "gateway/config.h"
 #include "gateway/resolve.h"
+#include "gateway/upstream_check.h"
 
 struct gateway;
 struct listening;
@@ -18,13 +19,15 @@ struct listening;
 /** Where requests of a route go; the counter is the one thing that moves. */
 struct target {
     const struct gw_upstream *conf;
-    struct resolve_name *name;
+    struct receiver *receiver; /**< reference: its health, shared by all plans */
+    struct resolve_name *name; /**< of the receiver */
     _Atomic unsigned in_flight;
 };
 
 /** What is under way on a route. */
 struct route_load {
     _Atomic unsigned in_flight; /**< exchanges from the acceptance of their head to their end */
+    _Atomic unsigned turn;      /**< among targets with as much to do, the next one */
 };
 
 struct plan_route {

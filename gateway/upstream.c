@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "gateway/exchange.h"
 
 static struct upstream_conn *upstream_of(struct conn *conn)
@@ -104,19 +105,60 @@ static void upstream_destroy(struct conn *conn)
 static const struct conn_ops upstream_ops = {upstream_data,  upstream_drained, upstream_progress, upstream_connected,
                                              upstream_ended, upstream_timeout, upstream_destroy};
 
-struct target *upstream_choose(const struct plan_route *route, const struct target *avoid)
+/* The only receiver of a route is not taken away for its failures, whoever saw them: nobody would be served better. */
+static enum health_state target_state(const struct plan_route *route, const struct target *t, int64_t now_us)
+{
+    const struct health *h = &t->receiver->health;
+    enum health_state state = health_state(h, now_us);
+    bool only = route->n_target == 1 && !atomic_load_explicit(&h->down, memory_order_relaxed);
+    return only ? HEALTH_UP : state;
+}
+
+static struct target *choose_once(const struct plan_route *route, const struct target *avoid, int64_t now_us)
 {
     struct target *best = NULL;
     unsigned least = 0;
+    unsigned from = atomic_fetch_add_explicit(&route->load->turn, 1, memory_order_relaxed);
     for (unsigned i = 0; i < route->n_target; i++) {
-        struct target *t = &route->target[i];
+        struct target *t = &route->target[(from + i) % route->n_target];
         unsigned load = atomic_load_explicit(&t->in_flight, memory_order_relaxed);
-        if (t != avoid && (best == NULL || load < least)) {
+        if (t != avoid && target_state(route, t, now_us) != HEALTH_OUT && (best == NULL || load < least)) {
             best = t;
             least = load;
         }
     }
     return best;
+}
+
+struct target *upstream_choose(const struct plan_route *route, const struct target *avoid, int64_t now_us, bool *tried)
+{
+    struct target *t;
+    while ((t = choose_once(route, avoid, now_us)) != NULL) {
+        *tried = target_state(route, t, now_us) == HEALTH_TRY;
+        if (!*tried || health_try(&t->receiver->health, now_us)) {
+            break; /* else another exchange has the try, and the target is out */
+        }
+    }
+    return t;
+}
+
+void upstream_failed(const struct plan_route *route, struct target *t, bool tried, int64_t now_us)
+{
+    unsigned after = route->n_target > 1 ? t->conf->eject_after : 0;
+    struct health *h = &t->receiver->health;
+    if (health_failed(h, tried, after, now_us)) {
+        cs_log(CS_LOG_WARN, "upstream-ejected", "an upstream has failed and gets no requests for a while",
+               CS_STR("route", route->conf->name), CS_STR("upstream", t->conf->authority),
+               CS_INT("seconds", health_wait_us(h, now_us) / 1000000));
+    }
+}
+
+void upstream_good(struct target *t)
+{
+    if (health_good(&t->receiver->health)) {
+        cs_log(CS_LOG_NOTICE, "upstream-back", "an upstream that was ejected answers again",
+               CS_STR("upstream", t->conf->authority));
+    }
 }
 
 static bool upstream_fits(const struct upstream_conn *u, const struct gw_upstream *conf)

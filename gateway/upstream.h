@@ -21,8 +21,12 @@ struct upstream_conn {
     bool reused;
 };
 
-/** The target of route with the fewest exchanges in flight, but not avoid. NULL: none. */
-struct target *upstream_choose(const struct plan_route *route, const struct target *avoid);
+/** The target of route with the fewest exchanges in flight that is fit to be tried, but not avoid. *tried: this
+ * exchange is the one try of a target that was ejected. NULL: none. */
+struct target *upstream_choose(const struct plan_route *route, const struct target *avoid, int64_t now_us, bool *tried);
+/** What came of an exchange: no connection, no whole reply; or a final status, whatever it says. */
+void upstream_failed(const struct plan_route *route, struct target *t, bool tried, int64_t now_us);
+void upstream_good(struct target *t);
 /** An idle connection to t that can be used, now busy with ex. NULL: none. */
 struct upstream_conn *upstream_take(struct loop *loop, const struct target *t, struct exchange *ex);
 /** Begin a connection to address number i; exchange_upstream_connected() follows. @return NULL: not possible (errno) */

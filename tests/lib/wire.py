@@ -150,13 +150,13 @@ class Upstream:
     """A receiver on a thread per connection. `answer` is octets, a function of the request that gives octets (or a list
     of pieces, sent one by one), or None to close without an answer. `close` ends the connection after each answer."""
 
-    def __init__(self, answer, close=False):
+    def __init__(self, answer, close=False, port=0):
         self.answer = answer
         self.close_after = close
         self.requests = []
         self.connections = 0
         self.lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port = self.listener.getsockname()[1]
         self.sockets = set()
         self.thread = threading.Thread(target=self._accept, daemon=True)
