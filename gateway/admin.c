@@ -367,6 +367,7 @@ static void admin_free(struct admin *a)
     }
     timer_destroy(&a->beat);
     loop_destroy(&a->loop);
+    metrics_free(a->metrics);
     free(a->socket_path);
     free(a);
 }
@@ -374,7 +375,8 @@ static void admin_free(struct admin *a)
 int admin_start(struct gateway *gw, cs_error *e)
 {
     struct admin *a = calloc(1, sizeof *a);
-    if (a == NULL || loop_init(&a->loop, gw, gw->n_loop) != 0) {
+    if (a == NULL || (a->metrics = metrics_new(gw)) == NULL || loop_init(&a->loop, gw, gw->n_loop) != 0) {
+        metrics_free(a != NULL ? a->metrics : NULL);
         free(a);
         return cs_error_set(e, CS_EXIT_INTERNAL, "start", "no memory or descriptor for the admin thread");
     }

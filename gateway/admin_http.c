@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* admin_http.c: probes over HTTP, read by the same strict layer as traffic. */
+/* admin_http.c: probes and metrics over HTTP, read by the same strict layer as traffic. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,26 +12,33 @@ struct answer {
     cs_buf body;
 };
 
-static void get_livez(struct gateway *gw, struct answer *a)
+static void get_livez(struct admin *admin, struct answer *a)
 {
-    bool alive = status_alive(gw);
+    bool alive = status_alive(admin->gateway);
     a->status = alive ? 200 : 503;
     cs_buf_adds(&a->body, alive ? "{\"alive\":true}\n" : "{\"alive\":false}\n");
 }
 
-static void get_readyz(struct gateway *gw, struct answer *a)
+static void get_readyz(struct admin *admin, struct answer *a)
 {
-    a->status = status_ready(gw, &a->body) ? 200 : 503;
+    a->status = status_ready(admin->gateway, &a->body) ? 200 : 503;
     cs_buf_addc(&a->body, '\n');
+}
+
+static void get_metrics(struct admin *admin, struct answer *a)
+{
+    a->status = 200;
+    metrics_write(admin->metrics, &a->body);
 }
 
 static const struct page {
     const char *path;
     const char *type;
-    void (*get)(struct gateway *gw, struct answer *a);
+    void (*get)(struct admin *admin, struct answer *a);
 } pages[] = {
     {"/livez", "application/json", get_livez},
     {"/readyz", "application/json", get_readyz},
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", get_metrics},
 };
 
 static void answer_request(struct admin_conn *c, const struct http1_head *h)
@@ -46,7 +53,7 @@ static void answer_request(struct admin_conn *c, const struct http1_head *h)
     for (size_t i = 0; a.status == 404 && i < sizeof pages / sizeof pages[0]; i++) {
         if (strcmp(pages[i].path, h->path) == 0) {
             a.type = pages[i].type;
-            pages[i].get(c->admin->gateway, &a);
+            pages[i].get(c->admin, &a);
         }
     }
     if (a.body.len == 0) {

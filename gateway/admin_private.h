@@ -9,6 +9,7 @@
 #include "gateway/admin.h"
 #include "gateway/conn.h"
 #include "gateway/gateway_private.h"
+#include "gateway/metrics.h"
 
 enum admin_kind { ADMIN_SOCKET, ADMIN_HTTP, ADMIN_HEALTH, ADMIN_KINDS };
 
@@ -45,7 +46,8 @@ struct admin {
     struct admin_conn *conn;
     unsigned n_conn;
     uint64_t next_id;
-    char *socket_path; /**< removed at the end; NULL: none */
+    struct metrics *metrics; /* owned */
+    char *socket_path;       /**< removed at the end; NULL: none */
 };
 
 /** Send c->out; the next line or request is looked at when it is out. */

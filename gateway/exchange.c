@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "gateway/exchange_log.h"
 #include "gateway/gateway_private.h"
+#include "gateway/metrics.h"
 
 #define EXCHANGE_MAGIC 0x45786368U
 
@@ -290,6 +291,7 @@ static void on_done(struct exchange *ex)
     loop->counters.exchanges++;
     loop->counters.refused[ex->reason]++;
     exchange_log(ex);
+    meter_exchange(loop->meter, ex);
     job_free(ex->request_job);
     job_free(ex->reply_job);
     body_clear(&ex->body, &loop->chunks, &loop->gateway->memory);

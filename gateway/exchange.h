@@ -82,6 +82,7 @@ struct exchange {
     bool retried;
     bool target_tried; /**< this exchange is the one try of a target that was ejected */
     bool upstream_reused;
+    const char *upstream_name; /**< of the plan: where the request was sent; NULL: nowhere */
     cs_buf upstream_head;
     struct http1 *reply_parser;
     bool reply_done;  /**< the reply was read to its end */

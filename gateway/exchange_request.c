@@ -362,6 +362,7 @@ void exchange_request_forward(struct exchange *ex)
     size_t n = 0;
     ex->mark.connected = cs_clock_mono_us();
     ex->upstream_reused = u->reused;
+    ex->upstream_name = ex->target->conf->authority;
     ex->reply_begun = false;
     if (request_head_write(ex) != 0) {
         exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no memory for the request head");

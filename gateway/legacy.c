@@ -86,6 +86,16 @@ bool legacy_use(struct legacy *l, const char *partner, const char *exception, cs
     return due;
 }
 
+void legacy_each(struct legacy *l, void (*each)(void *ctx, const char *partner, const char *exception, uint64_t count),
+                 void *ctx)
+{
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < l->n; i++) {
+        each(ctx, l->row[i].partner, l->row[i].exception, l->row[i].count);
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
 void legacy_log(struct legacy *l)
 {
     for (size_t i = 0; i < l->n; i++) {

@@ -16,6 +16,7 @@
 #include "gateway/client.h"
 #include "gateway/gateway_private.h"
 #include "gateway/listener.h"
+#include "gateway/metrics.h"
 #include "gateway/upstream.h"
 
 static void mail_ready(evutil_socket_t fd, short what, void *ctx)
@@ -90,8 +91,9 @@ int loop_init(struct loop *loop, struct gateway *gateway, unsigned index)
         event_config_free(config);
     }
     loop->scratch = malloc(CHUNK_LARGE);
+    loop->meter = meter_new();
     loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (loop->base == NULL || loop->scratch == NULL || loop->reserve_fd < 0) {
+    if (loop->base == NULL || loop->scratch == NULL || loop->meter == NULL || loop->reserve_fd < 0) {
         cs_log(CS_LOG_ERROR, "loop-start", "no memory or descriptor for an I/O loop", CS_INT("loop", index));
         goto fail;
     }
@@ -129,6 +131,7 @@ void loop_destroy(struct loop *loop)
     }
     chunk_pool_clear(&loop->chunks);
     free(loop->scratch);
+    meter_free(loop->meter);
     if (loop->reserve_fd >= 0) {
         close(loop->reserve_fd);
     }

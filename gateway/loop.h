@@ -17,6 +17,7 @@
 
 struct gateway;
 struct client;
+struct meter;
 struct listener_watch;
 struct upstream_conn;
 
@@ -51,7 +52,8 @@ struct counters {
     _Atomic uint64_t begun;     /**< exchanges; those in flight are begun - exchanges */
     _Atomic uint64_t upstream_retries;
     _Atomic uint64_t upstream_connects;
-    _Atomic uint64_t upstream_open;          /**< connections now */
+    _Atomic uint64_t upstream_open; /**< connections now, idle ones included */
+    _Atomic uint64_t upstream_idle;
     _Atomic uint64_t verdict[2][4];          /**< request, response by enum wssec_result */
     _Atomic uint64_t refused[WSSEC_REASONS]; /**< by reason */
 };
@@ -77,6 +79,7 @@ struct loop {
     struct chunk_pool chunks;
     struct parser_pool parsers;
     struct counters counters;
+    struct meter *meter; /**< owned */
     struct pulse pulse;
     struct listener_watch *watch; /**< listening descriptors that this loop accepts from */
     struct timer accept_again;    /**< after a pause: too many connections or descriptors */

@@ -3,6 +3,7 @@
 #include "gateway/replay_local.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +14,10 @@ struct replay_local {
     struct replay_table table;
     pthread_mutex_t lock[REPLAY_SHARDS];
     unsigned n_lock;
-    void *memory;             /* of the table; NULL: it lies in the file */
-    struct replay_file *file; /* NULL: in memory */
+    void *memory;              /* of the table; NULL: it lies in the file */
+    struct replay_file *file;  /* NULL: in memory */
+    _Atomic uint64_t count[3]; /* claims by result: failed, seen, new */
+    _Atomic bool failing;
 };
 
 static struct replay_local *with_locks(void)
@@ -93,7 +96,17 @@ int replay_local_claim(struct replay_local *r, const struct replay_claim *c)
         replay_file_unlock(r->file, shard);
     }
     pthread_mutex_unlock(&r->lock[shard]);
+    atomic_fetch_add_explicit(&r->count[result + 1], 1, memory_order_relaxed);
+    if (atomic_load_explicit(&r->failing, memory_order_relaxed) != (result < 0)) {
+        atomic_store(&r->failing, result < 0);
+    }
     return result;
+}
+
+struct replay_counts replay_local_counts(const struct replay_local *r)
+{
+    return (struct replay_counts){atomic_load(&r->count[2]), atomic_load(&r->count[1]), atomic_load(&r->count[0]),
+                                  !atomic_load(&r->failing)};
 }
 
 static int claim_now(void *ctx, const uint8_t key[32], int64_t keep_until)

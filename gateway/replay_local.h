@@ -28,6 +28,13 @@ void replay_local_free(struct replay_local *r);
 /** Any thread. @return 1 new, 0 seen before, -1 full, or the file cannot be locked */
 int replay_local_claim(struct replay_local *r, const struct replay_claim *c);
 
+/** Claims since the start: new, seen before, not answered. Any thread. */
+struct replay_counts {
+    uint64_t fresh, seen, failed;
+    bool up; /**< the last claim was answered */
+};
+struct replay_counts replay_local_counts(const struct replay_local *r);
+
 /** Whose messages are judged: borrowed as long as the interface made of it is used. */
 struct replay_asker {
     struct replay_local *store;

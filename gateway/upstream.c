@@ -23,6 +23,11 @@ static void list_move(struct upstream_conn *u, struct upstream_conn **to)
         }
         *u->place = u->next;
     }
+    struct loop *loop = u->conn.loop;
+    if (u->idle != (to == &loop->idle)) {
+        u->idle = !u->idle;
+        loop->counters.upstream_idle += u->idle ? 1 : UINT64_MAX;
+    }
     u->place = to;
     u->next = NULL;
     if (to != NULL) {

@@ -19,6 +19,7 @@ struct upstream_conn {
     char port[8];
     unsigned served;
     bool reused;
+    bool idle; /**< in loop->idle, and counted there */
 };
 
 /** The target of route with the fewest exchanges in flight that is fit to be tried, but not avoid. *tried: this
