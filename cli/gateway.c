@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/policy.h"
 #include "keystore/operators.h"
 
@@ -124,6 +125,7 @@ struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, c
         goto out;
     }
     s->persons = l->persons;
+    cs_copy(s->conf_hash, sizeof s->conf_hash, l->settings->hash);
     s->policy = settings_policy;
     s->partner_known = settings_partner_known;
     s->partner_delivery = settings_partner_delivery;

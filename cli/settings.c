@@ -3,6 +3,7 @@
 #include "cli/settings.h"
 
 #include <errno.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,38 @@ void cli_settings_free(struct cli_settings *s)
     cs_conf_free(s->tree);
     free(s->keystore_uri);
     free(s);
+}
+
+/** Statements as they were understood: comments, layout and the distribution over files do not count. */
+static void hash_statements(EVP_MD_CTX *md, const struct cs_conf_node *node)
+{
+    for (; node != NULL; node = node->next) {
+        EVP_DigestUpdate(md, node->name, strlen(node->name) + 1);
+        for (int i = 0; i < node->argc; i++) {
+            EVP_DigestUpdate(md, node->arg[i].text, strlen(node->arg[i].text) + 1);
+        }
+        EVP_DigestUpdate(md, node->has_block ? "{" : ";", 1);
+        if (node->has_block) {
+            hash_statements(md, node->child);
+            EVP_DigestUpdate(md, "}", 1);
+        }
+    }
+}
+
+static int set_hash(struct cli_settings *s)
+{
+    uint8_t digest[32];
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    int rc = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 ? 0 : -1;
+    if (rc == 0) {
+        hash_statements(md, cs_conf_root(s->tree));
+        rc = EVP_DigestFinal_ex(md, digest, NULL) == 1 ? 0 : -1;
+    }
+    if (rc == 0) {
+        cs_hex(digest, sizeof digest, s->hash);
+    }
+    EVP_MD_CTX_free(md);
+    return rc;
 }
 
 struct cli_settings *cli_settings_read(const char *file, const char *keystore_uri, struct cs_conf_report *report,
@@ -55,6 +88,11 @@ struct cli_settings *cli_settings_read(const char *file, const char *keystore_ur
         goto out;
     }
     ks_config_sources(&s->config, &s->keystore);
+    if (s->tree != NULL && set_hash(s) != 0) {
+        rc = -1;
+        goto out;
+    }
+    s->keystore.node = s->config.node[0] != '\0' ? s->config.node : NULL;
     s->keystore.retention = s->config.retention;
     s->keystore.guaranteed_delivery = s->config.guaranteed_delivery;
 out:

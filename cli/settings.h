@@ -22,6 +22,7 @@ struct cli_settings {
     struct wssec_policies *policies;
     char *keystore_uri;  /**< --keystore, else the file's; NULL: neither */
     ks_options keystore; /**< for ks_open and ks_live_open */
+    char hash[65];       /**< of all statements, whatever their layout; "" without a file */
 };
 
 /**

@@ -192,7 +192,7 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
         (void)legacy_use(j->gateway->legacy, a->partner, v->legacy[i], wssec_policy_legacy_end(policy, v->legacy[i]), now);
     }
     if (v->has_certificate) {
-        ks_use(j->gateway->live, v->certificate.alias, v->certificate.ordinal, pass, now);
+        ks_use(j->gateway->live, j->newest, v->certificate.alias, v->certificate.ordinal, j->sender, pass, now);
     }
     if (!pass) {
         job_fail(j, v->reason != WSSEC_OK ? v->reason : WSSEC_INTERNAL, v->detail);
@@ -249,7 +249,7 @@ static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_acti
     memcpy(j->confirm, value.p, value.n);
     j->confirm_n = value.n;
     snprintf(j->signed_with, sizeof j->signed_with, "%s#%u", v.certificate.alias, v.certificate.ordinal);
-    ks_use(j->gateway->live, v.certificate.alias, v.certificate.ordinal, true, now);
+    ks_use(j->gateway->live, j->runtime->snapshot, v.certificate.alias, v.certificate.ordinal, j->sender, true, now);
     if (j->request_id[0] == '\0') {
         cs_copy(j->request_id, sizeof j->request_id, v.message_id);
     }

@@ -38,6 +38,7 @@ struct job {
     struct body body;          /**< owned while the job is away and afterwards */
     char *content_type;        /**< NULL: none was sent */
     int http_status;           /**< of a reply */
+    char sender[KS_SENDER];    /**< who sent the message, for the evidence of use: the client's address, or the upstream's host */
     char request_id[256];      /**< wsa:MessageID of the request, "" none */
     uint8_t *confirm;          /**< SignatureValue: of our request's signature; for a reply: to be confirmed */
     size_t confirm_n;

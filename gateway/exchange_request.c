@@ -177,6 +177,24 @@ static void job_back(struct loop *loop, struct mail *m)
     }
 }
 
+/* The address without its port: one host is one sender. */
+static void name_sender(struct job *j, const struct exchange *ex)
+{
+    const char *from = ex->client->address;
+    size_t n = strlen(from);
+    if (j->response && ex->route->conf->upstream != NULL) {
+        from = ex->route->conf->upstream->host;
+        n = strlen(from);
+    } else if (strrchr(from, ':') != NULL) {
+        n = (size_t)(strrchr(from, ':') - from);
+    }
+    if (n >= 2 && from[0] == '[' && from[n - 1] == ']') {
+        from++;
+        n -= 2;
+    }
+    snprintf(j->sender, sizeof j->sender, "%.*s", n < sizeof j->sender ? (int)n : (int)sizeof j->sender - 1, from);
+}
+
 /* Make the job, move the body into it, queue it. @return 0, or -1: refused already */
 static int submit(struct exchange *ex, struct job **place, bool response)
 {
@@ -193,6 +211,7 @@ static int submit(struct exchange *ex, struct job **place, bool response)
     j->runtime = runtime_ref(ex->runtime);
     j->route = ex->route;
     j->newest = ks_live_get(gw->live);
+    name_sender(j, ex);
     body_move(&j->body, response ? &ex->reply_body : &ex->body);
     if (response) {
         j->http_status = ex->upstream_status;

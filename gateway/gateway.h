@@ -10,7 +10,8 @@
 #include "keystore/keystore.h"
 #include "wssec/wssec.h"
 
-/** Listeners, routes, limits of one configuration; opaque. Filled by cs_conf_apply() with gw_directives() and this as root. */
+/** Listeners, routes, limits of one configuration; opaque. Filled by cs_conf_apply() with gw_directives() and this as
+ * root. */
 struct gw_config;
 struct gw_config *gw_config_new(void);
 void gw_config_free(struct gw_config *c);
@@ -21,29 +22,35 @@ struct cs_conf_table gw_directives(void);
 
 /** One read configuration with what other folders hold of it; made by cli's loader, immutable once given away. */
 struct gw_settings {
-    struct gw_config *config;                     /**< owned */
-    char *keystore_uri;                           /**< owned */
-    ks_options keystore;                          /**< its strings are owned by free_with */
-    /** Policy by name (NULL name: of that partner, else the built-in default). Borrowed from the settings. NULL: unknown name. */
+    struct gw_config *config; /**< owned */
+    char *keystore_uri;       /**< owned */
+    ks_options keystore;      /**< its strings are owned by free_with */
+    char conf_hash[65];       /**< of all statements: two nodes of one configuration have the same */
+    /** Policy by name (NULL name: of that partner, else the built-in default). Borrowed from the settings. NULL:
+     * unknown name. */
     struct wssec_policy *(*policy)(const struct gw_settings *s, const char *policy, const char *partner);
     bool (*partner_known)(const struct gw_settings *s, const char *partner);
     const char *persons; /**< operators and approvers of the file (ks_set_persons), "" nobody; borrowed */
     int64_t (*partner_delivery)(const struct gw_settings *s, const char *partner); /**< seconds, 0: none */
-    /** Rule for certificates of that partner which are not stored. Borrowed from the settings. NULL: they do not count. */
+    /** Rule for certificates of that partner which are not stored. Borrowed from the settings. NULL: they do not count.
+     */
     const ks_chain_rule *(*chain)(const struct gw_settings *s, const char *partner);
     /** What the loader's part refers to, against the keystore. @return errors, told in the report */
     unsigned (*check)(const struct gw_settings *s, const ks_snapshot *snapshot, struct cs_conf_report *report);
-    void *ctx;                                    /**< the loader's own */
-    void (*free)(struct gw_settings *s);          /**< frees all of it */
+    void *ctx;                           /**< the loader's own */
+    void (*free)(struct gw_settings *s); /**< frees all of it */
 };
 
-/** Reads the configuration anew (start and every reload). All errors go to the report, one line each. @return NULL on error */
+/** Reads the configuration anew (start and every reload). All errors go to the report, one line each. @return NULL on
+ * error */
 typedef struct gw_settings *(*gw_load)(void *ctx, struct cs_conf_report *report, cs_error *e);
 
 struct gw_run_options {
-    gw_load load; void *load_ctx;
-    bool check_only;        /**< --check: both passes (grammar, references), then return */
-    int ready_fd;           /**< -1, or a descriptor that gets one line "ready ADDRESS…\n" when all listeners accept (tests, demo) */
+    gw_load load;
+    void *load_ctx;
+    bool check_only; /**< --check: both passes (grammar, references), then return */
+    int ready_fd; /**< -1, or a descriptor that gets one line "ready ADDRESS…\n" when all listeners accept (tests, demo)
+                   */
 };
 /** @return an exit code of enum cs_exit; errors were printed to stderr and logged */
 int gw_run(const struct gw_run_options *opt);

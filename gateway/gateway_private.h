@@ -9,10 +9,10 @@
 #include "gateway/accesslog.h"
 #include "gateway/body.h"
 #include "gateway/config.h"
-#include "gateway/loop.h"
-#include "gateway/queue.h"
 #include "gateway/legacy.h"
 #include "gateway/limit.h"
+#include "gateway/loop.h"
+#include "gateway/queue.h"
 #include "gateway/replay_local.h"
 #include "gateway/resolve.h"
 #include "gateway/runtime.h"
@@ -31,7 +31,6 @@ struct reload_stats {
 
 struct gateway {
     const struct gw_run_options *options; /**< borrowed */
-    char node[KS_WORD];
     ks_live *live;
     struct memory memory;
     struct queue queue;
@@ -58,8 +57,8 @@ struct gateway {
     _Atomic int64_t stale_since_us; /**< monotonic: since when the keystore is away; 0: it is there */
     struct admin *admin;
     cs_time started;
-    int64_t started_us;       /**< monotonic */
-    _Atomic bool draining;    /**< asked to end: not ready for more */
+    int64_t started_us;                  /**< monotonic */
+    _Atomic bool draining;               /**< asked to end: not ready for more */
     _Atomic bool end_wanted, cut_wanted; /**< for the main thread */
 };
 

@@ -112,7 +112,7 @@ static void write_stores(struct gateway *gw, const struct runtime *rt, cs_buf *o
     int64_t stale = atomic_load(&gw->stale_since_us);
     struct replay_counts replay = replay_local_counts(gw->replay);
     prom_family(out, "countersign_keystore_generation", "gauge", "Generation of the keystore in force.");
-    labelled(out, "countersign_keystore_generation", "node", gw->node, (double)rt->generation);
+    labelled(out, "countersign_keystore_generation", "node", ks_live_node(gw->live), (double)rt->generation);
     prom_one(out, "countersign_keystore_stale_seconds", "gauge", "Since when the keystore is away; 0: it is there.",
              stale != 0 ? (double)(cs_clock_mono_us() - stale) / 1e6 : 0);
     prom_family(out, "countersign_replay_checks_total", "counter", "Signatures looked up in the replay store.");

@@ -183,7 +183,9 @@ static const ks_snapshot *snapshot_read(void *ctx, const struct gw_settings *s, 
 static const ks_snapshot *snapshot_follow(void *ctx, const struct gw_settings *s, cs_error *e)
 {
     struct gateway *gw = ctx;
-    if (ks_live_open(&gw->live, s->keystore_uri, &s->keystore, cs_clock_now(), e) != 0) {
+    ks_options options = s->keystore;
+    options.place = gw_admin_socket(s->config);
+    if (ks_live_open(&gw->live, s->keystore_uri, &options, cs_clock_now(), e) != 0) {
         return NULL;
     }
     return ks_live_get(gw->live);
@@ -531,10 +533,6 @@ int gw_run(const struct gw_run_options *opt)
     if (opt->check_only) {
         return check_only(opt);
     }
-    if (gethostname(gw.node, sizeof gw.node) != 0 || gw.node[0] == '\0') {
-        cs_copy(gw.node, sizeof gw.node, "localhost");
-    }
-    gw.node[sizeof gw.node - 1] = '\0';
     if (pthread_mutex_init(&gw.runtime_lock, NULL) != 0) {
         return CS_EXIT_INTERNAL;
     }

@@ -119,7 +119,7 @@ static void add_process(cs_json *j, struct gateway *gw, const struct runtime *rt
     cs_json_bool(j, "ok", true);
     cs_json_str(j, "version", CS_VERSION);
     cs_json_int(j, "pid", getpid());
-    cs_json_str(j, "node", gw->node);
+    cs_json_str(j, "node", ks_live_node(gw->live));
     cs_json_time(j, "started", gw->started);
     cs_json_str(j, "state", atomic_load(&gw->draining) ? "draining" : "running");
     cs_json_bool(j, "ready", status_ready(gw, NULL));

@@ -51,7 +51,7 @@ void watch_report(struct gateway *gw, const struct runtime *rt)
     cs_time now = cs_clock_now();
     int rc = use != NULL ? ks_open(&store, s->keystore_uri, &s->keystore, &e) : -1;
     if (rc == 0) {
-        rc = ks_report_node(store, gw->node, use, n, now, &e);
+        rc = ks_report_node(store, ks_live_node(gw->live), use, n, now, &e);
     }
     if (rc == 0 && s->persons != NULL && s->persons[0] != '\0') {
         static const ks_actor who = {"gateway", "node", NULL};
@@ -67,6 +67,7 @@ void watch_report(struct gateway *gw, const struct runtime *rt)
     if (rc != 0) {
         cs_log(CS_LOG_WARN, "node-report", "the keystore was not told what this node uses", CS_STR("why", e.text));
     }
+    ks_live_describe(gw->live, CS_VERSION, s->conf_hash);
     ks_close(store);
     free(use);
 }

@@ -198,6 +198,18 @@ static void set_partner(const struct cs_conf_node *node, void *parent, void **ch
     *child = p;
 }
 
+static void set_node(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
+{
+    (void)child;
+    struct ks_config *c = parent;
+    const char *name = node->arg[0].text;
+    if (!ks_name_ok(name)) {
+        cs_conf_error(report, node, 0, "\"%s\" is no name of a node: letters, digits, . _ -, at most 64", name);
+    } else {
+        cs_copy(c->node, sizeof c->node, strcmp(name, "auto") == 0 ? "" : name);
+    }
+}
+
 static void set_partner_policy(const struct cs_conf_node *node, void *parent, void **child,
                                struct cs_conf_report *report)
 {
@@ -317,6 +329,10 @@ static const struct cs_directive rows[] = {
      "other; not said: the file beside the keystore that init made",
      "key-encryption-key file \"/etc/countersign/kek\" previous file \"/etc/countersign/kek.before\";",
      "key-encryption-key secret;", set_kek},
+    {"node", "", "name", NULL, CS_DIR_RESTART, "auto",
+     "name of this node in the keystore; auto: the host's. One that another living node has gets a suffix and a "
+     "warning",
+     "node gw1;", "node two words;", set_node},
     {"retention", "", "duration", NULL, 0, "90d",
      "how long an exchanged certificate or key is kept at least; not below 90d", "retention 120d;", "retention 89d;",
      set_retention},

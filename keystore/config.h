@@ -15,15 +15,15 @@
 /** One `partner NAME { }`. Names of policies are kept as text: whoever joins the tables resolves them. */
 struct ks_partner_config {
     char name[KS_WORD];
-    char policy[KS_WORD];                   /**< "" where none is named: the built-in default */
-    int64_t guaranteed_delivery;            /**< seconds; 0: the general one */
-    char expired_certificate[16];           /**< "" (the policy decides), "at-signing", "refuse", "grace" */
-    char expired_grace[24];                 /**< duration text behind grace, else "" */
-    char trust[8];                          /**< "pinned", "chain" */
-    ks_chain_rule chain;                    /**< under "chain"; owns its names */
+    char policy[KS_WORD];                    /**< "" where none is named: the built-in default */
+    int64_t guaranteed_delivery;             /**< seconds; 0: the general one */
+    char expired_certificate[16];            /**< "" (the policy decides), "at-signing", "refuse", "grace" */
+    char expired_grace[24];                  /**< duration text behind grace, else "" */
+    char trust[8];                           /**< "pinned", "chain" */
+    ks_chain_rule chain;                     /**< under "chain"; owns its names */
     const struct cs_conf_node *anchors_node; /**< the anchors statement, or NULL */
-    const struct cs_conf_node *node;        /**< the block, for messages; lives as long as the tree */
-    const struct cs_conf_node *policy_node; /**< the policy statement, or NULL */
+    const struct cs_conf_node *node;         /**< the block, for messages; lives as long as the tree */
+    const struct cs_conf_node *policy_node;  /**< the policy statement, or NULL */
 };
 
 #define KS_OPERATOR_UIDS 8
@@ -51,6 +51,7 @@ struct ks_config {
         char *where; /**< owned */
     } kek[KS_KEK_SOURCES];
     size_t n_kek;                       /**< 0: not said */
+    char node[KS_WORD];                 /**< name of this node; "": that of the host */
     int64_t retention;                  /**< seconds; 0: not said */
     int64_t guaranteed_delivery;        /**< seconds; 0: not said */
     struct ks_partner_config **partner; /**< owned, in the order of the file; addresses are stable */
@@ -74,8 +75,8 @@ void ks_config_sources(const struct ks_config *c, ks_options *out);
 const struct ks_partner_config *ks_config_partner(const struct ks_config *c, const char *name);
 /** The rule for certificates that are not stored, NULL: the partner is pinned or not in the file. Borrowed from c. */
 const ks_chain_rule *ks_config_chain(const struct ks_config *c, const char *partner);
-/** What the file refers to, against the keystore: every anchor of a trust chain is a slot of role trust-anchor. One with
- *  no active entry is warned of. @return errors, told in the report */
+/** What the file refers to, against the keystore: every anchor of a trust chain is a slot of role trust-anchor. One
+ * with no active entry is warned of. @return errors, told in the report */
 unsigned ks_config_check(const struct ks_config *c, const ks_snapshot *snapshot, struct cs_conf_report *report);
 /** Free what c owns; c is empty afterwards. */
 void ks_config_free(struct ks_config *c);

@@ -57,6 +57,8 @@ typedef struct ks_options {
     enum ks_keys keys;
     int busy_ms;                  /**< how long a write waits for another writer; 0: 10,000 */
     bool read_only;
+    const char *node;             /**< ks_live_open: name of this node; NULL: the host's */
+    const char *place;            /**< ks_live_open: admin socket, which tells two nodes of a host apart; NULL: none */
 } ks_options;
 
 #define KS_RETENTION_FLOOR (90 * CS_DAY)
@@ -197,6 +199,21 @@ int ks_served(ks_store *s, bool *served, cs_error *e) CS_MUST_CHECK;
 /** Live nodes that do not serve this generation yet, their names (blanks between) into names. @return how many, or -1 */
 int ks_lagging(ks_store *s, uint64_t generation, cs_time now, char *names, size_t size, cs_error *e) CS_MUST_CHECK;
 #define KS_NODE_ALIVE 60 /* seconds since its last word after which a node is taken for gone */
+
+/** A process that serves the store, or did and did not say goodbye. */
+typedef struct ks_node_info {
+    char node[KS_WORD];
+    uint64_t applied; cs_time applied_at; /**< generation in force there */
+    cs_time seen_at; bool live;           /**< last word; not older than KS_NODE_ALIVE */
+    char build[32], conf[65];             /**< version of the program, hash of its configuration; "" not known */
+} ks_node_info;
+typedef struct ks_node_list { ks_node_info *info; size_t n; } ks_node_list;
+int ks_nodes(ks_store *s, cs_time now, ks_node_list *out, cs_error *e) CS_MUST_CHECK; /**< by name */
+void ks_node_list_free(ks_node_list *l);
+/** Forget a node that is gone for good, with what its routes used. Alive: exit 12; unknown: 64. */
+int ks_node_forget(ks_store *s, const char *node, bool dry_run, const ks_actor *who, cs_time now, uint64_t *generation, cs_error *e) CS_MUST_CHECK;
+/** Ask all nodes for their counters: a node that acknowledges *generation (ks_lagging) has written all uses before it. */
+int ks_flush(ks_store *s, cs_time now, uint64_t *generation, cs_error *e) CS_MUST_CHECK;
 /** Retention rules of a partner as configured; kept in the store for commands without a configuration. Seconds, 0: none. */
 int ks_set_partner(ks_store *s, const char *partner, int64_t guaranteed_delivery, cs_time now, cs_error *e) CS_MUST_CHECK;
 
@@ -235,6 +252,10 @@ void ks_live_wake(ks_live *l);
 /** The sources of the key-encryption key as a reload found them. Watch thread only. @return 0, or -1: no memory */
 int ks_live_sources(ks_live *l, const ks_options *opt, cs_error *e) CS_MUST_CHECK;
 void ks_live_close(ks_live *l);
+/** The name under which the store knows this process. */
+const char *ks_live_node(const ks_live *l);
+/** What keystore nodes shows of this one: version, hash of the configuration (hexadecimal). Any thread. */
+void ks_live_describe(ks_live *l, const char *build, const char *conf);
 /** The newest snapshot, a new reference. Any thread. */
 const ks_snapshot *ks_live_get(ks_live *l);
 /** One-shot commands: a snapshot without following. */
@@ -336,8 +357,10 @@ int ks_chain_judge(const ks_snapshot *s, const ks_chain_rule *rule, ks_octets le
                    cs_time when, ks_chain_verdict *out) CS_MUST_CHECK;
 void ks_chain_clear(ks_chain_verdict *v);
 
-/** One live use: no lock on the hot path, no I/O; counters are flushed by ks_live_step. Any thread. */
-void ks_use(ks_live *l, const char *alias, unsigned n, bool ok, cs_time now);
+#define KS_SENDER 64 /* octets of a sender's name: address, user or host of the other side; longer ones are cut */
+/** One live use of alias#n as s holds it. No lock, no I/O: counted by the calling thread, written by ks_live_step. Any thread.
+ *  sender NULL: not known. */
+void ks_use(ks_live *l, const ks_snapshot *s, const char *alias, unsigned n, const char *sender, bool ok, cs_time now);
 
 /* ---- two persons ------------------------------------------------------------------------------------------------ */
 

@@ -146,16 +146,6 @@ static size_t first_certificate(const struct ks_mappings *m, const uint8_t sha25
     return low;
 }
 
-static const ks_entry *entry_of(const ks_snapshot *s, const struct ks_map_certificate *c)
-{
-    for (size_t i = 0; i < s->n; i++) {
-        if (s->entry[i].m->entry_id == c->entry_id) {
-            return &s->entry[i];
-        }
-    }
-    return NULL;
-}
-
 bool ks_mapping(const ks_snapshot *s, const uint8_t sha256[32], const char *user, ks_client *out)
 {
     const struct ks_mappings *m = s->mappings;
@@ -165,7 +155,7 @@ bool ks_mapping(const ks_snapshot *s, const uint8_t sha256[32], const char *user
         if (memcmp(c->sha256, sha256, 32) != 0) {
             break;
         }
-        const ks_entry *e = user == NULL || strcmp(c->user, user) == 0 ? entry_of(s, c) : NULL;
+        const ks_entry *e = user == NULL || strcmp(c->user, user) == 0 ? ks_snapshot_entry(s, c->entry_id) : NULL;
         if (e == NULL) {
             continue;
         }

@@ -118,6 +118,7 @@ static const struct ks_schema_row schema_row[] = {
      "entry_id integer not null references entry, node_id text not null, day integer not null, "
      "sender text not null, n integer not null, last_at integer not null, primary key(entry_id, node_id, day, sender)",
      true, NULL},
+    {2, "node_place", "node_id text primary key, place text not null", true, NULL},
     {2, "observation",
      "node_id text not null, kind text not null, object text not null, gen integer not null, "
      "n integer not null, last_at integer not null, primary key(node_id, kind, object, gen)",

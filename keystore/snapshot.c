@@ -28,16 +28,13 @@ struct build {
     size_t n, cap;
     int64_t *gone; /**< destroyed: not taken over */
     size_t n_gone, cap_gone;
+    struct ks_partner_row *partner; /**< sorted by name */
+    size_t n_partner, cap_partner;
 };
 
 static const struct ks_entry *old_entry(const ks_snapshot *old, int64_t entry_id)
 {
-    for (size_t i = 0; old != NULL && i < old->n; i++) {
-        if (old->entry[i].m->entry_id == entry_id) {
-            return &old->entry[i];
-        }
-    }
-    return NULL;
+    return old != NULL ? ks_snapshot_entry(old, entry_id) : NULL;
 }
 
 static int room(void **array, size_t *cap, size_t n, size_t size)
@@ -79,9 +76,15 @@ static int take_row(void *ctx, const struct ks_row *row, cs_error *e)
         if (m == NULL) {
             return -1;
         }
+        if (known != NULL) {
+            atomic_store_explicit(&m->last_use, atomic_load_explicit(&known->m->last_use, memory_order_relaxed),
+                                  memory_order_relaxed);
+        }
     }
     b->entry[b->n++] = (struct ks_entry){.m = m,
                                          .state = row->info.state,
+                                         .stored = row->info.state,
+                                         .stored_since = row->compromised_since,
                                          .not_before = row->info.not_before,
                                          .not_after = row->info.not_after,
                                          .activated_at = row->info.activated_at,
@@ -108,19 +111,23 @@ static int take_interval(void *ctx, const struct ks_interval *i, cs_error *e)
     if (found == NULL) {
         return 0; /* of a destroyed entry */
     }
-    struct ks_span *more = reallocarray(found->span, found->n_span + 1, sizeof *more);
+    struct ks_spans *more = realloc(found->spans, sizeof *more + (found->n_span + 1) * sizeof more->span[0]);
     if (more == NULL) {
         return no_memory(e);
     }
-    found->span = more;
-    found->span[found->n_span++] = (struct ks_span){i->capability, i->from, i->to};
+    atomic_init(&more->refs, 1); /* of an entry that is new here */
+    found->spans = more;
+    found->span = more->span;
+    more->span[found->n_span++] = (struct ks_span){i->capability, i->from, i->to};
     return 0;
 }
 
 static void entry_clear(struct ks_entry *entry)
 {
     ks_material_release(entry->m);
-    free(entry->span);
+    if (entry->spans != NULL && atomic_fetch_sub_explicit(&entry->spans->refs, 1, memory_order_acq_rel) == 1) {
+        free(entry->spans);
+    }
 }
 
 static bool is_gone(const struct build *b, int64_t entry_id)
@@ -133,36 +140,6 @@ static bool is_gone(const struct build *b, int64_t entry_id)
     return false;
 }
 
-/** Take over what old holds and the store did not report as changed. Called with b->entry sorted by id. */
-static int take_over(struct build *b, cs_error *e)
-{
-    size_t changed = b->n;
-    for (size_t i = 0; b->old != NULL && i < b->old->n; i++) {
-        const struct ks_entry *o = &b->old->entry[i];
-        if (is_gone(b, o->m->entry_id) ||
-            (changed > 0 && bsearch(o, b->entry, changed, sizeof *b->entry, by_id) != NULL)) {
-            continue;
-        }
-        if (room((void **)&b->entry, &b->cap, b->n, sizeof *b->entry) != 0) {
-            return no_memory(e);
-        }
-        struct ks_entry copy = *o;
-        copy.span = NULL;
-        copy.n_span = 0;
-        if (o->n_span > 0) {
-            copy.span = calloc(o->n_span, sizeof *copy.span);
-            if (copy.span == NULL) {
-                return no_memory(e);
-            }
-            memcpy(copy.span, o->span, o->n_span * sizeof *copy.span);
-            copy.n_span = o->n_span;
-        }
-        atomic_fetch_add_explicit(&copy.m->refs, 1, memory_order_relaxed);
-        b->entry[b->n++] = copy;
-    }
-    return 0;
-}
-
 static int by_alias(const void *a, const void *b)
 {
     const struct ks_material *x = ((const struct ks_entry *)a)->m;
@@ -171,154 +148,130 @@ static int by_alias(const void *a, const void *b)
     return order != 0 ? order : (x->n > y->n) - (x->n < y->n);
 }
 
+/** The same entry in the next snapshot, as it was stored. */
+static struct ks_entry share(const struct ks_entry *old)
+{
+    struct ks_entry copy = *old;
+    copy.state = old->stored;
+    copy.compromised_since = old->stored_since;
+    atomic_fetch_add_explicit(&copy.m->refs, 1, memory_order_relaxed);
+    if (copy.spans != NULL) {
+        atomic_fetch_add_explicit(&copy.spans->refs, 1, memory_order_relaxed);
+    }
+    return copy;
+}
+
+/** Put what old holds and the store did not report as changed between the changed ones: all in order of alias then.
+ *  Called with b->entry sorted by id. */
+static int take_over(struct build *b, cs_error *e)
+{
+    size_t n_old = b->old != NULL ? b->old->n : 0;
+    size_t n = 0;
+    size_t next = 0;
+    struct ks_entry *all = calloc(b->n + n_old + 1, sizeof *all);
+    struct ks_entry *changed = calloc(b->n + 1, sizeof *changed);
+    if (all == NULL || changed == NULL) {
+        free(all);
+        free(changed);
+        return no_memory(e);
+    }
+    if (b->n > 0) {
+        memcpy(changed, b->entry, b->n * sizeof *changed);
+        qsort(changed, b->n, sizeof *changed, by_alias);
+    }
+    for (size_t i = 0; i < n_old; i++) {
+        const struct ks_entry *o = &b->old->entry[i];
+        if (is_gone(b, o->m->entry_id) ||
+            (b->n > 0 && bsearch(o, b->entry, b->n, sizeof *b->entry, by_id) != NULL)) {
+            continue;
+        }
+        while (next < b->n && by_alias(&changed[next], o) < 0) {
+            all[n++] = changed[next++];
+        }
+        all[n++] = share(o);
+    }
+    while (next < b->n) {
+        all[n++] = changed[next++];
+    }
+    free(changed);
+    free(b->entry);
+    b->entry = all;
+    b->n = n;
+    return 0;
+}
+
+static int take_partner(void *ctx, const struct ks_partner_row *row, cs_error *e)
+{
+    struct build *b = ctx;
+    if (room((void **)&b->partner, &b->cap_partner, b->n_partner, sizeof *b->partner) != 0) {
+        return no_memory(e);
+    }
+    b->partner[b->n_partner++] = *row;
+    return 0;
+}
+
+static int by_partner(const void *a, const void *b)
+{
+    return strcmp(((const struct ks_partner_row *)a)->name, ((const struct ks_partner_row *)b)->name);
+}
+
 /** Terms may have changed without a change of any entry (a partner's delivery period), so they are read for all. */
 static int set_terms(struct build *b, cs_error *e)
 {
-    const char *partner = NULL;
     struct ks_terms terms = {0};
+    const char *partner = NULL;
+    struct ks_partner_row key = {.guaranteed_delivery = 0};
+    if (ks_terms_read(b->store, NULL, &terms, e) != 0) {
+        return -1;
+    }
     for (size_t i = 0; i < b->n; i++) {
         if (partner == NULL || strcmp(partner, b->entry[i].m->partner) != 0) {
             partner = b->entry[i].m->partner;
-            if (ks_terms_read(b->store, partner, &terms, e) != 0) {
-                return -1;
-            }
+            memcpy(key.name, partner, sizeof key.name);
+            const struct ks_partner_row *row =
+                b->n_partner > 0 ? bsearch(&key, b->partner, b->n_partner, sizeof key, by_partner) : NULL;
+            terms.partner_delivery = row != NULL ? row->guaranteed_delivery : 0;
         }
         b->entry[i].terms = terms;
     }
     return 0;
 }
 
+static int by_key(const void *a, const void *b)
+{
+    return memcmp((*(struct ks_entry *const *)a)->m->spki_sha256, (*(struct ks_entry *const *)b)->m->spki_sha256, 32);
+}
+
 /** The key is what was compromised: every entry that holds it is. */
-static void spread_compromise(struct build *b)
-{
-    for (size_t i = 0; i < b->n; i++) {
-        if (b->entry[i].state != KS_COMPROMISED) {
-            continue;
-        }
-        for (size_t j = 0; j < b->n; j++) {
-            struct ks_entry *o = &b->entry[j];
-            if (j != i && memcmp(o->m->spki_sha256, b->entry[i].m->spki_sha256, 32) == 0 && o->compromised_since == 0) {
-                o->compromised_since = b->entry[i].compromised_since;
-                o->state = KS_COMPROMISED;
-            }
-        }
-    }
-}
-
-/* ---- indexes --------------------------------------------------------------------------------------------------- */
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static int take_partner(void *ctx, const struct ks_partner_row *row, cs_error *e)
-{
-    ks_snapshot *s = ctx;
-    char(*more)[KS_WORD] = reallocarray(s->name, s->n_partner + 1, sizeof *more);
-    if (more == NULL) {
-        return no_memory(e);
-    }
-    s->name = more;
-    memcpy(s->name[s->n_partner++], row->name, KS_WORD);
-    return 0;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
-/** Names of the partner table and of the entries, sorted, once each. */
-static int index_partners(ks_store *store, ks_snapshot *s, cs_error *e)
-{
-    if (store->driver->partners(store->b, take_partner, s, e) != 0) {
-        return -1;
-    }
-    size_t known = s->n_partner;
-    char(*all)[KS_WORD] = reallocarray(s->name, known + s->n + 1, sizeof *all);
-    if (all == NULL) {
-        return no_memory(e);
-    }
-    s->name = all;
-    for (size_t i = 0; i < s->n; i++) {
-        if (s->entry[i].m->partner[0] != '\0') {
-            memcpy(all[known++], s->entry[i].m->partner, KS_WORD);
-        }
-    }
-    qsort(all, known, sizeof *all, compare_names);
-    s->n_partner = 0;
-    for (size_t i = 0; i < known; i++) {
-        if (s->n_partner == 0 || strcmp(all[s->n_partner - 1], all[i]) != 0) {
-            memmove(all[s->n_partner++], all[i], KS_WORD);
-        }
-    }
-    s->partner = calloc(s->n_partner + 1, sizeof *s->partner);
-    if (s->partner == NULL) {
-        return no_memory(e);
-    }
-    for (size_t i = 0; i < s->n_partner; i++) {
-        s->partner[i] = all[i];
-    }
-    return 0;
-}
-
-static void hash_add(ks_snapshot *s, uint32_t index)
-{
-    uint32_t slot = 0;
-    memcpy(&slot, s->entry[index].m->sha256, sizeof slot);
-    for (slot &= s->hash_size - 1; s->hash[slot] != 0; slot = (slot + 1) & (s->hash_size - 1)) {
-    }
-    s->hash[slot] = index + 1;
-}
-
-static int index_verifiers(ks_snapshot *s, cs_error *e)
+static int spread_compromise(struct build *b, cs_error *e)
 {
     size_t n = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        n += s->entry[i].m->role == KS_VERIFIER;
+    for (size_t i = 0; i < b->n; i++) {
+        n += b->entry[i].state == KS_COMPROMISED;
     }
-    s->hash_size = 16;
-    while (s->hash_size < 2 * n) {
-        s->hash_size *= 2;
-    }
-    s->verifier = calloc(n + 1, sizeof *s->verifier);
-    s->first = calloc(s->n_partner + 2, sizeof *s->first);
-    s->hash = calloc(s->hash_size, sizeof *s->hash);
-    if (s->verifier == NULL || s->first == NULL || s->hash == NULL) {
+    struct ks_entry **bad = n > 0 ? calloc(n, sizeof(struct ks_entry *)) : NULL;
+    if (n > 0 && bad == NULL) {
         return no_memory(e);
     }
-    /* counting sort by partner: first[p + 1] counts, then runs along as the place of the next one */
-    for (size_t i = 0; i < s->n; i++) {
-        ptrdiff_t p = s->entry[i].m->role == KS_VERIFIER ? ks_snapshot_partner(s, s->entry[i].m->partner) : -1;
-        if (p >= 0) {
-            s->first[p + 1]++;
+    n = 0;
+    for (size_t i = 0; bad != NULL && i < b->n; i++) {
+        if (b->entry[i].state == KS_COMPROMISED) {
+            bad[n++] = &b->entry[i];
         }
     }
-    for (size_t p = 0; p < s->n_partner; p++) {
-        s->first[p + 1] += s->first[p];
+    if (bad != NULL) {
+        qsort(bad, n, sizeof(struct ks_entry *), by_key);
     }
-    uint32_t *next = calloc(s->n_partner + 1, sizeof *next);
-    if (next == NULL) {
-        return no_memory(e);
-    }
-    memcpy(next, s->first, s->n_partner * sizeof *next);
-    for (size_t i = 0; i < s->n; i++) {
-        ptrdiff_t p = s->entry[i].m->role == KS_VERIFIER ? ks_snapshot_partner(s, s->entry[i].m->partner) : -1;
-        if (p >= 0) {
-            s->verifier[next[p]++] = (uint32_t)i;
-            hash_add(s, (uint32_t)i);
+    for (size_t i = 0; bad != NULL && i < b->n; i++) {
+        struct ks_entry *one = &b->entry[i];
+        struct ks_entry **found = bsearch(&one, bad, n, sizeof(struct ks_entry *), by_key);
+        if (found != NULL && one->stored != KS_COMPROMISED && one->compromised_since == 0) {
+            one->compromised_since = (*found)->stored_since;
+            one->state = KS_COMPROMISED;
         }
     }
-    free(next);
+    free(bad);
     return 0;
-}
-
-ptrdiff_t ks_snapshot_partner(const ks_snapshot *s, const char *partner)
-{
-    const char *const *found =
-        s->n_partner > 0 ? bsearch(&partner, s->partner, s->n_partner, sizeof *s->partner, by_name) : NULL;
-    return found == NULL ? -1 : found - (const char *const *)s->partner;
 }
 
 static int collect(struct build *b, cs_error *e)
@@ -332,14 +285,14 @@ static int collect(struct build *b, cs_error *e)
     if (b->n > 0) {
         qsort(b->entry, b->n, sizeof *b->entry, by_id);
     }
-    if (d->intervals(b->store->b, 0, above, take_interval, b, e) != 0 || take_over(b, e) != 0 || set_terms(b, e) != 0) {
+    if (d->intervals(b->store->b, 0, above, take_interval, b, e) != 0 || take_over(b, e) != 0 ||
+        d->partners(b->store->b, take_partner, b, e) != 0) {
         return -1;
     }
-    spread_compromise(b);
-    if (b->n > 0) {
-        qsort(b->entry, b->n, sizeof *b->entry, by_alias);
+    if (b->n_partner > 0) {
+        qsort(b->partner, b->n_partner, sizeof *b->partner, by_partner);
     }
-    return 0;
+    return set_terms(b, e) != 0 ? -1 : spread_compromise(b, e);
 }
 
 int ks_snapshot_build(ks_store *store, const ks_snapshot *old, const ks_snapshot **out, cs_error *e)
@@ -365,7 +318,7 @@ int ks_snapshot_build(ks_store *store, const ks_snapshot *old, const ks_snapshot
     s->n = b.n;
     b.entry = NULL;
     b.n = 0;
-    if (index_partners(store, s, e) != 0 || index_verifiers(s, e) != 0 || ks_crls_read(store, old, s, e) != 0 ||
+    if (ks_snapshot_index(s, b.partner, b.n_partner, e) != 0 || ks_crls_read(store, old, s, e) != 0 ||
         ks_mappings_read(store, old, s, e) != 0 || ks_holds_read(store, s, e) != 0) {
         goto out;
     }
@@ -380,6 +333,7 @@ out:
     free(b.entry);
     free(b.gone);
     ks_keyring_free(b.ring);
+    free(b.partner);
     ks_snapshot_release(s);
     return rc;
 }
@@ -409,11 +363,7 @@ void ks_snapshot_release(const ks_snapshot *s)
         entry_clear(&mine->entry[i]);
     }
     free(mine->entry);
-    free(mine->partner);
-    free(mine->name);
-    free(mine->verifier);
-    free(mine->first);
-    free(mine->hash);
+    ks_snapshot_index_free(mine);
     free(mine->hold);
     ks_crls_release(mine);
     ks_mappings_release(mine);

@@ -11,7 +11,7 @@
 #include "base/dn.h"
 #include "keystore/store.h"
 
-/** What never changes of an entry, parsed once and shared by all generations; with the use counters of this process. */
+/** What never changes of an entry, parsed once and shared by all generations; with the newest use in this process. */
 struct ks_material {
     atomic_uint refs;
     int64_t entry_id;
@@ -28,7 +28,6 @@ struct ks_material {
     X509 *certificate;                  /**< owned; roles tls-client, tls-server and trust-anchor, else NULL */
     STACK_OF(X509) * issuers;           /**< owned; of those roles; NULL: none */
     EVP_PKEY *public_key, *private_key; /**< owned; private_key NULL: none, or not to be opened */
-    atomic_ullong ok, bad;              /**< uses since the last flush */
     atomic_llong last_use;              /**< newest use seen by this process; 0: none */
 };
 
@@ -41,12 +40,20 @@ struct ks_span {
     cs_time from, to;
 };
 
+struct ks_spans {
+    atomic_uint refs; /**< snapshots that share them */
+    struct ks_span span[];
+};
+
 struct ks_entry {
     struct ks_material *m; /**< a reference */
-    enum ks_state state;
+    enum ks_state state;                 /**< compromised too where another entry of the key is */
+    enum ks_state stored;                /**< as the store has it, with its compromised_since */
+    cs_time stored_since;
     cs_time not_before, not_after, activated_at, exchanged_at, process_stop, last_use, compromised_since;
     struct ks_terms terms; /**< in force for its partner */
-    struct ks_span *span;  /**< owned */
+    struct ks_spans *spans; /**< a reference; NULL: none */
+    struct ks_span *span;   /**< in spans */
     size_t n_span;
 };
 
@@ -55,12 +62,13 @@ struct ks_snapshot {
     uint64_t generation;
     struct ks_entry *entry; /**< owned; by alias, then number */
     size_t n;
-    const char **partner; /**< owned array of names in `name`, sorted, NULL-terminated */
-    char (*name)[KS_WORD];
+    const char **partner; /**< owned array of names, sorted, NULL-terminated */
+    char (*name)[KS_WORD]; /**< owned: those that no entry has; the others stand in their material */
     size_t n_partner;
-    uint32_t *verifier;        /**< entries of role verifier, by partner (same order as `partner`) */
-    uint32_t *first;           /**< n_partner + 1 offsets into verifier */
-    uint32_t *hash, hash_size; /**< open addressing over verifier entries by SHA-256 of the certificate: index + 1 */
+    uint32_t *verifier;             /**< entries of role verifier, by partner (same order as `partner`) */
+    uint32_t *first;                /**< n_partner + 1 offsets into verifier */
+    uint32_t *hash, hash_size;      /**< open addressing over verifier entries by SHA-256 of the certificate: index + 1 */
+    uint32_t *by_id, by_id_size;    /**< the same over all entries by their number in the store */
     struct ks_crl **crl;       /**< owned array of references */
     size_t n_crl;
     ks_hold_info *hold; /**< owned; by route */
@@ -85,8 +93,10 @@ const ks_entry *ks_snapshot_slot(const ks_snapshot *s, const char *alias);
 enum ks_state ks_entry_state(const ks_entry *e, enum ks_capability cap, cs_time when);
 /** Process stop with the uses that this process has seen itself. 0: not deactivated. */
 cs_time ks_entry_stop(const ks_entry *e);
-/** Write what the counters hold into the store and start them anew. @return 0; 1: a generation of later ends was made
- * too; -1 (nothing lost: counted again later) */
-int ks_use_flush(ks_store *s, const ks_snapshot *snapshot, const char *node, cs_time now, cs_error *e) CS_MUST_CHECK;
+/** Build the indexes over s->entry. partner: of the store, sorted by name. */
+int ks_snapshot_index(ks_snapshot *s, const struct ks_partner_row *partner, size_t n, cs_error *e) CS_MUST_CHECK;
+void ks_snapshot_index_free(ks_snapshot *s);
+/** The entry of that number in the store, NULL: not in s. */
+const ks_entry *ks_snapshot_entry(const ks_snapshot *s, int64_t entry_id);
 
 #endif

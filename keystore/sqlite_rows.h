@@ -50,5 +50,17 @@ int ks_sqlite_approval_add(struct ks_backend *b, ks_proposal *a, const char *pla
 int ks_sqlite_approval_update(struct ks_backend *b, const ks_proposal *a, cs_error *e);
 int ks_sqlite_approvals(struct ks_backend *b, int64_t id, const uint8_t *plan_hash, ks_visit_proposal *visit, void *ctx,
                         cs_error *e);
+/* sqlite_node.c */
+int ks_sqlite_node_uses(struct ks_backend *b, const char *node, const ks_node_use *use, size_t n, cs_error *e);
+int ks_sqlite_node_uses_each(struct ks_backend *b, ks_visit_node_use *visit, void *ctx, cs_error *e);
+int ks_sqlite_node_set(struct ks_backend *b, const struct ks_node_row *row, cs_error *e);
+int ks_sqlite_node_forget(struct ks_backend *b, const char *node, cs_error *e);
+int ks_sqlite_nodes(struct ks_backend *b, ks_visit_node *visit, void *ctx, cs_error *e);
+
+/* sqlite_use.c */
+int ks_sqlite_use_add(struct ks_backend *b, const char *node, const struct ks_count *c, cs_error *e);
+int ks_sqlite_uses(struct ks_backend *b, int64_t entry_id, int64_t from_day, ks_visit_use *visit, void *ctx,
+                   cs_error *e);
+int ks_sqlite_use_prune(struct ks_backend *b, cs_time now, cs_error *e);
 
 #endif

@@ -9,6 +9,7 @@
 #ifndef KS_STORE_H
 #define KS_STORE_H
 
+#include "keystore/counts.h"
 #include "keystore/keystore.h"
 #include "keystore/rules.h"
 
@@ -73,8 +74,11 @@ struct ks_partner_row {
     int64_t guaranteed_delivery;
 };
 
+#define KS_PLACE 256
 struct ks_node_row {
     char node[KS_WORD];
+    char place[KS_PLACE];     /**< "host|admin socket|process"; "" not known */
+    char build[32], conf[65]; /**< version of the program, hash of its configuration; "" not known */
     uint64_t applied;
     cs_time applied_at, clock_at;
 };
@@ -98,6 +102,15 @@ struct ks_mapping_row {
     cs_time from, to; /**< to KS_FOREVER: in force */
 };
 
+/** Uses as stored: of one node on one day, by_sender: of one sender of them. */
+struct ks_use_row {
+    char node[KS_WORD];
+    bool by_sender;
+    struct ks_count c;
+};
+#define KS_SENDERS_MAX 64
+
+typedef int ks_visit_use(void *ctx, const struct ks_use_row *row, cs_error *e);
 typedef int ks_visit_row(void *ctx, const struct ks_row *row, cs_error *e);
 typedef int ks_visit_interval(void *ctx, const struct ks_interval *i, cs_error *e);
 typedef int ks_visit_audit(void *ctx, const struct ks_audit_row *row, cs_error *e);
@@ -109,6 +122,7 @@ typedef int ks_visit_key(void *ctx, const struct ks_key_row *row, const struct k
 /** names: what ks_kek_name gives for each source of the node, blanks between. */
 typedef int ks_visit_node_keys(void *ctx, const char *node, cs_time clock_at, const char *names, cs_error *e);
 #define KS_NODE_KEYS 64
+typedef int ks_visit_node_use(void *ctx, const char *node, const ks_node_use *use, cs_error *e);
 typedef int ks_visit_node(void *ctx, const struct ks_node_row *row, cs_error *e);
 
 struct ks_backend; /* of the driver */
@@ -196,13 +210,17 @@ struct ks_driver {
     int (*partners)(struct ks_backend *b, ks_visit_partner *visit, void *ctx, cs_error *e);
     int (*partner_routed)(struct ks_backend *b, const char *partner, bool *routed, cs_error *e);
     int (*node_uses)(struct ks_backend *b, const char *node, const ks_node_use *use, size_t n, cs_error *e);
+    int (*node_uses_each)(struct ks_backend *b, ks_visit_node_use *visit, void *ctx, cs_error *e); /**< by route */
     int (*node_set)(struct ks_backend *b, const struct ks_node_row *row, cs_error *e);
     int (*node_forget)(struct ks_backend *b, const char *node, cs_error *e);
     int (*nodes)(struct ks_backend *b, ks_visit_node *visit, void *ctx, cs_error *e);
-    /** Add to the counters of alias#n on a node at the day of now; last: newest use that passed, 0: none. An entry that
-     * is gone is passed over. */
-    int (*use_add)(struct ks_backend *b, const char *alias, unsigned n, const char *node, cs_time now, cs_time last,
-                   uint64_t ok, uint64_t bad, cs_error *e);
+    /** Add to the counters of an entry on a node and day, and of the sender: of each entry, node and day at most
+     *  KS_SENDERS_MAX by name, the others as "". An entry that is not there is passed over. */
+    int (*use_add)(struct ks_backend *b, const char *node, const struct ks_count *c, cs_error *e);
+    /** Rows of one entry from a day on: days first, then senders. */
+    int (*uses)(struct ks_backend *b, int64_t entry_id, int64_t from_day, ks_visit_use *visit, void *ctx, cs_error *e);
+    /** Names of senders that are older than half a year go. */
+    int (*use_prune)(struct ks_backend *b, cs_time now, cs_error *e);
 
     int (*mapping_add)(struct ks_backend *b, struct ks_mapping_row *row, cs_error *e); /**< fills map_id */
     int (*mapping_end)(struct ks_backend *b, int64_t map_id, cs_time to, cs_error *e);

@@ -178,80 +178,6 @@ static int partner_routed(struct ks_backend *b, const char *partner, bool *route
     return rc;
 }
 
-static int node_uses(struct ks_backend *b, const char *node, const ks_node_use *use, size_t n, cs_error *e)
-{
-    struct ks_query q = ks_query_open(b, "delete from node_uses where node_id=?1");
-    ks_query_text(&q, node);
-    int rc = ks_query_run(&q, e);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        q = ks_query_open(b, "insert into node_uses(node_id, route, alias, partner) values(?1,?2,?3,?4)");
-        ks_query_text(&q, node);
-        ks_query_text(&q, use[i].route != NULL ? use[i].route : "");
-        ks_query_text(&q, use[i].alias != NULL ? use[i].alias : "");
-        ks_query_text(&q, use[i].partner != NULL ? use[i].partner : "");
-        rc = ks_query_run(&q, e);
-    }
-    return rc;
-}
-
-static int node_set(struct ks_backend *b, const struct ks_node_row *row, cs_error *e)
-{
-    struct ks_query q = ks_query_open(
-        b,
-        "insert into node(node_id, applied_gen, applied_at, clock_at) values(?1,?2,?3,?4) on conflict(node_id)"
-        " do update set applied_gen=excluded.applied_gen, applied_at=excluded.applied_at, clock_at=excluded.clock_at");
-    ks_query_text(&q, row->node);
-    ks_query_int(&q, (int64_t)row->applied);
-    ks_query_int(&q, row->applied_at);
-    ks_query_int(&q, row->clock_at);
-    return ks_query_run(&q, e);
-}
-
-static int node_forget(struct ks_backend *b, const char *node, cs_error *e)
-{
-    struct ks_query q = ks_query_open(b, "delete from node where node_id=?1");
-    ks_query_text(&q, node);
-    return ks_query_run(&q, e);
-}
-
-static int nodes(struct ks_backend *b, ks_visit_node *visit, void *ctx, cs_error *e)
-{
-    struct ks_query q =
-        ks_query_open(b, "select node_id, applied_gen, applied_at, clock_at from node order by node_id");
-    int rc = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
-        struct ks_node_row row = {.applied = (uint64_t)sqlite3_column_int64(q.stmt, 1),
-                                  .applied_at = sqlite3_column_int64(q.stmt, 2),
-                                  .clock_at = sqlite3_column_int64(q.stmt, 3)};
-        ks_column_text(&q, 0, row.node, sizeof row.node);
-        if (visit(ctx, &row, e) != 0) {
-            rc = -1;
-            break;
-        }
-    }
-    ks_query_done(&q);
-    return rc;
-}
-
-static int use_add(struct ks_backend *b, const char *alias, unsigned n, const char *node, cs_time now, cs_time last,
-                   uint64_t ok, uint64_t bad, cs_error *e)
-{
-    struct ks_query q = ks_query_open(
-        b,
-        "insert into use_day(entry_id, node_id, day, ok, bad, first_at, last_at)"
-        " select entry_id, ?3, ?4 / 86400, ?6, ?7, ?4, ?5 from entry join slot using(slot_id) where alias=?1 and n=?2"
-        " on conflict(entry_id, node_id, day) do update set ok=ok+excluded.ok, bad=bad+excluded.bad,"
-        " last_at=max(last_at, excluded.last_at)");
-    ks_query_text(&q, alias);
-    ks_query_int(&q, n);
-    ks_query_text(&q, node);
-    ks_query_int(&q, now);
-    ks_query_int(&q, last);
-    ks_query_int(&q, (int64_t)ok);
-    ks_query_int(&q, (int64_t)bad);
-    return ks_query_run(&q, e);
-}
-
 const struct ks_driver ks_driver_sqlite = {
     .scheme = "sqlite",
     .init = ks_sqlite_init,
@@ -303,11 +229,14 @@ const struct ks_driver ks_driver_sqlite = {
     .partner_set = partner_set,
     .partners = partners,
     .partner_routed = partner_routed,
-    .node_uses = node_uses,
-    .node_set = node_set,
-    .node_forget = node_forget,
-    .nodes = nodes,
-    .use_add = use_add,
+    .node_uses = ks_sqlite_node_uses,
+    .node_uses_each = ks_sqlite_node_uses_each,
+    .node_set = ks_sqlite_node_set,
+    .node_forget = ks_sqlite_node_forget,
+    .nodes = ks_sqlite_nodes,
+    .use_add = ks_sqlite_use_add,
+    .uses = ks_sqlite_uses,
+    .use_prune = ks_sqlite_use_prune,
     .mapping_add = ks_sqlite_mapping_add,
     .mapping_end = ks_sqlite_mapping_end,
     .mappings = ks_sqlite_mappings,

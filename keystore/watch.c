@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,9 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "keystore/kek.h"
+#include "keystore/node.h"
 #include "keystore/snapshot.h"
+#include "keystore/use.h"
 
 #define POLL_MS       50
 #define FLUSH_US      1000000
@@ -27,8 +30,12 @@ struct ks_live {
     pthread_mutex_t lock; /**< around `current`: a bare pointer would race with the last release */
     const ks_snapshot *current;
     int wake_fd;
-    char node[KS_WORD];
+    struct ks_identity me;
+    char build[32], conf[65]; /**< under lock */
+    atomic_bool described;    /**< they changed since the store was told */
+    struct ks_counts *counts; /**< owned */
     int64_t flushed_us;
+    int64_t pruned_day;
     bool again;    /**< the last build failed, or this process changed the store itself: look again */
     uint64_t told; /**< generation that the store knows this node to serve; 0: none */
     cs_time told_at;
@@ -36,61 +43,43 @@ struct ks_live {
     cs_time now;                  /**< of the last step: closing has no other */
 };
 
-struct names {
-    const char *host;
-    cs_time now;
-    unsigned suffix;
-};
-
-/** A live row under our name is another process of this host: the next suffix that is free. */
-static int find_name(void *ctx, const struct ks_node_row *row, cs_error *e)
+/** What was counted into the store. @return 0, or -1: it waits for the next time */
+static int flush(ks_live *l, cs_time now)
 {
-    (void)e;
-    struct names *n = ctx;
-    size_t len = strlen(n->host);
-    if (strncmp(row->node, n->host, len) != 0 || n->now - row->clock_at > KS_NODE_ALIVE) {
-        return 0;
-    }
-    unsigned taken = row->node[len] == '\0'  ? 1
-                     : row->node[len] == '~' ? (unsigned)strtoul(row->node + len + 1, NULL, 10)
-                                             : 0;
-    n->suffix = taken >= n->suffix ? taken + 1 : n->suffix;
-    return 0;
-}
-
-static void name_node(ks_live *l, cs_time now)
-{
-    char host[KS_WORD - 8] = "";
-    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0') {
-        memcpy(host, "localhost", sizeof "localhost");
-    }
-    struct names n = {host, now, 1};
     cs_error ignored = {0};
-    if (l->store->driver->nodes(l->store->b, find_name, &n, &ignored) != 0 || n.suffix == 1) {
-        cs_copy(l->node, sizeof l->node, host);
-    } else {
-        snprintf(l->node, sizeof l->node, "%s~%u", host, n.suffix);
+    l->store->driver->set_busy(l->store->b, FLUSH_BUSY_MS);
+    int rc = ks_use_flush(l->store, l->counts, l->current, l->me.node, now, &ignored);
+    if (rc >= 0 && now / CS_DAY != l->pruned_day && l->store->driver->use_prune(l->store->b, now, &ignored) == 0) {
+        l->pruned_day = now / CS_DAY;
     }
+    l->flushed_us = cs_clock_mono_us();
+    l->again = l->again || rc == 1;
+    return rc < 0 ? -1 : 0;
 }
 
-/** Tell the store which generation is in force here. What cannot be written is told at the next beat. */
+/** Tell the store which generation is in force here, with all uses that were counted before: who waits for this
+ *  acknowledgement finds them. What cannot be written is told at the next step. */
 static void tell(ks_live *l, cs_time now)
 {
     uint64_t generation = l->current->generation;
-    if (l->store->options.read_only || (generation == l->told && now - l->told_at < HEARTBEAT_S && now >= l->told_at)) {
+    bool described = atomic_load(&l->described);
+    if (l->store->options.read_only ||
+        (generation == l->told && !described && now - l->told_at < HEARTBEAT_S && now >= l->told_at)) {
         return;
     }
-    struct ks_node_row row = {.applied = generation, .applied_at = now, .clock_at = now};
-    cs_error ignored = {0};
-    cs_copy(row.node, sizeof row.node, l->node);
-    l->store->driver->set_busy(l->store->b, FLUSH_BUSY_MS);
-    if (l->store->driver->begin(l->store->b, KS_UPKEEP, &ignored) == 0 &&
-        l->store->driver->node_set(l->store->b, &row, &ignored) == 0 &&
-        l->store->driver->node_keys_set(l->store->b, l->node, l->kek_names, now, &ignored) == 0 &&
-        l->store->driver->commit(l->store->b, &ignored) == 0) {
+    char build[sizeof l->build];
+    char conf[sizeof l->conf];
+    pthread_mutex_lock(&l->lock);
+    memcpy(build, l->build, sizeof build);
+    memcpy(conf, l->conf, sizeof conf);
+    atomic_store(&l->described, false);
+    pthread_mutex_unlock(&l->lock);
+    if ((generation == l->told || flush(l, now) == 0) &&
+        ks_node_tell(l->store, &l->me, generation, build, conf, l->kek_names, now) == 0) {
         l->told = generation;
+    } else if (described) {
+        atomic_store(&l->described, true);
     }
-    l->store->driver->rollback(l->store->b);
     l->told_at = now;
 }
 
@@ -119,6 +108,21 @@ int ks_live_sources(ks_live *l, const ks_options *opt, cs_error *e)
     return 0;
 }
 
+void ks_live_describe(ks_live *l, const char *build, const char *conf)
+{
+    pthread_mutex_lock(&l->lock);
+    cs_copy(l->build, sizeof l->build, build);
+    cs_copy(l->conf, sizeof l->conf, conf);
+    pthread_mutex_unlock(&l->lock);
+    atomic_store(&l->described, true);
+    ks_live_wake(l);
+}
+
+const char *ks_live_node(const ks_live *l)
+{
+    return l->me.node;
+}
+
 int ks_live_open(ks_live **out, const char *uri, const ks_options *opt, cs_time now, cs_error *e)
 {
     *out = NULL;
@@ -130,6 +134,11 @@ int ks_live_open(ks_live **out, const char *uri, const ks_options *opt, cs_time 
     if (pthread_mutex_init(&l->lock, NULL) != 0) {
         free(l);
         return cs_error_set(e, CS_EXIT_INTERNAL, "internal", "no mutex could be made");
+    }
+    l->counts = ks_counts_new();
+    if (l->counts == NULL) {
+        cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "memory ran out while the keystore was opened");
+        goto fail;
     }
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (l->wake_fd < 0) {
@@ -144,8 +153,10 @@ int ks_live_open(ks_live **out, const char *uri, const ks_options *opt, cs_time 
         goto fail;
     }
     l->now = now;
-    name_node(l, now);
     name_sources(l);
+    ks_node_claim(l->store, l->current->generation, now, &l->me);
+    l->store->options.node = NULL; /* borrowed until here */
+    l->store->options.place = NULL;
     tell(l, now);
     l->flushed_us = cs_clock_mono_us();
     *out = l;
@@ -153,16 +164,6 @@ int ks_live_open(ks_live **out, const char *uri, const ks_options *opt, cs_time 
 fail:
     ks_live_close(l);
     return -1;
-}
-
-static void flush(ks_live *l, cs_time now)
-{
-    cs_error ignored = {0};
-    l->store->driver->set_busy(l->store->b, FLUSH_BUSY_MS);
-    /* counters keep what could not be written; the next flush takes it along */
-    int rc = ks_use_flush(l->store, l->current, l->node, now, &ignored);
-    l->flushed_us = cs_clock_mono_us();
-    l->again = l->again || rc == 1;
 }
 
 /** Look once. @return as ks_live_step */
@@ -216,7 +217,7 @@ int ks_live_step(ks_live *l, int timeout_ms, cs_time now, cs_error *e)
         }
         int64_t at = cs_clock_mono_us();
         if (at - l->flushed_us >= FLUSH_US) {
-            flush(l, now);
+            (void)flush(l, now);
         }
         int64_t left_ms = (end - at + 999) / 1000;
         if (left_ms <= 0) {
@@ -243,16 +244,11 @@ void ks_live_close(ks_live *l)
         return;
     }
     if (l->store != NULL && l->current != NULL) {
-        cs_error ignored = {0};
-        flush(l, l->now);
-        if (l->told != 0 && l->store->driver->begin(l->store->b, KS_UPKEEP, &ignored) == 0 &&
-            l->store->driver->node_forget(l->store->b, l->node, &ignored) == 0 &&
-            l->store->driver->commit(l->store->b, &ignored) == 0) {
-            l->told = 0;
-        }
-        l->store->driver->rollback(l->store->b);
+        (void)flush(l, l->now);
+        ks_node_leave(l->store, &l->me);
     }
     ks_snapshot_release(l->current);
+    ks_counts_free(l->counts);
     ks_close(l->store);
     if (l->wake_fd >= 0) {
         close(l->wake_fd);
@@ -269,29 +265,7 @@ const ks_snapshot *ks_live_get(ks_live *l)
     return s;
 }
 
-struct lag {
-    uint64_t generation;
-    cs_time now;
-    char *names;
-    size_t size;
-    int n;
-};
-
-static int find_lag(void *ctx, const struct ks_node_row *row, cs_error *e)
+void ks_use(ks_live *l, const ks_snapshot *s, const char *alias, unsigned n, const char *sender, bool ok, cs_time now)
 {
-    (void)e;
-    struct lag *lag = ctx;
-    if (row->applied < lag->generation && lag->now - row->clock_at <= KS_NODE_ALIVE) {
-        size_t used = strlen(lag->names);
-        snprintf(lag->names + used, lag->size - used, "%s%s", used > 0 ? " " : "", row->node);
-        lag->n++;
-    }
-    return 0;
-}
-
-int ks_lagging(ks_store *s, uint64_t generation, cs_time now, char *names, size_t size, cs_error *e)
-{
-    struct lag lag = {generation, now, names, size, 0};
-    names[0] = '\0';
-    return s->driver->nodes(s->b, find_lag, &lag, e) == 0 ? lag.n : -1;
+    ks_use_count(l->counts, s, alias, n, sender, ok, now);
 }

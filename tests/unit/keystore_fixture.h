@@ -81,6 +81,14 @@ static inline struct made add_verifier(struct fixture *f, const char *alias, cs_
     return m;
 }
 
+/** A use of alias#n by the sender 10.2.0.7, as the newest snapshot holds it. */
+static inline void use_at(ks_live *l, const char *alias, unsigned n, bool ok, cs_time now)
+{
+    const ks_snapshot *s = ks_live_get(l);
+    ks_use(l, s, alias, n, "10.2.0.7", ok, now);
+    ks_snapshot_release(s);
+}
+
 static inline size_t acceptable_at(struct fixture *f, cs_time at, uint64_t known_at)
 {
     ks_list l;

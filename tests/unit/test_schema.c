@@ -94,7 +94,7 @@ static void test_store_of_the_version_before_is_served_but_not_changed(void)
     /* a gateway follows it, counts into it, and reports itself */
     ks_live *live = NULL;
     CU_ASSERT_EQUAL(EXIT_OF(&f, ks_live_open(&live, f.uri, NULL, NOW, &f.e)), 0);
-    ks_use(live, "acme-sign", 1, true, NOW + 5);
+    use_at(live, "acme-sign", 1, true, NOW + 5);
     ks_live_close(live);
     CU_ASSERT_EQUAL(EXIT_OF(&f, ks_report_node(f.s, "n1", NULL, 0, NOW, &f.e)), 0);
     CU_ASSERT_EQUAL(number_of(&f, "pragma user_version"), KS_SCHEMA_VERSION - 1);

@@ -215,11 +215,11 @@ static void test_use_is_counted_and_orders_candidates(void)
     MADE(ks_live_open(&l, f.uri, NULL, NOW + 2, &f.e) == 0);
     const ks_snapshot *s = ks_live_get(l);
     CU_ASSERT_STRING_EQUAL(candidates(s, NULL, NOW + 2), "2ac 1ac");
-    ks_use(l, "acme-sign", 1, true, NOW + 50);
-    ks_use(l, "acme-sign", 1, true, NOW + 40);
-    ks_use(l, "acme-sign", 1, false, NOW + 60);
-    ks_use(l, "acme-sign", 2, false, NOW + 61);
-    ks_use(l, "nobody", 1, true, NOW + 60);
+    use_at(l, "acme-sign", 1, true, NOW + 50);
+    use_at(l, "acme-sign", 1, true, NOW + 40);
+    use_at(l, "acme-sign", 1, false, NOW + 60);
+    use_at(l, "acme-sign", 2, false, NOW + 61);
+    use_at(l, "nobody", 1, true, NOW + 60);
     CU_ASSERT_STRING_EQUAL(candidates(s, NULL, NOW + 60), "1ac 2ac"); /* at once, before anything is written */
     ks_snapshot_release(s);
     ks_live_close(l);
@@ -243,7 +243,7 @@ static void test_late_use_keeps_an_entry_beyond_its_window(void)
     cs_time stop = NOW + 90 * CS_DAY;
     ks_live *l = NULL;
     MADE(ks_live_open(&l, f.uri, NULL, stop - 10, &f.e) == 0);
-    ks_use(l, "acme-sign", 1, true, stop - 10);
+    use_at(l, "acme-sign", 1, true, stop - 10);
     const ks_snapshot *s = ks_live_get(l);
     CU_ASSERT_STRING_EQUAL(candidates(s, NULL, stop), "1de"); /* at once */
     ks_snapshot_release(s);
