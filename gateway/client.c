@@ -10,6 +10,7 @@
 #include "gateway/exchange.h"
 #include "gateway/gateway_private.h"
 #include "gateway/listener.h"
+#include "gateway/tls_peer.h"
 
 /* Octets of later requests that wait before reading stops. */
 #define REST_LIMIT ((size_t)65536)
@@ -36,7 +37,7 @@ static void client_linger(struct client *c)
         client_close(c);
         return;
     }
-    shutdown(c->conn.fd, SHUT_WR);
+    conn_end_output(&c->conn);
     c->lingering = true;
     timer_set(&c->conn.timer, LINGER_MS);
     if (conn_read(&c->conn, true) != 0) {
@@ -148,10 +149,19 @@ static void client_progress(struct conn *conn)
     }
 }
 
+/* The TLS handshake is over. */
 static void client_connected(struct conn *conn, int err)
 {
-    (void)conn;
-    (void)err;
+    struct client *c = client_of(conn);
+    struct counters *counters = &conn->loop->counters;
+    if (err == 0 && tls_peer_of(conn->ssl, &c->peer) == 0) {
+        counters->handshakes[0][SSL_session_reused(conn->ssl) ? HANDSHAKE_RESUMED : HANDSHAKE_FULL]++;
+        return;
+    }
+    counters->handshakes[0][HANDSHAKE_FAILED]++;
+    loop_log_refused(conn->loop, "tls-refused", "a TLS handshake with a client failed", c->address,
+                     err == 0 ? "its certificate is beyond reading" : conn_why(conn, err));
+    client_close(c);
 }
 
 static void client_ended(struct conn *conn, int err)
@@ -169,6 +179,11 @@ static void client_ended(struct conn *conn, int err)
 static void client_timeout(struct conn *conn)
 {
     struct client *c = client_of(conn);
+    if (conn->securing) {
+        conn->loop->counters.handshakes[0][HANDSHAKE_FAILED]++;
+        loop_log_refused(conn->loop, "tls-refused", "a TLS handshake with a client failed", c->address,
+                         "it was not over in time");
+    }
     if (c->exchange != NULL) {
         exchange_event(c->exchange, ON_TIMER);
     } else {
@@ -190,6 +205,11 @@ static void client_destroy(struct conn *conn)
         limit_release(loop->gateway->limiter, c->limited_as);
     }
     listening_unref(c->listening);
+    if (c->front != NULL) {
+        tls_leave(&c->front->object);
+        tls_front_unref(c->front);
+    }
+    tls_peer_free(c->peer);
     cs_buf_free(&c->rest);
     free(c);
     if (loop->accept_again.due_us != 0) {
@@ -217,6 +237,25 @@ static bool client_count(struct client *c, struct loop *loop, unsigned most)
     return false;
 }
 
+/* @return 0, or -1: no memory */
+static int client_secure(struct client *c, struct tls_front *front)
+{
+    if (front == NULL) {
+        return 0;
+    }
+    SSL *ssl = tls_front_new_ssl(front);
+    if (ssl == NULL || conn_secure(&c->conn, ssl) != 0) {
+        return -1;
+    }
+    c->front = front;
+    return 0;
+}
+
+bool client_last_reply(const struct client *c)
+{
+    return c->conn.loop->draining || (c->front != NULL && tls_retired(&c->front->object));
+}
+
 int client_accept(struct loop *loop, struct listening *l, const struct runtime *rt, int fd,
                   const struct gw_address *peer)
 {
@@ -230,12 +269,17 @@ int client_accept(struct loop *loop, struct listening *l, const struct runtime *
         return -1;
     }
     conn_init(&c->conn, loop, fd, &client_ops);
-    if (conn_read(&c->conn, true) != 0) {
+    if (client_secure(c, runtime_front(rt, l)) != 0 || conn_read(&c->conn, true) != 0) {
+        SSL_free(c->conn.ssl);
         if (c->limited) {
             limit_release(loop->gateway->limiter, c->limited_as);
         }
         free(c);
         return -1;
+    }
+    if (c->front != NULL) {
+        tls_front_ref(c->front);
+        tls_use(&c->front->object);
     }
     c->resume.run = client_resume;
     c->listening = listening_ref(l);

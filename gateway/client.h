@@ -14,11 +14,15 @@
 struct exchange;
 struct listening;
 struct runtime;
+struct tls_front;
+struct tls_peer;
 
 struct client {
     struct conn conn; /**< first: conn_ops hand it back */
     struct client *next, **place;
     struct listening *listening; /**< reference */
+    struct tls_front *front;     /**< reference; NULL: plain */
+    struct tls_peer *peer;       /**< owned; NULL: no certificate, or none yet */
     struct exchange *exchange;   /**< NULL: idle */
     struct task resume;
     cs_buf rest; /**< octets behind the request in flight */
@@ -38,6 +42,9 @@ int client_accept(struct loop *loop, struct listening *l, const struct runtime *
 /** The exchange is over. keep: the connection may carry another one; else the reply is let out and the connection
  * closed. */
 void client_exchange_over(struct client *c, bool keep);
+/** The reply that is written now is the last one: the gateway drains, or what the client was served with is replaced.
+ */
+bool client_last_reply(const struct client *c);
 /** Close without further ado. */
 void client_close(struct client *c);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "gateway/config_check.h"
 #include "gateway/replay_file.h"
 #include "gateway/spool.h"
 
@@ -54,6 +55,42 @@ static void actions_clear(struct gw_actions *a)
     free(a->part);
 }
 
+void gw_words_clear(struct gw_words *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        free(w->word[i]);
+    }
+    free(w->word);
+    *w = (struct gw_words){0};
+}
+
+static void authorize_clear(struct gw_authorize *a)
+{
+    free(a->at.file);
+    gw_words_clear(&a->user);
+    while (a->rule != NULL) {
+        struct gw_name_rule *r = a->rule;
+        a->rule = r->next;
+        free(r->at.file);
+        free(r->subject_text);
+        free(r->issuer_text);
+        cs_dn_free(r->subject);
+        cs_dn_free(r->issuer);
+        free(r);
+    }
+}
+
+static void tls_free(struct gw_tls *t)
+{
+    free(t->at.file);
+    free(t->certificate_at.file);
+    free(t->anchors_at.file);
+    free(t->name);
+    gw_words_clear(&t->certificate);
+    gw_words_clear(&t->anchors);
+    free(t);
+}
+
 void gw_upstream_free(struct gw_upstream *u)
 {
     if (u == NULL) {
@@ -62,6 +99,10 @@ void gw_upstream_free(struct gw_upstream *u)
     free(u->at.file);
     free(u->check_at.file);
     free(u->check_path);
+    free(u->client_at.file);
+    free(u->anchors_at.file);
+    free(u->client_certificate);
+    gw_words_clear(&u->anchors);
     free(u->url);
     free(u->host);
     free(u->authority);
@@ -78,6 +119,9 @@ static void route_free(struct gw_route *r)
     }
     actions_clear(&r->request);
     actions_clear(&r->response);
+    authorize_clear(&r->authorize);
+    free(r->user_header_at.file);
+    free(r->user_header);
     free(r->at.file);
     free(r->listener_at.file);
     free(r->name);
@@ -95,8 +139,15 @@ void gw_config_free(struct gw_config *c)
         struct gw_listener *l = c->listener;
         c->listener = l->next;
         free(l->at.file);
+        free(l->tls_at.file);
+        free(l->tls);
         free(l->name);
         free(l);
+    }
+    while (c->tls != NULL) {
+        struct gw_tls *t = c->tls;
+        c->tls = t->next;
+        tls_free(t);
     }
     while (c->route != NULL) {
         struct gw_route *r = c->route;
@@ -143,6 +194,16 @@ const struct gw_listener *gw_config_listener(const struct gw_config *c, const ch
     for (const struct gw_listener *l = c->listener; l != NULL; l = l->next) {
         if (strcmp(l->name, name) == 0) {
             return l;
+        }
+    }
+    return NULL;
+}
+
+const struct gw_tls *gw_config_tls(const struct gw_config *c, const char *name)
+{
+    for (const struct gw_tls *t = c->tls; t != NULL; t = t->next) {
+        if (strcmp(t->name, name) == 0) {
+            return t;
         }
     }
     return NULL;
@@ -248,15 +309,12 @@ static bool host_good(const char *host)
 
 int gw_upstream_parse(struct gw_upstream *u, const char *url, char *why, size_t why_n)
 {
-    if (strncmp(url, "https://", 8) == 0) {
-        snprintf(why, why_n, "https needs TLS towards the upstream, which this build does not have; use http://");
+    u->tls = strncmp(url, "https://", 8) == 0;
+    if (!u->tls && strncmp(url, "http://", 7) != 0) {
+        snprintf(why, why_n, "an upstream is http://host[:port][/path] or https://host[:port][/path]");
         return -1;
     }
-    if (strncmp(url, "http://", 7) != 0) {
-        snprintf(why, why_n, "an upstream is http://host[:port][/path]");
-        return -1;
-    }
-    const char *authority = url + 7;
+    const char *authority = url + (u->tls ? 8 : 7);
     size_t authority_n = strcspn(authority, "/");
     const char *path = authority + authority_n;
     u->url = strdup(url);
@@ -267,7 +325,8 @@ int gw_upstream_parse(struct gw_upstream *u, const char *url, char *why, size_t 
         snprintf(why, why_n, "no memory");
         return -1;
     }
-    const char *port = "80";
+    const char *usual = u->tls ? "443" : "80";
+    const char *port = usual;
     char *host_end = u->host + strcspn(u->host, ":");
     if (u->host[0] == '[') {
         host_end = strchr(u->host, ']');
@@ -275,7 +334,7 @@ int gw_upstream_parse(struct gw_upstream *u, const char *url, char *why, size_t 
             snprintf(why, why_n, "an IPv6 address stands in brackets: http://[::1]:8080/");
             return -1;
         }
-        port = host_end[1] == ':' ? strrchr(u->authority, ':') + 1 : "80";
+        port = host_end[1] == ':' ? strrchr(u->authority, ':') + 1 : usual;
         memmove(u->host, u->host + 1, (size_t)(host_end - u->host - 1));
         host_end--;
     } else if (*host_end == ':') {
@@ -296,20 +355,6 @@ int gw_upstream_parse(struct gw_upstream *u, const char *url, char *why, size_t 
 }
 
 /* ---- second pass ---------------------------------------------------------------------------------------------- */
-
-struct check {
-    const struct gw_config *config;
-    const struct gw_settings *settings;
-    const ks_snapshot *snapshot;
-    struct cs_conf_report *report;
-    unsigned errors;
-};
-
-/* clang-format off */
-#define AT(where) (&(const struct cs_conf_node){.file = (where).file, .line = (where).line, .column = (where).column})
-/* clang-format on */
-#define BAD(ck, where, ...)  ((ck)->errors++, cs_conf_error((ck)->report, AT(where), -1, __VA_ARGS__))
-#define WARN(ck, where, ...) cs_conf_warn((ck)->report, AT(where), -1, __VA_ARGS__)
 
 static void check_verify(struct check *ck, const struct gw_route *r, const struct gw_actions *a)
 {
@@ -357,15 +402,6 @@ static void check_sign(struct check *ck, const struct gw_route *r, const struct 
     if (a->partner != NULL && !a->remove_header) {
         BAD(ck, a->sign_at, "sign behind verify needs remove-security-header yes");
     }
-    const struct gw_listener *l = r->listener != NULL ? gw_config_listener(ck->config, r->listener) : NULL;
-    if (l != NULL && l->has_address) {
-        if (!gw_address_loopback(&l->address)) {
-            BAD(ck, a->sign_at, "route %s signs for whoever reaches %s: a listener off loopback needs authorize",
-                r->name, l->address.text);
-        } else {
-            WARN(ck, a->sign_at, "route %s signs for whoever reaches %s", r->name, l->address.text);
-        }
-    }
 }
 
 static void check_route(struct check *ck, const struct gw_route *r)
@@ -396,6 +432,7 @@ static void check_route(struct check *ck, const struct gw_route *r)
     check_verify(ck, r, &r->request);
     check_verify(ck, r, &r->response);
     check_sign(ck, r, &r->request);
+    check_route_tls(ck, r);
 }
 
 static bool method_shared(const struct gw_route *a, const struct gw_route *b)
@@ -470,6 +507,7 @@ unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s,
             }
         }
     }
+    check_tls(&ck);
     check_replay(&ck);
     check_spool(&ck);
     check_admin(&ck);

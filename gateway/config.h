@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/config.h"
+#include "base/dn.h"
 #include "base/time.h"
 #include "gateway/gateway.h"
 #include "gateway/http1.h"
@@ -31,12 +32,37 @@ struct gw_address {
     char text[64]; /**< "127.0.0.1:8080", "[::1]:8080" */
 };
 
+/** Words of one or several statements; owned. */
+struct gw_words {
+    char **word;
+    size_t n;
+};
+
+enum gw_client_certificate { GW_CLIENT_UNSET, GW_CLIENT_NONE, GW_CLIENT_OPTIONAL, GW_CLIENT_REQUIRE };
+
+/** One `tls NAME { }`: how listeners that name it speak TLS. */
+struct gw_tls {
+    struct gw_tls *next;
+    struct gw_where at;
+    char *name;
+    struct gw_where certificate_at;
+    struct gw_words certificate; /**< ALIAS or ALIAS#N; chosen by name, then by key type; the first serves without SNI */
+    struct gw_where anchors_at;
+    struct gw_words anchors; /**< aliases of role trust-anchor to which client certificates lead */
+    enum gw_client_certificate client_certificate;
+    int minimum; /**< TLS1_2_VERSION, TLS1_3_VERSION */
+    bool crl_require;
+    bool unknown_name_first; /**< a name that no certificate has gets the first one instead of an alert */
+};
+
 struct gw_listener {
     struct gw_listener *next;
     struct gw_where at;
     char *name;
     struct gw_address address;
     bool has_address;
+    struct gw_where tls_at;
+    char *tls; /**< NULL: plain */
 };
 
 /** How a receiver is asked whether it is well. */
@@ -61,6 +87,30 @@ struct gw_upstream {
     int64_t check_interval_ms;
     unsigned eject_after; /**< failures in a row, 0: never */
     struct gw_where check_at;
+    bool tls; /**< https */
+    struct gw_where client_at;
+    char *client_certificate; /**< alias of role tls-client that is presented; NULL: none */
+    struct gw_where anchors_at;
+    struct gw_words anchors; /**< aliases of role trust-anchor to which the server's certificate leads */
+    bool crl_require;
+};
+
+/** A client certificate with these names may use the route; rules as in cs_dn_rule_parse(). */
+struct gw_name_rule {
+    struct gw_name_rule *next;
+    struct gw_where at;
+    char *subject_text;
+    char *issuer_text;
+    cs_dn *subject;
+    cs_dn *issuer;
+};
+
+/** `authorize { }`: who may use a route; rows of the keystore's mapping count alike. */
+struct gw_authorize {
+    bool there; /**< false: whoever reaches the listener */
+    struct gw_where at;
+    struct gw_words user; /**< users that a mapped certificate may stand for */
+    struct gw_name_rule *rule;
 };
 
 enum gw_on_failure { GW_REJECT, GW_MONITOR };
@@ -101,6 +151,9 @@ struct gw_route {
     unsigned rate_address;     /**< requests per second, 0: any number */
     unsigned rate_certificate; /**< the same of each client certificate */
     unsigned concurrency;      /**< exchanges under way, 0: any number */
+    struct gw_authorize authorize;
+    struct gw_where user_header_at;
+    char *user_header; /**< field that tells the receiver who was authorized; NULL: none */
     struct gw_upstream *upstream;
     struct gw_actions request;
     struct gw_actions response;
@@ -127,6 +180,7 @@ struct gw_admin {
 
 struct gw_config {
     struct gw_admin admin;
+    struct gw_tls *tls;
     struct gw_listener *listener;
     struct gw_route *route;
     struct gw_timeouts timeouts;
@@ -158,15 +212,17 @@ bool gw_actions_monitor(const struct gw_actions *a, cs_time now);
 unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s, const ks_snapshot *snapshot,
                          struct cs_conf_report *report);
 const struct gw_listener *gw_config_listener(const struct gw_config *c, const char *name);
+const struct gw_tls *gw_config_tls(const struct gw_config *c, const char *name);
 
 /** Read "127.0.0.1:80", "[::1]:80" or "*:80". @return 0, or -1 */
 int gw_address_parse(const char *text, struct gw_address *out);
 void gw_address_text(struct gw_address *a);
 bool gw_address_loopback(const struct gw_address *a);
-/** Split http://host[:port][/path]. @return 0, or -1 with a sentence in why */
+/** Split http://host[:port][/path] or https://… @return 0, or -1 with a sentence in why */
 int gw_upstream_parse(struct gw_upstream *u, const char *url, char *why, size_t why_n);
 
 void gw_where_set(struct gw_where *at, const struct cs_conf_node *node);
 void gw_upstream_free(struct gw_upstream *u);
+void gw_words_clear(struct gw_words *w);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "gateway/conn_tls.h"
 
 #define CONN_MAGIC     0x436f6e6eU
 #define PIECES_AT_ONCE 64
@@ -38,15 +39,131 @@ static void conn_end(struct task *t)
 {
     struct conn *c = conn_of((char *)t - offsetof(struct conn, end));
     timer_destroy(&c->timer);
+    SSL_free(c->ssl);
+    free(c->why);
     free(c->out);
     c->magic = 0;
     c->ops->destroy(c);
 }
 
+/* ---- TLS ------------------------------------------------------------------------------------------------------ */
+
+static int conn_watch_write(struct conn *c)
+{
+    if (!c->writing) {
+        if (event_add(&c->write_event, NULL) != 0) {
+            errno = ENOMEM;
+            return -1;
+        }
+        c->writing = true;
+    }
+    return 0;
+}
+
+static void conn_unwatch_write(struct conn *c)
+{
+    if (c->writing) {
+        event_del(&c->write_event);
+        c->writing = false;
+    }
+}
+
+/* Octets that TLS holds already make no descriptor readable. */
+static void conn_read_again(struct conn *c)
+{
+    if (c->reading && c->ssl != NULL && !c->securing && conn_tls_waits(c)) {
+        event_active(&c->read_event, EV_READ, 0);
+    }
+}
+
+/* One step of the handshake. @return false: it goes on, or the owner was told that it failed */
+static bool secure_step(struct conn *c)
+{
+    bool wants_write = false;
+    enum conn_result result = conn_tls_handshake(c, &wants_write);
+    if (result == CONN_LATER) {
+        if (!wants_write) {
+            conn_unwatch_write(c);
+            return false;
+        }
+        if (conn_watch_write(c) == 0) {
+            return false;
+        }
+        result = CONN_BROKEN;
+    }
+    conn_unwatch_write(c);
+    c->securing = false;
+    c->broken = result == CONN_BROKEN;
+    c->ops->connected(c, result == CONN_DONE ? 0 : CONN_TLS);
+    return result == CONN_DONE && c->fd >= 0;
+}
+
+static void secure_read_ready(struct conn *c, int fd)
+{
+    if (c->securing && !secure_step(c)) {
+        return;
+    }
+    for (int i = 0; i < READS_AT_ONCE && c->fd == fd && c->reading; i++) {
+        size_t n = 0;
+        int err = 0;
+        enum conn_tls_event e = conn_tls_read(c, c->loop->scratch, CHUNK_LARGE, &n, &err);
+        if (n > 0) {
+            c->ops->data(c, c->loop->scratch, n);
+            if (c->fd != fd || !c->reading) {
+                return;
+            }
+        }
+        if (e == CONN_TLS_WANTS_WRITE && conn_watch_write(c) == 0) {
+            c->read_to_write = true;
+            return;
+        }
+        if (e == CONN_TLS_WAIT) {
+            return;
+        }
+        if (e != CONN_TLS_MORE) {
+            conn_read(c, false);
+            c->ops->ended(c, e == CONN_TLS_END ? 0 : err);
+            return;
+        }
+    }
+    if (c->fd == fd) {
+        conn_read_again(c);
+    }
+}
+
+int conn_secure(struct conn *c, SSL *ssl)
+{
+    if (SSL_set_fd(ssl, c->fd) != 1 || SSL_set_app_data(ssl, c) != 1) {
+        SSL_free(ssl);
+        errno = ENOMEM;
+        return -1;
+    }
+    c->ssl = ssl;
+    c->securing = true;
+    return 0;
+}
+
+void conn_note(struct conn *c, const char *why)
+{
+    free(c->why);
+    c->why = strdup(why);
+}
+
+const char *conn_why(const struct conn *c, int err)
+{
+    return err != CONN_TLS ? strerror(err) : c->why != NULL ? c->why : "TLS failed";
+}
+
+/* ---- readiness ------------------------------------------------------------------------------------------------- */
+
 static void read_ready(evutil_socket_t fd, short what, void *ctx)
 {
     (void)what;
     struct conn *c = conn_of(ctx);
+    if (c->ssl != NULL) {
+        secure_read_ready(c, fd);
+        return;
+    }
     for (int i = 0; i < READS_AT_ONCE && c->fd == fd && c->reading; i++) {
         ssize_t n = recv(fd, c->loop->scratch, CHUNK_LARGE, 0);
         if (n > 0) {
@@ -69,9 +186,25 @@ static void read_ready(evutil_socket_t fd, short what, void *ctx)
     }
 }
 
+void conn_taken(struct conn *c, size_t n)
+{
+    c->sent += n;
+    while (c->first_out < c->n_out && n >= c->out[c->first_out].iov_len) {
+        n -= c->out[c->first_out++].iov_len;
+    }
+    if (n > 0) {
+        c->out[c->first_out].iov_base = (char *)c->out[c->first_out].iov_base + n;
+        c->out[c->first_out].iov_len -= n;
+    }
+}
+
 /* Hand the waiting pieces to the kernel. */
 static enum conn_result conn_flush(struct conn *c)
 {
+    enum conn_result result = c->ssl != NULL ? conn_tls_write(c) : CONN_DONE;
+    if (result != CONN_DONE) {
+        return result;
+    }
     while (c->first_out < c->n_out) {
         size_t count = c->n_out - c->first_out;
         struct msghdr message = {.msg_iov = c->out + c->first_out,
@@ -83,19 +216,55 @@ static enum conn_result conn_flush(struct conn *c)
             }
             return errno == EAGAIN || errno == EWOULDBLOCK ? CONN_LATER : CONN_BROKEN;
         }
-        c->sent += (uint64_t)n;
-        size_t left = (size_t)n;
-        while (c->first_out < c->n_out && left >= c->out[c->first_out].iov_len) {
-            left -= c->out[c->first_out++].iov_len;
-        }
-        if (left > 0) {
-            c->out[c->first_out].iov_base = (char *)c->out[c->first_out].iov_base + left;
-            c->out[c->first_out].iov_len -= left;
-        }
+        conn_taken(c, (size_t)n);
     }
     c->first_out = 0;
     c->n_out = 0;
     return CONN_DONE;
+}
+
+/* The kernel has made the connection, or knows why not. */
+static void connect_over(struct conn *c, int fd)
+{
+    int err = 0;
+    socklen_t len = sizeof err;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0) {
+        err = errno;
+    }
+    c->connecting = false;
+    conn_unwatch_write(c);
+    if (err == 0 && c->ssl != NULL) {
+        if (conn_read(c, true) == 0) {
+            secure_step(c);
+            return;
+        }
+        err = ENOMEM;
+    }
+    c->ops->connected(c, err);
+}
+
+/* @return true: this readiness was for TLS, not for our output */
+static bool secure_write_ready(struct conn *c, int fd)
+{
+    if (c->securing) {
+        if (secure_step(c)) {
+            conn_read_again(c);
+        }
+        return true;
+    }
+    if (!c->read_to_write) {
+        return false;
+    }
+    c->read_to_write = false;
+    secure_read_ready(c, fd);
+    if (c->fd != fd || c->read_to_write) {
+        return true;
+    }
+    if (c->first_out == c->n_out) {
+        conn_unwatch_write(c);
+        return true;
+    }
+    return false;
 }
 
 static void write_ready(evutil_socket_t fd, short what, void *ctx)
@@ -103,15 +272,10 @@ static void write_ready(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     struct conn *c = conn_of(ctx);
     if (c->connecting) {
-        int err = 0;
-        socklen_t len = sizeof err;
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0) {
-            err = errno;
-        }
-        c->connecting = false;
-        c->writing = false;
-        event_del(&c->write_event);
-        c->ops->connected(c, err);
+        connect_over(c, fd);
+        return;
+    }
+    if (c->ssl != NULL && secure_write_ready(c, fd)) {
         return;
     }
     uint64_t before = c->sent;
@@ -122,9 +286,8 @@ static void write_ready(evutil_socket_t fd, short what, void *ctx)
         }
         return;
     }
-    int err = errno;
-    c->writing = false;
-    event_del(&c->write_event);
+    int err = c->broken ? CONN_TLS : errno;
+    conn_unwatch_write(c);
     if (result == CONN_DONE) {
         c->ops->drained(c);
     } else {
@@ -142,18 +305,6 @@ void conn_init(struct conn *c, struct loop *loop, int fd, const struct conn_ops 
     event_assign(&c->read_event, loop->base, fd, EV_READ | EV_PERSIST, read_ready, c);
     event_assign(&c->write_event, loop->base, fd, EV_WRITE | EV_PERSIST, write_ready, c);
     timer_init(&c->timer, loop, conn_timeout, c);
-}
-
-static int conn_watch_write(struct conn *c)
-{
-    if (!c->writing) {
-        if (event_add(&c->write_event, NULL) != 0) {
-            errno = ENOMEM;
-            return -1;
-        }
-        c->writing = true;
-    }
-    return 0;
 }
 
 int conn_connect(struct conn *c, const struct sockaddr *sa, socklen_t len)
@@ -175,6 +326,7 @@ int conn_read(struct conn *c, bool on)
         return -1;
     }
     c->reading = on;
+    conn_read_again(c);
     return 0;
 }
 
@@ -241,16 +393,30 @@ void conn_mark(struct conn *c)
     c->sent = 0;
 }
 
-bool conn_quiet(const struct conn *c)
+bool conn_quiet(struct conn *c)
 {
     char octet;
+    if (c->ssl != NULL) {
+        return conn_tls_quiet(c);
+    }
     return recv(c->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+void conn_end_output(struct conn *c)
+{
+    if (c->ssl != NULL) {
+        conn_tls_end(c);
+    }
+    shutdown(c->fd, SHUT_WR);
 }
 
 void conn_close(struct conn *c)
 {
     if (c->fd < 0) {
         return;
+    }
+    if (c->ssl != NULL) {
+        conn_tls_end(c);
     }
     event_del(&c->read_event);
     event_del(&c->write_event);

@@ -18,6 +18,8 @@ extern const struct cs_directive gw_rows_traffic[]; /**< bodies, limits, overloa
 extern const size_t gw_rows_traffic_n;
 extern const struct cs_directive gw_rows_admin[]; /**< admin { } */
 extern const size_t gw_rows_admin_n;
+extern const struct cs_directive gw_rows_tls[]; /**< tls { }, authorize { }, TLS towards upstreams */
+extern const size_t gw_rows_tls_n;
 
 #define SETTER(name)                                                                                                   \
     static void name(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)

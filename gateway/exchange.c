@@ -216,7 +216,11 @@ static void on_timer(struct exchange *ex)
         return;
     }
     if (ex->state == EX_CONNECT) {
-        exchange_upstream_connected(ex, ETIMEDOUT); /* nothing was sent: another address may be tried */
+        bool secure = ex->upstream != NULL && ex->upstream->conn.securing && !ex->upstream->conn.connecting;
+        if (secure) {
+            conn_note(&ex->upstream->conn, "the handshake was not over in time");
+        }
+        exchange_upstream_connected(ex, secure ? CONN_TLS : ETIMEDOUT); /* nothing was sent: another address may be tried */
     } else if (ex->state == EX_REPLY_SEND || ex->state == EX_REFUSED) {
         exchange_abort(ex, WSSEC_CLIENT_SLOW);
     } else {
@@ -299,6 +303,7 @@ static void on_done(struct exchange *ex)
     loop_parser_put(loop, HTTP1_REQUEST, ex->parser, ex->parser_done);
     loop_parser_put(loop, HTTP1_RESPONSE, ex->reply_parser, ex->reply_done);
     cs_buf_free(&ex->upstream_head);
+    free(ex->user);
     runtime_unref(ex->runtime);
     client_exchange_over(client, keep);
     cs_buf_free(&ex->client_head);

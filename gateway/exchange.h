@@ -75,6 +75,7 @@ struct exchange {
     struct job *request_job; /**< after its return: verdict and output, owned; before: the workers' */
     bool passes_unsigned;    /**< GET of a service description */
     bool counted;            /**< among those in flight on its route */
+    char *user;              /**< owned; who was authorized, NULL: nobody was asked for */
     /* upstream */
     struct target *target;
     struct upstream_conn *upstream;
@@ -130,6 +131,8 @@ size_t exchange_input(struct exchange *ex, const char *p, size_t n); /**< @retur
 void exchange_client_drained(struct exchange *ex);
 void exchange_client_progress(struct exchange *ex);
 void exchange_upstream_connected(struct exchange *ex, int err);
+/** The connection that is being made would come with a certificate that is replaced: make another one. */
+void exchange_upstream_anew(struct exchange *ex);
 void exchange_upstream_drained(struct exchange *ex);
 void exchange_upstream_progress(struct exchange *ex);
 void exchange_upstream_ended(struct exchange *ex, int err);
@@ -141,6 +144,8 @@ void exchange_job_back(struct exchange *ex, struct job *job);
 bool exchange_admit(struct exchange *ex);
 /** The end of what exchange_admit() counted. */
 void exchange_release(struct exchange *ex);
+/** May the client use the route by the keystore of now? The head was accepted. @return false: refused already */
+bool exchange_authorize(struct exchange *ex);
 
 /* Handlers of the table: request side, reply side, common. */
 void exchange_request_begin(struct exchange *ex);

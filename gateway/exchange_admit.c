@@ -3,7 +3,9 @@
 #include "gateway/exchange.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "gateway/gateway_private.h"
+#include "gateway/tls_peer.h"
 
 static bool rate_good(struct exchange *ex, int64_t now_us)
 {
@@ -12,6 +14,14 @@ static bool rate_good(struct exchange *ex, int64_t now_us)
     if (!limit_request(l, r->name, 'a', ex->client->limited_as, r->rate_address, now_us)) {
         exchange_fail(ex, WSSEC_RATE_LIMIT, "more than %u requests per second of %s", r->rate_address,
                       ex->client->limited_as);
+        return false;
+    }
+    const struct tls_peer *peer = ex->client->peer;
+    char hex[65];
+    if (peer != NULL && !limit_request(l, r->name, 'c', cs_hex(peer->sha256, sizeof peer->sha256, hex),
+                                       r->rate_certificate, now_us)) {
+        exchange_fail(ex, WSSEC_RATE_LIMIT, "more than %u requests per second with one certificate",
+                      r->rate_certificate);
         return false;
     }
     return true;

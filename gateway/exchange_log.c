@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "gateway/gateway_private.h"
+#include "gateway/tls_peer.h"
 
 /* Content of a peer is cut: a line stays a line. */
 #define SHOWN 256
@@ -156,6 +158,33 @@ static void add_upstream(cs_json *j, const struct exchange *ex)
     cs_json_object_end(j);
 }
 
+/* Who was on the other side of the connection, and by which TLS. */
+static void add_client(cs_json *j, const struct exchange *ex)
+{
+    const struct client *c = ex->client;
+    char hex[65];
+    cs_json_str(j, "client", c->address);
+    add_cut(j, "user", ex->user);
+    if (c->peer != NULL) {
+        cs_json_object(j, "client_certificate");
+        cs_json_str(j, "sha256", cs_hex(c->peer->sha256, sizeof c->peer->sha256, hex));
+        add_cut(j, "subject", c->peer->subject);
+        add_cut(j, "issuer", c->peer->issuer);
+        cs_json_object_end(j);
+    } else {
+        cs_json_null(j, "client_certificate");
+    }
+    if (c->conn.ssl != NULL) {
+        cs_json_object(j, "tls");
+        cs_json_str(j, "version", SSL_get_version(c->conn.ssl));
+        cs_json_bool(j, "resumed", SSL_session_reused(c->conn.ssl) == 1);
+        add_cut(j, "name", SSL_get_servername(c->conn.ssl, TLSEXT_NAMETYPE_host_name));
+        cs_json_object_end(j);
+    } else {
+        cs_json_null(j, "tls");
+    }
+}
+
 void exchange_log(const struct exchange *ex)
 {
     struct accesslog *log = ex->loop->gateway->log;
@@ -174,7 +203,7 @@ void exchange_log(const struct exchange *ex)
     add_when(&j, "t", ex->start_ms);
     cs_json_str(&j, "exchange", ex->id);
     cs_json_str(&j, "route", ex->route != NULL ? ex->route->conf->name : NULL);
-    cs_json_str(&j, "client", ex->client->address);
+    add_client(&j, ex);
     add_cut(&j, "method", h->method[0] != '\0' ? h->method : NULL);
     add_cut(&j, "path", h->path);
     add_outcome(&j, ex);

@@ -3,11 +3,14 @@
 #include "gateway/exchange.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/authz.h"
 #include "gateway/gateway_private.h"
 #include "gateway/plain.h"
 #include "gateway/route.h"
@@ -24,11 +27,48 @@ void exchange_request_begin(struct exchange *ex)
 
 /* ---- head ----------------------------------------------------------------------------------------------------- */
 
+/* The name that the TLS connection was made for; another Host would borrow its certificate. A port may stand behind. */
+static bool name_fits(const struct exchange *ex, const struct http1_head *h)
+{
+    SSL *ssl = ex->client->conn.ssl;
+    const char *name = ssl != NULL ? SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) : NULL;
+    if (name == NULL || name[0] == '\0' || h->host == NULL) {
+        return true;
+    }
+    size_t n = strlen(name);
+    return strncasecmp(h->host, name, n) == 0 && (h->host[n] == '\0' || h->host[n] == ':');
+}
+
+bool exchange_authorize(struct exchange *ex)
+{
+    struct client *c = ex->client;
+    if (c->peer == NULL && !ex->route->conf->authorize.there) {
+        return true;
+    }
+    struct authz_answer answer;
+    struct runtime *rt = gateway_runtime(ex->loop->gateway);
+    authz_ask(ex->route->conf, c->peer, runtime_front(rt, c->listening), rt->snapshot, cs_clock_now(), &answer);
+    runtime_unref(rt);
+    free(ex->user);
+    ex->user = NULL;
+    if (answer.reason == WSSEC_OK && answer.user[0] != '\0' && (ex->user = strdup(answer.user)) == NULL) {
+        answer.reason = WSSEC_OUT_OF_MEMORY;
+    }
+    if (answer.reason != WSSEC_OK) {
+        exchange_fail(ex, answer.reason, "%s", answer.detail);
+    }
+    return answer.reason == WSSEC_OK;
+}
+
 /* Route, method, content, room for the body; each failure has answered already. @return false: refused */
 static bool head_accept(struct exchange *ex)
 {
     const struct http1_head *h = http1_head(ex->parser);
     bool path_known;
+    if (!name_fits(ex, h)) {
+        exchange_fail(ex, WSSEC_TLS_NAME, "Host is %s", h->host);
+        return false;
+    }
     ex->route = route_find(ex->runtime->plan, ex->client->listening, h->path, h->method, &path_known, ex->allow);
     if (ex->route == NULL) {
         exchange_fail(ex, path_known ? WSSEC_HTTP_METHOD : WSSEC_ROUTE_UNKNOWN, "%s %s", h->method, h->path);
@@ -53,7 +93,7 @@ static bool head_accept(struct exchange *ex)
             return false;
         }
     }
-    if (!exchange_admit(ex)) {
+    if (!exchange_authorize(ex) || !exchange_admit(ex)) {
         return false;
     }
     if (!http1_set_body_limit(ex->parser, ex->route->request_limit)) {
@@ -257,6 +297,20 @@ static bool target_take(struct exchange *ex, const struct target *avoid)
     return t != NULL;
 }
 
+/* How this target is reached now: a certificate that was replaced since the exchange began is not shown any more.
+ * @return a reference, NULL: plain */
+static struct tls_back *back_now(const struct exchange *ex)
+{
+    if (ex->target->tls < 0) {
+        return NULL;
+    }
+    struct tls_back *own = ex->runtime->tls->back[ex->target->tls];
+    struct runtime *rt = gateway_runtime(ex->loop->gateway);
+    struct tls_back *back = tls_back_ref(tls_set_like(rt->tls, own));
+    runtime_unref(rt);
+    return back;
+}
+
 void exchange_request_connect(struct exchange *ex)
 {
     if (ex->mark.connect == 0) {
@@ -267,15 +321,24 @@ void exchange_request_connect(struct exchange *ex)
                       ex->route->n_target, ex->route->conf->name);
         return;
     }
-    timer_set(&ex->client->conn.timer, ex->target->conf->connect_ms);
-    ex->upstream = ex->retried || ex->address > 0 ? NULL : upstream_take(ex->loop, ex->target, ex);
-    if (ex->upstream != NULL) {
-        exchange_event(ex, ON_CONNECTED);
+    struct tls_back *back = back_now(ex);
+    if (back != NULL && back->why[0] != '\0') {
+        exchange_fail(ex, WSSEC_UPSTREAM_TLS, "%s: %s", ex->target->conf->authority, back->why);
+        tls_back_unref(back);
         return;
     }
-    ex->upstream = upstream_open(ex->loop, ex->target, ex->address, ex);
-    if (ex->upstream == NULL) {
-        exchange_upstream_connected(ex, errno);
+    timer_set(&ex->client->conn.timer, ex->target->conf->connect_ms);
+    ex->upstream = ex->retried || ex->address > 0 ? NULL : upstream_take(ex->loop, ex->target, back, ex);
+    bool taken = ex->upstream != NULL;
+    if (!taken) {
+        ex->upstream = upstream_open(ex->loop, ex->target, back, ex->address, ex);
+    }
+    int err = errno;
+    tls_back_unref(back);
+    if (taken) {
+        exchange_event(ex, ON_CONNECTED);
+    } else if (ex->upstream == NULL) {
+        exchange_upstream_connected(ex, err);
     }
 }
 
@@ -312,6 +375,11 @@ void exchange_upstream_connected(struct exchange *ex, int err)
     }
     struct target *failed = ex->target;
     bool tried = ex->target_tried;
+    char why[160];
+    snprintf(why, sizeof why, "%s",
+             err == EADDRNOTAVAIL   ? "its name has no address"
+             : ex->upstream != NULL ? conn_why(&ex->upstream->conn, err)
+                                    : strerror(err));
     upstream_drop(ex);
     if (connect_elsewhere(ex)) {
         if (ex->target != failed) {
@@ -321,8 +389,17 @@ void exchange_upstream_connected(struct exchange *ex, int err)
         exchange_event(ex, ON_RETRY);
         return;
     }
-    exchange_fail(ex, err == ETIMEDOUT ? WSSEC_UPSTREAM_CONNECT_TIMEOUT : WSSEC_UPSTREAM_CONNECT, "%s: %s",
-                  failed->conf->authority, err == EADDRNOTAVAIL ? "its name has no address" : strerror(err));
+    exchange_fail(ex,
+                  err == CONN_TLS    ? WSSEC_UPSTREAM_TLS
+                  : err == ETIMEDOUT ? WSSEC_UPSTREAM_CONNECT_TIMEOUT
+                                     : WSSEC_UPSTREAM_CONNECT,
+                  "%s: %s", failed->conf->authority, why);
+}
+
+void exchange_upstream_anew(struct exchange *ex)
+{
+    upstream_drop(ex);
+    exchange_event(ex, ON_RETRY);
 }
 
 /* ---- sending --------------------------------------------------------------------------------------------------- */
@@ -349,8 +426,10 @@ static int request_head_write(struct exchange *ex)
     int rc = route_target(&target, ex->route->conf, u, h->path, query);
     cs_buf_reset(&ex->upstream_head);
     if (rc == 0) {
-        rc = http1_write_request(&ex->upstream_head, h, target.data, u->authority, request_length(ex), has_body, NULL,
-                                 0);
+        const struct http1_extra user = {ex->route->conf->user_header, ex->user};
+        size_t n = user.name != NULL && user.value != NULL;
+        rc = http1_write_request(&ex->upstream_head, h, target.data, u->authority, request_length(ex), has_body, &user,
+                                 n);
     }
     cs_buf_free(&target);
     return rc;
@@ -453,7 +532,7 @@ void exchange_upstream_ended(struct exchange *ex, int err)
         return;
     }
     exchange_fail(ex, WSSEC_UPSTREAM_CLOSED, "%s: %s", ex->target->conf->authority,
-                  err != 0 ? strerror(err) : "closed before its reply was complete");
+                  err != 0 ? conn_why(&ex->upstream->conn, err) : "closed before its reply was complete");
 }
 
 /* ---- towards the client ---------------------------------------------------------------------------------------- */

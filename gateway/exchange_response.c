@@ -163,7 +163,8 @@ void exchange_reply_send(struct exchange *ex)
     if (strcmp(http1_head(ex->parser)->method, "HEAD") == 0 && h->has_length) {
         octets = h->length;
     }
-    bool close = !ex->keep || ex->loop->draining;
+    ex->keep = ex->keep && !client_last_reply(ex->client);
+    bool close = !ex->keep;
     if (http1_write_response(&ex->client_head, h, octets, close, NULL, 0) != 0) {
         exchange_abort(ex, WSSEC_OUT_OF_MEMORY);
         return;

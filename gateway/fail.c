@@ -45,6 +45,10 @@ static const struct status_row {
     {WSSEC_UPSTREAM_CLOSED, 502, 0, false, false},
     {WSSEC_UPSTREAM_FRAMING, 502, 0, false, false},
     {WSSEC_UPSTREAM_TIMEOUT, 504, 0, false, false},
+    {WSSEC_UPSTREAM_TLS, 502, 0, false, false},
+    {WSSEC_CLIENT_CERTIFICATE, 403, 0, false, true},
+    {WSSEC_CLIENT_DENIED, 403, 0, false, true},
+    {WSSEC_TLS_NAME, 421, 0, false, true},
 };
 
 static const struct status_row *status_of(enum wssec_reason reason)
@@ -102,7 +106,7 @@ static void answer_plain(struct exchange *ex, int status, bool retry_after, bool
     if (status == 405 && ex->allow[0] != '\0') {
         extra[n++] = (struct http1_extra){"Allow", ex->allow};
     }
-    if (close || !ex->parser_done || ex->loop->draining) {
+    if (close || !ex->parser_done || client_last_reply(ex->client)) {
         ex->keep = false;
     }
     int len = snprintf(text, sizeof text, "%d %s\n%s\n", status, http1_status_text(status), ex->id);
@@ -133,7 +137,7 @@ static void answer_fault(struct exchange *ex, const struct wssec_verdict *v, boo
     }
     ex->status = wssec_fault_status(&shown, response);
     ex->fault_sent = true;
-    ex->keep = ex->keep && ex->parser_done && !ex->loop->draining;
+    ex->keep = ex->keep && ex->parser_done && !client_last_reply(ex->client);
     const char *type = shown.soap == 12 ? "application/soap+xml; charset=utf-8" : "text/xml; charset=utf-8";
     if (http1_write_plain(&ex->client_head, ex->status, type, fault, n, !ex->keep, false, NULL, 0) != 0) {
         ex->status = 0;

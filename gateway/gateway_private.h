@@ -49,6 +49,7 @@ struct gateway {
     int wake_fd;              /**< eventfd: the main thread has something to look at */
     pthread_mutex_t runtime_lock;
     struct runtime *runtime; /**< the one in force; read with gateway_runtime() */
+    struct tls_registry tls;
     pthread_t watch_thread;
     bool watch_started;
     _Atomic bool watch_stop, reload_wanted;

@@ -91,9 +91,11 @@ int loop_init(struct loop *loop, struct gateway *gateway, unsigned index)
         event_config_free(config);
     }
     loop->scratch = malloc(CHUNK_LARGE);
+    loop->record = malloc(TLS_RECORD);
     loop->meter = meter_new();
     loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (loop->base == NULL || loop->scratch == NULL || loop->meter == NULL || loop->reserve_fd < 0) {
+    if (loop->base == NULL || loop->scratch == NULL || loop->record == NULL || loop->meter == NULL ||
+        loop->reserve_fd < 0) {
         cs_log(CS_LOG_ERROR, "loop-start", "no memory or descriptor for an I/O loop", CS_INT("loop", index));
         goto fail;
     }
@@ -132,6 +134,7 @@ void loop_destroy(struct loop *loop)
     chunk_pool_clear(&loop->chunks);
     free(loop->scratch);
     meter_free(loop->meter);
+    free(loop->record);
     if (loop->reserve_fd >= 0) {
         close(loop->reserve_fd);
     }
@@ -266,6 +269,20 @@ void loop_parser_put(struct loop *loop, enum http1_kind kind, struct http1 *p, b
     }
     http1_next(p);
     place[(*n)++] = p;
+}
+
+#define REFUSED_LINES 10
+
+void loop_log_refused(struct loop *loop, const char *event, const char *sentence, const char *peer, const char *why)
+{
+    int64_t second = cs_clock_mono_us() / 1000000;
+    if (loop->refused_second != second) {
+        loop->refused_second = second;
+        loop->refused_logged = 0;
+    }
+    if (loop->refused_logged++ < REFUSED_LINES) {
+        cs_log(CS_LOG_NOTICE, event, sentence, CS_STR("peer", peer), CS_STR("why", why));
+    }
 }
 
 /* ---- identifiers ---------------------------------------------------------------------------------------------- */

@@ -38,12 +38,15 @@ struct timer {
 };
 
 #define PARSERS_KEPT 32
+#define TLS_RECORD   ((size_t)16384) /* octets that one TLS record carries */
 
 struct parser_pool {
     struct http1_limits limits; /**< of the parsers in it */
     struct http1 *request[PARSERS_KEPT], *response[PARSERS_KEPT];
     unsigned n_request, n_response;
 };
+
+enum handshake { HANDSHAKE_FULL, HANDSHAKE_RESUMED, HANDSHAKE_FAILED, HANDSHAKES };
 
 /** Counters of one loop, written by its thread only, read by any. */
 struct counters {
@@ -54,6 +57,7 @@ struct counters {
     _Atomic uint64_t upstream_connects;
     _Atomic uint64_t upstream_open; /**< connections now, idle ones included */
     _Atomic uint64_t upstream_idle;
+    _Atomic uint64_t handshakes[2][HANDSHAKES]; /**< as server, as client */
     _Atomic uint64_t verdict[2][4];          /**< request, response by enum wssec_result */
     _Atomic uint64_t refused[WSSEC_REASONS]; /**< by reason */
 };
@@ -76,6 +80,7 @@ struct loop {
     struct event turn_event;
     struct task *later, **later_last;
     char *scratch; /**< CHUNK_LARGE octets: one read */
+    char *record;  /**< TLS_RECORD octets: small pieces joined for one write */
     struct chunk_pool chunks;
     struct parser_pool parsers;
     struct counters counters;
@@ -89,8 +94,10 @@ struct loop {
     unsigned n_client;
     struct upstream_conn *idle; /**< newest first */
     struct upstream_conn *busy;
-    bool draining;       /**< replies carry Connection: close, nothing is accepted */
-    bool stopping;       /**< everything open is cut */
+    bool draining;          /**< replies carry Connection: close, nothing is accepted */
+    bool stopping;          /**< everything open is cut */
+    int64_t refused_second; /**< monotonic; in which refused_logged lines were written */
+    unsigned refused_logged;
     uint8_t random[512]; /**< for identifiers */
     size_t random_left;
 };
@@ -119,6 +126,9 @@ void timer_destroy(struct timer *t);
 struct http1 *loop_parser_get(struct loop *loop, enum http1_kind kind, const struct http1_limits *limits);
 /** reusable: its message ended as it should; else the parser is freed. p NULL: nothing. */
 void loop_parser_put(struct loop *loop, enum http1_kind kind, struct http1 *p, bool reusable);
+
+/** Log what a peer of its own accord can bring about: at most ten lines a second, so that no peer fills a disk. */
+void loop_log_refused(struct loop *loop, const char *event, const char *sentence, const char *peer, const char *why);
 
 /** A random UUID (version 4) as text. @return 0, or -1: no random numbers */
 int loop_uuid(struct loop *loop, char out[37]) __attribute__((warn_unused_result));

@@ -63,6 +63,12 @@ static void post_all(struct gateway *gw, void (*deliver)(struct loop *loop, stru
     }
 }
 
+static void tls_changed(struct loop *loop, struct mail *m)
+{
+    upstream_retire(loop);
+    free(m);
+}
+
 void gateway_publish(struct gateway *gw, struct runtime *rt)
 {
     pthread_mutex_lock(&gw->runtime_lock);
@@ -71,6 +77,12 @@ void gateway_publish(struct gateway *gw, struct runtime *rt)
     pthread_mutex_unlock(&gw->runtime_lock);
     if (old != NULL && old->plan != rt->plan) {
         post_all(gw, listeners_changed);
+    }
+    unsigned retired = old != NULL ? tls_set_retire(old->tls, rt->tls) : 0;
+    if (retired > 0) {
+        cs_log(CS_LOG_NOTICE, "tls-changed", "certificates, keys or anchors of TLS changed: new ones are in force",
+               CS_INT("changed", retired), CS_INT("generation", rt->generation));
+        post_all(gw, tls_changed);
     }
     runtime_unref(old);
 }
@@ -269,10 +281,10 @@ static int start(struct gateway *gw, struct gw_settings *settings, cs_error *e)
     if (plan == NULL) {
         return -1;
     }
-    rt = runtime_new(plan, ks_live_get(gw->live));
+    rt = runtime_new(plan, ks_live_get(gw->live), NULL, cs_clock_now(), e);
     plan_unref(plan);
     if (rt == NULL) {
-        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory for a runtime");
+        return -1;
     }
     gateway_publish(gw, rt);
     watch_report(gw, rt);
@@ -494,6 +506,7 @@ static void finish(struct gateway *gw)
         close(gw->wake_fd);
     }
     pthread_mutex_destroy(&gw->runtime_lock);
+    tls_registry_destroy(&gw->tls);
 }
 
 /* All threads inherit the mask: signals are read by the main thread only. SIGPIPE: a peer that closed is an error code.
@@ -533,7 +546,7 @@ int gw_run(const struct gw_run_options *opt)
     if (opt->check_only) {
         return check_only(opt);
     }
-    if (pthread_mutex_init(&gw.runtime_lock, NULL) != 0) {
+    if (pthread_mutex_init(&gw.runtime_lock, NULL) != 0 || tls_registry_init(&gw.tls) != 0) {
         return CS_EXIT_INTERNAL;
     }
     running.signals = block_signals(&before);

@@ -68,6 +68,7 @@ static int route_build(struct plan *p, struct plan_route *r, const struct gw_rou
     for (const struct gw_upstream *u = conf->upstream; u != NULL; u = u->next) {
         struct target *t = &r->target[r->n_target];
         t->conf = u;
+        t->tls = u->tls ? (int)p->n_tls++ : -1;
         t->receiver = receiver_get(&p->gateway->checks, u);
         if (t->receiver == NULL) {
             return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory for upstream %s", u->url);
@@ -153,13 +154,20 @@ void plan_unref(struct plan *p)
     free(p);
 }
 
-struct runtime *runtime_new(struct plan *plan, const ks_snapshot *snapshot)
+struct runtime *runtime_new(struct plan *plan, const ks_snapshot *snapshot, const struct runtime *old, cs_time now,
+                            cs_error *e)
 {
     struct runtime *rt = calloc(1, sizeof *rt);
-    if (rt == NULL) {
+    struct tls_set *tls = rt != NULL ? tls_set_new(plan, snapshot, old != NULL ? old->tls : NULL, now, e) : NULL;
+    if (tls == NULL) {
+        if (rt == NULL) {
+            cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory for a runtime");
+        }
+        free(rt);
         ks_snapshot_release(snapshot);
         return NULL;
     }
+    rt->tls = tls;
     atomic_store(&rt->refs, 1);
     atomic_fetch_add(&plan->refs, 1);
     rt->plan = plan;
@@ -179,7 +187,18 @@ void runtime_unref(struct runtime *rt)
     if (rt == NULL || atomic_fetch_sub(&rt->refs, 1) != 1) {
         return;
     }
+    tls_set_free(rt->tls);
     ks_snapshot_release(rt->snapshot);
     plan_unref(rt->plan);
     free(rt);
+}
+
+struct tls_front *runtime_front(const struct runtime *rt, const struct listening *l)
+{
+    for (unsigned i = 0; i < rt->plan->n_listening; i++) {
+        if (rt->plan->listening[i] == l) {
+            return rt->tls->front[i];
+        }
+    }
+    return NULL;
 }

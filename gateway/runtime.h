@@ -11,6 +11,7 @@
 
 #include "gateway/config.h"
 #include "gateway/resolve.h"
+#include "gateway/tls.h"
 #include "gateway/upstream_check.h"
 
 struct gateway;
@@ -21,6 +22,7 @@ struct target {
     const struct gw_upstream *conf;
     struct receiver *receiver; /**< reference: its health, shared by all plans */
     struct resolve_name *name; /**< of the receiver */
+    int tls; /**< index into the runtime's back objects; -1: plain */
     _Atomic unsigned in_flight;
 };
 
@@ -51,12 +53,14 @@ struct plan {
     unsigned n_route;
     struct listening **listening; /**< in the order of the configuration; references */
     unsigned n_listening;
+    unsigned n_tls; /**< targets under TLS */
 };
 
 struct runtime {
     _Atomic unsigned refs;
     struct plan *plan;
     const ks_snapshot *snapshot;
+    struct tls_set *tls;
     uint64_t generation;
 };
 
@@ -64,8 +68,12 @@ struct runtime {
  *  @param old NULL at start @return a reference, takes settings in any case; NULL with e filled */
 struct plan *plan_new(struct gateway *gw, struct gw_settings *settings, const struct plan *old, cs_error *e);
 void plan_unref(struct plan *p);
-/** @return a reference, takes snapshot and a new reference of plan; NULL: no memory */
-struct runtime *runtime_new(struct plan *plan, const ks_snapshot *snapshot);
+/** @param old lends TLS objects that did not change; NULL at start
+ *  @return a reference, takes snapshot and a new reference of plan; NULL with e filled */
+struct runtime *runtime_new(struct plan *plan, const ks_snapshot *snapshot, const struct runtime *old, cs_time now,
+                            cs_error *e);
+/** How clients of the listening are served by this runtime; borrowed. NULL: plain, or not served any more. */
+struct tls_front *runtime_front(const struct runtime *rt, const struct listening *l);
 struct runtime *runtime_ref(struct runtime *rt);
 void runtime_unref(struct runtime *rt); /**< any thread; NULL is allowed */
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "gateway/exchange.h"
 
@@ -73,9 +74,28 @@ static void upstream_progress(struct conn *conn)
     }
 }
 
+/* @return what became of the handshake */
+static int upstream_secured(struct upstream_conn *u, int err)
+{
+    struct counters *counters = &u->conn.loop->counters;
+    int resumed = err == 0 && SSL_session_reused(u->conn.ssl);
+    int judged = resumed ? tls_back_judge_resumed(u->back, u->conn.ssl, cs_clock_now()) : X509_V_OK;
+    if (judged != X509_V_OK) {
+        conn_note(&u->conn, X509_verify_cert_error_string(judged));
+        err = CONN_TLS;
+    } else if (err == CONN_TLS && SSL_get_verify_result(u->conn.ssl) != X509_V_OK) {
+        conn_note(&u->conn, X509_verify_cert_error_string(SSL_get_verify_result(u->conn.ssl)));
+    }
+    counters->handshakes[1][err != 0 ? HANDSHAKE_FAILED : resumed ? HANDSHAKE_RESUMED : HANDSHAKE_FULL]++;
+    return err;
+}
+
 static void upstream_connected(struct conn *conn, int err)
 {
     struct upstream_conn *u = upstream_of(conn);
+    if (u->back != NULL) {
+        err = upstream_secured(u, err);
+    }
     if (u->exchange != NULL) {
         exchange_upstream_connected(u->exchange, err);
     }
@@ -103,6 +123,10 @@ static void upstream_destroy(struct conn *conn)
 {
     struct upstream_conn *u = upstream_of(conn);
     conn->loop->counters.upstream_open--;
+    if (u->back != NULL) {
+        tls_leave(&u->back->object);
+        tls_back_unref(u->back);
+    }
     free(u->host);
     free(u);
 }
@@ -166,17 +190,18 @@ void upstream_good(struct target *t)
     }
 }
 
-static bool upstream_fits(const struct upstream_conn *u, const struct gw_upstream *conf)
+static bool upstream_fits(const struct upstream_conn *u, const struct gw_upstream *conf, const struct tls_back *back)
 {
-    return strcmp(u->host, conf->host) == 0 && strcmp(u->port, conf->port) == 0;
+    return u->back == back && strcmp(u->host, conf->host) == 0 && strcmp(u->port, conf->port) == 0;
 }
 
-struct upstream_conn *upstream_take(struct loop *loop, const struct target *t, struct exchange *ex)
+struct upstream_conn *upstream_take(struct loop *loop, const struct target *t, const struct tls_back *back,
+                                    struct exchange *ex)
 {
     struct upstream_conn *u = loop->idle;
     while (u != NULL) {
         struct upstream_conn *next = u->next;
-        if (upstream_fits(u, t->conf)) {
+        if (upstream_fits(u, t->conf, back)) {
             if (conn_quiet(&u->conn)) {
                 list_move(u, &loop->busy);
                 timer_off(&u->conn.timer);
@@ -191,7 +216,23 @@ struct upstream_conn *upstream_take(struct loop *loop, const struct target *t, s
     return NULL;
 }
 
-struct upstream_conn *upstream_open(struct loop *loop, const struct target *t, unsigned i, struct exchange *ex)
+/* @return 0, or -1: no memory */
+static int upstream_secure(struct upstream_conn *u, struct tls_back *back)
+{
+    if (back == NULL) {
+        return 0;
+    }
+    SSL *ssl = tls_back_new_ssl(back);
+    if (ssl == NULL || conn_secure(&u->conn, ssl) != 0) {
+        return -1;
+    }
+    u->back = tls_back_ref(back);
+    tls_use(&back->object);
+    return 0;
+}
+
+struct upstream_conn *upstream_open(struct loop *loop, const struct target *t, struct tls_back *back, unsigned i,
+                                    struct exchange *ex)
 {
     struct gw_address address;
     if (!resolve_address(t->name, i, &address)) {
@@ -215,6 +256,11 @@ struct upstream_conn *upstream_open(struct loop *loop, const struct target *t, u
     conn_init(&u->conn, loop, fd, &upstream_ops);
     loop->counters.upstream_connects++;
     loop->counters.upstream_open++;
+    if (upstream_secure(u, back) != 0) {
+        upstream_close(u);
+        errno = ENOMEM;
+        return NULL;
+    }
     if (conn_connect(&u->conn, (const struct sockaddr *)&address.sa, address.len) != 0) {
         int err = errno;
         upstream_close(u);
@@ -234,10 +280,10 @@ void upstream_give_back(struct upstream_conn *u, const struct gw_upstream *conf,
     conn_drop_output(&u->conn);
     unsigned idle = 0;
     for (const struct upstream_conn *i = loop->idle; i != NULL; i = i->next) {
-        idle += upstream_fits(i, conf);
+        idle += upstream_fits(i, conf, u->back);
     }
-    if (!reusable || loop->draining || u->served >= conf->max_requests || idle >= conf->max_idle ||
-        conn_read(&u->conn, true) != 0) {
+    if (!reusable || (u->back != NULL && tls_retired(&u->back->object)) || loop->draining ||
+        u->served >= conf->max_requests || idle >= conf->max_idle || conn_read(&u->conn, true) != 0) {
         upstream_close(u);
         loop_check_drained(loop);
         return;
@@ -250,5 +296,27 @@ void upstream_close_idle(struct loop *loop)
 {
     while (loop->idle != NULL) {
         upstream_close(loop->idle);
+    }
+}
+
+void upstream_retire(struct loop *loop)
+{
+    for (struct upstream_conn *u = loop->idle, *next; u != NULL; u = next) {
+        next = u->next;
+        if (u->back != NULL && tls_retired(&u->back->object)) {
+            upstream_close(u);
+        }
+    }
+    bool again = true;
+    while (again) {
+        again = false;
+        for (struct upstream_conn *u = loop->busy; u != NULL && !again; u = u->next) {
+            if (u->back != NULL && tls_retired(&u->back->object) && (u->conn.connecting || u->conn.securing) &&
+                u->exchange != NULL) {
+                /* moves u out of the list, and may put another one in */
+                exchange_upstream_anew(u->exchange);
+                again = true;
+            }
+        }
     }
 }

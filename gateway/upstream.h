@@ -17,6 +17,7 @@ struct upstream_conn {
     struct exchange *exchange;           /**< NULL: idle or closing */
     char *host;                          /**< owned, with port: what the connection may be reused for */
     char port[8];
+    struct tls_back *back; /**< reference; NULL: plain. A connection is used again only for the same object */
     unsigned served;
     bool reused;
     bool idle; /**< in loop->idle, and counted there */
@@ -29,9 +30,15 @@ struct target *upstream_choose(const struct plan_route *route, const struct targ
 void upstream_failed(const struct plan_route *route, struct target *t, bool tried, int64_t now_us);
 void upstream_good(struct target *t);
 /** An idle connection to t that can be used, now busy with ex. NULL: none. */
-struct upstream_conn *upstream_take(struct loop *loop, const struct target *t, struct exchange *ex);
-/** Begin a connection to address number i; exchange_upstream_connected() follows. @return NULL: not possible (errno) */
-struct upstream_conn *upstream_open(struct loop *loop, const struct target *t, unsigned i, struct exchange *ex);
+struct upstream_conn *upstream_take(struct loop *loop, const struct target *t, const struct tls_back *back,
+                                    struct exchange *ex);
+/** Begin a connection to address number i; exchange_upstream_connected() follows. back: how to speak TLS, NULL: plain.
+ *  @return NULL: not possible (errno) */
+struct upstream_conn *upstream_open(struct loop *loop, const struct target *t, struct tls_back *back, unsigned i,
+                                    struct exchange *ex);
+/** TLS objects were retired: close idle connections made with them, and begin anew those whose handshake goes on. Busy
+ *  ones end with their reply. */
+void upstream_retire(struct loop *loop);
 /** The exchange needs it no more. reusable: request and reply were whole, nothing is left over. */
 void upstream_give_back(struct upstream_conn *u, const struct gw_upstream *conf, bool reusable);
 /** Loop's thread: close all idle ones. */

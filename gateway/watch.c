@@ -135,10 +135,9 @@ static int reload(struct gateway *gw, struct cs_conf_report *report, cs_error *e
     if (plan == NULL || ks_live_sources(gw->live, &plan->settings->keystore, e) != 0 || accesslog_reopen(gw->log, plan->config->access_log, e) != 0) {
         goto out;
     }
-    made = runtime_new(plan, snapshot);
+    made = runtime_new(plan, snapshot, old, cs_clock_now(), e);
     snapshot = NULL;
     if (made == NULL) {
-        cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory for a new runtime");
         goto out;
     }
     warn_restart(old->plan->config, plan->config);
@@ -208,15 +207,28 @@ static void watch_reload_now(struct gateway *gw)
 static void watch_keystore_changed(struct gateway *gw)
 {
     struct runtime *old = gateway_runtime(gw);
-    struct runtime *made = runtime_new(old->plan, ks_live_get(gw->live));
+    cs_error e = {0};
+    struct runtime *made = runtime_new(old->plan, ks_live_get(gw->live), old, cs_clock_now(), &e);
     if (made == NULL) {
-        cs_log(CS_LOG_ERROR, "out-of-memory", "no memory for a new runtime; the old one stays in force");
+        cs_log(CS_LOG_ERROR, "runtime-kept",
+               "a new generation of the keystore cannot be used; the old one stays in force", CS_STR("why", e.text));
     } else {
         cs_log(CS_LOG_INFO, "keystore-changed", "a new generation of the keystore is in force",
                CS_INT("generation", made->generation));
         gateway_publish(gw, made);
     }
     runtime_unref(old);
+}
+
+/* What the passing of time alone changes about TLS: an anchor whose window is over. */
+static void watch_time(struct gateway *gw)
+{
+    struct runtime *rt = gateway_runtime(gw);
+    bool stale = tls_set_stale(rt->plan, rt->tls, rt->snapshot, cs_clock_now());
+    runtime_unref(rt);
+    if (stale) {
+        watch_keystore_changed(gw);
+    }
 }
 
 static void *watch_run(void *ctx)
@@ -229,6 +241,8 @@ static void *watch_run(void *ctx)
         int rc = ks_live_step(gw->live, STEP_MS, cs_clock_now(), &e);
         if (rc > 0) {
             watch_keystore_changed(gw);
+        } else {
+            watch_time(gw);
         }
         if (rc < 0 && !away) {
             cs_log(CS_LOG_WARN, "keystore-stale", "the keystore cannot be read; the last snapshot stays in force",

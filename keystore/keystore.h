@@ -280,6 +280,8 @@ typedef struct ks_candidate { const ks_entry *entry; enum ks_state state; /**< a
 size_t ks_candidates(const ks_snapshot *s, const char *partner, const ks_hint *hint, enum ks_capability cap, cs_time when, ks_candidate *out, size_t max);
 /** The active entry of a slot, NULL: none. */
 const ks_entry *ks_active(const ks_snapshot *s, const char *alias);
+/** The entry alias#n whatever its state, NULL: none. */
+const ks_entry *ks_entry_at(const ks_snapshot *s, const char *alias, unsigned n);
 /** A slot of that name and role is there (references of a configuration). */
 bool ks_has_slot(const ks_snapshot *s, const char *alias, enum ks_role *role);
 

@@ -84,12 +84,19 @@ class Stream:
 
 
 class Client:
-    """One connection to the gateway."""
+    """One connection to the gateway. tls: an ssl.SSLContext; name: the host that the handshake asks for; session: one to
+    take up."""
 
-    def __init__(self, address, timeout=20.0):
+    def __init__(self, address, timeout=20.0, tls=None, name=None, session=None):
         host, port = address.rsplit(":", 1)
         self.sock = socket.create_connection((host, int(port)), timeout=timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            try:
+                self.sock = tls.wrap_socket(self.sock, server_hostname=name, session=session)
+            except BaseException:
+                self.sock.close()
+                raise
         self.stream = Stream(self.sock)
 
     def __enter__(self):
@@ -148,11 +155,13 @@ class Request:
 
 class Upstream:
     """A receiver on a thread per connection. `answer` is octets, a function of the request that gives octets (or a list
-    of pieces, sent one by one), or None to close without an answer. `close` ends the connection after each answer."""
+    of pieces, sent one by one), or None to close without an answer. `close` ends the connection after each answer.
+    tls: an ssl.SSLContext; a request then carries the DER of the client's certificate."""
 
-    def __init__(self, answer, close=False, port=0):
+    def __init__(self, answer, close=False, port=0, tls=None):
         self.answer = answer
         self.close_after = close
+        self.tls = tls
         self.requests = []
         self.connections = 0
         self.lock = threading.Lock()
@@ -170,7 +179,7 @@ class Upstream:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/soap"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/soap"
 
     def stop(self):
         """Stop listening and close every connection."""
@@ -200,11 +209,19 @@ class Upstream:
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock):
-        stream = Stream(sock)
         try:
+            plain = sock
+            if self.tls is not None:
+                sock = self.tls.wrap_socket(sock, server_side=True)
+                with self.lock:
+                    self.sockets.discard(plain)
+                    self.sockets.add(sock)
+            stream = Stream(sock)
             while True:
                 start, fields = stream.head()
                 request = Request(start, fields, stream.body(fields))
+                request.socket = sock
+                request.certificate = sock.getpeercert(True) if self.tls else None
                 with self.lock:
                     self.requests.append(request)
                 answer = self.answer(request) if callable(self.answer) else self.answer

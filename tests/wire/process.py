@@ -272,7 +272,7 @@ route c {{ listener front; path "/a"; upstream "http://127.0.0.1:1"; }}
         report.check(re.search(rf"^{re.escape(conf)}:{line}:\d+: .*{re.escape(says)}", done.stderr, re.M), f"line {line}: {says}: {done.stderr}")
 
 
-def test_https_upstreams_are_refused_with_a_reason():
+def test_https_upstreams_without_anchors_are_refused_with_a_reason():
     place = product.new_directory()
     keystore = product.Keystore(place)
     conf = f"{place}/tls.conf"
@@ -281,7 +281,7 @@ def test_https_upstreams_are_refused_with_a_reason():
                   'route a { listener front; path "/a"; upstream "https://receiver.example/"; }\n')
     done = product.countersign("-c", conf, "gateway", "--check", check=False)
     report.equal(done.returncode, 78, "exit status")
-    report.check("needs TLS" in done.stderr, done.stderr)
+    report.check("needs anchors" in done.stderr, done.stderr)
 
 
 def test_a_port_that_is_taken_is_named():
