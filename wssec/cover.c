@@ -246,12 +246,21 @@ static bool holds(const xmlNode *top, bool (*wanted)(const xmlNode *))
     return false;
 }
 
-static const xmlNode *signed_part_with(const struct wssec_cover *cover, unsigned n, bool (*wanted)(const xmlNode *))
+static bool part_holds(const struct wssec_message *m, const xmlNode *part, bool (*wanted)(const xmlNode *))
+{
+    if (m->streamed && part == m->body) {
+        return wanted == is_include ? m->body_xop : m->body_comments > 0;
+    }
+    return holds(part, wanted);
+}
+
+static const xmlNode *signed_part_with(const struct wssec_message *m, const struct wssec_cover *cover, unsigned n,
+                                       bool (*wanted)(const xmlNode *))
 {
     for (unsigned i = 0; i < n; i++) {
         for (unsigned k = 0; k < cover[i].siginfo->n_reference; k++) {
             const xmlNode *target = cover[i].siginfo->reference[k].target;
-            if (holds(target, wanted)) {
+            if (part_holds(m, target, wanted)) {
                 return target;
             }
         }
@@ -262,7 +271,7 @@ static const xmlNode *signed_part_with(const struct wssec_cover *cover, unsigned
 static int judge_content(struct wssec_judge *j, const struct wssec_cover *cover, unsigned n)
 {
     const struct wssec_scan *scan = &j->message->scan;
-    const xmlNode *part = j->message->has_xop ? signed_part_with(cover, n, is_include) : NULL;
+    const xmlNode *part = j->message->has_xop ? signed_part_with(j->message, cover, n, is_include) : NULL;
     if (part != NULL) {
         return wssec_refuse(j->why, WSSEC_XOP_MALFORMED,
                             "%.64s holds an xop:Include, but the message is no XOP package", part->name);
@@ -273,7 +282,7 @@ static int judge_content(struct wssec_judge *j, const struct wssec_cover *cover,
     if (scan->instructions > 0) {
         return wssec_refuse(j->why, WSSEC_PROCESSING_INSTRUCTION, "the Envelope holds a processing instruction");
     }
-    part = scan->comments > 0 ? signed_part_with(cover, n, is_comment) : NULL;
+    part = scan->comments > 0 ? signed_part_with(j->message, cover, n, is_comment) : NULL;
     return part != NULL ? wssec_refuse(j->why, WSSEC_COMMENT_IN_SIGNED_PART, "in %.64s", part->name) : 0;
 }
 

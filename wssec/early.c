@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define LARGE ((size_t)256 << 10) /* below, the second reading of the header would be felt */
-#define HEAD  ((size_t)64 << 10)  /* where the Body must have begun */
+#define FIRST ((size_t)8 << 10)   /* is looked at first, then eight times as much */
+#define HEAD  ((size_t)512 << 10) /* where the Body must have begun */
 
 struct span {
     const char *p;
@@ -93,43 +94,62 @@ static const char *behind_header(const char *p, const char *end)
     return NULL;
 }
 
-/* Copy at most HEAD octets. @return false: no memory, or the message is small */
-static bool gather(const struct wssec_input *in, cs_buf *out)
+bool wssec_early_large(const struct wssec_input *in)
 {
     size_t total = 0;
-    cs_buf_reset(out);
     for (size_t i = 0; i < in->n_slice && total < LARGE; i++) {
-        size_t n = in->slice[i].n;
-        total = n < LARGE ? total + n : LARGE;
-    }
-    for (size_t i = 0; i < in->n_slice && total >= LARGE && out->len < HEAD; i++) {
-        size_t n = in->slice[i].n < HEAD - out->len ? in->slice[i].n : HEAD - out->len;
-        if (cs_buf_add(out, in->slice[i].p, n) != 0) {
-            return false;
-        }
+        total = in->slice[i].n < LARGE ? total + in->slice[i].n : LARGE;
     }
     return total >= LARGE;
 }
 
-bool wssec_early_text(const struct wssec_input *in, cs_buf *out)
+/* Copy at most max octets. @return false: no memory */
+static bool gather(const struct wssec_input *in, size_t max, cs_buf *out)
+{
+    cs_buf_reset(out);
+    for (size_t i = 0; i < in->n_slice && out->len < max; i++) {
+        size_t n = in->slice[i].n < max - out->len ? in->slice[i].n : max - out->len;
+        if (cs_buf_add(out, in->slice[i].p, n) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Where the start tag of Body ends within [from,end), and what closes it. @return NULL: it does not */
+static const char *behind_body(const char *from, const char *end, struct span *root, struct span *body)
+{
+    *root = root_name(from, end);
+    const char *p = behind_header(from, end);
+    p = p != NULL ? skip_space(p, end) : end;
+    if (root->n == 0 || p >= end || *p != '<') {
+        return NULL;
+    }
+    *body = name_at(p + 1, end);
+    p = behind_tag(body->p + body->n, end);
+    return is_local(*body, "Body") && p != NULL && p[-2] != '/' ? p : NULL;
+}
+
+bool wssec_early_text(const struct wssec_input *in, cs_buf *out, size_t *behind)
 {
     char close[512];
-    if (!gather(in, out)) {
-        return false;
+    struct span root = {NULL, 0};
+    struct span body = {NULL, 0};
+    const char *p = NULL;
+    for (size_t max = FIRST; p == NULL; max *= 8) {
+        if (!gather(in, max, out)) {
+            return false;
+        }
+        p = behind_body(out->data, out->data + out->len, &root, &body);
+        if (p == NULL && (out->len < max || max >= HEAD)) {
+            return false;
+        }
     }
-    const char *end = out->data + out->len;
-    struct span root = root_name(out->data, end);
-    const char *p = behind_header(out->data, end);
-    p = p != NULL ? skip_space(p, end) : end;
-    if (root.n == 0 || p >= end || *p != '<') {
-        return false;
-    }
-    struct span body = name_at(p + 1, end);
-    p = behind_tag(body.p + body.n, end);
-    if (!is_local(body, "Body") || p == NULL || p[-2] == '/' || root.n + body.n + 7 > sizeof close) {
+    if (root.n + body.n + 7 > sizeof close) {
         return false;
     }
     int n = snprintf(close, sizeof close, "</%.*s></%.*s>", (int)body.n, body.p, (int)root.n, root.p);
-    out->len = (size_t)(p - out->data);
+    *behind = (size_t)(p - out->data);
+    out->len = *behind;
     return cs_buf_add(out, close, (size_t)n) == 0;
 }

@@ -120,20 +120,46 @@ int wssec_ids_build(struct wssec_ids *ids, const struct wssec_message *m, size_t
     return WSSEC_RC_OK;
 }
 
-xmlNodePtr wssec_ids_find(const struct wssec_ids *ids, const xmlChar *value, size_t len, bool *twice)
+/* The first row that is not below the key. */
+static size_t first_of(const struct wssec_ids *ids, const struct wssec_id *key)
 {
-    struct wssec_id key = {.value = value, .len = len};
     size_t low = 0;
     size_t high = ids->n;
-    *twice = false;
-    while (low < high) { /* first row that is not below the key */
+    while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (by_value(&ids->row[mid], &key) < 0) {
+        if (by_value(&ids->row[mid], key) < 0) {
             low = mid + 1;
         } else {
             high = mid;
         }
     }
+    return low;
+}
+
+static void note(struct wssec_asked *asked, const xmlChar *value, size_t len, bool found)
+{
+    asked->missing = asked->missing || !found || asked->n == WSSEC_ASKED;
+    if (asked->n < WSSEC_ASKED) {
+        asked->value[asked->n++] = (struct wssec_slice){value, len};
+    }
+}
+
+bool wssec_ids_is_strict(const struct wssec_ids *ids, const void *value, size_t len)
+{
+    struct wssec_id key = {.value = value, .len = len};
+    for (size_t i = first_of(ids, &key); i < ids->n && by_value(&ids->row[i], &key) == 0; i++) {
+        if (ids->row[i].strict) {
+            return true;
+        }
+    }
+    return false;
+}
+
+xmlNodePtr wssec_ids_find(const struct wssec_ids *ids, const xmlChar *value, size_t len, bool *twice)
+{
+    struct wssec_id key = {.value = value, .len = len};
+    size_t low = first_of(ids, &key);
+    *twice = false;
     xmlNodePtr named = NULL;
     xmlNodePtr any = NULL;
     for (; low < ids->n && by_value(&ids->row[low], &key) == 0; low++) {
@@ -143,6 +169,9 @@ xmlNodePtr wssec_ids_find(const struct wssec_ids *ids, const xmlChar *value, siz
         if (id->named) {
             named = id->node;
         }
+    }
+    if (ids->asked != NULL) {
+        note(ids->asked, value, len, named != NULL);
     }
     return named;
 }

@@ -6,6 +6,7 @@
  */
 #include "wssec/key.h"
 
+#include <libxml/c14n.h>
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
@@ -15,6 +16,7 @@
 
 #include "base/dn.h"
 #include "wssec/canon.h"
+#include "wssec/emit.h"
 #include "wssec/worker.h"
 
 #define SUCCESSOR_RSA_MAX 4096
@@ -211,11 +213,21 @@ static int unknown(struct wssec_judge *j, const struct wssec_siginfo *s, struct 
     return WSSEC_RC_OK;
 }
 
+static int to_buffer(void *ctx, const void *p, size_t n)
+{
+    return cs_buf_add(ctx, p, n);
+}
+
 static int canonical_signed_info(struct wssec_judge *j, const struct wssec_siginfo *s)
 {
     struct wssec_canon c = {.node = s->signed_info, .mode = s->c14n->libxml2_mode, .prefix = s->prefix};
-    cs_buf_reset(&j->worker->signed_info);
-    return wssec_canon_text(&c, &j->worker->signed_info);
+    cs_buf *out = &j->worker->signed_info;
+    cs_buf_reset(out);
+    if (j->walk == NULL || c.mode != XML_C14N_EXCLUSIVE_1_0) {
+        return wssec_canon_text(&c, out);
+    }
+    int rc = wssec_emit_tree(j->walk, &c, to_buffer, out);
+    return out->failed ? WSSEC_RC_NOMEM : rc;
 }
 
 static void mismatch(struct wssec_judge *j, const struct wssec_siginfo *s, const struct wssec_signer *out, int tried)

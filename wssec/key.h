@@ -15,6 +15,8 @@ struct wssec_signer { /** The outcome of the candidates for one signature. */
     bool unknown_successor; /**< the signature fits an unknown certificate with subject and issuer of a known one */
 };
 
+struct wssec_walk;
+
 /** Everything a signature is judged with. */
 struct wssec_judge {
     struct wssec_worker *worker;
@@ -26,6 +28,7 @@ struct wssec_judge {
     struct wssec_refusal *why;
     struct wssec_verdict *verdict;
     struct wssec_explain *explain; /**< NULL: nobody asked */
+    struct wssec_walk *walk;       /**< canonicalises in place of libxml2; NULL: libxml2 does */
     unsigned legacy;               /**< bit set of dated exceptions that were used */
     struct wssec_key_reader reader;
 };

@@ -455,6 +455,10 @@ void wssec_message_reset(struct wssec_message *m)
     m->soap = 0;
     m->is_fault = false;
     m->has_xop = false;
+    m->streamed = false;
+    m->body_xop = false;
+    m->body_comments = 0;
+    m->ids.asked = NULL;
     if (m->ids.cap > IDS_KEPT) { /* one large message must not weigh on the worker for ever */
         free(m->ids.row);
         m->ids.row = NULL;

@@ -40,9 +40,18 @@ struct wssec_id {         /** One id-like attribute of one element. */
     bool strict; /**< must be unique: named, and not a plain Id inside the content of Body (payload) */
 };
 
+#define WSSEC_ASKED 64 /* ids that a header names */
+
+struct wssec_asked { /** The ids that were looked up while a header was judged. */
+    struct wssec_slice value[WSSEC_ASKED]; /**< borrowed from the tree */
+    unsigned n;
+    bool missing; /**< one was not found (or there were too many to note): it may stand where nobody looked */
+};
+
 struct wssec_ids { /** Every id-like attribute of the document, sorted by value: no hash that a peer could aim at. */
     struct wssec_id *row;
     size_t n, cap, strict;
+    struct wssec_asked *asked; /**< where look-ups are noted; NULL: nowhere */
 };
 
 struct wssec_message {                           /** Zeroed before the first use; buffers are kept between messages. */
@@ -52,6 +61,9 @@ struct wssec_message {                           /** Zeroed before the first use
     uint8_t soap;                                /**< 11 or 12; 0 until the envelope is known */
     bool is_fault;                               /**< Body holds exactly one SOAP Fault */
     bool has_xop;                                /**< an xop:Include stands somewhere */
+    bool streamed;          /**< what Body holds was read and is not in doc; what is known of it: */
+    bool body_xop;          /**< an xop:Include */
+    uint32_t body_comments; /**< comments */
     struct wssec_ids ids;
     struct wssec_range security_at, header_at; /**< octets of the input as received; 0,0: not there */
 };
@@ -85,6 +97,8 @@ int wssec_ids_build(struct wssec_ids *ids, const struct wssec_message *m, size_t
                     struct wssec_refusal *why) WSSEC_MUST_CHECK;
 /** The element that an id names. NULL: none; *twice: another element has the same value in any id-like attribute. */
 xmlNodePtr wssec_ids_find(const struct wssec_ids *ids, const xmlChar *value, size_t len, bool *twice);
+/** An id that must be unique has this value. */
+bool wssec_ids_is_strict(const struct wssec_ids *ids, const void *value, size_t len);
 /** value (n octets, UTF-8 as the parser took it) is an NCName of XML 1.0, fifth edition. */
 bool wssec_is_ncname(const xmlChar *value, size_t n);
 

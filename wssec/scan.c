@@ -593,6 +593,7 @@ int wssec_scan_run(struct wssec_scan *s, const struct wssec_slice *slice, size_t
     }
     s->coding = coded.coding;
     s->bom = coded.bom;
+    s->ascii_only = coded.ascii_only;
     w.octets.ascii_only = coded.ascii_only;
     if (make_pieces(s, slice, n_slice, coded.transcoded) != 0) {
         rc = WSSEC_RC_NOMEM;

@@ -29,6 +29,7 @@ struct wssec_scan {
     enum wssec_coding coding;
     size_t bom;                         /**< octets of the byte order mark */
     size_t octets;                      /**< of the input as received */
+    bool ascii_only;                    /**< a witness of the encoding says US-ASCII */
     /** What the parser reads: UTF-8 without BOM. Points into the input when that is UTF-8, else into owned. */
     const struct wssec_slice *piece;
     size_t n_piece;

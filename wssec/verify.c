@@ -9,10 +9,12 @@
 #include "base/time.h"
 #include "wssec/confirm.h"
 #include "wssec/early.h"
+#include "wssec/stream.h"
 #include "wssec/times.h"
 #include "wssec/worker.h"
 
-#define FAULT_MAX ((size_t)65536)
+#define FAULT_MAX         ((size_t)65536)
+#define STREAM_BY_DEFAULT false
 
 struct signature { /* one ds:Signature of our header on its way */
     struct wssec_siginfo info;
@@ -23,6 +25,7 @@ struct signature { /* one ds:Signature of our header on its way */
 
 struct work { /* one call; in the arena */
     struct wssec_judge judge;
+    const struct wssec_input *whole; /* judge.input may be its header alone for a while */
     struct wssec_security security;
     struct wssec_timestamp timestamp;
     struct signature *signature[WSSEC_SIGNATURES];
@@ -56,17 +59,33 @@ static bool is_unsigned_fault(const struct work *k)
            j->message->scan.octets <= FAULT_MAX;
 }
 
+static size_t octets_of(const struct wssec_input *in)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < in->n_slice; i++) {
+        n = in->slice[i].n < SIZE_MAX - n ? n + in->slice[i].n : SIZE_MAX;
+    }
+    return n;
+}
+
+/* What Body holds is not known yet: it may be such a fault. */
+static bool may_be_unsigned_fault(const struct work *k)
+{
+    return (k->judge.policy->allow & WSSEC_ALLOW_UNSIGNED_FAULTS) != 0 && k->judge.message->security == NULL;
+}
+
 static int step_message(struct work *k)
 {
     struct wssec_judge *j = &k->judge;
+    bool head = j->input != k->whole;
     int rc = wssec_message_read(j->worker, j->input, j->policy, j->message, j->why);
     j->verdict->soap = j->message->soap;
     j->verdict->is_fault = j->message->is_fault;
     j->verdict->security = j->message->security_at;
     j->verdict->header = j->message->header_at;
     if (rc == WSSEC_RC_OK && !stopped(k)) {
-        wssec_explain_add(j->explain, "message", true, "SOAP 1.%d, %zu octets, %zu ids", j->message->soap % 10,
-                          j->message->scan.octets, j->message->ids.n);
+        wssec_explain_add(j->explain, "message", true, "SOAP 1.%d, %zu octets, %zu ids%s", j->message->soap % 10,
+                          octets_of(k->whole), j->message->ids.n, head ? " in front of the content of Body" : "");
     }
     return rc;
 }
@@ -200,11 +219,9 @@ static int step_signer(struct work *k, struct signature *s)
     return rc;
 }
 
-static int step_references(struct work *k, struct signature *s)
+static void explain_references(struct work *k, const struct signature *s)
 {
     struct wssec_judge *j = &k->judge;
-    int rc = wssec_dom_references(j, &s->info, &s->signer, s->source);
-    show_references(k, s);
     for (unsigned i = 0; i < s->info.n_reference && j->explain != NULL; i++) {
         char path[128];
         const struct wssec_reference *r = &s->info.reference[i];
@@ -214,6 +231,13 @@ static int step_references(struct work *k, struct signature *s)
                               s->source[i].ok ? "fits" : "differs");
         }
     }
+}
+
+static int step_references(struct work *k, struct signature *s)
+{
+    int rc = wssec_dom_references(&k->judge, &s->info, &s->signer, s->source);
+    show_references(k, s);
+    explain_references(k, s);
     return rc;
 }
 
@@ -293,6 +317,20 @@ static void step_replay(struct work *k, const struct wssec_replay *c)
     wssec_explain_add(j->explain, "replay", true, "not seen before");
 }
 
+/* What is judged once every signature and its references are known to be good. */
+static void run_last(struct work *k, const struct wssec_replay *c)
+{
+    static void (*const last[])(struct work *) = {step_coverage, step_time, step_confirmation};
+    for (size_t i = 0; i < sizeof last / sizeof last[0]; i++) {
+        last[i](k);
+        if (stopped(k)) {
+            return;
+        }
+    }
+    step_replay(k, c);
+    k->passed = !stopped(k);
+}
+
 static int run(struct work *k, const struct wssec_replay *c)
 {
     int rc = step_message(k);
@@ -311,15 +349,7 @@ static int run(struct work *k, const struct wssec_replay *c)
             return rc;
         }
     }
-    static void (*const last[])(struct work *) = {step_coverage, step_time, step_confirmation};
-    for (size_t i = 0; i < sizeof last / sizeof last[0]; i++) {
-        last[i](k);
-        if (stopped(k)) {
-            return WSSEC_RC_OK;
-        }
-    }
-    step_replay(k, c);
-    k->passed = !stopped(k);
+    run_last(k, c);
     return WSSEC_RC_OK;
 }
 
@@ -399,10 +429,27 @@ static struct work *work_new(const struct wssec_judge *as, struct wssec_message 
     if (k != NULL) {
         struct wssec_judge *j = &k->judge;
         *j = *as;
+        k->whole = as->input;
         j->message = m;
         j->reader = (struct wssec_key_reader){&as->worker->arena, m, as->policy, as->when->at, &j->legacy, as->why};
     }
     return k;
+}
+
+/* No stored key fits: what the rest of the message cannot change. */
+static bool nobody_signed(const struct wssec_refusal *why)
+{
+    return why->reason == WSSEC_SIGNATURE_MISMATCH || why->reason == WSSEC_CERTIFICATE_UNKNOWN;
+}
+
+/* Forget what was found so far: the message is judged once more. */
+static void start_again(const struct wssec_judge *as, size_t explained)
+{
+    if (as->explain != NULL) {
+        as->explain->n = explained;
+    }
+    *as->why = (struct wssec_refusal){WSSEC_OK, ""};
+    begin(as->verdict, as->policy, as->when, as->resolver);
 }
 
 /*
@@ -414,7 +461,8 @@ static struct work *run_early(const struct wssec_judge *as, int *rc)
 {
     struct wssec_worker *w = as->worker;
     size_t explained = as->explain != NULL ? as->explain->n : 0;
-    if (!wssec_early_text(as->input, &w->scratch)) {
+    size_t behind = 0;
+    if (!wssec_early_large(as->input) || !wssec_early_text(as->input, &w->scratch, &behind)) {
         return NULL;
     }
     const struct wssec_slice head = {(const uint8_t *)w->scratch.data, w->scratch.len};
@@ -427,6 +475,7 @@ static struct work *run_early(const struct wssec_judge *as, int *rc)
     if (k == NULL) {
         return NULL;
     }
+    k->whole = as->input;
     static int (*const steps[])(struct work *) = {step_message, step_security, step_shape};
     *rc = WSSEC_RC_OK;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && *rc == WSSEC_RC_OK && !stopped(k); i++) {
@@ -436,16 +485,117 @@ static struct work *run_early(const struct wssec_judge *as, int *rc)
         *rc = step_signer(k, k->signature[i]);
     }
     k->judge.input = as->input;
-    if (*rc == WSSEC_RC_OK &&
-        (as->why->reason == WSSEC_SIGNATURE_MISMATCH || as->why->reason == WSSEC_CERTIFICATE_UNKNOWN)) {
+    if (*rc == WSSEC_RC_OK && nobody_signed(as->why)) {
         return k;
     }
-    if (as->explain != NULL) {
-        as->explain->n = explained;
-    }
-    *as->why = (struct wssec_refusal){WSSEC_OK, ""};
-    begin(as->verdict, as->policy, as->when, as->resolver);
+    start_again(as, explained);
     return NULL;
+}
+
+/* ---- the stream engine ------------------------------------------------------------------------------------------- */
+
+/* The header, from the text in front of Body's content alone. Refusals wait for what the rest of the message shows,
+ * but for those of nobody_signed(). @return 0, or -1: it is not to be read on (refused, passed on or *rc) */
+static int stream_header(struct work *k, struct wssec_stream *s, int *rc)
+{
+    struct wssec_judge *j = &k->judge;
+    *rc = step_message(k);
+    if (*rc != WSSEC_RC_OK || stopped(k)) {
+        /* comments and the like can deceive who cuts the header out */
+        enum wssec_reason reason = j->why->reason != WSSEC_XML_MALFORMED ? j->why->reason : WSSEC_OK;
+        *rc = *rc == WSSEC_RC_OK ? wssec_stream_pass_on(s, reason, "head") : *rc;
+        return -1;
+    }
+    if (j->message->scan.coding != WSSEC_CODING_UTF8 || may_be_unsigned_fault(k)) {
+        *rc = wssec_stream_pass_on(s, WSSEC_OK, "head");
+        return -1;
+    }
+    j->message->ids.asked = &s->asked;
+    static int (*const steps[])(struct work *) = {step_security, step_shape};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && *rc == WSSEC_RC_OK && !stopped(k); i++) {
+        *rc = steps[i](k);
+    }
+    if (k->security.encrypted != NULL) {
+        (void)wssec_stream_pass_on(s, WSSEC_OK, "encrypted");
+    }
+    for (unsigned i = 0; i < k->n && *rc == WSSEC_RC_OK && !stopped(k); i++) {
+        *rc = step_signer(k, k->signature[i]);
+    }
+    for (unsigned i = 0; i < k->n && *rc == WSSEC_RC_OK && !stopped(k) && s->cause == NULL; i++) {
+        struct signature *x = k->signature[i];
+        *rc = wssec_stream_references(j, s, &x->info, &x->signer, x->source);
+        k->cover[i] = (struct wssec_cover){&x->info, &x->signer, x->source};
+    }
+    j->message->ids.asked = NULL;
+    if (s->asked.missing) {
+        (void)wssec_stream_pass_on(s, WSSEC_OK, "reference-in-body");
+    }
+    return *rc != WSSEC_RC_OK || s->cause != NULL || nobody_signed(j->why) ? -1 : 0;
+}
+
+static void stream_compare(struct work *k, const struct wssec_stream *s)
+{
+    for (unsigned i = 0; i < k->n && !stopped(k); i++) {
+        struct signature *x = k->signature[i];
+        wssec_stream_compare(&k->judge, s, &x->info, x->source);
+        show_references(k, x);
+        explain_references(k, x);
+    }
+}
+
+/* @return the judgement; NULL: the message is for the tree engine, and *cause says why */
+static struct work *run_stream(const struct wssec_judge *as, const struct wssec_replay *c, int *rc, const char **cause)
+{
+    struct wssec_worker *w = as->worker;
+    struct wssec_stream *s = wssec_stream_begin(w);
+    size_t explained = as->explain != NULL ? as->explain->n : 0;
+    size_t behind = 0;
+    *cause = "head";
+    if (s == NULL || octets_of(as->input) > as->policy->limits.body || !wssec_early_text(as->input, &w->scratch, &behind)) {
+        return NULL;
+    }
+    const struct wssec_slice head = {(const uint8_t *)w->scratch.data, w->scratch.len};
+    struct wssec_input in = *as->input;
+    in.slice = &head;
+    in.n_slice = 1;
+    struct wssec_judge with_head = *as;
+    with_head.input = &in;
+    with_head.walk = &s->walk;
+    struct work *k = work_new(&with_head, &w->second);
+    if (k == NULL) {
+        return NULL;
+    }
+    k->whole = as->input;
+    int on = stream_header(k, s, rc);
+    k->judge.input = as->input;
+    if (on == 0) {
+        *rc = wssec_stream_body(&k->judge, s, behind, !stopped(k));
+    }
+    if (*rc == WSSEC_RC_OK && s->cause == NULL && on == 0 && !stopped(k)) {
+        stream_compare(k, s);
+        if (!stopped(k)) {
+            run_last(k, c);
+        }
+    }
+    if (*rc == WSSEC_RC_OK && s->cause != NULL) {
+        *cause = s->cause;
+        start_again(as, explained);
+        if (s->reason == WSSEC_OK || octets_of(as->input) <= as->policy->limits.dom) {
+            return NULL;
+        }
+        (void)wssec_refuse(as->why, s->reason, "%s; the message is too large for a second look", s->cause);
+    }
+    as->verdict->engine = WSSEC_ENGINE_STREAM;
+    as->verdict->is_fault = k->judge.message->is_fault;
+    return k;
+}
+
+static enum wssec_engine engine_of(const struct wssec_policy *p)
+{
+    if (wssec_forced_engine != WSSEC_ENGINE_AUTO) {
+        return wssec_forced_engine;
+    }
+    return p->engine == WSSEC_POLICY_XMLSEC || !STREAM_BY_DEFAULT ? WSSEC_ENGINE_DOM : WSSEC_ENGINE_STREAM;
 }
 
 int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
@@ -465,8 +615,10 @@ int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const str
                                       .verdict = v,
                                       .explain = x};
     int rc = WSSEC_RC_OK;
-    struct work *k = run_early(&judge, &rc);
+    const char *cause = NULL;
+    struct work *k = engine_of(p) == WSSEC_ENGINE_DOM ? run_early(&judge, &rc) : run_stream(&judge, c, &rc, &cause);
     if (k == NULL) {
+        cut(v->fallback, sizeof v->fallback, cause != NULL ? cause : "");
         k = work_new(&judge, &w->message);
         if (k == NULL) {
             v->verdict = WSSEC_ERROR;

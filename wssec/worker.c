@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "wssec/stream.h"
+
 struct wssec_worker *wssec_worker_new(void)
 {
     struct wssec_worker *w = calloc(1, sizeof *w);
@@ -25,6 +27,7 @@ void wssec_worker_free(struct wssec_worker *w)
     }
     wssec_message_free(&w->message);
     wssec_message_free(&w->second);
+    wssec_stream_free(w->stream);
     wssec_arena_free(&w->arena);
     xmlFreeParserCtxt(w->parser);
     EVP_MD_CTX_free(w->md);

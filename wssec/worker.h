@@ -21,12 +21,15 @@ struct wssec_cert_facts {
 };
 #define WSSEC_FACTS 64 /* direct-mapped by the first octets of the hash */
 
+struct wssec_stream;
+
 struct wssec_worker {
     xmlParserCtxtPtr parser;      /**< owned; made anew when its dictionary has grown (message.c) */
     const void *uri_ok[32];       /**< namespace names of the parser's dictionary that were judged good */
     struct wssec_message message; /**< the input */
     struct wssec_message second;  /**< what sign.c made of it, read again */
     struct wssec_arena arena;     /**< whatever lives as long as one call */
+    struct wssec_stream *stream;  /**< owned; NULL: not needed yet */
     EVP_MD_CTX *md;               /**< owned; for any digest */
     cs_buf signed_info;           /**< canonical SignedInfo of the signature at hand */
     cs_buf scratch;               /**< any step, never across calls */

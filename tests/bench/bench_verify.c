@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "samples/common/identity.h"
+#include "tests/unit/engine.h"
 #include "tests/bench/clock.h"
 #include "wssec/wssec.h"
 
@@ -24,7 +25,7 @@ int main(int argc, char **argv)
         return 64;
     }
     char *message = bench_read(argv[2], &n);
-    if (message == NULL || wssec_init(NULL, why, sizeof why) != 0 || identity_read(&signer, argv[1], NULL) != 0) {
+    if (message == NULL || wssec_init(&(struct wssec_options){engine_of_environment()}, why, sizeof why) != 0 || identity_read(&signer, argv[1], NULL) != 0) {
         fprintf(stderr, "bench_verify: %s\n", why);
         return 70;
     }

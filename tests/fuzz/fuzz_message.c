@@ -4,6 +4,7 @@
  * message that was signed at start (elements cut, copied, moved, text put in). One key ever signed, and it signed one
  * Body and one Timestamp; so whatever passes must show exactly these two where a receiver reads them.
  */
+#include "tests/unit/engine.h"
 #include "tests/unit/soapmaker.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -80,7 +81,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     char err[200];
     (void)argc;
     (void)argv;
-    must(wssec_init(NULL, err, sizeof err) == 0);
+    must(wssec_init(&(struct wssec_options){engine_of_environment()}, err, sizeof err) == 0);
     worker = wssec_worker_new();
     key = maker_key_new("ec:P-256", NULL);
     maker_accept(&partner, &key, WSSEC_ACTIVE);

@@ -3,6 +3,7 @@
  * fuzz_signature.c: the content of ds:Signature inside a message that is otherwise in order. Nobody signed it, so nothing
  * may pass; the readers of SignedInfo, key references and values meet every shape.
  */
+#include "tests/unit/engine.h"
 #include "tests/unit/soapmaker.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -27,7 +28,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     char err[200];
     (void)argc;
     (void)argv;
-    if (wssec_init(NULL, err, sizeof err) != 0) {
+    if (wssec_init(&(struct wssec_options){engine_of_environment()}, err, sizeof err) != 0) {
         abort();
     }
     worker = wssec_worker_new();

@@ -3,6 +3,7 @@
 #ifndef TESTS_JUDGING_H
 #define TESTS_JUDGING_H
 
+#include "tests/unit/engine.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/soapmaker.h"
 
@@ -14,7 +15,7 @@ static struct wssec_explain steps;
 static MAKER_UNUSED int judging_begin(void)
 {
     char err[256] = "";
-    if (wssec_init(NULL, err, sizeof err) != 0) {
+    if (wssec_init(&(struct wssec_options){engine_of_environment()}, err, sizeof err) != 0) {
         fprintf(stderr, "%s\n", err);
         return -1;
     }

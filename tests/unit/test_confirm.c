@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_confirm.c: a reply confirms the signatures of its request: made, judged, and every way to get it wrong. */
+#include "tests/unit/engine.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/soapmaker.h"
 
@@ -27,7 +28,7 @@ static struct wssec_policy *new_policy(const char *word)
 int harness_setup(void)
 {
     char err[256];
-    if (wssec_init(NULL, err, sizeof err) != 0) {
+    if (wssec_init(&(struct wssec_options){engine_of_environment()}, err, sizeof err) != 0) {
         return -1;
     }
     worker = wssec_worker_new();

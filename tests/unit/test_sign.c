@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_sign.c: what wssec_sign makes verifies, and differs from its input only by what it inserted. */
+#include "tests/unit/engine.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/soapmaker.h"
 #include "wssec/coding.h"
@@ -19,7 +20,7 @@ int harness_setup(void)
                                              "rsa-pss-sha512", "ecdsa-sha256", "ecdsa-sha384", "ecdsa-sha512",   "ed25519"};
     static const char *const encodings[] = {"utf-8", "utf-16", "iso-8859-1"};
     static const char *const parts[] = {"Body", "Timestamp?"};
-    if (wssec_init(NULL, err, sizeof err) != 0) {
+    if (wssec_init(&(struct wssec_options){engine_of_environment()}, err, sizeof err) != 0) {
         fprintf(stderr, "%s\n", err);
         return -1;
     }
