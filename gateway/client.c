@@ -153,12 +153,11 @@ static void client_progress(struct conn *conn)
 static void client_connected(struct conn *conn, int err)
 {
     struct client *c = client_of(conn);
-    struct counters *counters = &conn->loop->counters;
-    if (err == 0 && tls_peer_of(conn->ssl, &c->peer) == 0) {
-        counters->handshakes[0][SSL_session_reused(conn->ssl) ? HANDSHAKE_RESUMED : HANDSHAKE_FULL]++;
+    bool good = err == 0 && tls_peer_of(conn->ssl, &c->peer) == 0;
+    tls_count(conn->loop->counters.handshakes[0], conn->ssl, good);
+    if (good) {
         return;
     }
-    counters->handshakes[0][HANDSHAKE_FAILED]++;
     loop_log_refused(conn->loop, "tls-refused", "a TLS handshake with a client failed", c->address,
                      err == 0 ? "its certificate is beyond reading" : conn_why(conn, err));
     client_close(c);
@@ -180,7 +179,7 @@ static void client_timeout(struct conn *conn)
 {
     struct client *c = client_of(conn);
     if (conn->securing) {
-        conn->loop->counters.handshakes[0][HANDSHAKE_FAILED]++;
+        tls_count(conn->loop->counters.handshakes[0], conn->ssl, false);
         loop_log_refused(conn->loop, "tls-refused", "a TLS handshake with a client failed", c->address,
                          "it was not over in time");
     }

@@ -18,8 +18,8 @@ static bool rate_good(struct exchange *ex, int64_t now_us)
     }
     const struct tls_peer *peer = ex->client->peer;
     char hex[65];
-    if (peer != NULL && !limit_request(l, r->name, 'c', cs_hex(peer->sha256, sizeof peer->sha256, hex),
-                                       r->rate_certificate, now_us)) {
+    if (peer != NULL &&
+        !limit_request(l, r->name, 'c', cs_hex(peer->sha256, sizeof peer->sha256, hex), r->rate_certificate, now_us)) {
         exchange_fail(ex, WSSEC_RATE_LIMIT, "more than %u requests per second with one certificate",
                       r->rate_certificate);
         return false;

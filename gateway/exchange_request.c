@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "gateway/authz.h"
 #include "gateway/gateway_private.h"
 #include "gateway/plain.h"
@@ -26,6 +27,18 @@ void exchange_request_begin(struct exchange *ex)
 }
 
 /* ---- head ----------------------------------------------------------------------------------------------------- */
+
+/* The address without its port: one host is one sender. */
+static void name_host(const char *address, char out[KS_SENDER])
+{
+    const char *colon = strrchr(address, ':');
+    size_t n = colon != NULL ? (size_t)(colon - address) : strlen(address);
+    if (n >= 2 && address[0] == '[' && address[n - 1] == ']') {
+        address++;
+        n -= 2;
+    }
+    snprintf(out, KS_SENDER, "%.*s", n < KS_SENDER ? (int)n : KS_SENDER - 1, address);
+}
 
 /* The name that the TLS connection was made for; another Host would borrow its certificate. A port may stand behind. */
 static bool name_fits(const struct exchange *ex, const struct http1_head *h)
@@ -48,6 +61,11 @@ bool exchange_authorize(struct exchange *ex)
     struct authz_answer answer;
     struct runtime *rt = gateway_runtime(ex->loop->gateway);
     authz_ask(ex->route->conf, c->peer, runtime_front(rt, c->listening), rt->snapshot, cs_clock_now(), &answer);
+    if (answer.reason == WSSEC_OK && c->peer != NULL && c->peer->alias[0] != '\0') {
+        char sender[KS_SENDER];
+        name_host(c->address, sender);
+        ks_use(ex->loop->gateway->live, rt->snapshot, c->peer->alias, c->peer->n, sender, true, cs_clock_now());
+    }
     runtime_unref(rt);
     free(ex->user);
     ex->user = NULL;
@@ -217,22 +235,13 @@ static void job_back(struct loop *loop, struct mail *m)
     }
 }
 
-/* The address without its port: one host is one sender. */
 static void name_sender(struct job *j, const struct exchange *ex)
 {
-    const char *from = ex->client->address;
-    size_t n = strlen(from);
     if (j->response && ex->route->conf->upstream != NULL) {
-        from = ex->route->conf->upstream->host;
-        n = strlen(from);
-    } else if (strrchr(from, ':') != NULL) {
-        n = (size_t)(strrchr(from, ':') - from);
+        cs_copy(j->sender, sizeof j->sender, ex->route->conf->upstream->host);
+    } else {
+        name_host(ex->client->address, j->sender);
     }
-    if (n >= 2 && from[0] == '[' && from[n - 1] == ']') {
-        from++;
-        n -= 2;
-    }
-    snprintf(j->sender, sizeof j->sender, "%.*s", n < sizeof j->sender ? (int)n : (int)sizeof j->sender - 1, from);
 }
 
 /* Make the job, move the body into it, queue it. @return 0, or -1: refused already */
@@ -470,6 +479,10 @@ void exchange_request_forward(struct exchange *ex)
     if (v == NULL) {
         exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no memory for the request");
         return;
+    }
+    if (u->back != NULL && u->back->presents[0] != '\0') {
+        ks_use(ex->loop->gateway->live, ex->runtime->snapshot, u->back->presents, u->back->presents_n,
+               ex->target->conf->host, true, cs_clock_now());
     }
     conn_mark(&u->conn);
     enum conn_result result = conn_send(&u->conn, v, n);

@@ -14,6 +14,7 @@
 #include "gateway/body.h"
 #include "gateway/http1.h"
 #include "gateway/mailbox.h"
+#include "gateway/tls.h"
 
 struct gateway;
 struct client;
@@ -46,8 +47,6 @@ struct parser_pool {
     unsigned n_request, n_response;
 };
 
-enum handshake { HANDSHAKE_FULL, HANDSHAKE_RESUMED, HANDSHAKE_FAILED, HANDSHAKES };
-
 /** Counters of one loop, written by its thread only, read by any. */
 struct counters {
     _Atomic uint64_t connections;
@@ -57,9 +56,9 @@ struct counters {
     _Atomic uint64_t upstream_connects;
     _Atomic uint64_t upstream_open; /**< connections now, idle ones included */
     _Atomic uint64_t upstream_idle;
-    _Atomic uint64_t handshakes[2][HANDSHAKES]; /**< as server, as client */
-    _Atomic uint64_t verdict[2][4];          /**< request, response by enum wssec_result */
-    _Atomic uint64_t refused[WSSEC_REASONS]; /**< by reason */
+    _Atomic uint64_t handshakes[2][HANDSHAKES][TLS_VERSIONS]; /**< as server, as client */
+    _Atomic uint64_t verdict[2][4];                           /**< request, response by enum wssec_result */
+    _Atomic uint64_t refused[WSSEC_REASONS];                  /**< by reason */
 };
 
 /** A sign of life: the admin thread posts it, the loop answers by the instant. */

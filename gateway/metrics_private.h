@@ -30,6 +30,8 @@ void prom_one(cs_buf *out, const char *name, const char *type, const char *help,
 const char *metrics_partner(struct metrics *m, const char *partner);
 /** What the process does now. */
 void metrics_process(struct metrics *m, const struct runtime *rt, cs_buf *out);
+/** TLS on both sides. */
+void metrics_tls(struct metrics *m, cs_buf *out);
 /** Certificates: when they end, when they were used last. */
 void metrics_keystore(struct metrics *m, const struct runtime *rt, cs_buf *out);
 

@@ -204,6 +204,7 @@ void metrics_process(struct metrics *m, const struct runtime *rt, cs_buf *out)
 {
     struct gateway *gw = m->gateway;
     write_traffic(gw, out);
+    metrics_tls(m, out);
     write_routes(rt, out);
     write_stores(gw, rt, out);
     write_self(gw, out);

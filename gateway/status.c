@@ -41,6 +41,7 @@ bool status_alive(struct gateway *gw)
 const char *status_route_trouble(const struct runtime *rt, const struct plan_route *r, const char **about)
 {
     struct gw_address unused;
+    const char *trouble = "the upstream has no address";
     const char *alias = r->conf->request.sign_alias;
     *about = alias;
     if (alias != NULL) {
@@ -54,11 +55,15 @@ const char *status_route_trouble(const struct runtime *rt, const struct plan_rou
     }
     *about = r->n_target > 0 ? r->target[0].conf->authority : NULL;
     for (unsigned i = 0; i < r->n_target; i++) {
-        if (resolve_address(r->target[i].name, 0, &unused)) {
+        const struct target *t = &r->target[i];
+        if (t->tls >= 0 && rt->tls->back[t->tls]->why[0] != '\0') {
+            *about = t->conf->client_certificate;
+            trouble = "the client certificate for the upstream has no active entry with a usable key";
+        } else if (resolve_address(t->name, 0, &unused)) {
             return NULL;
         }
     }
-    return "the upstream has no address";
+    return trouble;
 }
 
 static bool any_usable(const struct runtime *rt)
@@ -147,7 +152,11 @@ static void add_load(cs_json *j, struct gateway *gw, const struct runtime *rt)
         }
     }
     cs_json_object(j, "connections");
+    unsigned old[2];
+    tls_old_connections(&gw->tls, &old[0], &old[1]);
     cs_json_int(j, "clients", atomic_load(&gw->clients));
+    cs_json_int(j, "old_clients", old[0]);
+    cs_json_int(j, "old_upstream", old[1]);
     cs_json_int(j, "upstream", (int64_t)upstream);
     cs_json_int(j, "limit", rt->plan->config->connections);
     cs_json_object_end(j);

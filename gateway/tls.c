@@ -86,6 +86,13 @@ bool tls_retired(const struct tls_object *o)
     return atomic_load_explicit(&o->retired, memory_order_relaxed);
 }
 
+void tls_count(_Atomic uint64_t counter[HANDSHAKES][TLS_VERSIONS], SSL *ssl, bool good)
+{
+    int spoken = good ? SSL_version(ssl) : 0;
+    enum handshake how = !good ? HANDSHAKE_FAILED : SSL_session_reused(ssl) ? HANDSHAKE_RESUMED : HANDSHAKE_FULL;
+    counter[how][spoken == TLS1_3_VERSION ? TLS_1_3 : spoken == TLS1_2_VERSION ? TLS_1_2 : TLS_NO_VERSION]++;
+}
+
 /* ---- contexts --------------------------------------------------------------------------------------------------- */
 
 int tls_context_common(SSL_CTX *context, int minimum)

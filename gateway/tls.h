@@ -15,6 +15,10 @@
 #include "gateway/config.h"
 #include "gateway/tls_verify.h"
 
+/** How a TLS handshake ended, and under which version. */
+enum handshake { HANDSHAKE_FULL, HANDSHAKE_RESUMED, HANDSHAKE_FAILED, HANDSHAKES };
+enum tls_version { TLS_NO_VERSION, TLS_1_2, TLS_1_3, TLS_VERSIONS };
+
 struct plan;
 struct tls_tickets;
 
@@ -69,6 +73,8 @@ struct tls_back {
     char why[256];  /**< "": can be used; else why no connection can be made */
     char host[256]; /**< that the server's certificate must have */
     bool host_is_ip;
+    char presents[KS_WORD]; /**< alias of our entry that is shown, "": none */
+    unsigned presents_n;
     SSL_CTX *context; /**< owned */
     struct tls_anchors *anchors;
     pthread_mutex_t lock;
@@ -120,6 +126,9 @@ SSL *tls_back_new_ssl(struct tls_back *b);
 /** A session taken up is judged anew: its server's certificate may have ended meanwhile. @return X509_V_OK, or why not
  */
 int tls_back_judge_resumed(struct tls_back *b, SSL *ssl, cs_time now);
+
+/** Count how a handshake ended. */
+void tls_count(_Atomic uint64_t counter[HANDSHAKES][TLS_VERSIONS], SSL *ssl, bool good);
 
 /* tls_set_new()'s helpers: tls_front.c, tls_back.c. key and print are taken by an object that was made. */
 void tls_object_init(struct tls_object *o, struct tls_registry *r, bool front, char *key, char *print);

@@ -134,7 +134,9 @@ static int present(struct tls_back *b, const struct gw_upstream *u, const ks_sna
                  n == 0 ? "no entry is active" : "its key cannot be opened");
         return 0;
     }
-    return tls_context_present(b->context, entry, n);
+    cs_copy(b->presents, sizeof b->presents, u->client_certificate);
+    b->presents_n = ks_entry_n(entry[0]);
+    return tls_context_present(b->context, entry, 1);
 }
 
 static int fill(struct tls_back *b, const struct gw_upstream *u, const ks_snapshot *s, cs_time now)

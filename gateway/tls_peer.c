@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /* A ticket comes back with every handshake: a longer path is sent anew instead. */
 #define PATH_MAX_OCTETS 8192
 #define PATH_MAX_CERTS  8
@@ -182,6 +184,9 @@ int tls_peer_judge(struct tls_peer *p, const struct tls_front *f, const ks_snaps
     if (p->judged_generation != ks_snapshot_generation(s)) {
         p->judged_generation = ks_snapshot_generation(s);
         p->compromised = ks_key_compromised(s, p->spki_sha256, NULL);
+        const ks_entry *e = ks_client_entry(s, p->sha256, &p->state);
+        cs_copy(p->alias, sizeof p->alias, e != NULL ? ks_entry_alias(e) : "");
+        p->n = e != NULL ? ks_entry_n(e) : 0;
     }
     return p->error == X509_V_OK && p->compromised ? X509_V_ERR_CERT_REVOKED : p->error;
 }

@@ -15,10 +15,13 @@ struct tls_peer {
     char *subject, *issuer; /**< owned; RFC 2253 in ASCII, so that they may stand in a header field */
     /* the last judgement; loop's thread only */
     uint64_t judged_by;         /**< id of the front object whose anchors were asked; 0: never judged */
-    uint64_t judged_generation; /**< of the snapshot that was asked about the key */
+    uint64_t judged_generation; /**< of the snapshot that was asked about key and entry */
     cs_time judged_at, judged_until;
     int error;
     bool compromised;
+    char alias[KS_WORD]; /**< its entry of role authz-client, "": it has none */
+    unsigned n;
+    enum ks_state state; /**< of that entry */
 };
 
 /** Who is there, once the handshake is over. @return 0: *out is the caller's (tls_peer_free), NULL: no certificate;

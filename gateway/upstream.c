@@ -77,16 +77,14 @@ static void upstream_progress(struct conn *conn)
 /* @return what became of the handshake */
 static int upstream_secured(struct upstream_conn *u, int err)
 {
-    struct counters *counters = &u->conn.loop->counters;
-    int resumed = err == 0 && SSL_session_reused(u->conn.ssl);
-    int judged = resumed ? tls_back_judge_resumed(u->back, u->conn.ssl, cs_clock_now()) : X509_V_OK;
+    int judged = err == 0 ? tls_back_judge_resumed(u->back, u->conn.ssl, cs_clock_now()) : X509_V_OK;
     if (judged != X509_V_OK) {
         conn_note(&u->conn, X509_verify_cert_error_string(judged));
         err = CONN_TLS;
     } else if (err == CONN_TLS && SSL_get_verify_result(u->conn.ssl) != X509_V_OK) {
         conn_note(&u->conn, X509_verify_cert_error_string(SSL_get_verify_result(u->conn.ssl)));
     }
-    counters->handshakes[1][err != 0 ? HANDSHAKE_FAILED : resumed ? HANDSHAKE_RESUMED : HANDSHAKE_FULL]++;
+    tls_count(u->conn.loop->counters.handshakes[1], u->conn.ssl, err == 0);
     return err;
 }
 

@@ -21,10 +21,52 @@ static void log_report(const struct cs_conf_report *report, enum cs_log_level le
     }
 }
 
+/* Room for all rows of a plan. */
+static size_t uses_most(const struct plan *p)
+{
+    size_t n = 1;
+    for (unsigned i = 0; i < p->n_route; i++) {
+        n += 3;
+        for (const struct gw_upstream *u = p->route[i].conf->upstream; u != NULL; u = u->next) {
+            n += 1 + u->anchors.n;
+        }
+        for (const struct gw_tls *t = p->config->tls; t != NULL; t = t->next) {
+            n += t->certificate.n + t->anchors.n;
+        }
+    }
+    return n;
+}
+
+static void uses_words(ks_node_use *use, size_t *n, const char *route, const struct gw_words *alias)
+{
+    for (size_t i = 0; i < alias->n; i++) {
+        if (strchr(alias->word[i], '#') == NULL) { /* a single entry on trial depends on nobody's life cycle */
+            use[(*n)++] = (ks_node_use){route, alias->word[i], NULL};
+        }
+    }
+}
+
+/* What a route needs of the keystore for TLS on both of its sides. */
+static void uses_of_tls(const struct plan *p, const struct gw_route *r, ks_node_use *use, size_t *n)
+{
+    const struct gw_listener *l = gw_config_listener(p->config, r->listener);
+    const struct gw_tls *t = l != NULL && l->tls != NULL ? gw_config_tls(p->config, l->tls) : NULL;
+    if (t != NULL) {
+        uses_words(use, n, r->name, &t->certificate);
+        uses_words(use, n, r->name, &t->anchors);
+    }
+    for (const struct gw_upstream *u = r->upstream; u != NULL; u = u->next) {
+        if (u->client_certificate != NULL) {
+            use[(*n)++] = (ks_node_use){r->name, u->client_certificate, NULL};
+        }
+        uses_words(use, n, r->name, &u->anchors);
+    }
+}
+
 /* Routes, aliases and partners of a plan, one row each. @return rows; owned by the caller */
 static ks_node_use *uses_of(const struct plan *p, size_t *n)
 {
-    ks_node_use *use = calloc(3 * (size_t)p->n_route + 1, sizeof *use);
+    ks_node_use *use = calloc(uses_most(p), sizeof *use);
     *n = 0;
     for (unsigned i = 0; use != NULL && i < p->n_route; i++) {
         const struct gw_route *r = p->route[i].conf;
@@ -37,6 +79,7 @@ static ks_node_use *uses_of(const struct plan *p, size_t *n)
         if (r->request.sign_alias != NULL) {
             use[(*n)++] = (ks_node_use){r->name, r->request.sign_alias, NULL};
         }
+        uses_of_tls(p, r, use, n);
     }
     return use;
 }
@@ -132,7 +175,8 @@ static int reload(struct gateway *gw, struct cs_conf_report *report, cs_error *e
         goto out;
     }
     plan = plan_new(gw, settings, old->plan, e);
-    if (plan == NULL || ks_live_sources(gw->live, &plan->settings->keystore, e) != 0 || accesslog_reopen(gw->log, plan->config->access_log, e) != 0) {
+    if (plan == NULL || ks_live_sources(gw->live, &plan->settings->keystore, e) != 0 ||
+        accesslog_reopen(gw->log, plan->config->access_log, e) != 0) {
         goto out;
     }
     made = runtime_new(plan, snapshot, old, cs_clock_now(), e);

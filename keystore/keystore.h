@@ -322,6 +322,8 @@ typedef struct ks_client { int64_t map_id; const char *user; const ks_entry *ent
 /** The user that the certificate with this fingerprint stands for. Its dates are the caller's to judge. A certificate may
  *  stand for several users; user NULL: the first of them. @return false: for none (or not for that user) */
 bool ks_mapping(const ks_snapshot *s, const uint8_t sha256[32], const char *user, ks_client *out);
+/** The entry of role authz-client with this fingerprint, mapped or not; NULL: none. Looks through all entries. */
+const ks_entry *ks_client_entry(const ks_snapshot *s, const uint8_t sha256[32], enum ks_state *state);
 /** Does a subject-and-issuer row of the route fit these names? Only of a certificate whose chain was verified.
  *  @return the row's number, 0 none, -1 no memory */
 int64_t ks_mapping_rule(const ks_snapshot *s, const char *route, const X509 *leaf);

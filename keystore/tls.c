@@ -152,3 +152,15 @@ bool ks_key_compromised(const ks_snapshot *s, const uint8_t spki_sha256[32], cs_
     }
     return false;
 }
+
+const ks_entry *ks_client_entry(const ks_snapshot *s, const uint8_t sha256[32], enum ks_state *state)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const ks_entry *e = &s->entry[i];
+        if (e->m->role == KS_AUTHZ_CLIENT && memcmp(e->m->sha256, sha256, 32) == 0) {
+            *state = e->state;
+            return e;
+        }
+    }
+    return NULL;
+}

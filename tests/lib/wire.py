@@ -30,6 +30,7 @@ class Stream:
     def __init__(self, sock):
         self.sock = sock
         self.ahead = b""
+        self.lines = []  # of the last head
 
     def more(self):
         octets = self.sock.recv(65536)
@@ -53,10 +54,12 @@ class Stream:
         """(start line, fields) of the next message."""
         start = self.line().decode("latin-1")
         fields = {}
+        self.lines = []
         while True:
             line = self.line().decode("latin-1")
             if not line:
                 return start, fields
+            self.lines.append(line)
             name, value = line.split(":", 1)
             fields[name.lower()] = value.strip()
 
@@ -151,6 +154,9 @@ class Request:
         self.start = start
         self.fields = fields
         self.body = body
+        self.socket = None
+        self.certificate = None  # DER of the client's, under TLS
+        self.lines = []  # field lines as they came
 
 
 class Upstream:
@@ -221,6 +227,7 @@ class Upstream:
                 start, fields = stream.head()
                 request = Request(start, fields, stream.body(fields))
                 request.socket = sock
+                request.lines = stream.lines
                 request.certificate = sock.getpeercert(True) if self.tls else None
                 with self.lock:
                     self.requests.append(request)

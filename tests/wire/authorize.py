@@ -1,0 +1,179 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# tests/run: quick
+"""Who may use a route: asked for every request on the newest keystore, on open connections and on sessions taken up."""
+import datetime
+import ssl
+import sys
+import time
+
+import report
+import tls
+import wire
+
+MUTUAL = "client-anchors senders; client-certificate require;"
+OPTIONAL = "client-anchors senders; client-certificate optional;"
+NAMES = 'authorize { subject "CN=orders,O=ACME" issuer "CN=Senders CA"; } user-header "X-Countersign-User";'
+VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+
+
+def house(tls_words=MUTUAL, route=NAMES, **more):
+    return tls.House(tls=tls_words, route=route, **more)
+
+
+def orders(home, name="orders", **more):
+    return home.issue(name, subject=more.pop("subject", "CN=orders,OU=1,O=ACME"), **more)
+
+
+def denied(home, client, reason="client-denied"):
+    """The next request on an open connection gets 403 and the end of it, and nothing reaches the receiver."""
+    before = len(home.upstream.requests)
+    report.equal(home.post(client).status, 403, "status")
+    report.check(client.closed(), "the connection stays open")
+    record = home.gateway.logged(lambda r: r["client"] == client.name and r["status"] == 403)
+    report.equal(record["reason"], reason, "reason")
+    report.equal(len(home.upstream.requests), before, "requests at the receiver")
+    return record
+
+
+def test_a_name_rule_lets_in_and_the_receiver_learns_who_it_is():
+    with house() as home:
+        with home.client(orders(home)) as client:
+            reply = home.post(client, fields=["X-Countersign-User: forged", "x_countersign_user: forged", "X-COUNTERSIGN-USER: forged"])
+            report.equal(reply.status, 200, "status")
+        request = home.upstream.requests[0]
+        users = [line for line in request.lines if line.lower().replace("_", "-").startswith("x-countersign-user")]
+        report.equal(users, ["X-Countersign-User: CN=orders,OU=1,O=ACME"], "user at the receiver")
+        record = home.gateway.logged(lambda r: r["client"] == client.name)
+        report.equal(record["user"], "CN=orders,OU=1,O=ACME", "user in the log")
+        report.equal(record["client_certificate"]["issuer"], "CN=Senders CA,O=ACME", "issuer in the log")
+        report.check(record["client_certificate"]["sha256"], "certificate in the log")
+
+
+def test_other_names_are_denied():
+    with house() as home:
+        for subject in ("CN=orders", "CN=orders2,O=ACME", "CN=orders,O=ACME,O=Other", "O=orders,CN=ACME", "CN=Orders Sub,O=ACME"):
+            with home.client(orders(home, "other", subject=subject)) as client:
+                record = denied(home, client)
+                report.equal(record["user"], None, "user in the log")
+
+
+def test_the_issuer_counts_as_much_as_the_subject():
+    with house() as home:
+        middle = home.issue("middle", authority=True, subject="CN=Other CA")
+        pair = tls.keys.issue(home.place, "far", middle, subject="CN=orders,O=ACME", chain=[middle])
+        with home.client(pair) as client:
+            denied(home, client)
+
+
+def test_without_a_certificate_an_authorized_route_is_closed_and_others_are_open():
+    open_route = 'route open { listener front; path "/open"; upstream "%s"; }\n'
+    with house(OPTIONAL) as home:
+        home.gateway.configure(home.routes.format(**home.text) + open_route % home.upstream.url)
+        home.gateway.reload()
+        report.until(lambda: post_once(home, "/open") == 200, 10, "reload")
+        with home.client() as client:
+            record = denied(home, client, "client-certificate")
+            report.equal(record["client_certificate"], None, "certificate in the log")
+        with home.client(orders(home)) as client:
+            report.equal(home.post(client).status, 200, "status with a certificate")
+
+
+def post_once(home, path="/plain", pair=None):
+    with home.client(pair) as client:
+        return home.post(client, path).status
+
+
+def test_a_certificate_that_expires_is_refused_at_its_next_request():
+    with house() as home:
+        pair = orders(home, days=(-1, 3 / 86400))
+        with home.client(pair) as client, home.client(pair) as other:
+            report.equal(home.post(client).status, 200, "status while it is valid")
+            end = pair.certificate.not_valid_after.replace(tzinfo=datetime.timezone.utc).timestamp()
+            report.until(lambda: time.time() > end + 1, 10, "end of the certificate")
+            report.check("expired" in denied(home, client, "client-certificate")["detail"], "detail")
+            denied(home, other, "client-certificate")
+
+
+def test_a_certificate_that_is_revoked_is_refused_at_its_next_request():
+    with house() as home:
+        pair = orders(home)
+        with home.client(pair) as client, home.client(orders(home, "second")) as other:
+            report.equal(home.post(client).status, 200, "status before")
+            home.keystore.run("add-crl", "--alias", "senders", tls.keys.new_crl(home.place, "list", home.senders, [pair]))
+            until_denied(home, client)
+            report.equal(home.post(other).status, 200, "status of another one")
+
+
+def until_denied(home, client):
+    """Within a second from the change on the open connection is refused; requests before that may pass."""
+    deadline = time.monotonic() + 1.0
+    while True:
+        began = time.monotonic()
+        reply = home.post(client)
+        if reply.status == 403:
+            report.check(client.closed(), "the connection stays open")
+            return
+        report.equal(reply.status, 200, "status")
+        report.check(began < deadline, "still let in one second after the change")
+        if reply.field("connection") == "close":
+            return  # what it was served with is replaced: the next connection is refused in its handshake
+
+
+def spare_anchor(home):
+    spare = tls.keys.issue(home.place, "spare", authority=True)
+    home.keystore.run("add", "--role", "trust-anchor", "--alias", "senders", spare.certificate_file, "--activate")
+
+
+def test_an_anchor_that_is_suspended_takes_its_clients_with_it():
+    """On a connection that was idle meanwhile, and on a session that is taken up."""
+    for version in VERSIONS:
+        with house(prepare=spare_anchor) as home:
+            pair = orders(home)
+            context = tls.client_context(home.receivers, pair, version)
+            with home.client(context=context) as client:
+                report.equal(home.post(client).status, 200, "status before")
+                session = client.sock.session
+                with home.client(context=context, session=session) as again:
+                    report.equal(home.post(again).status, 200, "status of a session taken up")
+                    report.check(again.sock.session_reused, f"no session is taken up under {version.name}")
+                    session = again.sock.session
+                home.keystore.run("suspend", "senders#1")
+                report.until(lambda: "tls-changed" in home.gateway.stderr(), 10, "change in force")
+                denied(home, client, "client-certificate")
+            try:
+                with home.client(context=context, session=session) as late:
+                    home.post(late)
+                raise AssertionError("let in")
+            except (ssl.SSLError, ConnectionError, wire.Closed):
+                pass
+
+
+def test_a_path_goes_with_the_session():
+    """A session that is taken up shows the leaf only; what stood beside it is judged all the same."""
+    for version in VERSIONS:
+        with house(route="") as home:
+            middle = home.issue("middle", authority=True)
+            pair = tls.keys.issue(home.place, "far", middle, chain=[middle])
+            context = tls.client_context(home.receivers, pair, version)
+            session = None
+            for turn in range(4):
+                with home.client(context=context, session=session) as client:
+                    report.equal(home.post(client).status, 200, f"status of turn {turn} under {version.name}")
+                    report.equal(client.sock.session_reused, turn > 0, f"session taken up in turn {turn} under {version.name}")
+                    session = client.sock.session
+
+
+def test_the_wrong_certificate_of_a_route_does_not_hurt_another_route():
+    second = 'route second { listener front; path "/second"; upstream "%s"; authorize { subject "CN=billing" issuer "CN=Senders CA"; } }\n'
+    with house() as home:
+        home.gateway.configure(home.routes.format(**home.text) + second % home.upstream.url)
+        home.gateway.reload()
+        billing = home.issue("billing")
+        report.until(lambda: post_once(home, "/second", billing) == 200, 10, "reload")
+        report.equal(post_once(home, "/plain", billing), 403, "status on the other route")
+        report.equal(post_once(home, "/plain", orders(home)), 200, "status of the one it is for")
+
+
+if __name__ == "__main__":
+    report.run("authorize", report.tests_of(sys.modules[__name__]))
