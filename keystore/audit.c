@@ -9,7 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
-#include "keystore/store.h"
+#include "keystore/content.h"
 
 static void add_number(cs_buf *b, uint64_t v)
 {
@@ -39,6 +39,10 @@ static int row_hash(const struct ks_audit_row *r, uint8_t out[32])
     for (size_t i = 0; i < sizeof field / sizeof field[0]; i++) {
         add_field(&b, field[i]);
     }
+    if (r->peer != NULL || r->approver != NULL) { /* rows of before had neither, and their hashes hold */
+        add_field(&b, r->peer);
+        add_field(&b, r->approver);
+    }
     cs_buf_add(&b, r->prev_hash, sizeof r->prev_hash);
     int rc = b.failed ? -1 : 0;
     if (rc == 0) {
@@ -65,6 +69,7 @@ struct check {
     uint64_t rows;
     uint8_t last[32];
     bool broken;
+    struct ks_contents *contents; /**< borrowed */
     char *text;
     size_t size;
 };
@@ -92,34 +97,37 @@ static int check_row(void *ctx, const struct ks_audit_row *r, cs_error *e)
     }
     memcpy(c->last, r->hash, sizeof c->last);
     c->rows = r->seq;
-    return 0;
+    return c->broken ? 0 : ks_contents_take(c->contents, r, e);
+}
+
+/** Chain, generations and contents, within one read. @return 0 good, 1 broken, -1 */
+static int verify_within(ks_store *s, struct check *c, cs_error *e)
+{
+    uint64_t generation = 0;
+    uint64_t seq = 0;
+    if (s->driver->audit_each(s->b, check_row, c, e) != 0 || s->driver->generation(s->b, &generation, e) != 0 ||
+        s->driver->generation_seq(s->b, generation, &seq, e) != 0) {
+        return -1;
+    }
+    if (!c->broken && seq != c->rows) {
+        snprintf(c->text, c->size, "row %llu is missing: generation %llu was made by it",
+                 (unsigned long long)(c->rows + 1), (unsigned long long)generation);
+        c->broken = true;
+    }
+    return c->broken ? 1 : ks_contents_check(c->contents, s, c->text, c->size, e);
 }
 
 int ks_audit_verify(ks_store *s, uint64_t *rows, char *text, size_t textsize, cs_error *e)
 {
-    struct check c = {.text = text, .size = textsize};
-    uint64_t generation = 0;
-    uint64_t seq = 0;
+    struct check c = {.text = text, .size = textsize, .contents = ks_contents_new()};
     text[0] = '\0';
-    if (s->driver->begin(s->b, KS_READ, e) != 0) {
-        return -1;
-    }
-    int rc = s->driver->audit_each(s->b, check_row, &c, e);
+    int rc = c.contents != NULL ? s->driver->begin(s->b, KS_READ, e)
+                                : cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
     if (rc == 0) {
-        rc = s->driver->generation(s->b, &generation, e);
+        rc = verify_within(s, &c, e);
+        s->driver->rollback(s->b);
     }
-    if (rc == 0) {
-        rc = s->driver->generation_seq(s->b, generation, &seq, e);
-    }
-    s->driver->rollback(s->b);
-    if (rc != 0) {
-        return -1;
-    }
+    ks_contents_free(c.contents);
     *rows = c.rows;
-    if (!c.broken && seq != c.rows) {
-        snprintf(text, textsize, "row %llu is missing: generation %llu was made by it",
-                 (unsigned long long)(c.rows + 1), (unsigned long long)generation);
-        c.broken = true;
-    }
-    return c.broken ? 1 : 0;
+    return rc;
 }

@@ -187,7 +187,8 @@ int ks_rekey(ks_store *s, bool dry_run, const ks_actor *who, cs_time now, ks_rek
     r->ring = ks_keyring_new(s);
     if (r->ring == NULL) {
         cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
-    } else if (finish_earlier(s, e) == 0 && s->driver->begin(s->b, true, e) == 0) {
+    } else if (finish_earlier(s, e) == 0 &&
+               s->driver->begin(s->b, KS_WRITE, e) == 0) { /* a rehearsal writes, too, and rolls back */
         rc = within(r, who, out, e);
         if (rc == 0 && !dry_run) {
             rc = s->driver->commit(s->b, e);

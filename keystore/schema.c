@@ -169,3 +169,26 @@ const struct ks_schema_row *ks_schema_rows(size_t *n)
     *n = sizeof schema_row / sizeof schema_row[0];
     return schema_row;
 }
+
+static const struct ks_schema_audit audit_row[] = {
+    {"meta", "key", "key in ('served', 'clock_high_water')"},
+    {"generation", "gen", NULL},
+    {"partner", "partner", NULL},
+    {"slot", "slot_id", NULL},
+    {"private_key", "key_id", NULL},
+    {"entry", "entry_id", NULL},
+    {"interval", "entry_id capability from_ts cause_seq", NULL},
+    {"mapping", "map_id", NULL},
+    {"crl", "sha256", NULL},
+    {"hold", "route", NULL},
+    {"open_message", "entry_id ref", NULL},
+    {"trash", "entry_id", NULL},
+    {"approval", "approval_id", NULL},
+    {"schedule", "entry_id verb", NULL},
+};
+
+const struct ks_schema_audit *ks_schema_audited(size_t *n)
+{
+    *n = sizeof audit_row / sizeof audit_row[0];
+    return audit_row;
+}

@@ -23,4 +23,14 @@ struct ks_schema_row {
 
 const struct ks_schema_row *ks_schema_rows(size_t *n);
 
+/** A table whose rows the audit holds word by word: what decides about certificates. Counters and what nodes say of
+ *  themselves are not among them. */
+struct ks_schema_audit {
+    const char *table;
+    const char *key;    /**< columns that name a row for good, blanks between */
+    const char *except; /**< condition on a column, for rows that are no decision; NULL: none */
+};
+
+const struct ks_schema_audit *ks_schema_audited(size_t *n);
+
 #endif

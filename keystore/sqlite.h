@@ -19,6 +19,8 @@ struct ks_backend {
     dev_t device; /**< of the file that was opened: a file renamed over it is another store */
     ino_t inode;
     int64_t data_version;
+    bool watched;  /**< the triggers of sqlite_touch.c are in place */
+    uint64_t told; /**< touched rows that were handed out within this transaction */
     struct {
         const char *sql;
         sqlite3_stmt *stmt;
@@ -74,5 +76,14 @@ int ks_sqlite_follow_version(struct ks_backend *b, cs_error *e);
 /** The store is of a version that this release does not know; it must be upgraded before it is changed. @return -1 */
 int ks_sqlite_version_error(const char *path, int version, cs_error *e);
 int ks_sqlite_old_error(const struct ks_backend *b, cs_error *e);
+
+/* sqlite_touch.c */
+/** The function of SQL that the files below need; once per connection. */
+int ks_sqlite_row_function(struct ks_backend *b, cs_error *e);
+/** Write down from now on which rows this connection touches; again after an upgrade, for tables that are new. */
+int ks_sqlite_watch_rows(struct ks_backend *b, cs_error *e);
+int ks_sqlite_touched_count(struct ks_backend *b, uint64_t *n, cs_error *e);
+int ks_sqlite_touched(struct ks_backend *b, ks_visit_content *visit, void *ctx, cs_error *e);
+int ks_sqlite_contents(struct ks_backend *b, ks_visit_content *visit, void *ctx, cs_error *e);
 
 #endif

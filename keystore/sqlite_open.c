@@ -172,7 +172,8 @@ static int connect_file(struct ks_backend **out, const char *path, bool read_onl
     }
     sqlite3_busy_timeout(b->db, busy_ms);
     int off = 0;
-    if (sqlite3_db_config(b->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &off) != SQLITE_OK ||
+    if (ks_sqlite_row_function(b, e) != 0 ||
+        sqlite3_db_config(b->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &off) != SQLITE_OK ||
         ks_sqlite_exec(
             b,
             "pragma foreign_keys=on; pragma synchronous=full; pragma secure_delete=on; pragma cell_size_check=on;"
@@ -312,11 +313,27 @@ int ks_sqlite_begin(struct ks_backend *b, enum ks_access access, cs_error *e)
     if (write && check_writable(b, e) != 0) {
         return -1;
     }
-    return ks_sqlite_exec(b, write ? "begin immediate;" : "begin;", e);
+    if (!write) {
+        return ks_sqlite_exec(b, "begin;", e);
+    }
+    if (!b->watched && ks_sqlite_watch_rows(b, e) != 0) {
+        return -1;
+    }
+    b->watched = true;
+    b->told = 0;
+    return ks_sqlite_exec(b, "begin immediate; delete from temp.touched;", e);
 }
 
 int ks_sqlite_commit(struct ks_backend *b, cs_error *e)
 {
+    uint64_t touched = 0;
+    if (b->watched && ks_sqlite_touched_count(b, &touched, e) != 0) {
+        return -1;
+    }
+    if (touched != b->told) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "internal", "keystore %s: a change of %llu rows, %llu of them audited",
+                            b->path, (unsigned long long)touched, (unsigned long long)b->told);
+    }
     return ks_sqlite_exec(b, "commit;", e);
 }
 

@@ -145,5 +145,5 @@ int ks_sqlite_upgrade(struct ks_backend *b, int *from, cs_error *e)
         return -1;
     }
     b->version = KS_SCHEMA_VERSION;
-    return 0;
+    return ks_sqlite_watch_rows(b, e);
 }

@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "keystore/content.h"
 #include "keystore/kek.h"
 
 #define BUSY_MS          10000
@@ -188,7 +189,8 @@ int ks_upgrade(ks_store *s, const ks_actor *who, cs_time now, int *from, cs_erro
                                    .before = before,
                                    .after = after,
                                    .reason = who->reason};
-        rc = ks_audit_append(s, &row, e) == 0 && s->driver->generation(s->b, &generation, e) == 0 &&
+        rc = ks_content_log_all(s, who, now, e) == 0 && ks_audit_append(s, &row, e) == 0 &&
+                     s->driver->generation(s->b, &generation, e) == 0 &&
                      ks_generation_next(s, now, "upgrade", who, row.seq, generation + 1, e) == 0 &&
                      s->driver->commit(s->b, e) == 0
                  ? 0
@@ -213,7 +215,19 @@ int ks_generation_at(ks_store *s, cs_time at, uint64_t *generation, cs_error *e)
 int ks_generation_next(ks_store *s, cs_time now, const char *kind, const ks_actor *who, uint64_t audit_seq,
                        uint64_t gen, cs_error *e)
 {
-    return s->driver->generation_add(s->b, gen, now, kind, who->name, who->reason, audit_seq, e);
+    uint64_t touched = 0;
+    uint64_t head = 0;
+    uint64_t last = 0;
+    uint8_t hash[32];
+    if (audit_seq == 0) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "internal", "a generation of no audited change");
+    }
+    /* its own row is audited too, and names the last of them */
+    if (s->driver->audit_head(s->b, &head, hash, e) != 0 || s->driver->touched_count(s->b, &touched, e) != 0 ||
+        s->driver->generation_add(s->b, gen, now, kind, who->name, who->reason, head + touched + 1, e) != 0) {
+        return -1;
+    }
+    return ks_content_log(s, who, now, &last, e);
 }
 
 /* ---- terms ----------------------------------------------------------------------------------------------------- */

