@@ -23,6 +23,7 @@ extern const struct cli_command cli_cmd_keystore_resume;
 extern const struct cli_command cli_cmd_keystore_remove;
 extern const struct cli_command cli_cmd_keystore_acceptable;
 extern const struct cli_command cli_cmd_keystore_export;
+extern const struct cli_command cli_cmd_keystore_import;
 extern const struct cli_command cli_cmd_keystore_rekey;
 extern const struct cli_command cli_cmd_keystore_approve;
 extern const struct cli_command cli_cmd_keystore_audit_verify;
@@ -49,6 +50,7 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_keystore_remove,
     &cli_cmd_keystore_acceptable,
     &cli_cmd_keystore_export,
+    &cli_cmd_keystore_import,
     &cli_cmd_keystore_rekey,
     &cli_cmd_keystore_approve,
     &cli_cmd_keystore_audit_verify,

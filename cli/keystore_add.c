@@ -5,6 +5,8 @@
 
 #include "base/text.h"
 #include "cli/keystore.h"
+#include "cli/passphrase.h"
+#include "keystore/pkcs11.h"
 
 /* ---- add -------------------------------------------------------------------------------------------------------- */
 
@@ -76,22 +78,30 @@ static int run_add(struct cli_context *c)
     cs_buf key = CS_BUF_INIT;
     char fingerprint[65];
     ks_add what = {.role = KS_VERIFIER};
+    char *passphrase = NULL;
     const char *key_file = cli_option(c, "private-key");
     int rc = CS_EXIT_USAGE;
     if (read_options(c, &what, fingerprint) != 0) {
         return rc;
     }
-    if (cli_file_read(c, c->argv[0], &certificate) != 0 || (key_file != NULL && cli_file_read(c, key_file, &key) != 0)) {
+    if (key_file != NULL && ks_pkcs11_is_uri(key_file)) {
+        what.pkcs11_uri = key_file;
+        key_file = NULL;
+    }
+    if (cli_passphrase_read(c, "Passphrase of the private key: ", false, &passphrase) != 0 ||
+        cli_file_read(c, c->argv[0], &certificate) != 0 || (key_file != NULL && cli_file_read(c, key_file, &key) != 0)) {
         rc = cli_fail(c);
     } else {
         what.certificate_pem = certificate.data;
         what.certificate_len = certificate.len;
         what.key_pem = key_file != NULL ? key.data : NULL;
         what.key_len = key.len;
+        what.passphrase = passphrase;
         rc = add(c, &what);
     }
     cs_buf_free(&certificate);
     cs_buf_wipe(&key);
+    cli_passphrase_free(passphrase);
     return rc;
 }
 
@@ -99,7 +109,8 @@ static const struct cli_option add_options[] = {
     {"role", 0, CLI_TEXT, "verifier|encrypt-to|sign|decrypt|tls-client|tls-server|trust-anchor|authz-client", CLI_NEEDED, "what the slot is for"},
     {"alias", 0, CLI_TEXT, "ALIAS", CLI_NEEDED, "the slot; made when it is not there yet"},
     {"partner", 0, CLI_TEXT, "PARTNER", 0, "whose certificate it is (verifier, encrypt-to)"},
-    {"private-key", 0, CLI_FILE, "FILE", 0, "its private key, PEM or DER; stored sealed"},
+    {"private-key", 0, CLI_FILE, "FILE|URI", 0, "its private key, PEM or DER, stored sealed; or a token's (pkcs11:…)"},
+    CLI_PASSPHRASE_OPTIONS,
     {"activate", 0, CLI_FLAG, NULL, 0, "in force at once; where one entry is active at a time, that one is exchanged"},
     {"shorter-ok", 0, CLI_FLAG, NULL, 0, "it may end before the entry that it exchanges"},
     {"expect-sha256", 0, CLI_TEXT, "HEX", 0, "refuse any certificate but the one with this fingerprint"},

@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "keystore/add.h"
 #include "keystore/config.h"
+#include "keystore/import.h"
+#include "keystore/pkcs11.h"
 #include "keystore/seal.h"
 
 static int check_words(const ks_add *a, cs_error *e)
@@ -47,11 +49,24 @@ static int check_times(const ks_add *a, struct ks_incoming *in, cs_time now, cs_
     return 0;
 }
 
+/** The key: out of a file, with its passphrase where it has one, or a handle to that of a token. */
+static int read_key(const ks_add *a, struct ks_incoming *in, cs_error *e)
+{
+    if (a->pkcs11_uri != NULL) {
+        in->pkcs11_uri = a->pkcs11_uri;
+        return ks_pkcs11_key(a->pkcs11_uri, &in->key, e);
+    }
+    if (a->key_pem == NULL) {
+        return 0;
+    }
+    return a->passphrase != NULL ? ks_import_key(a->key_pem, a->key_len, a->passphrase, &in->key, e)
+                                 : ks_key_read(a->key_pem, a->key_len, &in->key, e);
+}
+
 static int read_incoming(const ks_add *a, struct ks_incoming *in, cs_time now, cs_error *e)
 {
     if (ks_certificate_read(a->certificate_pem, a->certificate_len, &in->certificate, e) != 0 ||
-        (a->key_pem != NULL && ks_key_read(a->key_pem, a->key_len, &in->key, e) != 0) ||
-        check_times(a, in, now, e) != 0) {
+        read_key(a, in, e) != 0 || check_times(a, in, now, e) != 0) {
         return -1;
     }
     if (a->expect_sha256 != NULL) {
@@ -276,6 +291,12 @@ int ks_take_in(struct ks_work *w, const ks_add *a, struct ks_incoming *in, ks_ou
     return w->dry_run ? 0 : write_new(w, in, &row, e);
 }
 
+static void incoming_free(struct ks_incoming *in)
+{
+    ks_certificate_free(&in->certificate);
+    EVP_PKEY_free(in->key);
+}
+
 int ks_add_entry(ks_store *s, const ks_add *a, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
                  cs_error *e)
 {
@@ -295,7 +316,59 @@ int ks_add_entry(ks_store *s, const ks_add *a, bool dry_run, const ks_actor *who
         add_notes(w, a, &in, out);
     }
     ks_work_free(w);
-    ks_certificate_free(&in.certificate);
-    EVP_PKEY_free(in.key);
+    incoming_free(&in);
+    return rc;
+}
+
+/** Those that are read, one after the other, each seeing what the ones before it wrote. */
+static int take_all(struct ks_work *outer, const ks_add *a, struct ks_incoming *in, size_t n, ks_outcome *out,
+                    size_t *failed, cs_error *e)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct ks_work *w = i == 0 ? outer : ks_work_within(outer, a[i].alias, e);
+        *failed = i;
+        rc = w != NULL ? ks_take_in(w, &a[i], &in[i], &out[i], e) : -1;
+        if (rc == 0) {
+            add_notes(w, &a[i], &in[i], &out[i]);
+            outer->seq = w->seq;
+        }
+        if (w != outer) {
+            ks_work_free(w);
+        }
+    }
+    return rc;
+}
+
+int ks_add_entries(ks_store *s, const ks_add *a, size_t n, bool dry_run, const ks_actor *who, cs_time now,
+                   ks_outcome *out, size_t *failed, cs_error *e)
+{
+    struct ks_incoming *in = calloc(n + 1, sizeof *in);
+    struct ks_work *w = NULL;
+    int rc = in != NULL && n > 0 ? 0 : cs_error_set(e, CS_EXIT_USAGE, "usage", "nothing to add");
+    *failed = n;
+    memset(out, 0, n * sizeof *out);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        *failed = i;
+        rc = check_words(&a[i], e) != 0 || read_incoming(&a[i], &in[i], now, e) != 0 ? -1 : 0;
+    }
+    if (rc == 0) {
+        /* a rehearsal writes, too: an entry is judged beside those of the same list; nothing is committed */
+        *failed = n;
+        w = ks_work_begin(s, a[0].alias, "import", false, who, now, e);
+        rc = w != NULL ? take_all(w, a, in, n, out, failed, e) : -1;
+    }
+    if (rc == 0) {
+        *failed = n;
+        rc = dry_run ? 0 : ks_work_commit(w, e);
+    }
+    for (size_t i = 0; i < n; i++) {
+        out[i].done = rc == 0 && !dry_run;
+        if (in != NULL) {
+            incoming_free(&in[i]);
+        }
+    }
+    ks_work_free(w);
+    free(in);
     return rc;
 }

@@ -5,6 +5,7 @@
 #include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
@@ -40,6 +41,11 @@ static int not_a_certificate(const char *data, size_t n, cs_error *e)
         return cs_error_set(e, CS_EXIT_USAGE, "not-a-certificate",
                             "the file is a Java keystore; take the certificate out with: "
                             "keytool -exportcert -rfc -alias ALIAS -keystore FILE -file OUT.pem");
+    }
+    if (n > 4 && data[0] == 0x30 && !contains(data, n, "-----BEGIN ")) {
+        return cs_error_set(
+            e, CS_EXIT_USAGE, "not-a-certificate",
+            "the file is no X.509 certificate; PKCS#7 and PKCS#12 are read by: countersign keystore import");
     }
     return cs_error_set(e, CS_EXIT_USAGE, "not-a-certificate",
                         "the file is no X.509 certificate (PEM or DER is read here)");
@@ -270,9 +276,10 @@ int ks_key_read(const char *data, size_t n, EVP_PKEY **key, cs_error *e)
         return 0;
     }
     if (encrypted) {
-        return cs_error_set(e, CS_EXIT_USAGE, "key-encrypted",
-                            "the private key is protected by a passphrase; open it with: openssl pkey -in FILE -out "
-                            "PLAIN (the keystore seals it again)");
+        return cs_error_set(
+            e, CS_EXIT_USAGE, "key-encrypted",
+            "the private key is protected by a passphrase; give it with --passphrase-file FILE, or type it "
+            "with --askpass");
     }
     return cs_error_set(e, CS_EXIT_USAGE, "not-a-key",
                         "the file holds no private key (PEM or DER, PKCS#8 or traditional)");
@@ -293,6 +300,28 @@ static bool key_pair(EVP_PKEY *private_key, EVP_PKEY *public_key)
               EVP_DigestVerify(verify, signature, n, probe, sizeof probe) == 1;
     EVP_MD_CTX_free(sign);
     EVP_MD_CTX_free(verify);
+    ERR_clear_error();
+    return ok;
+}
+
+/** A key of a token may be allowed to decrypt only: then it must open what the certificate's key closed. */
+static bool decrypts(EVP_PKEY *private_key, EVP_PKEY *public_key)
+{
+    static const uint8_t probe[] = "countersign key match";
+    uint8_t sealed[2048];
+    uint8_t opened[2048];
+    size_t n = sizeof sealed;
+    size_t m = sizeof opened;
+    EVP_PKEY_CTX *in = EVP_PKEY_CTX_new(public_key, NULL);
+    EVP_PKEY_CTX *out = EVP_PKEY_CTX_new(private_key, NULL);
+    bool ok = EVP_PKEY_get_base_id(public_key) == EVP_PKEY_RSA && in != NULL && out != NULL &&
+              EVP_PKEY_get_size(public_key) <= (int)sizeof sealed && EVP_PKEY_encrypt_init(in) == 1 &&
+              EVP_PKEY_CTX_set_rsa_padding(in, RSA_PKCS1_OAEP_PADDING) == 1 &&
+              EVP_PKEY_encrypt(in, sealed, &n, probe, sizeof probe) == 1 && EVP_PKEY_decrypt_init(out) == 1 &&
+              EVP_PKEY_CTX_set_rsa_padding(out, RSA_PKCS1_OAEP_PADDING) == 1 &&
+              EVP_PKEY_decrypt(out, opened, &m, sealed, n) == 1 && m == sizeof probe && memcmp(opened, probe, m) == 0;
+    EVP_PKEY_CTX_free(in);
+    EVP_PKEY_CTX_free(out);
     ERR_clear_error();
     return ok;
 }
@@ -383,7 +412,7 @@ bool ks_key_fits(enum ks_role role, const struct ks_certificate *c, EVP_PKEY *ke
         }
         cs_copy(warning, warnsize, usage);
     }
-    if (key != NULL && !key_pair(key, c->key)) {
+    if (key != NULL && !key_pair(key, c->key) && (role != KS_DECRYPT || !decrypts(key, c->key))) {
         snprintf(text, size,
                  "the private key does not belong to the certificate (what it signs, the certificate does not verify)");
         return false;

@@ -109,7 +109,9 @@ typedef struct ks_actor { const char *name; const char *kind; const char *reason
 typedef struct ks_add {
     enum ks_role role; const char *partner; const char *alias;
     const char *certificate_pem; size_t certificate_len;  /**< PEM (first is the leaf, others its chain) or DER */
-    const char *key_pem; size_t key_len;                  /**< NULL: none; PEM or DER, unencrypted PKCS#8 or traditional */
+    const char *key_pem; size_t key_len;                  /**< NULL: none; PEM or DER, PKCS#8 or traditional */
+    const char *passphrase;                               /**< of the key; NULL: it has none */
+    const char *pkcs11_uri;                               /**< NULL, or where a token has the key (then no key_pem) */
     const char *expect_sha256;                            /**< NULL, or 64 digits that the leaf must have */
     bool activate;
     bool shorter_ok;                                      /**< G4: may end before the entry that it exchanges */
@@ -148,6 +150,23 @@ int ks_add_entry(ks_store *s, const ks_add *a, bool dry_run, const ks_actor *who
  *  a sealed key) is made in the same transaction when there is none that lasts. Refused by a guard: -1, exit 10, outcome filled. Takes up
  *  to seconds of CPU for RSA keys, outside of the transaction. */
 int ks_generate(ks_store *s, const ks_new *g, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+/** Several at once, in order, as one generation: all or nothing. out: n outcomes. On failure *failed is the number of the
+ *  one that was refused (its outcome filled, for exit 10), or n where it was none of them. */
+int ks_add_entries(ks_store *s, const ks_add *a, size_t n, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
+                   size_t *failed, cs_error *e) CS_MUST_CHECK;
+
+/** What a file of another product holds, in the form of ks_add: PEM, the leaf first, its issuers behind it in order; and
+ *  the key, where there is one (secure heap). */
+typedef struct ks_imported {
+    char *certificate; size_t certificate_len;
+    char *key; size_t key_len;   /**< NULL: none */
+    char note[2][256]; size_t n_note; /**< what should be known of the file */
+} ks_imported;
+/** Read PEM (any order), DER, PKCS#7, PKCS#12. passphrase NULL: none given. Anything else, cut off, several owners or keys,
+ *  passphrase missing or wrong: exit 64 */
+int ks_import_read(const char *data, size_t n, const char *passphrase, ks_imported *out, cs_error *e) CS_MUST_CHECK;
+void ks_imported_free(ks_imported *i); /**< wipes the key */
+
 /** One verb on alias#n. expect_version 0: any; else conflict is exit 12. */
 int ks_act(ks_store *s, enum ks_verb verb, const char *alias, unsigned n, uint64_t expect_version, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
 

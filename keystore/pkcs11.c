@@ -6,6 +6,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "keystore/pkcs11.h"
 
+#include <errno.h>
 #include <openssl/engine.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
@@ -13,6 +14,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/text.h"
 
@@ -147,6 +149,7 @@ static int open_engine(const char *path, cs_error *e)
         return cs_error_set(e, CS_EXIT_CONFIG, "pkcs11",
                             "OpenSSL has no engine for tokens here; install the package libengine-pkcs11-openssl");
     }
+    (void)ENGINE_ctrl_cmd_string(made, "QUIET", NULL, 0); /* what goes wrong is told once, by us */
     if ((path[0] != '\0' && ENGINE_ctrl_cmd_string(made, "MODULE_PATH", path, 0) != 1) || ENGINE_init(made) != 1) {
         engine_says(says, sizeof says);
         ENGINE_free(made);
@@ -179,13 +182,35 @@ static int need_engine(const char *uri, cs_error *e)
                               module, path);
 }
 
+/** The PIN file, as closed as a key-encryption key. */
+static int check_pin_file(const char *uri, cs_error *e)
+{
+    char path[MODULE_MAX];
+    struct stat st;
+    size_t n = 0;
+    const char *value = query_value(uri, "pin-source", &n);
+    if (value == NULL || unescape(value, n, path, sizeof path) != 0) {
+        return 0; /* a token without PIN; or the engine says what it does not like */
+    }
+    const char *file = strncmp(path, "file:", 5) == 0 ? path + 5 : path;
+    if (stat(file, &st) != 0) {
+        return cs_error_set(e, CS_EXIT_CONFIG, "pkcs11-pin", "the PIN file %s cannot be read: %s", file,
+                            strerror(errno));
+    }
+    return (st.st_mode & 077) == 0
+               ? 0
+               : cs_error_set(e, CS_EXIT_CONFIG, "pkcs11-pin",
+                              "the PIN file %s is open to others (mode %03o); close it with: chmod 600 %s", file,
+                              (unsigned)st.st_mode & 0777U, file);
+}
+
 /** No prompt: where the PIN is missing there is nobody to ask. */
 static EVP_PKEY *load_key(const char *uri, cs_error *e)
 {
     char address[URI_MAX];
     char says[128];
     EVP_PKEY *key = NULL;
-    if (ks_pkcs11_check(uri, e) != 0) {
+    if (ks_pkcs11_check(uri, e) != 0 || check_pin_file(uri, e) != 0) {
         return NULL;
     }
     without_module(uri, address);
