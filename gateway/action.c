@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "gateway/gateway_private.h"
+#include "gateway/plain.h"
 #include "resolver/resolver.h"
 
 struct job *job_new(struct loop *home, struct exchange *ex, bool response)
@@ -161,6 +162,66 @@ static enum wssec_reason reason_of_rc(int rc)
     return rc == WSSEC_RC_NOMEM ? WSSEC_OUT_OF_MEMORY : WSSEC_INTERNAL;
 }
 
+/* What HTTP calls the request and what the message calls itself may not differ: receivers dispatch by either.
+ * @return WSSEC_RC_OK, see *good and detail; else an error of ours */
+static int soap_action_judge(struct job *j, struct wssec_worker *w, bool *good, char detail[384])
+{
+    const char *action = j->verdict.action;
+    struct wssec_names names = {0};
+    struct wssec_slice confirm;
+    struct wssec_input in = input_of(j, &confirm);
+    *good = j->action_good && (action[0] == '\0' || j->action[0] == '\0' || strcmp(action, j->action) == 0);
+    if (*good && j->route->conf->soap_action_match && (action[0] == '\0' || j->action[0] == '\0')) {
+        int rc = wssec_names(w, &in, j->route->names_policy, &names);
+        if (rc != WSSEC_RC_OK) {
+            return rc;
+        }
+        *good = plain_action_names(j->action, names.payload.ns, names.payload.local);
+    }
+    if (!j->action_good) {
+        snprintf(detail, 384, "SOAPAction is malformed or doubled");
+    } else {
+        snprintf(detail, 384, "HTTP names the action \"%.120s\", the message \"%.120s\"", j->action,
+                 action[0] != '\0' ? action : names.payload.local);
+    }
+    return WSSEC_RC_OK;
+}
+
+/* The same for a request that nobody verified. */
+static bool act_soap_action(struct job *j, struct wssec_worker *w)
+{
+    char detail[384];
+    bool good;
+    int rc = soap_action_judge(j, w, &good, detail);
+    if (rc != WSSEC_RC_OK) {
+        job_fail(j, reason_of_rc(rc), "the message cannot be named");
+    } else if (!good) {
+        job_fail(j, WSSEC_SOAP_ACTION_MISMATCH, detail);
+    }
+    return rc == WSSEC_RC_OK && good;
+}
+
+/* What only the exchange knows of a message that is in order by itself: the reply belongs to its request, the request
+ * is what HTTP calls it. */
+static void judge_beside(struct job *j, struct wssec_worker *w)
+{
+    struct wssec_verdict *v = &j->verdict;
+    if (!j->response) {
+        char detail[384];
+        bool good;
+        int rc = soap_action_judge(j, w, &good, detail);
+        if (rc != WSSEC_RC_OK || !good) {
+            v->verdict = rc != WSSEC_RC_OK ? WSSEC_ERROR : WSSEC_FAIL;
+            v->reason = rc != WSSEC_RC_OK ? reason_of_rc(rc) : WSSEC_SOAP_ACTION_MISMATCH;
+            cs_copy(v->detail, sizeof v->detail, rc != WSSEC_RC_OK ? "the message cannot be named" : detail);
+        }
+    } else if (j->request_id[0] != '\0' && v->relates_to[0] != '\0' && strcmp(v->relates_to, j->request_id) != 0) {
+        v->verdict = WSSEC_FAIL;
+        v->reason = WSSEC_RELATES_TO_MISMATCH;
+        snprintf(v->detail, sizeof v->detail, "the signed wsa:RelatesTo names another request");
+    }
+}
+
 static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_actions *a, cs_time now)
 {
     struct wssec_policy *policy = j->response ? j->route->response_policy : j->route->request_policy;
@@ -181,15 +242,13 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
     if (rc != WSSEC_RC_OK) {
         v->verdict = WSSEC_ERROR;
         v->reason = v->reason != WSSEC_OK ? v->reason : reason_of_rc(rc);
-    } else if (v->verdict == WSSEC_PASS && j->response && j->request_id[0] != '\0' && v->relates_to[0] != '\0' &&
-               strcmp(v->relates_to, j->request_id) != 0) {
-        v->verdict = WSSEC_FAIL;
-        v->reason = WSSEC_RELATES_TO_MISMATCH;
-        snprintf(v->detail, sizeof v->detail, "the signed wsa:RelatesTo names another request");
+    } else if (v->verdict == WSSEC_PASS) {
+        judge_beside(j, w);
     }
     bool pass = v->verdict == WSSEC_PASS;
     for (unsigned i = 0; pass && i < v->n_legacy; i++) {
-        (void)legacy_use(j->gateway->legacy, a->partner, v->legacy[i], wssec_policy_legacy_end(policy, v->legacy[i]), now);
+        (void)legacy_use(j->gateway->legacy, a->partner, v->legacy[i], wssec_policy_legacy_end(policy, v->legacy[i]),
+                         now);
     }
     if (v->has_certificate) {
         ks_use(j->gateway->live, j->newest, v->certificate.alias, v->certificate.ordinal, j->sender, pass, now);
@@ -199,6 +258,37 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
         j->monitored = v->verdict == WSSEC_FAIL && gw_actions_monitor(a, now);
     }
     return pass;
+}
+
+/* The answer to the question for a service description: its root decides. */
+static void act_describe(struct job *j, struct wssec_worker *w)
+{
+    struct wssec_names names;
+    struct wssec_slice confirm;
+    struct wssec_input in = input_of(j, &confirm);
+    int rc = wssec_names(w, &in, j->route->names_policy, &names);
+    if (rc != WSSEC_RC_OK) {
+        job_fail(j, reason_of_rc(rc), "the reply cannot be named");
+    } else if (names.reason != WSSEC_OK) {
+        job_fail(j, WSSEC_UPSTREAM_REPLY, "");
+        snprintf(j->detail, sizeof j->detail, "no service description: %s, %.200s", wssec_reason_code(names.reason),
+                 names.detail);
+    } else if (!plain_root_allowed(names.root.ns, names.root.local)) {
+        job_fail(j, WSSEC_UPSTREAM_REPLY, "the root of the reply is none of a service description");
+    } else {
+        j->reason = WSSEC_OK;
+    }
+}
+
+/* A monitored reply that would have been refused for its status or head. */
+static void act_unfit(struct job *j)
+{
+    j->judged = true;
+    j->monitored = true;
+    j->verdict.verdict = WSSEC_FAIL;
+    j->verdict.reason = WSSEC_UPSTREAM_REPLY;
+    cs_copy(j->verdict.detail, sizeof j->verdict.detail, j->unfit);
+    job_fail(j, WSSEC_UPSTREAM_REPLY, j->unfit);
 }
 
 static bool act_remove(struct job *j, struct wssec_worker *w)
@@ -264,7 +354,18 @@ void action_run(struct job *j, struct wssec_worker *w)
         job_fail(j, WSSEC_OUT_OF_MEMORY, "");
         return;
     }
+    if (j->describe) {
+        act_describe(j, w);
+        return;
+    }
+    if (j->unfit[0] != '\0') {
+        act_unfit(j);
+        return;
+    }
     if (a->partner != NULL && !act_verify(j, w, a, now)) {
+        return;
+    }
+    if (a->partner == NULL && !j->response && !act_soap_action(j, w)) {
         return;
     }
     if (a->partner != NULL && !j->response) {

@@ -39,10 +39,14 @@ struct job {
     char *content_type;        /**< NULL: none was sent */
     int http_status;           /**< of a reply */
     char sender[KS_SENDER];    /**< who sent the message, for the evidence of use: the client's address, or the upstream's host */
+    bool describe;             /**< a service description, no message: only its root is looked at */
+    char unfit[64];            /**< what is wrong with the reply before its body is looked at; monitored routes only */
+    bool action_good;          /**< of a request: HTTP names one action, or none */
+    char action[256];          /**< that one, "" none */
     char request_id[256];      /**< wsa:MessageID of the request, "" none */
     uint8_t *confirm;          /**< SignatureValue: of our request's signature; for a reply: to be confirmed */
     size_t confirm_n;
-    _Atomic bool unwanted;        /**< nobody waits: a worker that has not begun need not begin */
+    _Atomic bool unwanted;    /**< nobody waits: a worker that has not begun need not begin */
     _Atomic int64_t begun_us; /**< 0: waits in the queue */
     int64_t ended_us;
     /* result */

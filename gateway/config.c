@@ -53,6 +53,9 @@ static void actions_clear(struct gw_actions *a)
         free(a->part[i]);
     }
     free(a->part);
+    for (unsigned i = 0; i < a->n_step; i++) {
+        free(a->step_at[i].file);
+    }
 }
 
 void gw_words_clear(struct gw_words *w)
@@ -124,6 +127,7 @@ static void route_free(struct gw_route *r)
     free(r->user_header);
     free(r->at.file);
     free(r->listener_at.file);
+    free(r->probe.query);
     free(r->name);
     free(r->listener);
     free(r->path);
@@ -177,6 +181,14 @@ void gw_where_set(struct gw_where *at, const struct cs_conf_node *node)
     at->file = strdup(node->file);
     at->line = node->line;
     at->column = node->column;
+}
+
+void gw_step_add(struct gw_actions *a, const char *word, const struct cs_conf_node *node)
+{
+    if (a->n_step < GW_STEPS) {
+        a->step[a->n_step] = word;
+        gw_where_set(&a->step_at[a->n_step++], node);
+    }
 }
 
 bool gw_actions_any(const struct gw_actions *a)
@@ -404,6 +416,36 @@ static void check_sign(struct check *ck, const struct gw_route *r, const struct 
     }
 }
 
+static void check_words(struct check *ck, const struct gw_route *r)
+{
+    if (r->soap_action_match && !gw_actions_any(&r->request)) {
+        BAD(ck, r->at, "route %s: soap-action match needs verify or sign in its request block", r->name);
+    }
+}
+
+/* Signing and encrypting run as written, the others before them in this order. */
+static int step_rank(const char *word)
+{
+    static const char *const first[] = {"decrypt", "verify", "remove-security-header"};
+    int rank = 0;
+    while (rank < 3 && strcmp(first[rank], word) != 0) {
+        rank++;
+    }
+    return rank;
+}
+
+static void check_order(struct check *ck, const struct gw_route *r, const struct gw_actions *a)
+{
+    for (unsigned i = 1; i < a->n_step; i++) {
+        if (step_rank(a->step[i]) < step_rank(a->step[i - 1])) {
+            WARN(ck, a->step_at[i],
+                 "route %s: %s runs before %s, although it stands behind it: the order is decrypt, verify, "
+                 "remove-security-header, then sign and encrypt as written",
+                 r->name, a->step[i], a->step[i - 1]);
+        }
+    }
+}
+
 static void check_route(struct check *ck, const struct gw_route *r)
 {
     if (r->listener == NULL) {
@@ -433,6 +475,10 @@ static void check_route(struct check *ck, const struct gw_route *r)
     check_verify(ck, r, &r->response);
     check_sign(ck, r, &r->request);
     check_route_tls(ck, r);
+    check_sign(ck, r, &r->response);
+    check_order(ck, r, &r->request);
+    check_order(ck, r, &r->response);
+    check_words(ck, r);
 }
 
 static bool method_shared(const struct gw_route *a, const struct gw_route *b)

@@ -120,6 +120,8 @@ struct gw_part {
     char *word;
 };
 
+#define GW_STEPS 8
+
 /** One `request { }` or `response { }` block. */
 struct gw_actions {
     struct gw_where verify_at;
@@ -132,7 +134,18 @@ struct gw_actions {
     enum wssec_keyref key_reference;
     int64_t ttl; /**< seconds, 0: wssec's default */
     enum gw_on_failure on_failure;
-    cs_time monitor_until; /**< 0: without an end */
+    cs_time monitor_until;             /**< 0: without an end */
+    struct gw_where step_at[GW_STEPS]; /**< the statements in the order of the file */
+    const char *step[GW_STEPS];        /**< static words */
+    unsigned n_step;
+};
+
+/** What a probe of a roll-over sends to the upstream of a route: never a business message. */
+struct gw_probe {
+    char method[24]; /**< GET or HEAD */
+    char *query;     /**< owned; NULL: wsdl */
+    int expect[16];
+    unsigned n_expect; /**< 0: 200 405 500 */
 };
 
 #define GW_METHODS 8
@@ -148,6 +161,8 @@ struct gw_route {
     char method[GW_METHODS][24];
     unsigned n_method;
     bool query_pass;
+    bool soap_action_match; /**< SOAPAction must name the message */
+    struct gw_probe probe;
     unsigned rate_address;     /**< requests per second, 0: any number */
     unsigned rate_certificate; /**< the same of each client certificate */
     unsigned concurrency;      /**< exchanges under way, 0: any number */
@@ -188,9 +203,9 @@ struct gw_config {
     unsigned connections;
     unsigned per_address; /**< connections of one address, 0: any number */
     struct shed_limits shed;
-    unsigned loops;   /**< 0: one per core */
-    unsigned workers; /**< 0: one per core */
-    uint64_t memory;  /**< octets of bodies held at the same time */
+    unsigned loops;        /**< 0: one per core */
+    unsigned workers;      /**< 0: one per core */
+    uint64_t memory;       /**< octets of bodies held at the same time */
     uint64_t body_memory;  /**< of one body, when there is a spool */
     char *spool_directory; /**< NULL: none */
     uint64_t spool_quota;
@@ -202,6 +217,9 @@ struct gw_config {
     unsigned ring;    /**< lines that may wait for the disk */
 };
 
+/** Remember that word (static) stood at node: actions run in an order of their own, and --check says where the file
+ * differs. */
+void gw_step_add(struct gw_actions *a, const char *word, const struct cs_conf_node *node);
 /** Does the block ask for any work on the message? */
 bool gw_actions_any(const struct gw_actions *a);
 /** Is monitoring in force at now? */

@@ -243,6 +243,7 @@ SETTER(set_verify)
     (void)child;
     struct gw_actions *a = parent;
     gw_where_set(&a->verify_at, node);
+    gw_step_add(a, "verify", node);
     keep_in(&a->partner, node, report);
 }
 
@@ -250,7 +251,11 @@ SETTER(set_remove_header)
 {
     (void)child;
     (void)report;
-    ((struct gw_actions *)parent)->remove_header = strcmp(arg(node, 0), "yes") == 0;
+    struct gw_actions *a = parent;
+    a->remove_header = strcmp(arg(node, 0), "yes") == 0;
+    if (a->remove_header) {
+        gw_step_add(a, "remove-security-header", node);
+    }
 }
 
 SETTER(set_on_failure)
@@ -277,6 +282,7 @@ SETTER(set_sign)
 {
     struct gw_actions *a = parent;
     gw_where_set(&a->sign_at, node);
+    gw_step_add(a, "sign", node);
     keep_in(&a->sign_alias, node, report);
     *child = a;
 }
@@ -432,7 +438,7 @@ static const struct cs_directive rows[] = {
     {"on-failure", "request|response", "reject|monitor word? word?", NULL, 0, "reject",
      "reject: a refused message never goes on. monitor [until DATE]: it is only logged and counted.",
      "on-failure reject;", "on-failure ignore;", set_on_failure},
-    {"sign", "request", "name", "route-sign?", 0, NULL, "Sign with the active key of this slot.",
+    {"sign", "request|response", "name", "route-sign?", 0, NULL, "Sign with the active key of this slot.",
      "sign own-sign { parts Body Timestamp; }", "sign;", set_sign},
     {"parts", "route-sign", "string+", NULL, 0, "Body", "Parts that are signed.", "parts Body Timestamp;", "parts;",
      set_parts},

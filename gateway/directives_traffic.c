@@ -2,6 +2,8 @@
 /* directives_traffic.c: bodies, limits, overload. */
 #include "gateway/directives.h"
 
+#include <stdio.h>
+
 #include "gateway/body.h"
 
 /* ---- bodies --------------------------------------------------------------------------------------------------- */
@@ -114,6 +116,60 @@ SETTER(set_eject_after)
     take_count(node, 0, 1000000, &((struct gw_upstream *)parent)->eject_after, report);
 }
 
+/* ---- routes --------------------------------------------------------------------------------------------------- */
+
+SETTER(set_soap_action)
+{
+    (void)child;
+    (void)report;
+    ((struct gw_route *)parent)->soap_action_match = strcmp(arg(node, 0), "match") == 0;
+}
+
+SETTER(open_probe)
+{
+    (void)node;
+    (void)report;
+    *child = &((struct gw_route *)parent)->probe;
+}
+
+SETTER(set_probe_method)
+{
+    (void)child;
+    (void)report;
+    struct gw_probe *p = parent;
+    snprintf(p->method, sizeof p->method, "%s", arg(node, 0));
+}
+
+SETTER(set_probe_query)
+{
+    (void)child;
+    for (const char *q = arg(node, 0); *q != '\0'; q++) {
+        if (*q <= ' ' || *q >= 0x7f || *q == '#' || q - arg(node, 0) > 1000) {
+            cs_conf_error(report, node, 0, "a query is visible ASCII without '#'");
+            return;
+        }
+    }
+    keep_in(&((struct gw_probe *)parent)->query, node, report);
+}
+
+SETTER(set_probe_expect)
+{
+    (void)child;
+    struct gw_probe *p = parent;
+    p->n_expect = 0;
+    for (int i = 0; i < node->argc; i++) {
+        const char *word = arg(node, i);
+        if (strlen(word) != 3 || strspn(word, "0123456789") != 3 || word[0] < '2' || word[0] > '5') {
+            cs_conf_error(report, node, i, "%s is no final HTTP status", word);
+        } else if (p->n_expect == sizeof p->expect / sizeof p->expect[0]) {
+            cs_conf_error(report, node, i, "at most 16 statuses");
+            return;
+        } else {
+            p->expect[p->n_expect++] = (word[0] - '0') * 100 + (word[1] - '0') * 10 + (word[2] - '0');
+        }
+    }
+}
+
 #define REPEAT  CS_DIR_REPEAT
 #define RESTART CS_DIR_RESTART
 
@@ -148,6 +204,18 @@ const struct cs_directive gw_rows_traffic[] = {
      "Failures in a row after which it gets no requests for 1 s, then 2 s and so on up to 60 s, if the route has "
      "another upstream; 0 is never.",
      "eject-after 5;", "eject-after often;", set_eject_after},
+    {"soap-action", "route", "match|signed", NULL, 0, "signed",
+     "match: SOAPAction must name the element in the Body or wsa:Action. signed: beside a signed wsa:Action it must be "
+     "empty or equal.",
+     "soap-action match;", "soap-action any;", set_soap_action},
+    {"probe", "route", "", "route-probe", 0, NULL, "What probes of a roll-over send to the upstream; never a message.",
+     "probe { method GET; query \"wsdl\"; expect 200 405 500; }", "probe now;", open_probe},
+    {"method", "route-probe", "GET|HEAD", NULL, 0, "GET", "Method of the probe.", "method GET;", "method POST;",
+     set_probe_method},
+    {"query", "route-probe", "string", NULL, 0, "wsdl", "Query of the probe.", "query \"wsdl\";", "query \"a b\";",
+     set_probe_query},
+    {"expect", "route-probe", "number+", NULL, 0, "200 405 500", "Statuses that tell that it arrived.",
+     "expect 200 405 500;", "expect 99;", set_probe_expect},
     {"shed", "", "", "gateway-shed", 0, NULL, "When new requests are refused with 503 because workers are behind.",
      "shed { queue-wait 100ms; }", "shed 5;", open_same},
     {"queue-wait", "gateway-shed", "duration", NULL, 0, "100ms",

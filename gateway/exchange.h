@@ -92,6 +92,7 @@ struct exchange {
     struct body reply_body;
     int upstream_status;
     uint64_t reply_octets;
+    char unfit[64]; /**< what is wrong with the reply's status or head, on a monitored route */
     struct job *reply_job;
     /* towards the client */
     cs_buf client_head;

@@ -111,7 +111,7 @@ static bool head_accept(struct exchange *ex)
             return false;
         }
     }
-    if (!exchange_authorize(ex) || !exchange_admit(ex)) {
+    if (!exchange_admit(ex) || !exchange_authorize(ex)) {
         return false;
     }
     if (!http1_set_body_limit(ex->parser, ex->route->request_limit)) {
@@ -262,8 +262,14 @@ static int submit(struct exchange *ex, struct job **place, bool response)
     j->newest = ks_live_get(gw->live);
     name_sender(j, ex);
     body_move(&j->body, response ? &ex->reply_body : &ex->body);
-    if (response) {
+    if (!response) {
+        const struct http1_head *h = http1_head(parser);
+        j->action_good = http1_field_count(h, "SOAPAction") <= 1 &&
+                         plain_soap_action(http1_field_value(h, "SOAPAction"), type, j->action);
+    } else {
         j->http_status = ex->upstream_status;
+        j->describe = ex->passes_unsigned;
+        cs_copy(j->unfit, sizeof j->unfit, ex->unfit);
         if (ex->request_job != NULL) {
             memcpy(j->request_id, ex->request_job->request_id, sizeof j->request_id);
             j->confirm = ex->request_job->confirm;

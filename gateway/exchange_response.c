@@ -3,8 +3,10 @@
 #include "gateway/exchange.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "gateway/gateway_private.h"
@@ -53,6 +55,26 @@ void exchange_reply_accept(struct exchange *ex)
     }
 }
 
+/* What of status and head forbids a reply to go on, before its body is looked at. A signature covers neither: a
+ * redirect would send the client elsewhere, a part or a coded body is not what its signature says. NULL: nothing. */
+static const char *reply_unfit(const struct exchange *ex, const struct http1_head *h)
+{
+    const char *coding = http1_field_value(h, "Content-Encoding");
+    if (h->status == 206 || (h->status >= 300 && h->status < 400)) {
+        return "a status that is no answer to a message";
+    }
+    if (coding != NULL && (http1_field_count(h, "Content-Encoding") > 1 || strcasecmp(coding, "identity") != 0)) {
+        return "a coded body";
+    }
+    if (ex->reply_octets == 0) {
+        return "no body";
+    }
+    if (http1_field_count(h, "Content-Type") != 1 || !plain_type_is_soap(http1_field_value(h, "Content-Type"))) {
+        return "a body that is no SOAP message";
+    }
+    return NULL;
+}
+
 /* What must be judged before it goes on, what may pass, and what never passes. */
 static void reply_decide(struct exchange *ex)
 {
@@ -60,21 +82,28 @@ static void reply_decide(struct exchange *ex)
     const struct gw_actions *a = &ex->route->conf->response;
     if (!gw_actions_any(a)) {
         exchange_event(ex, ON_READY);
-    } else if (ex->passes_unsigned) {
-        if (plain_reply_allowed(h, &ex->reply_body)) {
-            exchange_event(ex, ON_READY);
+        return;
+    }
+    if (ex->passes_unsigned) {
+        if (plain_reply_typed(h) && http1_field_value(h, "Content-Encoding") == NULL) {
+            exchange_event(ex, ON_WORK);
         } else {
             exchange_fail(ex, WSSEC_UPSTREAM_REPLY, "status %d: not a service description", h->status);
         }
-    } else if (h->status == 202 && ex->reply_octets == 0) {
+        return;
+    }
+    if (h->status == 202 && ex->reply_octets == 0) {
         exchange_event(ex, ON_READY); /* one-way */
-    } else if (ex->reply_octets > 0 &&
-               (plain_type_is_soap(http1_field_value(h, "Content-Type")) || gw_actions_monitor(a, cs_clock_now()))) {
+        return;
+    }
+    const char *unfit = reply_unfit(ex, h);
+    if (unfit == NULL) {
         exchange_event(ex, ON_WORK);
-    } else if (ex->reply_octets == 0) {
-        exchange_fail(ex, WSSEC_UPSTREAM_REPLY, "status %d without a body", h->status);
+    } else if (gw_actions_monitor(a, cs_clock_now())) {
+        snprintf(ex->unfit, sizeof ex->unfit, "status %d: %s", h->status, unfit);
+        exchange_event(ex, ON_WORK);
     } else {
-        exchange_fail(ex, WSSEC_UPSTREAM_REPLY, "status %d with a body that is no SOAP message", h->status);
+        exchange_fail(ex, WSSEC_UPSTREAM_REPLY, "status %d: %s", h->status, unfit);
     }
 }
 

@@ -585,3 +585,13 @@ const char *http1_field_value(const struct http1_head *h, const char *name)
     }
     return NULL;
 }
+
+size_t http1_field_count(const struct http1_head *h, const char *name)
+{
+    size_t n = strlen(name);
+    size_t count = 0;
+    for (size_t i = 0; i < h->n_field; i++) {
+        count += h->field[i].name_n == n && strncasecmp(h->field[i].name, name, n) == 0;
+    }
+    return count;
+}

@@ -102,6 +102,8 @@ uint64_t http1_body_seen(const struct http1 *p);
 bool http1_begun(const struct http1 *p);
 /** Forget this message, whatever its state: ready for the next one. Everything borrowed ends here. */
 void http1_next(struct http1 *p);
+/** How many fields of that name (any case) there are. */
+size_t http1_field_count(const struct http1_head *h, const char *name);
 /** Value of the first field of that name (any case), NULL: none. */
 const char *http1_field_value(const struct http1_head *h, const char *name);
 

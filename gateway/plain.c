@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * plain.c: see plain.h. The root of a service description is named by a scan of the first octets that understands only
- * what every XML parser understands alike: UTF-8 without DTD; whatever else it meets, the reply does not pass.
- */
+/* plain.c: see plain.h. */
 #include "gateway/plain.h"
 
 #include <string.h>
@@ -51,149 +48,100 @@ static bool type_is_description(const char *content_type)
            type_is(content_type, "application/wsdl+xml");
 }
 
-/* ---- the root element ------------------------------------------------------------------------------------------ */
-
-struct scan {
-    const char *p, *end;
-};
-
-static bool blank(char c)
+bool plain_reply_typed(const struct http1_head *h)
 {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+    return h->status == 200 && type_is_description(http1_field_value(h, "Content-Type"));
 }
 
-static void skip_blanks(struct scan *s)
-{
-    while (s->p < s->end && blank(*s->p)) {
-        s->p++;
-    }
-}
-
-static bool skip_over(struct scan *s, const char *what)
-{
-    size_t n = strlen(what);
-    const char *at = memmem(s->p, (size_t)(s->end - s->p), what, n);
-    if (at == NULL) {
-        return false;
-    }
-    s->p = at + n;
-    return true;
-}
-
-static bool begins(const struct scan *s, const char *what)
-{
-    size_t n = strlen(what);
-    return (size_t)(s->end - s->p) >= n && memcmp(s->p, what, n) == 0;
-}
-
-/* Stand on the start tag of the root. */
-static bool find_root(struct scan *s)
-{
-    if (begins(s, "\xef\xbb\xbf")) {
-        s->p += 3;
-    }
-    for (;;) {
-        skip_blanks(s);
-        if (begins(s, "<!--") ? !skip_over(s, "-->") : begins(s, "<?") ? !skip_over(s, "?>") : true) {
-            break;
-        }
-    }
-    return begins(s, "<") && !begins(s, "<!") && !begins(s, "<?");
-}
-
-static bool name_octet(unsigned char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
-}
-
-static size_t name_length(const struct scan *s)
-{
-    size_t n = 0;
-    while (s->p + n < s->end && name_octet((unsigned char)s->p[n])) {
-        n++;
-    }
-    return n;
-}
-
-static bool same(const char *a, size_t n, const char *b)
-{
-    return strlen(b) == n && memcmp(a, b, n) == 0;
-}
-
-/* Next attribute of the start tag. @return false: the tag ends here, or is not understood */
-static bool next_attribute(struct scan *s, const char **name, size_t *name_n, const char **value, size_t *value_n)
-{
-    skip_blanks(s);
-    *name = s->p;
-    while (s->p < s->end && !blank(*s->p) && strchr("=/>\"'<", *s->p) == NULL) {
-        s->p++;
-    }
-    *name_n = (size_t)(s->p - *name);
-    skip_blanks(s);
-    if (*name_n == 0 || s->p == s->end || *s->p++ != '=') {
-        return false;
-    }
-    skip_blanks(s);
-    if (s->p == s->end || (*s->p != '"' && *s->p != '\'')) {
-        return false;
-    }
-    char quote = *s->p++;
-    *value = s->p;
-    const char *close = memchr(s->p, quote, (size_t)(s->end - s->p));
-    if (close == NULL) {
-        return false;
-    }
-    *value_n = (size_t)(close - s->p);
-    s->p = close + 1;
-    return true;
-}
-
-static bool root_is_description(struct scan s)
+bool plain_root_allowed(const char *ns, const char *local)
 {
     static const struct {
-        const char *local, *space;
+        const char *local, *ns;
     } roots[] = {{"definitions", "http://schemas.xmlsoap.org/wsdl/"},
                  {"description", "http://www.w3.org/ns/wsdl"},
                  {"schema", "http://www.w3.org/2001/XMLSchema"}};
-    if (!find_root(&s)) {
-        return false;
-    }
-    s.p++;
-    const char *prefix = s.p;
-    size_t prefix_n = name_length(&s);
-    s.p += prefix_n;
-    const char *local = prefix;
-    size_t local_n = prefix_n;
-    if (s.p < s.end && *s.p == ':') {
-        s.p++;
-        local = s.p;
-        local_n = name_length(&s);
-        s.p += local_n;
-    } else {
-        prefix_n = 0;
-    }
-    const char *name;
-    const char *value;
-    size_t name_n;
-    size_t value_n;
-    while (next_attribute(&s, &name, &name_n, &value, &value_n)) {
-        bool binds = prefix_n == 0 ? same(name, name_n, "xmlns")
-                                   : name_n == prefix_n + 6 && memcmp(name, "xmlns:", 6) == 0 &&
-                                         memcmp(name + 6, prefix, prefix_n) == 0;
-        for (size_t i = 0; binds && i < sizeof roots / sizeof roots[0]; i++) {
-            if (same(local, local_n, roots[i].local) && same(value, value_n, roots[i].space)) {
-                return true;
-            }
+    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
+        if (strcmp(local, roots[i].local) == 0 && strcmp(ns, roots[i].ns) == 0) {
+            return true;
         }
     }
     return false;
 }
 
-bool plain_reply_allowed(const struct http1_head *h, const struct body *body)
+/* ---- SOAPAction ------------------------------------------------------------------------------------------------- */
+
+/* A parameter of a media type, as written between the quotes. @return false: not there, or doubtful (*bad) */
+static bool parameter(const char *type, const char *name, char *out, size_t size, bool *bad)
 {
-    if (h->status != 200 || body->first == NULL || !type_is_description(http1_field_value(h, "Content-Type"))) {
+    const char *p = type;
+    size_t n = strlen(name);
+    bool found = false;
+    while ((p = strchr(p, ';')) != NULL) {
+        p += 1 + strspn(p + 1, " \t");
+        bool mine = strncasecmp(p, name, n) == 0 && p[n] == '=';
+        p += strcspn(p, ";=");
+        if (*p != '=') {
+            continue;
+        }
+        bool quoted = *++p == '"';
+        size_t len = strcspn(p + quoted, quoted ? "\"" : "; \t");
+        if (mine && (found || len >= size || memchr(p + quoted, '\\', len) != NULL)) {
+            *bad = true;
+            return false;
+        }
+        if (mine) {
+            found = true;
+            memcpy(out, p + quoted, len);
+            out[len] = '\0';
+        }
+        p += len + quoted;
+        if (quoted && *p++ != '"') {
+            *bad = true;
+            return false;
+        }
+    }
+    return found;
+}
+
+bool plain_soap_action(const char *header, const char *content_type, char out[PLAIN_ACTION])
+{
+    char other[PLAIN_ACTION] = "";
+    bool bad = false;
+    size_t n = header != NULL ? strlen(header) : 0;
+    size_t quoted = n >= 2 && header[0] == '"' && header[n - 1] == '"';
+    out[0] = '\0';
+    if (n - 2 * quoted >= PLAIN_ACTION || (n > 0 && memchr(header + quoted, '"', n - 2 * quoted) != NULL)) {
         return false;
     }
-    return root_is_description((struct scan){body->first->data, body->first->data + body->first->n});
+    if (n > 0) {
+        memcpy(out, header + quoted, n - 2 * quoted);
+        out[n - 2 * quoted] = '\0';
+    }
+    if (plain_type_is_soap12(content_type)) {
+        (void)parameter(content_type, "action", other, sizeof other, &bad);
+    }
+    if (bad || (out[0] != '\0' && other[0] != '\0' && strcmp(out, other) != 0)) {
+        return false;
+    }
+    if (out[0] == '\0') {
+        memcpy(out, other, sizeof other);
+    }
+    return true;
+}
+
+bool plain_action_names(const char *action, const char *ns, const char *local)
+{
+    size_t n = strlen(action);
+    size_t n_local = strlen(local);
+    if (n_local == 0 || n < n_local || strcmp(action + n - n_local, local) != 0) {
+        return false;
+    }
+    size_t before = n - n_local;
+    if (before == 0) {
+        return true;
+    }
+    /* namespace and name, joined as stacks do it; a namespace may end in the separator itself */
+    size_t n_ns = strlen(ns);
+    bool separated = strchr("/#:", action[before - 1]) != NULL;
+    return separated && n_ns > 0 && strncmp(action, ns, n_ns) == 0 && (before == n_ns || before == n_ns + 1);
 }

@@ -82,6 +82,12 @@ static int route_build(struct plan *p, struct plan_route *r, const struct gw_rou
     if (conf->response.partner != NULL) {
         r->response_policy = p->settings->policy(p->settings, NULL, conf->response.partner);
     }
+    r->names_policy = r->response_policy != NULL  ? r->response_policy
+                      : r->request_policy != NULL ? r->request_policy
+                                                  : p->settings->policy(p->settings, NULL, NULL);
+    if (r->names_policy == NULL) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "policy", "route %s has no policy", conf->name);
+    }
     r->request_limit = body_limit(r->request_policy);
     r->response_limit = body_limit(r->response_policy);
     return 0;

@@ -40,7 +40,8 @@ struct plan_route {
     struct route_load *load;
     struct wssec_policy *request_policy; /**< borrowed from the settings; NULL: no verification */
     struct wssec_policy *response_policy;
-    uint64_t request_limit; /**< octets of a body */
+    struct wssec_policy *names_policy; /**< limits for what is only named; never NULL */
+    uint64_t request_limit;            /**< octets of a body */
     uint64_t response_limit;
 };
 

@@ -368,6 +368,8 @@ void wssec_cover_report(struct wssec_judge *j, const struct wssec_cover *c)
             take_value(target, v->message_id, sizeof v->message_id);
         } else if (strcmp(name, "wsa:RelatesTo") == 0) {
             take_value(target, v->relates_to, sizeof v->relates_to);
+        } else if (strcmp(name, "wsa:Action") == 0) {
+            take_value(target, v->action, sizeof v->action);
         }
     }
 }

@@ -210,6 +210,7 @@ struct wssec_verdict {                      /** The result record. Plain data; z
     struct wssec_range header;              /**< the whole soap:Header */
     bool has_replay_key; uint8_t replay_key[32]; int64_t replay_until;
     char message_id[256], relates_to[256];  /**< signed wsa values, "" none */
+    char action[256];                       /**< signed wsa:Action, "" none */
     unsigned n_signature_values; uint8_t signature_value_sha256[4][32]; /**< for logs; the values themselves stay with the input */
 };
 
@@ -287,6 +288,21 @@ struct wssec_diagnosis {
  *  @return WSSEC_RC_OK, also when the message cannot be parsed (d then holds what can be said); else an error of ours */
 WSSEC_API int wssec_diagnose(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p, const struct wssec_when *t,
                              const struct wssec_resolver *r, const struct wssec_verdict *v, struct wssec_diagnosis *d) WSSEC_MUST_CHECK;
+
+/* ---- names ---------------------------------------------------------------------------------------------------- */
+
+/** Namespace and local name of an element; both "" where there is none, or one too long to be asked for. */
+struct wssec_name { char ns[256], local[128]; };
+struct wssec_names {
+    enum wssec_reason reason;               /**< OK; else the document is not taken and has no names */
+    char detail[384];
+    struct wssec_name root;
+    struct wssec_name payload;              /**< first element in the Body of a SOAP envelope */
+};
+
+/** What any document calls itself, under the limits and encodings of p: nothing of it is judged.
+ *  @return WSSEC_RC_OK, see names->reason; else an error of ours */
+WSSEC_API int wssec_names(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p, struct wssec_names *names) WSSEC_MUST_CHECK;
 
 /* ---- faults, records ------------------------------------------------------------------------------------------ */
 

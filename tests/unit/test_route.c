@@ -121,8 +121,9 @@ static void upstream_urls(void)
         {"http://receiver.example", "receiver.example", "80", "", "receiver.example"},
         {"http://[::1]:81/x/", "::1", "81", "/x/", "[::1]:81"},
         {"http://[2001:db8::2]/", "2001:db8::2", "80", "/", "[2001:db8::2]"},
+        {"https://h/", "h", "443", "/", "h"},
     };
-    static const char *const bad[] = {"https://h/", "ftp://h/", "http://", "http://:80/", "http://h:0/", "http://h:65536/", "http://h:x/",
+    static const char *const bad[] = {"ftp://h/", "http://", "http://:80/", "http://h:0/", "http://h:65536/", "http://h:x/",
                                       "http://[::1/", "http://h/a?b", "http://h/a#b", "http://h/a b", "http://u@h/", "http://h:80:80/"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         struct gw_upstream *u = calloc(1, sizeof *u);
@@ -179,39 +180,67 @@ static void service_description_asked(void)
     CU_ASSERT_FALSE(plain_request_allowed(&h));
 }
 
-static bool description(int status, const char *type, const char *text)
+static bool typed(int status, const char *type)
 {
     struct http1_field f = {.name = "Content-Type", .value = type, .name_n = 12, .value_n = strlen(type)};
     struct http1_head h = {.status = status, .field = &f, .n_field = 1};
-    struct chunk_pool pool = {0};
-    struct memory m = {.ceiling = 1 << 20};
-    struct body b = {0};
-    CU_ASSERT_EQUAL_FATAL(body_append(&b, &pool, &m, text, strlen(text)), 0);
-    bool passes = plain_reply_allowed(&h, &b);
-    body_clear(&b, &pool, &m);
-    chunk_pool_clear(&pool);
-    return passes;
+    return plain_reply_typed(&h);
 }
 
 static void service_description_given(void)
 {
-#define WSDL "<wsdl:definitions name=\"a\" xmlns:wsdl=\"http://schemas.xmlsoap.org/wsdl/\">"
-    CU_ASSERT_TRUE(description(200, "text/xml", WSDL));
-    CU_ASSERT_TRUE(description(200, "text/xml; charset=utf-8", "\xef\xbb\xbf<?xml version=\"1.0\"?>\n<!-- > -->\n" WSDL));
-    CU_ASSERT_TRUE(description(200, "application/xml", "<schema xmlns='http://www.w3.org/2001/XMLSchema' a = 'b'>"));
-    CU_ASSERT_TRUE(description(200, "application/wsdl+xml", "<description\n xmlns=\"http://www.w3.org/ns/wsdl\"/>"));
-    CU_ASSERT_FALSE(description(201, "text/xml", WSDL));
-    CU_ASSERT_FALSE(description(200, "text/html", WSDL));
-    CU_ASSERT_FALSE(description(200, "text/xmlx", WSDL));
-    CU_ASSERT_FALSE(description(200, "text/xml", "<!DOCTYPE a>" WSDL));
-    CU_ASSERT_FALSE(description(200, "text/xml", "<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\">" WSDL));
-    CU_ASSERT_FALSE(description(200, "text/xml", "<x:definitions xmlns:wsdl=\"http://schemas.xmlsoap.org/wsdl/\">"));
-    CU_ASSERT_FALSE(description(200, "text/xml", "<definitions xmlns:wsdl=\"http://schemas.xmlsoap.org/wsdl/\">"));
-    CU_ASSERT_FALSE(description(200, "text/xml", "<definitions b=\" xmlns='http://schemas.xmlsoap.org/wsdl/'\">"));
-    CU_ASSERT_FALSE(description(200, "text/xml", "<!-- " WSDL));
-    CU_ASSERT_FALSE(description(200, "text/xml", "text " WSDL));
-    CU_ASSERT_FALSE(description(200, "text/xml", "<"));
-#undef WSDL
+    CU_ASSERT_TRUE(typed(200, "text/xml; charset=utf-8"));
+    CU_ASSERT_TRUE(typed(200, "application/wsdl+xml"));
+    CU_ASSERT_TRUE(typed(200, "application/xml"));
+    CU_ASSERT_FALSE(typed(201, "text/xml"));
+    CU_ASSERT_FALSE(typed(200, "text/html"));
+    CU_ASSERT_FALSE(typed(200, "text/xmlx"));
+    CU_ASSERT_TRUE(plain_root_allowed("http://schemas.xmlsoap.org/wsdl/", "definitions"));
+    CU_ASSERT_TRUE(plain_root_allowed("http://www.w3.org/ns/wsdl", "description"));
+    CU_ASSERT_TRUE(plain_root_allowed("http://www.w3.org/2001/XMLSchema", "schema"));
+    CU_ASSERT_FALSE(plain_root_allowed("http://www.w3.org/2001/XMLSchema", "definitions"));
+    CU_ASSERT_FALSE(plain_root_allowed("", "definitions"));
+    CU_ASSERT_FALSE(plain_root_allowed("http://schemas.xmlsoap.org/soap/envelope/", "Envelope"));
+}
+
+static void soap_action_of_http(void)
+{
+#define S12 "application/soap+xml"
+    static const struct { const char *header, *type, *action; } cases[] = {
+        {NULL, "text/xml", ""}, {"", "text/xml", ""}, {"\"\"", "text/xml", ""}, {"\"urn:a\"", "text/xml", "urn:a"},
+        {"urn:a", "text/xml", "urn:a"}, {NULL, S12 "; action=\"urn:a\"", "urn:a"}, {NULL, S12 ";charset=utf-8;action=urn:a", "urn:a"},
+        {"\"urn:a\"", S12 "; action=\"urn:a\"", "urn:a"}, {"\"\"", S12 "; action=\"urn:a;b\"; x=y", "urn:a;b"},
+        {NULL, "text/xml; action=\"urn:a\"", ""}, {NULL, S12 "; xaction=\"urn:a\"", ""}, {NULL, S12 "; x=\"action=b\"", ""},
+        {"\"a\"b\"", "text/xml", NULL}, {"\"", "text/xml", NULL}, {"\"urn:b\"", S12 "; action=\"urn:a\"", NULL},
+        {NULL, S12 "; action=\"urn:a\"; action=\"urn:b\"", NULL}, {NULL, S12 "; action=\"urn:a", NULL},
+        {NULL, S12 "; action=\"a\\\"b\"", NULL}, {NULL, NULL, ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char action[PLAIN_ACTION];
+        bool good = plain_soap_action(cases[i].header, cases[i].type, action);
+        CU_ASSERT_EQUAL(good, cases[i].action != NULL);
+        if (good && cases[i].action != NULL) {
+            CU_ASSERT_STRING_EQUAL(action, cases[i].action);
+        }
+    }
+    char too_long[400];
+    char action[PLAIN_ACTION];
+    memset(too_long, 'a', sizeof too_long);
+    too_long[sizeof too_long - 1] = '\0';
+    CU_ASSERT_FALSE(plain_soap_action(too_long, "text/xml", action));
+}
+
+static void an_action_names_an_element(void)
+{
+    static const struct { const char *action, *ns, *local; bool names; } cases[] = {
+        {"GetOrder", "urn:o", "GetOrder", true}, {"urn:o/GetOrder", "urn:o", "GetOrder", true}, {"urn:o#GetOrder", "urn:o", "GetOrder", true},
+        {"urn:o:GetOrder", "urn:o", "GetOrder", true}, {"http://o/GetOrder", "http://o/", "GetOrder", true}, {"http://o/GetOrder", "", "GetOrder", false},
+        {"", "urn:o", "GetOrder", false}, {"urn:x/GetOrder", "urn:o", "GetOrder", false}, {"urn:o/GetOrders", "urn:o", "GetOrder", false},
+        {"urn:o/ForgetOrder", "urn:o", "Order", false}, {"urn:o/x/GetOrder", "urn:o", "GetOrder", false}, {"GetOrder", "urn:o", "", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CU_ASSERT_EQUAL(plain_action_names(cases[i].action, cases[i].ns, cases[i].local), cases[i].names);
+    }
 }
 
 static void soap_types(void)
@@ -236,6 +265,8 @@ const struct harness_test harness_tests[] = {
     {"addresses of listeners are read, or refused", addresses},
     {"only a GET for a service description passes without a check", service_description_asked},
     {"its reply passes only as WSDL or XML Schema", service_description_given},
+    {"the action that HTTP names", soap_action_of_http},
+    {"an action names an element", an_action_names_an_element},
     {"content types of SOAP are told from others", soap_types},
     {NULL, NULL},
 };
