@@ -45,7 +45,7 @@ static bool name_fits(const struct exchange *ex, const struct http1_head *h)
 {
     SSL *ssl = ex->client->conn.ssl;
     const char *name = ssl != NULL ? SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) : NULL;
-    if (name == NULL || name[0] == '\0' || h->host == NULL) {
+    if (!tls_is_name(name) || h->host == NULL) {
         return true;
     }
     size_t n = strlen(name);

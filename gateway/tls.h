@@ -118,6 +118,8 @@ void tls_use(struct tls_object *o);
 void tls_leave(struct tls_object *o);
 bool tls_retired(const struct tls_object *o);
 
+/** Did a client ask for a host by name? Without one the first certificate is shown. */
+bool tls_is_name(const char *name);
 /** A connection of ours as server. @return owned by the caller, NULL: no memory */
 SSL *tls_front_new_ssl(struct tls_front *f);
 /** A connection of ours as client, with a session to take up where there is one. @return owned by the caller, NULL: no

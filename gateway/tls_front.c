@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tls_front.c: what a listener presents, whom it asks, and how its sessions are taken up again. */
+#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
@@ -116,11 +117,19 @@ static int add_types(const struct tls_front *f, unsigned chosen, const char *nam
     return 0;
 }
 
+/* An address is no name (RFC 6066, 3); who sends one all the same has named nobody. */
+bool tls_is_name(const char *name)
+{
+    struct in6_addr unused;
+    return name != NULL && name[0] != '\0' && inet_pton(AF_INET, name, &unused) != 1 &&
+           inet_pton(AF_INET6, name, &unused) != 1;
+}
+
 static int choose_by_name(SSL *ssl, int *alert, void *arg)
 {
     const struct tls_front *f = arg;
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    if (name == NULL || name[0] == '\0') {
+    if (!tls_is_name(name)) {
         return SSL_TLSEXT_ERR_OK;
     }
     for (unsigned i = 0; i < f->n_choice; i++) {
