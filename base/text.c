@@ -50,18 +50,41 @@ size_t cs_base64_decoded_max(size_t n)
     return n / 4 * 3 + 3;
 }
 
+/* Value + 1 of each digit; 0: none. */
+static const uint8_t base64_digits[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
+};
+
 static int base64_value(char c)
 {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
+    return base64_digits[(uint8_t)c] - 1;
+}
+
+/* Whole groups of four digits, as far as they go. @return characters read; out has three octets for each four */
+static size_t base64_groups(const char *text, size_t n, uint8_t *out, size_t room)
+{
+    size_t i = 0;
+    for (; n - i >= 4 && room >= 3; i += 4, room -= 3) {
+        uint32_t a = base64_digits[(uint8_t)text[i]];
+        uint32_t b = base64_digits[(uint8_t)text[i + 1]];
+        uint32_t c = base64_digits[(uint8_t)text[i + 2]];
+        uint32_t d = base64_digits[(uint8_t)text[i + 3]];
+        if (a == 0 || b == 0 || c == 0 || d == 0) {
+            break;
+        }
+        uint32_t bits = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+        *out++ = (uint8_t)(bits >> 16);
+        *out++ = (uint8_t)(bits >> 8);
+        *out++ = (uint8_t)bits;
     }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
-    }
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    return i;
 }
 
 /* A full group of four, pad of them '='. @return octets written, -1: unused bits set or no room */
@@ -86,6 +109,14 @@ int cs_base64_decode(const char *text, size_t n, uint8_t *out, size_t outsize, s
     size_t len = 0;
     *outlen = 0;
     for (size_t i = 0; i < n; i++) {
+        if (have == 0 && !ended) {
+            size_t read = base64_groups(text + i, n - i, out + len, outsize - len);
+            i += read;
+            len += read / 4 * 3;
+            if (i == n) {
+                break;
+            }
+        }
         char c = text[i];
         if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
             continue;

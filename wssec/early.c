@@ -84,8 +84,11 @@ static struct span root_name(const char *p, const char *end)
 /* Behind the end tag of Header; NULL: none. */
 static const char *behind_header(const char *p, const char *end)
 {
-    while ((p = memmem(p, (size_t)(end - p), "</", 2)) != NULL) {
-        struct span name = name_at(p + 2, end);
+    while (end - p > 2 && (p = memchr(p, '<', (size_t)(end - p) - 2)) != NULL) {
+        if (*++p != '/') {
+            continue;
+        }
+        struct span name = name_at(p + 1, end);
         p = name.p + name.n;
         if (is_local(name, "Header")) {
             return behind_tag(p, end);

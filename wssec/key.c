@@ -50,25 +50,56 @@ bool wssec_openssl_no_memory(void)
     return found;
 }
 
+static void forget_key(struct wssec_ready_key *k)
+{
+    EVP_PKEY_CTX_free(k->ctx);
+    *k = (struct wssec_ready_key){0};
+}
+
+/* The key ready for the algorithm, from the last messages or made. *outcome: 0 when the algorithm does not take the
+ * key, -1 for want of memory. @return row of w; NULL: see outcome */
+static struct wssec_ready_key *ready_key(struct wssec_worker *w, const struct wssec_signature_alg *alg, EVP_PKEY *key,
+                                         int *outcome)
+{
+    struct wssec_ready_key *oldest = &w->ready[0];
+    for (size_t i = 0; i < WSSEC_READY_KEYS; i++) {
+        struct wssec_ready_key *k = &w->ready[i];
+        if (k->ctx != NULL && k->key == key && k->alg == alg) {
+            k->used = ++w->ready_clock;
+            return k;
+        }
+        oldest = k->used < oldest->used ? k : oldest;
+    }
+    forget_key(oldest);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+    if (ctx == NULL || prepare(alg, ctx) != 0) {
+        *outcome = ctx == NULL ? -1 : 0;
+        EVP_PKEY_CTX_free(ctx);
+        return NULL;
+    }
+    *oldest = (struct wssec_ready_key){alg, key, ctx, ++w->ready_clock};
+    return oldest;
+}
+
 static int verify_digest(struct wssec_worker *w, const struct wssec_signature_alg *alg, EVP_PKEY *key, const void *data,
                          size_t n, struct wssec_slice value)
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
     const EVP_MD *md = wssec_md(alg->evp);
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
     int outcome = -1;
-    if (ctx == NULL || md == NULL || EVP_DigestInit_ex(w->md, md, NULL) != 1 || EVP_DigestUpdate(w->md, data, n) != 1 ||
+    if (md == NULL || EVP_DigestInit_ex(w->md, md, NULL) != 1 || EVP_DigestUpdate(w->md, data, n) != 1 ||
         EVP_DigestFinal_ex(w->md, digest, &len) != 1) {
-        goto out;
+        return -1;
     }
-    if (prepare(alg, ctx) != 0) {
-        outcome = 0; /* a key that the algorithm does not take */
-        goto out;
+    struct wssec_ready_key *ready = ready_key(w, alg, key, &outcome);
+    if (ready == NULL) {
+        return outcome;
     }
-    outcome = EVP_PKEY_verify(ctx, value.p, value.n, digest, len) == 1;
-out:
-    EVP_PKEY_CTX_free(ctx);
+    outcome = EVP_PKEY_verify(ready->ctx, value.p, value.n, digest, len) == 1;
+    if (outcome != 1) { /* what a failure leaves in a context is not to matter to the next message */
+        forget_key(ready);
+    }
     return outcome;
 }
 
@@ -131,6 +162,10 @@ static int find_candidates(struct wssec_judge *j, struct wssec_signer *out)
 {
     int max = (int)(j->policy->limits.candidates < WSSEC_ENTRIES ? j->policy->limits.candidates : WSSEC_ENTRIES);
     struct wssec_key_name *k = &out->name;
+    out->entry = wssec_arena_take(&j->worker->arena, (size_t)max * sizeof *out->entry);
+    if (out->entry == NULL) {
+        return WSSEC_RC_NOMEM;
+    }
     struct wssec_hint hint = k->hint;
     out->n = ask(j, hint.kind == WSSEC_KEYREF_NONE ? NULL : &hint, out->entry, max);
     /* bare X509Data has no order: any of its certificates may be the signer's */
@@ -193,6 +228,11 @@ static int unknown(struct wssec_judge *j, const struct wssec_siginfo *s, struct 
     int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
     bool digested = len > 0 && EVP_Digest(der, (size_t)len, spki, NULL, wssec_md("SHA256"), NULL) == 1;
     OPENSSL_free(der);
+    out->entry = wssec_arena_take(&j->worker->arena, WSSEC_ENTRIES * sizeof *out->entry);
+    if (out->entry == NULL) {
+        X509_free(x);
+        return WSSEC_RC_NOMEM;
+    }
     out->n = ask(j, NULL, out->entry, WSSEC_ENTRIES);
     for (int i = 0; i < out->n && digested; i++) {
         if (memcmp(out->entry[i].spki_sha256, spki, sizeof spki) == 0) {
@@ -246,10 +286,6 @@ static void mismatch(struct wssec_judge *j, const struct wssec_siginfo *s, const
 int wssec_signer_find(struct wssec_judge *j, const struct wssec_siginfo *s, struct wssec_signer *out)
 {
     memset(out, 0, sizeof *out);
-    out->entry = wssec_arena_take(&j->worker->arena, WSSEC_ENTRIES * sizeof *out->entry);
-    if (out->entry == NULL) {
-        return WSSEC_RC_NOMEM;
-    }
     int rc = s->str != NULL ? wssec_str_read(&j->reader, s->str, &out->name)
                             : wssec_key_info_read(&j->reader, s->key_info, &out->name);
     if (rc != WSSEC_RC_OK || j->why->reason != WSSEC_OK || judge_value(j, s) != 0) {

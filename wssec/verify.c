@@ -8,13 +8,13 @@
 
 #include "base/time.h"
 #include "wssec/confirm.h"
+#include "wssec/cross.h"
 #include "wssec/early.h"
 #include "wssec/stream.h"
 #include "wssec/times.h"
 #include "wssec/worker.h"
 
-#define FAULT_MAX         ((size_t)65536)
-#define STREAM_BY_DEFAULT false
+#define FAULT_MAX ((size_t)65536)
 
 struct signature { /* one ds:Signature of our header on its way */
     struct wssec_siginfo info;
@@ -274,7 +274,8 @@ static void step_confirmation(struct work *k)
     struct wssec_judge *j = &k->judge;
     size_t confirmed = 0;
     if (wssec_confirm_judge(j, &k->cover[k->decisive], &confirmed) == 0 && confirmed > 0) {
-        wssec_explain_add(j->explain, "confirmation", true, "the reply confirms %zu signature(s) of its request", confirmed);
+        wssec_explain_add(j->explain, "confirmation", true, "the reply confirms %zu signature(s) of its request",
+                          confirmed);
     }
 }
 
@@ -317,8 +318,8 @@ static void step_replay(struct work *k, const struct wssec_replay *c)
     wssec_explain_add(j->explain, "replay", true, "not seen before");
 }
 
-/* What is judged once every signature and its references are known to be good. */
-static void run_last(struct work *k, const struct wssec_replay *c)
+/* What is judged once every signature and its references are known to be good; the replay store is asked behind it. */
+static void run_last(struct work *k)
 {
     static void (*const last[])(struct work *) = {step_coverage, step_time, step_confirmation};
     for (size_t i = 0; i < sizeof last / sizeof last[0]; i++) {
@@ -327,8 +328,6 @@ static void run_last(struct work *k, const struct wssec_replay *c)
             return;
         }
     }
-    step_replay(k, c);
-    k->passed = !stopped(k);
 }
 
 static int run(struct work *k, const struct wssec_replay *c)
@@ -349,7 +348,11 @@ static int run(struct work *k, const struct wssec_replay *c)
             return rc;
         }
     }
-    run_last(k, c);
+    run_last(k);
+    if (!stopped(k)) {
+        step_replay(k, c);
+    }
+    k->passed = !stopped(k);
     return WSSEC_RC_OK;
 }
 
@@ -543,6 +546,32 @@ static void stream_compare(struct work *k, const struct wssec_stream *s)
     }
 }
 
+/* The tree engine's opinion of the same message. Before the replay store is asked, so that a message refused here can
+ * be sent again. */
+static int cross_check(const struct wssec_judge *as, bool passes)
+{
+    struct wssec_verdict *other = wssec_arena_take(&as->worker->arena, sizeof *other);
+    struct wssec_refusal why = {WSSEC_OK, ""};
+    struct wssec_judge judge = *as;
+    judge.verdict = other;
+    judge.why = &why;
+    judge.explain = NULL;
+    struct work *k = other != NULL ? work_new(&judge, &as->worker->message) : NULL;
+    if (k == NULL) {
+        return WSSEC_RC_NOMEM;
+    }
+    begin(other, as->policy, as->when, as->resolver);
+    int rc = run(k, NULL);
+    if (rc == WSSEC_RC_OK && why.reason != WSSEC_LIMIT_DOM &&
+        !wssec_cross_agree(as->verdict, passes, other, k->passed)) {
+        const char *own = wssec_reason_code(as->why->reason);
+        *as->why = (struct wssec_refusal){WSSEC_OK, ""};
+        (void)wssec_refuse(as->why, WSSEC_ENGINE_DISAGREEMENT, "the stream engine says %s, the tree engine %s", own,
+                           wssec_reason_code(why.reason));
+    }
+    return rc;
+}
+
 /* @return the judgement; NULL: the message is for the tree engine, and *cause says why */
 static struct work *run_stream(const struct wssec_judge *as, const struct wssec_replay *c, int *rc, const char **cause)
 {
@@ -551,7 +580,8 @@ static struct work *run_stream(const struct wssec_judge *as, const struct wssec_
     size_t explained = as->explain != NULL ? as->explain->n : 0;
     size_t behind = 0;
     *cause = "head";
-    if (s == NULL || octets_of(as->input) > as->policy->limits.body || !wssec_early_text(as->input, &w->scratch, &behind)) {
+    if (s == NULL || octets_of(as->input) > as->policy->limits.body ||
+        !wssec_early_text(as->input, &w->scratch, &behind)) {
         return NULL;
     }
     const struct wssec_slice head = {(const uint8_t *)w->scratch.data, w->scratch.len};
@@ -574,7 +604,7 @@ static struct work *run_stream(const struct wssec_judge *as, const struct wssec_
     if (*rc == WSSEC_RC_OK && s->cause == NULL && on == 0 && !stopped(k)) {
         stream_compare(k, s);
         if (!stopped(k)) {
-            run_last(k, c);
+            run_last(k);
         }
     }
     if (*rc == WSSEC_RC_OK && s->cause != NULL) {
@@ -587,6 +617,13 @@ static struct work *run_stream(const struct wssec_judge *as, const struct wssec_
     }
     as->verdict->engine = WSSEC_ENGINE_STREAM;
     as->verdict->is_fault = k->judge.message->is_fault;
+    if (*rc == WSSEC_RC_OK && wssec_cross_due(w, as->policy, as->when)) {
+        *rc = cross_check(as, !stopped(k));
+    }
+    if (*rc == WSSEC_RC_OK && !stopped(k)) {
+        step_replay(k, c);
+        k->passed = !stopped(k);
+    }
     return k;
 }
 
@@ -595,7 +632,7 @@ static enum wssec_engine engine_of(const struct wssec_policy *p)
     if (wssec_forced_engine != WSSEC_ENGINE_AUTO) {
         return wssec_forced_engine;
     }
-    return p->engine == WSSEC_POLICY_XMLSEC || !STREAM_BY_DEFAULT ? WSSEC_ENGINE_DOM : WSSEC_ENGINE_STREAM;
+    return p->engine == WSSEC_POLICY_XMLSEC ? WSSEC_ENGINE_DOM : WSSEC_ENGINE_STREAM;
 }
 
 int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
@@ -606,14 +643,8 @@ int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const str
     begin(v, p, t, r);
     wssec_library_reset();
     wssec_arena_reset(&w->arena);
-    const struct wssec_judge judge = {.worker = w,
-                                      .input = in,
-                                      .policy = p,
-                                      .when = t,
-                                      .resolver = r,
-                                      .why = &why,
-                                      .verdict = v,
-                                      .explain = x};
+    const struct wssec_judge judge = {
+        .worker = w, .input = in, .policy = p, .when = t, .resolver = r, .why = &why, .verdict = v, .explain = x};
     int rc = WSSEC_RC_OK;
     const char *cause = NULL;
     struct work *k = engine_of(p) == WSSEC_ENGINE_DOM ? run_early(&judge, &rc) : run_stream(&judge, c, &rc, &cause);

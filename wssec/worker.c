@@ -31,6 +31,9 @@ void wssec_worker_free(struct wssec_worker *w)
     wssec_arena_free(&w->arena);
     xmlFreeParserCtxt(w->parser);
     EVP_MD_CTX_free(w->md);
+    for (size_t i = 0; i < WSSEC_READY_KEYS; i++) {
+        EVP_PKEY_CTX_free(w->ready[i].ctx);
+    }
     cs_buf_free(&w->signed_info);
     cs_buf_free(&w->scratch);
     cs_buf_free(&w->out);

@@ -21,6 +21,16 @@ struct wssec_cert_facts {
 };
 #define WSSEC_FACTS 64 /* direct-mapped by the first octets of the hash */
 
+struct wssec_signature_alg;
+/** A public key made ready for one algorithm: OpenSSL looks up names and allocates for it each time. */
+struct wssec_ready_key {
+    const struct wssec_signature_alg *alg;
+    EVP_PKEY *key;     /**< the ctx holds a reference, so no other key comes to lie at this address */
+    EVP_PKEY_CTX *ctx; /**< owned; NULL: free */
+    uint64_t used;     /**< the oldest gives way */
+};
+#define WSSEC_READY_KEYS 16
+
 struct wssec_stream;
 
 struct wssec_worker {
@@ -34,6 +44,9 @@ struct wssec_worker {
     cs_buf signed_info;           /**< canonical SignedInfo of the signature at hand */
     cs_buf scratch;               /**< any step, never across calls */
     struct wssec_cert_facts facts[WSSEC_FACTS];
+    struct wssec_ready_key ready[WSSEC_READY_KEYS];
+    uint64_t ready_clock;
+    uint32_t cross_ppm; /**< what has come together of the share that both engines judge */
     /* output side, used by sign.c, splice.c, remove.c */
     cs_buf out;                /**< octets that the pieces of the last answer point to */
     struct wssec_slice *piece; /**< owned; pieces of the last answer */

@@ -179,6 +179,96 @@ static void what_it_does_not_know_it_passes_on(void)
     wssec_policy_unref(p);
 }
 
+/* ---- a share by both ------------------------------------------------------------------------------------------------
+ */
+
+struct turncoat { /* a resolver that knows the certificates once, and not the second time */
+    unsigned asked, claimed;
+    bool loyal;
+};
+
+static int turncoat_candidates(void *ctx, enum wssec_use use, const struct wssec_hint *h, int64_t at,
+                               struct wssec_entry *out, int max)
+{
+    struct turncoat *t = ctx;
+    return t->asked++ == 0 || t->loyal ? maker_candidates(&partner, use, h, at, out, max) : 0;
+}
+
+static int count_claims(void *ctx, const uint8_t key[32], int64_t until)
+{
+    struct turncoat *t = ctx;
+    (void)key;
+    (void)until;
+    t->claimed++;
+    return 1;
+}
+
+static struct wssec_verdict by_both(const char *text, const char *share, bool loyal, unsigned *claimed)
+{
+    const struct setting set[] = {{"cross-check", {share}}};
+    struct wssec_policy *p = policy_of(set, 1);
+    struct turncoat t = {.loyal = loyal};
+    struct wssec_slice slice = {(const uint8_t *)text, strlen(text)};
+    struct wssec_input in = {.slice = &slice, .n_slice = 1};
+    struct wssec_resolver r = {&t, 1, turncoat_candidates};
+    struct wssec_replay replay = {&t, count_claims};
+    struct wssec_verdict got;
+    CU_ASSERT_EQUAL(wssec_verify(worker, &in, p, &live, &r, &replay, &got, NULL), WSSEC_RC_OK);
+    wssec_policy_unref(p);
+    *claimed = t.claimed;
+    return got;
+}
+
+static void a_disagreement_refuses_the_message(void)
+{
+    enum wssec_engine before = wssec_forced_engine;
+    unsigned claimed = 0;
+    char *text = maker_message(&(struct maker){.key = &rsa});
+    wssec_forced_engine = WSSEC_ENGINE_AUTO;
+    struct wssec_verdict got = by_both(text, "100%", true, &claimed);
+    CU_ASSERT_EQUAL(got.verdict, WSSEC_PASS);
+    CU_ASSERT_EQUAL(got.engine, WSSEC_ENGINE_STREAM);
+    CU_ASSERT_EQUAL(claimed, 1);
+    got = by_both(text, "100%", false, &claimed);
+    CU_ASSERT_EQUAL(got.verdict, WSSEC_ERROR);
+    CU_ASSERT_EQUAL(got.reason, WSSEC_ENGINE_DISAGREEMENT);
+    CU_ASSERT_EQUAL(claimed, 0); /* it may come again */
+    got = by_both(text, "0%", false, &claimed);
+    CU_ASSERT_EQUAL(got.verdict, WSSEC_PASS);
+    free(text);
+    wssec_forced_engine = before;
+}
+
+static void a_share_is_judged_by_both(void)
+{
+    enum wssec_engine before = wssec_forced_engine;
+    unsigned claimed = 0;
+    unsigned caught = 0;
+    char *text = maker_message(&(struct maker){.key = &rsa});
+    wssec_forced_engine = WSSEC_ENGINE_AUTO;
+    for (int i = 0; i < 100; i++) {
+        caught += by_both(text, "5%", false, &claimed).reason == WSSEC_ENGINE_DISAGREEMENT;
+    }
+    CU_ASSERT_EQUAL(caught, 5);
+    free(text);
+    wssec_forced_engine = before;
+}
+
+static void the_policy_may_demand_libxmlsec(void)
+{
+    static const struct setting xmlsec[] = {{"engine", {"xmlsec"}}};
+    enum wssec_engine before = wssec_forced_engine;
+    struct wssec_policy *p = policy_of(xmlsec, 1);
+    char *text = maker_message(&(struct maker){.key = &rsa});
+    struct wssec_verdict got = by(WSSEC_ENGINE_AUTO, text, p);
+    CU_ASSERT_EQUAL(got.verdict, WSSEC_PASS);
+    CU_ASSERT_EQUAL(got.engine, WSSEC_ENGINE_DOM);
+    CU_ASSERT_STRING_EQUAL(got.fallback, "");
+    free(text);
+    wssec_policy_unref(p);
+    wssec_forced_engine = before;
+}
+
 /* ---- at random ------------------------------------------------------------------------------------------------------
  */
 
@@ -333,6 +423,9 @@ static void both_agree_on_changed_messages(void)
 const struct harness_test harness_tests[] = {
     {"usual messages are its own", usual_messages_are_its_own},
     {"what it does not know it passes on", what_it_does_not_know_it_passes_on},
+    {"a disagreement refuses the message", a_disagreement_refuses_the_message},
+    {"a share is judged by both", a_share_is_judged_by_both},
+    {"the policy may demand libxmlsec", the_policy_may_demand_libxmlsec},
     {"both agree on changed messages", both_agree_on_changed_messages},
     {NULL, NULL},
 };

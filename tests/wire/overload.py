@@ -14,7 +14,7 @@ import wire
 
 ROUTES = """
 partner sender {{ policy repeats; }}
-partner acme {{ }}
+partner acme {{ policy repeats; }}
 route orders {{ listener front; path "/orders"; upstream "{url}"; request {{ verify sender; }} response {{ verify acme; }} }}
 route few {{ listener front; path "/few"; concurrency 2; upstream "{url}"; }}
 route slowly {{ listener front; path "/slowly"; rate {{ per-address 3; }} upstream "{url}"; }}
