@@ -27,6 +27,11 @@ extern const struct cli_command cli_cmd_keystore_import;
 extern const struct cli_command cli_cmd_keystore_rekey;
 extern const struct cli_command cli_cmd_keystore_approve;
 extern const struct cli_command cli_cmd_keystore_audit_verify;
+extern const struct cli_command cli_cmd_keystore_mapping_list;
+extern const struct cli_command cli_cmd_keystore_mapping_add;
+extern const struct cli_command cli_cmd_keystore_mapping_retire;
+extern const struct cli_command cli_cmd_keystore_nodes;
+extern const struct cli_command cli_cmd_keystore_safe_to_remove;
 
 const struct cli_command *const cli_commands[] = {
     &cli_cmd_gateway,
@@ -54,5 +59,10 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_keystore_rekey,
     &cli_cmd_keystore_approve,
     &cli_cmd_keystore_audit_verify,
+    &cli_cmd_keystore_mapping_list,
+    &cli_cmd_keystore_mapping_add,
+    &cli_cmd_keystore_mapping_retire,
+    &cli_cmd_keystore_nodes,
+    &cli_cmd_keystore_safe_to_remove,
     NULL,
 };

@@ -57,6 +57,11 @@ const char *cli_date(cs_time t, char out[CS_TIME_TEXT]);
 /** t in UTC, with the local time beside it where that differs. @return out */
 const char *cli_time_local(cs_time t, char *out, size_t size);
 
+/** A span in its greatest unit: "12 d", "5 h", "2 s". @return out */
+const char *cli_span(int64_t seconds, char *out, size_t size);
+/** Where an entry is used, and who has the same key, for people. */
+void cli_where_print(const ks_evidence *v);
+
 /** The members of the record of an entry into an open object. */
 void cli_record_json(cs_json *j, const ks_info *info, const ks_action *action, int n_action);
 /** One refusal as an object of an open array; action: the verb refused, NULL: not said. */
@@ -70,7 +75,7 @@ int cli_wait_applied(struct cli_context *c, ks_store *s, uint64_t generation);
 int cli_record_print(struct cli_context *c, ks_store *s, const ks_info *info);
 /** Entries as a table. at: the instant for which spans are counted. */
 void cli_table_print(const ks_list *list, cs_time at);
-/** One entry in full for people. @return exit code */
+/** One entry in full for people, with where it is used. @return exit code */
 int cli_entry_print(struct cli_context *c, ks_store *s, const ks_info *info);
 
 /** A change as asked for. */

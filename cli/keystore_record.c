@@ -130,8 +130,7 @@ const char *cli_time_local(cs_time t, char *out, size_t size)
     return out;
 }
 
-/* A span in its greatest unit: "12 d", "5 h", "2 s". */
-static const char *span(int64_t seconds, char *out, size_t size)
+const char *cli_span(int64_t seconds, char *out, size_t size)
 {
     static const struct { int64_t seconds; const char *unit; } unit[] = {{CS_DAY, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
     size_t i = 0;
@@ -154,7 +153,7 @@ static void left_text(const ks_info *i, cs_time at, char *out, size_t size)
         snprintf(out, size, "expired%s", in_use(i) ? "!" : "");
         return;
     }
-    span(i->not_after - at, text, sizeof text);
+    cli_span(i->not_after - at, text, sizeof text);
     snprintf(out, size, "%s%s", text, in_use(i) && i->not_after - at < EXPIRES_SOON ? "!" : "");
 }
 
@@ -164,7 +163,7 @@ static void use_text(const ks_info *i, cs_time at, char *out, size_t size)
     if (i->last_use == 0) {
         snprintf(out, size, "-");
     } else {
-        snprintf(out, size, "%s ago", span(at > i->last_use ? at - i->last_use : 0, text, sizeof text));
+        snprintf(out, size, "%s ago", cli_span(at > i->last_use ? at - i->last_use : 0, text, sizeof text));
     }
 }
 
@@ -287,7 +286,7 @@ static void print_actions(const ks_action *action, int n)
     }
 }
 
-int cli_entry_print(struct cli_context *c, ks_store *s, const ks_info *i)
+static int print_page(struct cli_context *c, ks_store *s, const ks_info *i, const ks_evidence *where)
 {
     ks_action action[KS_VERBS];
     char entry[KS_WORD + 12];
@@ -304,7 +303,7 @@ int cli_entry_print(struct cli_context *c, ks_store *s, const ks_info *i)
     if (in_use(i) && c->now > i->not_after) {
         printf("   ! EXPIRED, cannot be extended: add its successor");
     } else if (in_use(i) && i->not_after - c->now < EXPIRES_SOON) {
-        printf("   ! EXPIRES IN %s, cannot be extended: add its successor", span(i->not_after - c->now, left, sizeof left));
+        printf("   ! EXPIRES IN %s, cannot be extended: add its successor", cli_span(i->not_after - c->now, left, sizeof left));
     }
     printf("\n  subject %s   issuer %s   serial %s\n", i->subject, i->issuer, i->serial);
     printf("  valid %s to %s   %s %d bits%s\n", cs_time_format(i->not_before, from), cs_time_format(i->not_after, to), i->key_algorithm,
@@ -312,6 +311,15 @@ int cli_entry_print(struct cli_context *c, ks_store *s, const ks_info *i)
     printf("  sha256 %s\n", cs_hex(i->sha256, sizeof i->sha256, hex));
     printf("  spki   %s\n", cs_hex(i->spki_sha256, sizeof i->spki_sha256, hex));
     print_life(i, c->now);
+    cli_where_print(where);
     print_actions(action, n);
     return CS_EXIT_OK;
+}
+
+int cli_entry_print(struct cli_context *c, ks_store *s, const ks_info *i)
+{
+    ks_evidence where;
+    int rc = ks_where_used(s, i, &where, &c->error) == 0 ? print_page(c, s, i, &where) : cli_fail(c);
+    ks_evidence_free(&where);
+    return rc;
 }

@@ -76,6 +76,7 @@ int ks_schema_version(const ks_store *s);
 
 /* ---- entries as data ------------------------------------------------------------------------------------------ */
 
+#define KS_SENDER 64              /* octets of a sender's name: address, user or host of the other side; longer ones are cut */
 #define KS_WORD 65                /* alias, partner: [A-Za-z0-9._-], at most 64 octets */
 
 typedef struct ks_info {          /** One entry, copied out of the store. */
@@ -254,6 +255,61 @@ int ks_release(ks_store *s, const char *route, bool dry_run, const ks_actor *who
  *  store of this version nothing is written. *from: the version that it had. After a failure close the store. */
 int ks_upgrade(ks_store *s, const ks_actor *who, cs_time now, int *from, cs_error *e) CS_MUST_CHECK;
 
+/* ---- mappings --------------------------------------------------------------------------------------------------- */
+
+/** Who a TLS client is: a stored certificate (role authz-client) and its user, or names that a route lets in. */
+typedef struct ks_mapping_info {
+    int64_t map_id;
+    bool certificate;                                          /**< else names */
+    char alias[KS_WORD]; unsigned n; uint8_t sha256[32]; char user[KS_WORD]; /**< of a certificate */
+    char route[KS_WORD], subject[512], issuer[512];            /**< of names: rules as written */
+    cs_time from, to;                                          /**< to 0: in force */
+} ks_mapping_info;
+typedef struct ks_mapping_list { ks_mapping_info *info; size_t n; } ks_mapping_list;
+int ks_mapping_read(ks_store *s, bool retired, ks_mapping_list *out, cs_error *e) CS_MUST_CHECK; /**< by number; retired: those too */
+void ks_mapping_list_free(ks_mapping_list *l);
+
+typedef struct ks_mapping_new {
+    const char *route, *subject, *issuer;  /**< of names */
+    const char *alias; unsigned n;         /**< of a certificate; NULL: of names */
+    const char *user; int64_t copy_from;   /**< its user, or that of another mapping (0: none) */
+} ks_mapping_new;
+typedef struct ks_mapping_outcome {
+    bool done;             /**< false: a dry run */
+    ks_mapping_info info;
+    size_t left;           /**< retire: certificates that the user still has */
+    uint64_t generation;   /**< after the change; for a dry run the next one */
+} ks_mapping_outcome;
+/** The same mapping is in force already: exit 12. Unknown entry, wrong role, no name: 64. */
+int ks_mapping_add(ks_store *s, const ks_mapping_new *what, bool dry_run, const ks_actor *who, cs_time now, ks_mapping_outcome *out, cs_error *e) CS_MUST_CHECK;
+int ks_mapping_retire(ks_store *s, int64_t map_id, bool dry_run, const ks_actor *who, cs_time now, ks_mapping_outcome *out, cs_error *e) CS_MUST_CHECK;
+
+/* ---- evidence --------------------------------------------------------------------------------------------------- */
+
+typedef struct ks_sender_use { char node[KS_WORD], sender[KS_SENDER]; /**< "": not known, or beyond the bound */ uint64_t n; cs_time last; } ks_sender_use;
+typedef struct ks_where { char route[KS_WORD], partner[KS_WORD], alias[KS_WORD]; /**< partner or alias, the other "" */ size_t nodes; } ks_where;
+typedef struct ks_twin { char alias[KS_WORD]; unsigned n; enum ks_role role; enum ks_state state; } ks_twin;
+
+/** What is known of the use of an entry, and whether it may go. */
+typedef struct ks_evidence {
+    ks_info info;
+    uint64_t recent_ok, recent_bad;                  /**< since the beginning of yesterday, UTC */
+    char last_node[KS_WORD];                         /**< of the last use, "" never used */
+    ks_sender_use *sender; size_t n_sender;          /**< of the recent uses, most first */
+    ks_where *where; size_t n_where;                 /**< routes that name its alias or its partner */
+    ks_twin *twin; size_t n_twin;                    /**< other entries with the same key */
+    char (*silent)[KS_WORD]; size_t n_silent;        /**< nodes that are not heard of: what they counted may be missing */
+    ks_refusal refusal[8]; size_t n_refusal;         /**< guards that refuse its removal now */
+    cs_time earliest;                                /**< when the last of them is lifted by itself; 0: not by time alone, or nothing refuses */
+    bool safe;                                       /**< nothing refuses and no node is silent */
+} ks_evidence;
+/** Evidence about alias#n as the store has it now; to have all uses in it, ks_flush first. out is to be freed with
+ *  ks_evidence_free in either case. Unknown entry: exit 64. */
+int ks_evidence_read(ks_store *s, const char *alias, unsigned n, const ks_actor *who, cs_time now, ks_evidence *out, cs_error *e) CS_MUST_CHECK;
+/** The part that show needs: without refusals, nodes and flush. */
+int ks_where_used(ks_store *s, const ks_info *info, ks_evidence *out, cs_error *e) CS_MUST_CHECK;
+void ks_evidence_free(ks_evidence *v);
+
 /* ---- snapshots: what a running process works with ------------------------------------------------------------- */
 
 typedef struct ks_snapshot ks_snapshot;
@@ -380,7 +436,6 @@ int ks_chain_judge(const ks_snapshot *s, const ks_chain_rule *rule, ks_octets le
                    cs_time when, ks_chain_verdict *out) CS_MUST_CHECK;
 void ks_chain_clear(ks_chain_verdict *v);
 
-#define KS_SENDER 64 /* octets of a sender's name: address, user or host of the other side; longer ones are cut */
 /** One live use of alias#n as s holds it. No lock, no I/O: counted by the calling thread, written by ks_live_step. Any thread.
  *  sender NULL: not known. */
 void ks_use(ks_live *l, const ks_snapshot *s, const char *alias, unsigned n, const char *sender, bool ok, cs_time now);

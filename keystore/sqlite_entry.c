@@ -105,20 +105,40 @@ static int visit_rows(struct ks_query *q, bool with_der, ks_visit_row *visit, vo
     " and (?3 = 0 or e.n = ?3) and (?4 is null or s.role = ?4) and (?5 or e.state <> 'destroyed') and e.version > ?6"  \
     " order by e.n"
 
+/* what changed since, and who has the same key: the indexes that the planner cannot know to be narrow */
+#define ROW_WHERE_CHANGED                                                                                              \
+    " from entry e indexed by entry_version join slot s using(slot_id) where (?1 is null or s.alias = ?1)"             \
+    " and (?2 is null or s.partner = ?2) and (?3 = 0 or e.n = ?3) and (?4 is null or s.role = ?4)"                     \
+    " and (?5 or e.state <> 'destroyed') and e.version > ?6 order by s.alias, e.n"
+#define ROW_WHERE_KEY                                                                                                  \
+    " from entry e indexed by entry_spki join slot s using(slot_id) where e.spki_sha256 = ?7"                          \
+    " and (?1 is null or s.alias = ?1) and (?2 is null or s.partner = ?2) and (?3 = 0 or e.n = ?3)"                    \
+    " and (?4 is null or s.role = ?4) and (?5 or e.state <> 'destroyed') and e.version > ?6 order by s.alias, e.n"
+
+/** The text for a filter, twice: without and with certificates. */
+static const char *rows_text(const struct ks_row_filter *f)
+{
+    static const char *const text[][2] = {
+        {"select " ROW_COLUMNS ROW_WHERE, "select " ROW_COLUMNS ", e.der, e.chain_der" ROW_WHERE},
+        {"select " ROW_COLUMNS ROW_WHERE_ALIAS, "select " ROW_COLUMNS ", e.der, e.chain_der" ROW_WHERE_ALIAS},
+        {"select " ROW_COLUMNS ROW_WHERE_CHANGED, "select " ROW_COLUMNS ", e.der, e.chain_der" ROW_WHERE_CHANGED},
+        {"select " ROW_COLUMNS ROW_WHERE_KEY, "select " ROW_COLUMNS ", e.der, e.chain_der" ROW_WHERE_KEY},
+    };
+    return text[f->spki != NULL ? 3 : f->alias != NULL ? 1 : f->version_above > 0 ? 2 : 0][f->with_der];
+}
+
 int ks_sqlite_rows(struct ks_backend *b, const struct ks_row_filter *f, ks_visit_row *visit, void *ctx, cs_error *e)
 {
-    static const char plain[] = "select " ROW_COLUMNS ROW_WHERE;
-    static const char with_der[] = "select " ROW_COLUMNS ", e.der, e.chain_der" ROW_WHERE;
-    static const char slot_plain[] = "select " ROW_COLUMNS ROW_WHERE_ALIAS;
-    static const char slot_der[] = "select " ROW_COLUMNS ", e.der, e.chain_der" ROW_WHERE_ALIAS;
-    const char *sql = f->alias != NULL ? (f->with_der ? slot_der : slot_plain) : (f->with_der ? with_der : plain);
-    struct ks_query q = ks_query_open(b, sql);
+    struct ks_query q = ks_query_open(b, rows_text(f));
     ks_query_text(&q, f->alias);
     ks_query_text(&q, f->partner);
     ks_query_int(&q, f->n);
     ks_query_text(&q, f->has_role ? ks_role_word(f->role) : NULL);
     ks_query_int(&q, f->with_destroyed);
     ks_query_int(&q, (int64_t)f->version_above);
+    if (f->spki != NULL) {
+        ks_query_blob(&q, f->spki, 32);
+    }
     return visit_rows(&q, f->with_der, visit, ctx, e);
 }
 

@@ -44,6 +44,7 @@ struct ks_row_filter {
     bool with_destroyed;
     uint64_t version_above; /**< changed after that generation only; 0: all */
     bool with_der;
+    const uint8_t *spki; /**< of this key only (32 octets), NULL: all */
 };
 
 struct ks_interval {
