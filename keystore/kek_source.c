@@ -130,32 +130,78 @@ int ks_kek_read(const char *path, struct ks_kek *out, cs_error *e)
     return read_digits(path, false, out, e);
 }
 
+/** A file that has no name yet, in the directory of path; where that cannot be, one of a name of this process (named).
+ */
+static int open_unnamed(const char *path, char *named, size_t size)
+{
+    char directory[4096];
+    named[0] = '\0';
+    const char *slash = strrchr(path, '/');
+    int n = snprintf(directory, sizeof directory, "%.*s", slash != NULL ? (int)(slash - path) + 1 : 1,
+                     slash != NULL ? path : ".");
+    if (n <= 0 || (size_t)n >= sizeof directory) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = open(directory, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) {
+        return fd;
+    }
+    n = snprintf(named, size, "%s.%ld", path, (long)getpid());
+    if (n <= 0 || (size_t)n >= size) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    unlink(named); /* what a process of this number left when it was killed */
+    return open(named, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
+/** Give the finished file its name, unless there is one of it already (EEXIST). */
+static int give_name(int fd, const char *named, const char *path)
+{
+    char self[64];
+    if (named[0] != '\0') {
+        return link(named, path);
+    }
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
+}
+
+/** Under its name the file is whole at every moment: who is killed here leaves none, not half a key. */
 int ks_kek_make(const char *path, struct ks_kek *out, cs_error *e)
 {
     char text[KEK_TEXT + 1];
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 && errno == EEXIST) {
+    char named[4128];
+    if (access(path, F_OK) == 0) {
         return ks_kek_read(path, out, e);
     }
+    int fd = open_unnamed(path, named, sizeof named);
     if (fd < 0) {
         return cs_error_set(e, CS_EXIT_UNAVAILABLE, "kek-unavailable", "the key-encryption key %s cannot be made: %s",
                             path, strerror(errno));
     }
     int rc = ks_kek_random(out, e);
+    bool there = false;
     if (rc == 0) {
         cs_hex(out->key, sizeof out->key, text);
         text[KEK_TEXT - 1] = '\n';
-        rc = write(fd, text, KEK_TEXT) == KEK_TEXT && fsync(fd) == 0 ? 0 : -1;
+        rc = write(fd, text, KEK_TEXT) == KEK_TEXT && fsync(fd) == 0 ? give_name(fd, named, path) : -1;
+        there = rc != 0 && errno == EEXIST;
     }
-    if (close(fd) != 0) {
-        rc = -1;
+    int why = errno;
+    close(fd);
+    if (named[0] != '\0') {
+        unlink(named);
     }
     OPENSSL_cleanse(text, sizeof text);
-    if (rc != 0) {
-        unlink(path);
+    if (there) { /* another process was faster */
         ks_kek_wipe(out);
-        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "kek-unavailable", "the key-encryption key %s cannot be written",
-                            path);
+        return ks_kek_read(path, out, e);
+    }
+    if (rc != 0) {
+        ks_kek_wipe(out);
+        return cs_error_set(e, CS_EXIT_UNAVAILABLE, "kek-unavailable",
+                            "the key-encryption key %s cannot be written: %s", path, strerror(why));
     }
     return 0;
 }
