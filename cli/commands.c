@@ -6,6 +6,8 @@ extern const struct cli_command cli_cmd_gateway;
 extern const struct cli_command cli_cmd_status;
 extern const struct cli_command cli_cmd_reload;
 extern const struct cli_command cli_cmd_drain;
+extern const struct cli_command cli_cmd_hold;
+extern const struct cli_command cli_cmd_release;
 extern const struct cli_command cli_cmd_log_level;
 extern const struct cli_command cli_cmd_verify;
 extern const struct cli_command cli_cmd_sign;
@@ -38,6 +40,8 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_status,
     &cli_cmd_reload,
     &cli_cmd_drain,
+    &cli_cmd_hold,
+    &cli_cmd_release,
     &cli_cmd_log_level,
     &cli_cmd_verify,
     &cli_cmd_sign,

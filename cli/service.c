@@ -111,7 +111,7 @@ static int answer_error(struct cli_context *c, const json_t *answer)
                         reason != NULL ? reason : "gateway", "%.900s", text != NULL ? text : "the gateway refused");
 }
 
-json_t *cli_service_ask(struct cli_context *c, const char *line)
+static json_t *ask(struct cli_context *c, const char *line, bool print)
 {
     char path[256];
     cs_buf in = CS_BUF_INIT;
@@ -136,7 +136,7 @@ json_t *cli_service_ask(struct cli_context *c, const char *line)
         answer_error(c, answer);
         json_decref(answer);
         answer = NULL;
-    } else if (c->json) {
+    } else if (print) {
         puts(in.data);
     }
 out:
@@ -144,6 +144,16 @@ out:
     cs_buf_free(&out);
     close(fd);
     return answer;
+}
+
+json_t *cli_service_ask(struct cli_context *c, const char *line)
+{
+    return ask(c, line, c->json);
+}
+
+json_t *cli_service_look(struct cli_context *c)
+{
+    return ask(c, "status", false);
 }
 
 /* ---- reload, drain, log-level ------------------------------------------------------------------------------------ */

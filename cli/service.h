@@ -16,5 +16,7 @@
 /** Send one line to the gateway and read its answer; with --json it is printed as it came.
  *  @return owned by the caller (json_decref); NULL with c->error set: unreachable (69), or what the gateway refused */
 json_t *cli_service_ask(struct cli_context *c, const char *line);
+/** The status, printed nowhere. @return as cli_service_ask() */
+json_t *cli_service_look(struct cli_context *c);
 
 #endif

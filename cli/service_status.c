@@ -72,12 +72,17 @@ static void print_route(const json_t *r)
     json_t *u;
     printf("route %-20s %s%s\n", text_of(r, "route"), truth_of(r, "usable") ? "usable" : "NOT USABLE",
            truth_of(r, "monitored") ? ", MONITORED: refuses nothing" : "");
+    if (truth_of(r, "held")) {
+        printf("      ON HOLD since %s by %s: %lld wait, %lld in flight, %lld connections\n", text_of(r, "held_since"),
+               text_of(r, "held_by"), number_of(r, "waiting"), number_of(r, "in_flight"), number_of(r, "connections"));
+    }
     if (!truth_of(r, "usable")) {
         printf("      %s: %s\n", text_of(r, "about"), text_of(r, "trouble"));
     }
     json_array_foreach(json_object_get(r, "upstreams"), i, u)
     {
-        printf("      %s: %lld in flight\n", text_of(u, "url"), number_of(u, "in_flight"));
+        printf("      %s: %s%lld in flight\n", text_of(u, "url"), truth_of(u, "up") ? "" : "DOWN, ",
+               number_of(u, "in_flight"));
     }
 }
 

@@ -9,9 +9,25 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "gateway/admin_hold.h"
 #include "gateway/admin_private.h"
 #include "gateway/status.h"
 #include "gateway/watch.h"
+
+/* From p up to the end of the word. @return behind it, NULL: it is none */
+static char *word_end(char *p, const char *end, bool quoted)
+{
+    for (; p < end; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (quoted ? c == '"' : c == ' ' || c == '\t') {
+            return p;
+        }
+        if (c == '"' || c == 0x7f || c < (quoted ? ' ' : '!') || (c > 0x7f && !quoted)) {
+            return NULL;
+        }
+    }
+    return quoted ? NULL : p;
+}
 
 int admin_words_parse(const char *line, size_t n, struct admin_words *out)
 {
@@ -29,9 +45,15 @@ int admin_words_parse(const char *line, size_t n, struct admin_words *out)
         if (out->n == ADMIN_WORDS) {
             return -1;
         }
-        out->word[out->n++] = p;
-        for (; p < out->text + n && *p != ' ' && *p != '\t'; p++) {
-            if (*p < '!' || *p > '~') {
+        bool quoted = *p == '"';
+        out->word[out->n++] = p += quoted;
+        p = word_end(p, out->text + n, quoted);
+        if (p == NULL) {
+            return -1;
+        }
+        if (quoted) {
+            *p++ = '\0';
+            if (p < out->text + n && *p != ' ' && *p != '\t') {
                 return -1;
             }
         }
@@ -134,6 +156,30 @@ static void do_drain(struct admin_conn *c, const struct admin_words *w)
     answer_end(c, &j);
 }
 
+static void do_hold(struct admin_conn *c, const struct admin_words *w)
+{
+    bool hold = strcmp(w->word[0], "hold") == 0;
+    ks_hold_outcome outcome;
+    cs_error e = {0};
+    cs_json j;
+    char name[64];
+    admin_caller(c->pid, c->uid, name, sizeof name);
+    ks_actor who = {.name = name, .kind = "uid", .reason = w->n > 2 ? w->word[2] : NULL};
+    if (admin_hold(c->admin->gateway, w->word[1], hold, &who, &outcome, &e) != 0) {
+        answer_begin(c, &j, &e);
+        answer_end(c, &j);
+        return;
+    }
+    answer_begin(c, &j, NULL);
+    cs_json_str(&j, "route", w->word[1]);
+    cs_json_bool(&j, "held", hold);
+    cs_json_bool(&j, "already", outcome.already);
+    cs_json_time(&j, "since", outcome.hold.since);
+    cs_json_str(&j, "by", outcome.hold.actor[0] != '\0' ? outcome.hold.actor : NULL);
+    cs_json_int(&j, "generation", (int64_t)outcome.generation);
+    answer_end(c, &j);
+}
+
 static void do_log_level(struct admin_conn *c, const struct admin_words *w)
 {
     cs_json j;
@@ -157,17 +203,16 @@ static const struct command {
     unsigned least, most; /* words behind it */
     void (*run)(struct admin_conn *c, const struct admin_words *w);
 } commands[] = {
-    {"status", 0, 0, do_status},
-    {"reload", 0, 0, do_reload},
-    {"drain", 0, 0, do_drain},
-    {"log-level", 0, 1, do_log_level},
+    {"status", 0, 0, do_status}, {"reload", 0, 0, do_reload}, {"drain", 0, 0, do_drain},
+    {"hold", 1, 2, do_hold},     {"release", 1, 2, do_hold},  {"log-level", 0, 1, do_log_level},
 };
 
 static void run_line(struct admin_conn *c, const char *line, size_t n)
 {
     struct admin_words w;
     if (admin_words_parse(line, n, &w) != 0) {
-        answer_error(c, CS_EXIT_USAGE, "admin-line", "a line is a command and up to 3 words of visible ASCII");
+        answer_error(c, CS_EXIT_USAGE, "admin-line",
+                     "a line is a command and up to 3 words; one with blanks stands in double quotes");
         return;
     }
     for (size_t i = 0; w.n > 0 && i < sizeof commands / sizeof commands[0]; i++) {
@@ -183,7 +228,7 @@ static void run_line(struct admin_conn *c, const char *line, size_t n)
             return;
         }
     }
-    answer_error(c, CS_EXIT_USAGE, "admin-line", "the commands are status, reload, drain and log-level");
+    answer_error(c, CS_EXIT_USAGE, "admin-line", "the commands are status, reload, drain, hold, release and log-level");
 }
 
 bool admin_line_step(struct admin_conn *c)

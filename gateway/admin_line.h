@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* admin_line.h: one line of the admin socket taken apart: a command and its arguments, words separated by blanks. */
+/* admin_line.h: one line of the admin socket taken apart: a command and its arguments, words separated by blanks; one
+ * in double quotes may hold blanks. */
 #ifndef GW_ADMIN_LINE_H
 #define GW_ADMIN_LINE_H
 
@@ -15,7 +16,8 @@ struct admin_words {
     char text[ADMIN_LINE_MAX + 1];
 };
 
-/** Words are visible ASCII. @return 0; -1: too long, too many words, or an octet that is none of a word */
+/** A word is visible ASCII without quotes; a quoted one may hold blanks and octets from 0x80, too, and be empty.
+ *  @return 0; -1: too long, too many words, a quote without its end, or another octet */
 int admin_words_parse(const char *line, size_t n, struct admin_words *out);
 
 #endif

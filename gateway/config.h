@@ -165,6 +165,8 @@ struct gw_route {
     struct gw_probe probe;
     unsigned rate_address;     /**< requests per second, 0: any number */
     unsigned rate_certificate; /**< the same of each client certificate */
+    unsigned hold_queue;       /**< requests that wait while the route is on hold */
+    int64_t hold_wait_ms;      /**< how long each does */
     unsigned concurrency;      /**< exchanges under way, 0: any number */
     struct gw_authorize authorize;
     struct gw_where user_header_at;

@@ -52,6 +52,8 @@ SETTER(set_route)
     r->name = keep(node, arg(node, 0), report);
     snprintf(r->method[0], sizeof r->method[0], "POST");
     r->n_method = 1;
+    r->hold_queue = 1000;
+    r->hold_wait_ms = 30000;
     struct gw_route **last = &c->route;
     while (*last != NULL) {
         last = &(*last)->next;

@@ -76,6 +76,18 @@ SETTER(set_partner_labels)
     take_count(node, 1, 10000, &((struct gw_admin *)parent)->partner_labels, report);
 }
 
+SETTER(set_hold_queue)
+{
+    (void)child;
+    take_count(node, 0, 1000000, &((struct gw_route *)parent)->hold_queue, report);
+}
+
+SETTER(set_hold_wait)
+{
+    (void)child;
+    take_ms(node, 1, 3600000, &((struct gw_route *)parent)->hold_wait_ms, report);
+}
+
 #define RESTART CS_DIR_RESTART
 
 const struct cs_directive gw_rows_admin[] = {
@@ -91,6 +103,13 @@ const struct cs_directive gw_rows_admin[] = {
     {"health", "gateway-admin", "address", NULL, RESTART, NULL,
      "Address, off loopback too, that answers /livez, /readyz and /metrics and nothing else, without TLS.",
      "health 10.0.0.11:9465;", "health nowhere;", set_health},
+    {"hold", "route", "", "route-hold", 0, NULL,
+     "What happens to requests while the route is on hold: countersign hold ROUTE.", "hold { queue 1000; wait 30s; }",
+     "hold 5;", open_same},
+    {"queue", "route-hold", "number", NULL, 0, "1000", "Requests that wait; more are answered with 503.", "queue 1000;",
+     "queue many;", set_hold_queue},
+    {"wait", "route-hold", "duration", NULL, 0, "30s", "What waits longer is answered with 503.", "wait 30s;",
+     "wait long;", set_hold_wait},
     {"partner-labels", "gateway-admin", "number", NULL, 0, "100",
      "Partners that metrics tell apart; the others count together as other.", "partner-labels 100;",
      "partner-labels 0;", set_partner_labels},

@@ -35,9 +35,16 @@ const struct exchange_row exchange_table[] = {
     {EX_HEAD, ON_HEAD, EX_BODY, exchange_request_wait_body},
     TIMER(EX_HEAD), REFUSE(EX_HEAD), ABORT(EX_HEAD), GONE_EARLY(EX_HEAD),
 
+    {EX_BODY, ON_HOLD, EX_HELD, exchange_hold},
     {EX_BODY, ON_WORK, EX_QUEUED, exchange_request_submit},
     {EX_BODY, ON_READY, EX_CONNECT, exchange_request_connect},
     TIMER(EX_BODY), REFUSE(EX_BODY), ABORT(EX_BODY), GONE_EARLY(EX_BODY),
+
+    /* Let go, it may meet the next hold of its route at once. */
+    {EX_HELD, ON_HOLD, EX_HELD, exchange_hold},
+    {EX_HELD, ON_WORK, EX_QUEUED, exchange_request_submit},
+    {EX_HELD, ON_READY, EX_CONNECT, exchange_request_connect},
+    TIMER(EX_HELD), REFUSE(EX_HELD), ABORT(EX_HELD), GONE_EARLY(EX_HELD),
 
     {EX_QUEUED, ON_BEGUN, EX_WORKING, NULL},
     TIMER(EX_QUEUED), REFUSE(EX_QUEUED), ABORT(EX_QUEUED), GONE_EARLY(EX_QUEUED),
@@ -83,15 +90,16 @@ const size_t exchange_rows = sizeof exchange_table / sizeof exchange_table[0];
 const char *exchange_state_word(enum exchange_state s)
 {
     static const char *const words[EX_STATES] = {
-        "IDLE",       "HEAD",         "BODY",          "QUEUED",     "WORKING", "CONNECT", "FORWARD", "REPLY_HEAD",
-        "REPLY_BODY", "REPLY_QUEUED", "REPLY_WORKING", "REPLY_SEND", "REFUSED", "ABORTED", "DONE"};
+        "IDLE",       "HEAD",       "BODY",         "HELD",          "QUEUED",     "WORKING", "CONNECT", "FORWARD",
+        "REPLY_HEAD", "REPLY_BODY", "REPLY_QUEUED", "REPLY_WORKING", "REPLY_SEND", "REFUSED", "ABORTED", "DONE"};
     return (unsigned)s < EX_STATES ? words[s] : "?";
 }
 
 const char *exchange_on_word(enum exchange_on e)
 {
-    static const char *const words[EX_EVENTS] = {"bytes",   "head",  "work",   "ready", "begun", "connected", "retry",
-                                                 "written", "reply", "refuse", "abort", "gone",  "timer",     "end"};
+    static const char *const words[EX_EVENTS] = {"bytes",  "head",      "hold",  "work",    "ready",
+                                                 "begun",  "connected", "retry", "written", "reply",
+                                                 "refuse", "abort",     "gone",  "timer",   "end"};
     return (unsigned)e < EX_EVENTS ? words[e] : "?";
 }
 
@@ -200,6 +208,7 @@ static void on_timer(struct exchange *ex)
     } late[EX_STATES] = {
         [EX_HEAD] = {WSSEC_HTTP_HEAD_TIMEOUT, "the head was not complete in time"},
         [EX_BODY] = {WSSEC_HTTP_BODY_TIMEOUT, "nothing more of the body came"},
+        [EX_HELD] = {WSSEC_ROUTE_HELD, "the route is still on hold"},
         [EX_QUEUED] = {WSSEC_SHED, "no worker was free in time"},
         [EX_WORKING] = {WSSEC_WORK_TIMEOUT, "the worker is still busy with it"},
         [EX_FORWARD] = {WSSEC_UPSTREAM_SLOW, "the receiver does not take the request"},
@@ -263,7 +272,7 @@ void exchange_leave_upstream(struct exchange *ex, bool reusable)
     struct upstream_conn *u = ex->upstream;
     if (u != NULL) {
         ex->upstream = NULL;
-        upstream_give_back(u, ex->target->conf, reusable);
+        upstream_give_back(u, ex->target->conf, reusable && !hold_closes(ex));
     }
     if (ex->target != NULL) {
         atomic_fetch_sub_explicit(&ex->target->in_flight, 1, memory_order_relaxed);
@@ -292,6 +301,7 @@ static void on_done(struct exchange *ex)
     exchange_leave_jobs(ex);
     exchange_leave_upstream(ex, false);
     exchange_release(ex);
+    hold_leave(ex);
     loop->counters.exchanges++;
     loop->counters.refused[ex->reason]++;
     exchange_log(ex);

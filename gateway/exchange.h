@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "gateway/action.h"
 #include "gateway/client.h"
+#include "gateway/hold.h"
 #include "gateway/runtime.h"
 #include "gateway/upstream.h"
 
@@ -17,6 +18,7 @@ enum exchange_state {
     EX_IDLE,          /**< nothing was received */
     EX_HEAD,          /**< the request head is being received */
     EX_BODY,          /**< head accepted, runtime taken, body is being received */
+    EX_HELD,          /**< request complete, its route is on hold */
     EX_QUEUED,        /**< request waits for a worker */
     EX_WORKING,       /**< a worker judges the request */
     EX_CONNECT,       /**< a connection to the upstream is sought or made */
@@ -35,6 +37,7 @@ enum exchange_state {
 enum exchange_on {
     ON_BYTES,     /**< first octet */
     ON_HEAD,      /**< head accepted */
+    ON_HOLD,      /**< request complete, its route is on hold */
     ON_WORK,      /**< message complete, actions are due */
     ON_READY,     /**< message complete or judged: it may go on */
     ON_BEGUN,     /**< a worker took it */
@@ -52,7 +55,7 @@ enum exchange_on {
 
 /** Monotonic instants in microseconds, 0: not reached. */
 struct exchange_marks {
-    int64_t start, head, complete, connect, connected, reply, send, end;
+    int64_t start, head, complete, hold, released, connect, connected, reply, send, end;
 };
 
 struct exchange {
@@ -76,6 +79,10 @@ struct exchange {
     bool passes_unsigned;    /**< GET of a service description */
     bool counted;            /**< among those in flight on its route */
     char *user;              /**< owned; who was authorized, NULL: nobody was asked for */
+    /* hold */
+    struct hold_route *hold; /**< it waits for; borrowed from the plan; NULL: it does not */
+    struct exchange *held_next, **held_place;
+    bool under_way; /**< counted by its route's hold */
     /* upstream */
     struct target *target;
     struct upstream_conn *upstream;
@@ -141,16 +148,23 @@ void exchange_reply_input(struct exchange *ex, const char *p, size_t n);
 /** A job is back (loop's thread); takes it. */
 void exchange_job_back(struct exchange *ex, struct job *job);
 
-/** Rate, concurrency and load of the route (exchange_admit.c), before the body is read. @return false: refused already */
+/** Rate, concurrency and load of the route (exchange_admit.c), before the body is read. @return false: refused already
+ */
 bool exchange_admit(struct exchange *ex);
 /** The end of what exchange_admit() counted. */
 void exchange_release(struct exchange *ex);
 /** May the client use the route by the keystore of now? The head was accepted. @return false: refused already */
 bool exchange_authorize(struct exchange *ex);
+/** Count it on its route, whatever the limit says: it had been let in before a hold. */
+void exchange_count(struct exchange *ex);
 
 /* Handlers of the table: request side, reply side, common. */
 void exchange_request_begin(struct exchange *ex);
 void exchange_request_wait_body(struct exchange *ex);
+/** Hold, work or connect: what comes behind a request that is complete, or let go. */
+void exchange_request_go_on(struct exchange *ex);
+/** Route, method, content of the head by ex->runtime; a failure has answered already. @return false: refused */
+bool exchange_request_accept(struct exchange *ex);
 void exchange_request_submit(struct exchange *ex);
 void exchange_request_connect(struct exchange *ex);
 void exchange_request_forward(struct exchange *ex);

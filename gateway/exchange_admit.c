@@ -63,6 +63,12 @@ bool exchange_admit(struct exchange *ex)
     return rate_good(ex, now_us) && concurrency_good(ex) && load_good(ex, now_us);
 }
 
+void exchange_count(struct exchange *ex)
+{
+    atomic_fetch_add_explicit(&ex->route->load->in_flight, 1, memory_order_relaxed);
+    ex->counted = true;
+}
+
 void exchange_release(struct exchange *ex)
 {
     if (ex->counted) {

@@ -95,7 +95,7 @@ static void add_times(cs_json *j, const struct exchange *ex)
     const struct job *back = ex->reply_job;
     cs_json_object(j, "us");
     cs_json_int(j, "body", between(m->head, m->complete));
-    cs_json_int(j, "hold", 0);
+    cs_json_int(j, "hold", between(m->hold, m->released));
     cs_json_int(j, "queue", in != NULL ? between(in->item.queued_us, job_begun(in)) : 0);
     cs_json_int(j, "work", in != NULL ? between(job_begun(in), in->ended_us) : 0);
     cs_json_int(j, "connect", between(m->connect, m->connected));

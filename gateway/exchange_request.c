@@ -78,8 +78,7 @@ bool exchange_authorize(struct exchange *ex)
     return answer.reason == WSSEC_OK;
 }
 
-/* Route, method, content, room for the body; each failure has answered already. @return false: refused */
-static bool head_accept(struct exchange *ex)
+bool exchange_request_accept(struct exchange *ex)
 {
     const struct http1_head *h = http1_head(ex->parser);
     bool path_known;
@@ -92,6 +91,7 @@ static bool head_accept(struct exchange *ex)
         exchange_fail(ex, path_known ? WSSEC_HTTP_METHOD : WSSEC_ROUTE_UNKNOWN, "%s %s", h->method, h->path);
         return false;
     }
+    ex->passes_unsigned = false;
     bool post = strcmp(h->method, "POST") == 0;
     bool checked = gw_actions_any(&ex->route->conf->request) || gw_actions_any(&ex->route->conf->response);
     if (checked && !post) {
@@ -111,7 +111,14 @@ static bool head_accept(struct exchange *ex)
             return false;
         }
     }
-    if (!exchange_admit(ex) || !exchange_authorize(ex)) {
+    return true;
+}
+
+/* Route, limits, room for the body; each failure has answered already. @return false: refused */
+static bool head_accept(struct exchange *ex)
+{
+    const struct http1_head *h = http1_head(ex->parser);
+    if (!exchange_request_accept(ex) || !exchange_admit(ex) || !exchange_authorize(ex)) {
         return false;
     }
     if (!http1_set_body_limit(ex->parser, ex->route->request_limit)) {
@@ -189,8 +196,17 @@ static void request_complete(struct exchange *ex)
     ex->mark.complete = cs_clock_mono_us();
     ex->request_octets = ex->body.octets;
     timer_off(&ex->client->conn.timer);
+    exchange_request_go_on(ex);
+}
+
+void exchange_request_go_on(struct exchange *ex)
+{
     bool work = gw_actions_any(&ex->route->conf->request) && !ex->passes_unsigned;
-    exchange_event(ex, work ? ON_WORK : ON_READY);
+    if (hold_must_wait(ex)) {
+        exchange_event(ex, ON_HOLD);
+    } else {
+        exchange_event(ex, work ? ON_WORK : ON_READY);
+    }
 }
 
 size_t exchange_input(struct exchange *ex, const char *p, size_t n)

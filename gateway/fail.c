@@ -30,6 +30,7 @@ static const struct status_row {
     {WSSEC_HTTP_BODY_TIMEOUT, 408, 0, false, true},
     {WSSEC_LIMIT_BODY, 413, 502, false, true},
     {WSSEC_SHED, 503, 0, true, false},
+    {WSSEC_ROUTE_HELD, 503, 0, true, false},
     {WSSEC_WORK_TIMEOUT, 503, 0, true, false},
     {WSSEC_OUT_OF_MEMORY, 503, 0, true, false},
     {WSSEC_RATE_LIMIT, 429, 0, true, true},

@@ -9,6 +9,7 @@
 #include "gateway/accesslog.h"
 #include "gateway/body.h"
 #include "gateway/config.h"
+#include "gateway/hold.h"
 #include "gateway/legacy.h"
 #include "gateway/limit.h"
 #include "gateway/loop.h"
@@ -39,6 +40,7 @@ struct gateway {
     struct worker_pool workers;
     struct legacy *legacy; /**< dated exceptions in use */
     struct replay_local *replay;
+    struct hold_table holds;
     struct accesslog *log;
     struct resolver_thread resolver;
     struct check_thread checks;

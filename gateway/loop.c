@@ -78,6 +78,7 @@ int loop_init(struct loop *loop, struct gateway *gateway, unsigned index)
     loop->gateway = gateway;
     loop->index = index;
     loop->later_last = &loop->later;
+    loop->held_last = &loop->held;
     loop->reserve_fd = -1;
     if (mailbox_init(&loop->mailbox) != 0) {
         cs_log(CS_LOG_ERROR, "loop-start", "no mailbox for an I/O loop", CS_STR("why", strerror(errno)));

@@ -18,6 +18,7 @@
 
 struct gateway;
 struct client;
+struct exchange;
 struct meter;
 struct listener_watch;
 struct upstream_conn;
@@ -93,9 +94,11 @@ struct loop {
     unsigned n_client;
     struct upstream_conn *idle; /**< newest first */
     struct upstream_conn *busy;
-    bool draining;          /**< replies carry Connection: close, nothing is accepted */
-    bool stopping;          /**< everything open is cut */
-    int64_t refused_second; /**< monotonic; in which refused_logged lines were written */
+    struct exchange *held, **held_last; /**< exchanges on hold, in their order */
+    bool keeps_held;                    /**< while draining, too: another process took over the listeners */
+    bool draining;                      /**< replies carry Connection: close, nothing is accepted */
+    bool stopping;                      /**< everything open is cut */
+    int64_t refused_second;             /**< monotonic; in which refused_logged lines were written */
     unsigned refused_logged;
     uint8_t random[512]; /**< for identifiers */
     size_t random_left;

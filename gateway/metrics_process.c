@@ -11,6 +11,7 @@
 #include "gateway/gateway_private.h"
 #include "gateway/metrics_private.h"
 #include "gateway/status.h"
+#include "gateway/upstream.h"
 
 struct sums {
     uint64_t connections, retries, connects, open, idle, shed;
@@ -71,13 +72,19 @@ static void write_traffic(struct gateway *gw, cs_buf *out)
 static void write_routes(const struct runtime *rt, cs_buf *out)
 {
     cs_time now = cs_clock_now();
-    struct gw_address unused;
+    int64_t now_us = cs_clock_mono_us();
     prom_family(out, "countersign_route_monitored", "gauge", "1: the route verifies without refusing.");
     for (unsigned i = 0; i < rt->plan->n_route; i++) {
         const struct gw_route *r = rt->plan->route[i].conf;
         cs_buf_adds(out, "countersign_route_monitored{");
         prom_label(out, "route", r->name);
         prom_value(out, gw_actions_monitor(&r->request, now) || gw_actions_monitor(&r->response, now));
+    }
+    prom_family(out, "countersign_held_exchanges", "gauge", "Exchanges that wait because their route is on hold.");
+    for (unsigned i = 0; i < rt->plan->n_route; i++) {
+        cs_buf_adds(out, "countersign_held_exchanges{");
+        prom_label(out, "route", rt->plan->route[i].conf->name);
+        prom_value(out, atomic_load(&rt->plan->route[i].hold->waiting));
     }
     prom_family(out, "countersign_upstream_up", "gauge", "1: the upstream may be asked.");
     for (unsigned i = 0; i < rt->plan->n_route; i++) {
@@ -86,7 +93,7 @@ static void write_routes(const struct runtime *rt, cs_buf *out)
             cs_buf_adds(out, "countersign_upstream_up{");
             prom_label(out, "route", r->conf->name);
             prom_label(out, "upstream", r->target[k].conf->url);
-            prom_value(out, resolve_address(r->target[k].name, 0, &unused));
+            prom_value(out, upstream_usable(r, &r->target[k], now_us));
         }
     }
 }

@@ -166,6 +166,12 @@ struct resolve_name *resolve_get(struct resolver_thread *r, const char *host, co
     return n;
 }
 
+struct resolve_name *resolve_ref(struct resolve_name *name)
+{
+    atomic_fetch_add(&name->refs, 1);
+    return name;
+}
+
 void resolve_unref(struct resolver_thread *r, struct resolve_name *name)
 {
     if (name == NULL) {

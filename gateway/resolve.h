@@ -24,6 +24,7 @@ struct resolve_name {
     pthread_mutex_t lock;
     struct gw_address address[RESOLVE_ADDRESSES];
     unsigned n_address;
+    _Atomic unsigned connections; /**< open ones, over all loops */
 };
 
 struct resolver_thread {
@@ -41,6 +42,8 @@ void resolver_stop(struct resolver_thread *r);
 /** The shared name; resolved here and now the first time (may block: never on a loop). @return a reference, NULL: no
  * memory */
 struct resolve_name *resolve_get(struct resolver_thread *r, const char *host, const char *port);
+/** @return another reference */
+struct resolve_name *resolve_ref(struct resolve_name *name);
 void resolve_unref(struct resolver_thread *r, struct resolve_name *name);
 /** Address number i. Any thread, does not block. @return false: there are not so many */
 bool resolve_address(struct resolve_name *name, unsigned i, struct gw_address *out);

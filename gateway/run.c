@@ -84,6 +84,9 @@ void gateway_publish(struct gateway *gw, struct runtime *rt)
                CS_INT("changed", retired), CS_INT("generation", rt->generation));
         post_all(gw, tls_changed);
     }
+    struct runtime *now = gateway_runtime(gw);
+    hold_apply(gw, now);
+    runtime_unref(now);
     runtime_unref(old);
 }
 
@@ -117,6 +120,9 @@ static void loop_drain(struct loop *loop, struct mail *m)
     free(m);
     listener_stop(loop);
     loop->draining = true;
+    if (!loop->keeps_held) {
+        hold_refuse_all(loop);
+    }
     upstream_close_idle(loop);
     loop_check_drained(loop);
 }
@@ -538,7 +544,11 @@ static int check_only(const struct gw_run_options *opt)
 
 int gw_run(const struct gw_run_options *opt)
 {
-    struct gateway gw = {.options = opt, .wake_fd = -1, .started = cs_clock_now(), .started_us = cs_clock_mono_us()};
+    struct gateway gw = {.options = opt,
+                         .wake_fd = -1,
+                         .started = cs_clock_now(),
+                         .started_us = cs_clock_mono_us(),
+                         .holds = {.lock = PTHREAD_MUTEX_INITIALIZER}};
     struct running running = {.gw = &gw, .signals = -1};
     struct gw_settings *settings = NULL;
     cs_error e = {0};

@@ -62,7 +62,8 @@ static int route_build(struct plan *p, struct plan_route *r, const struct gw_rou
     }
     r->target = calloc(n, sizeof *r->target);
     r->load = calloc(1, sizeof *r->load);
-    if (r->target == NULL || r->load == NULL) {
+    r->hold = hold_get(&p->gateway->holds, conf->name);
+    if (r->target == NULL || r->load == NULL || r->hold == NULL) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory for route %s", conf->name);
     }
     for (const struct gw_upstream *u = conf->upstream; u != NULL; u = u->next) {
@@ -150,6 +151,7 @@ void plan_unref(struct plan *p)
         }
         free(p->route[i].target);
         free(p->route[i].load);
+        hold_unref(&p->gateway->holds, p->route[i].hold);
     }
     free(p->route);
     for (unsigned i = 0; i < p->n_listening; i++) {

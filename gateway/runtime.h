@@ -38,6 +38,7 @@ struct plan_route {
     struct target *target;
     unsigned n_target;
     struct route_load *load;
+    struct hold_route *hold;             /**< reference */
     struct wssec_policy *request_policy; /**< borrowed from the settings; NULL: no verification */
     struct wssec_policy *response_policy;
     struct wssec_policy *names_policy; /**< limits for what is only named; never NULL */

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "gateway/gateway_private.h"
 #include "gateway/listener.h"
+#include "gateway/upstream.h"
 
 /* A loop that has not turned for so long is stuck. */
 #define ALIVE_US INT64_C(10000000)
@@ -40,8 +41,7 @@ bool status_alive(struct gateway *gw)
 
 const char *status_route_trouble(const struct runtime *rt, const struct plan_route *r, const char **about)
 {
-    struct gw_address unused;
-    const char *trouble = "the upstream has no address";
+    const char *trouble = "no upstream has an address and is up";
     const char *alias = r->conf->request.sign_alias;
     *about = alias;
     if (alias != NULL) {
@@ -59,7 +59,7 @@ const char *status_route_trouble(const struct runtime *rt, const struct plan_rou
         if (t->tls >= 0 && rt->tls->back[t->tls]->why[0] != '\0') {
             *about = t->conf->client_certificate;
             trouble = "the client certificate for the upstream has no active entry with a usable key";
-        } else if (resolve_address(t->name, 0, &unused)) {
+        } else if (upstream_usable(r, t, cs_clock_mono_us())) {
             return NULL;
         }
     }
@@ -187,6 +187,28 @@ static void add_reloads(cs_json *j, struct gateway *gw)
     cs_json_object_end(j);
 }
 
+/* Held, with nothing under way and no connection left: the downtime window of the receiver may begin. */
+static void add_hold(cs_json *j, const struct runtime *rt, const struct plan_route *r)
+{
+    const ks_hold_info *hold = ks_held(rt->snapshot, r->conf->name);
+    unsigned connections = 0;
+    for (unsigned i = 0; i < r->n_target; i++) {
+        bool twin = false;
+        for (unsigned k = 0; k < i && !twin; k++) {
+            twin = r->target[k].name == r->target[i].name;
+        }
+        connections += twin ? 0 : atomic_load(&r->target[i].name->connections);
+    }
+    /* Read before the count: see hold_must_wait(). */
+    bool held = atomic_load(&r->hold->held);
+    cs_json_bool(j, "held", held);
+    cs_json_time(j, "held_since", held && hold != NULL ? hold->since : 0);
+    cs_json_str(j, "held_by", held && hold != NULL ? hold->actor : NULL);
+    cs_json_int(j, "waiting", atomic_load(&r->hold->waiting));
+    cs_json_int(j, "in_flight", atomic_load(&r->hold->under_way));
+    cs_json_int(j, "connections", connections);
+}
+
 static void add_route(cs_json *j, const struct runtime *rt, const struct plan_route *r, cs_time now)
 {
     cs_json_object(j, NULL);
@@ -194,10 +216,12 @@ static void add_route(cs_json *j, const struct runtime *rt, const struct plan_ro
     add_trouble(j, rt, r);
     cs_json_bool(j, "monitored",
                  gw_actions_monitor(&r->conf->request, now) || gw_actions_monitor(&r->conf->response, now));
+    add_hold(j, rt, r);
     cs_json_array(j, "upstreams");
     for (unsigned i = 0; i < r->n_target; i++) {
         cs_json_object(j, NULL);
         cs_json_str(j, "url", r->target[i].conf->url);
+        cs_json_bool(j, "up", upstream_usable(r, &r->target[i], cs_clock_mono_us()));
         cs_json_int(j, "in_flight", atomic_load(&r->target[i].in_flight));
         cs_json_object_end(j);
     }

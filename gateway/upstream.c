@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gateway/exchange.h"
+#include "gateway/gateway_private.h"
 
 static struct upstream_conn *upstream_of(struct conn *conn)
 {
@@ -125,6 +126,8 @@ static void upstream_destroy(struct conn *conn)
         tls_leave(&u->back->object);
         tls_back_unref(u->back);
     }
+    atomic_fetch_sub(&u->name->connections, 1);
+    resolve_unref(&conn->loop->gateway->resolver, u->name);
     free(u->host);
     free(u);
 }
@@ -139,6 +142,12 @@ static enum health_state target_state(const struct plan_route *route, const stru
     enum health_state state = health_state(h, now_us);
     bool only = route->n_target == 1 && !atomic_load_explicit(&h->down, memory_order_relaxed);
     return only ? HEALTH_UP : state;
+}
+
+bool upstream_usable(const struct plan_route *route, const struct target *t, int64_t now_us)
+{
+    struct gw_address unused;
+    return resolve_address(t->name, 0, &unused) && target_state(route, t, now_us) != HEALTH_OUT;
 }
 
 static struct target *choose_once(const struct plan_route *route, const struct target *avoid, int64_t now_us)
@@ -252,6 +261,8 @@ struct upstream_conn *upstream_open(struct loop *loop, const struct target *t, s
     }
     conn_nodelay(fd);
     conn_init(&u->conn, loop, fd, &upstream_ops);
+    u->name = resolve_ref(t->name);
+    atomic_fetch_add(&u->name->connections, 1);
     loop->counters.upstream_connects++;
     loop->counters.upstream_open++;
     if (upstream_secure(u, back) != 0) {
@@ -288,6 +299,17 @@ void upstream_give_back(struct upstream_conn *u, const struct gw_upstream *conf,
     }
     list_move(u, &loop->idle);
     timer_set(&u->conn.timer, conf->idle_ms);
+}
+
+void upstream_close_idle_to(struct loop *loop, const struct resolve_name *name)
+{
+    for (struct upstream_conn *u = loop->idle; u != NULL;) {
+        struct upstream_conn *next = u->next;
+        if (u->name == name) {
+            upstream_close(u);
+        }
+        u = next;
+    }
 }
 
 void upstream_close_idle(struct loop *loop)

@@ -18,6 +18,7 @@ struct upstream_conn {
     char *host;                          /**< owned, with port: what the connection may be reused for */
     char port[8];
     struct tls_back *back; /**< reference; NULL: plain. A connection is used again only for the same object */
+    struct resolve_name *name; /**< reference; counts its connections */
     unsigned served;
     bool reused;
     bool idle; /**< in loop->idle, and counted there */
@@ -41,6 +42,10 @@ struct upstream_conn *upstream_open(struct loop *loop, const struct target *t, s
 void upstream_retire(struct loop *loop);
 /** The exchange needs it no more. reusable: request and reply were whole, nothing is left over. */
 void upstream_give_back(struct upstream_conn *u, const struct gw_upstream *conf, bool reusable);
+/** Has the target an address, and is it not taken out for its failures? Any thread. */
+bool upstream_usable(const struct plan_route *route, const struct target *t, int64_t now_us);
+/** Loop's thread: close the idle ones to that name. */
+void upstream_close_idle_to(struct loop *loop, const struct resolve_name *name);
 /** Loop's thread: close all idle ones. */
 void upstream_close_idle(struct loop *loop);
 

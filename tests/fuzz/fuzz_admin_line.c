@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_admin_line.c: lines of the admin socket: words lie inside the copy, are visible ASCII, and written with single
- * blanks between them read as the same words again. */
+/* fuzz_admin_line.c: lines of the admin socket: words lie inside the copy, and written with quotes around each read
+ * as the same words again. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct admin_words words;
     struct admin_words again;
-    char line[ADMIN_LINE_MAX + ADMIN_WORDS];
+    char line[ADMIN_LINE_MAX + 3 * ADMIN_WORDS];
     size_t n = 0;
     if (admin_words_parse((const char *)data, size, &words) != 0) {
         return 0;
@@ -28,11 +28,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(size <= ADMIN_LINE_MAX && words.n <= ADMIN_WORDS);
     for (unsigned i = 0; i < words.n; i++) {
         size_t length = strlen(words.word[i]);
-        must(words.word[i] >= words.text && words.word[i] + length <= words.text + size && length > 0);
-        must(strspn(words.word[i], " \t\n\r") == 0);
+        must(words.word[i] >= words.text && words.word[i] + length <= words.text + size);
+        must(strpbrk(words.word[i], "\t\n\r\"") == NULL);
+        line[n++] = '"';
         memcpy(line + n, words.word[i], length);
-        line[n + length] = ' ';
-        n += length + 1;
+        n += length;
+        line[n++] = '"';
+        line[n++] = ' ';
+    }
+    if (n > ADMIN_LINE_MAX) {
+        return 0;
     }
     must(admin_words_parse(line, n > 0 ? n - 1 : 0, &again) == 0 && again.n == words.n);
     for (unsigned i = 0; i < words.n; i++) {

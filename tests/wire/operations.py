@@ -150,7 +150,7 @@ def test_a_gateway_without_a_usable_route_is_not_ready():
         report.equal((reply.status, b'"not_usable":["plain"]' in reply.body), (503, True), "/readyz")
         report.equal(admin.get(scene.http, "/livez").status, 200, "/livez")
         done = scene.command("status", check=False)
-        report.equal((done.returncode, "NOT READY" in done.stdout and "no address" in done.stdout), (1, True), "countersign status")
+        report.equal((done.returncode, "NOT READY" in done.stdout and "no upstream has an address" in done.stdout), (1, True), "countersign status")
 
 
 def test_the_admin_port_answers_probes_and_nothing_else():
