@@ -267,6 +267,11 @@ static bool secure_write_ready(struct conn *c, int fd)
     return false;
 }
 
+bool conn_speaks_on(const struct conn *c, int err)
+{
+    return (err == EPIPE || err == ECONNRESET) && c->ssl == NULL && c->reading;
+}
+
 static void write_ready(evutil_socket_t fd, short what, void *ctx)
 {
     (void)what;
@@ -290,7 +295,7 @@ static void write_ready(evutil_socket_t fd, short what, void *ctx)
     conn_unwatch_write(c);
     if (result == CONN_DONE) {
         c->ops->drained(c);
-    } else {
+    } else if (!conn_speaks_on(c, err)) {
         c->ops->ended(c, err);
     }
 }

@@ -80,6 +80,9 @@ int conn_read(struct conn *c, bool on);
 /** Send the pieces; their octets are borrowed until all is taken, the array only for the call. Behind output that
  * waits. */
 enum conn_result conn_send(struct conn *c, const struct iovec *piece, size_t n) __attribute__((warn_unused_result));
+/** Writing failed with err, but what the peer said before it closed can still be read and ends in ended(): who refuses
+ * a message often answers and closes without reading on. */
+bool conn_speaks_on(const struct conn *c, int err);
 /** Forget output that waits. */
 void conn_drop_output(struct conn *c);
 /** Octets sent that the peer has not acknowledged: falls as long as it reads. */

@@ -507,12 +507,15 @@ void exchange_request_forward(struct exchange *ex)
                ex->target->conf->host, true, cs_clock_now());
     }
     conn_mark(&u->conn);
+    if (conn_read(&u->conn, true) != 0) {
+        free(v);
+        exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "the upstream connection cannot be watched");
+        return;
+    }
     enum conn_result result = conn_send(&u->conn, v, n);
     int err = errno;
     free(v);
-    if (result != CONN_BROKEN && conn_read(&u->conn, true) != 0) {
-        exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "the upstream connection cannot be watched");
-    } else if (result == CONN_BROKEN) {
+    if (result == CONN_BROKEN && (u->conn.sent == 0 || !conn_speaks_on(&u->conn, err))) {
         exchange_upstream_ended(ex, err);
     } else if (result == CONN_DONE) {
         exchange_event(ex, ON_WRITTEN);

@@ -3,6 +3,8 @@
 # tests/run: quick
 """Upstreams that are down, lie about their framing, cut, flood or say nothing: the client gets a plain 502 or 504 and
 not one octet of the reply; the connection to the upstream is never used again."""
+import socket
+import struct
 import sys
 import time
 
@@ -205,6 +207,25 @@ def head_has_no_body(home):
         report.equal(client.post(soap.envelope(), "/raw").status, 200, "the call behind it")
 
 
+def answered_and_reset():
+    """A receiver answers in the middle of a large request and resets the connection: its answer was lost whenever the
+    failed write was noticed before the octets that could still be read."""
+    place = product.new_directory()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = "http://127.0.0.1:%d/" % listener.getsockname()[1]
+        with product.Gateway(place, product.Keystore(place), f'route raw {{ listener front; path "/"; upstream "{url}"; }}') as gateway:
+            for _ in range(40):
+                with wire.Client(gateway.address) as client:
+                    client.send(wire.post_octets(b"x" * (6 << 20), "/"))
+                    peer = listener.accept()[0]
+                    stream = wire.Stream(peer)
+                    stream.head()
+                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    peer.sendall(wire.reply_octets(b"too large", status="413 Too Large"))
+                    peer.close()
+                    report.equal(client.reply().status, 413, "status")
+
+
 def upstream_reused_and_closed(home):
     """An idle connection that the upstream closed is noticed: the next call takes a new one and is sent once."""
     home.good()
@@ -243,7 +264,7 @@ def main():
         tests = [(f"refused: {name}", lambda o=octets, r=reason: refused(home, o, r)) for name, octets, reason in REFUSED]
         tests += [(f"never passes: {name}", lambda o=octets, r=reason: unsigned(home, o, r)) for name, octets, reason in UNSIGNED]
         tests += [(f.__name__.replace("_", " "), lambda f=f: f(home)) for f in TOLD]
-        tests.append(("upstream down", upstream_down))
+        tests += [("upstream down", upstream_down), ("answered and reset", answered_and_reset)]
         report.run("http replies", tests)
 
 
