@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "gateway/conn.h"
 #include "gateway/gateway_private.h"
 
 /* TLS 1.2: ephemeral keys and authenticated encryption only; TLS 1.3 has nothing else. */
@@ -104,6 +105,13 @@ int tls_context_common(SSL_CTX *context, int minimum)
     SSL_CTX_set_default_read_buffer_len(context, READ_BUFFER);
     return SSL_CTX_set_min_proto_version(context, minimum) == 1 && SSL_CTX_set_cipher_list(context, CIPHERS) == 1 ? 0
                                                                                                                   : -1;
+}
+
+const ks_snapshot *tls_snapshot(X509_STORE_CTX *ctx)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+    const struct conn *c = SSL_get_app_data(ssl);
+    return ks_live_get(c->loop->gateway->live);
 }
 
 int tls_context_present(SSL_CTX *context, const ks_entry *const *entry, size_t n)

@@ -125,9 +125,9 @@ SSL *tls_front_new_ssl(struct tls_front *f);
 /** A connection of ours as client, with a session to take up where there is one. @return owned by the caller, NULL: no
  *  memory */
 SSL *tls_back_new_ssl(struct tls_back *b);
-/** A session taken up is judged anew: its server's certificate may have ended meanwhile. @return X509_V_OK, or why not
- */
-int tls_back_judge_resumed(struct tls_back *b, SSL *ssl, cs_time now);
+/** Judge the server of a connection anew: behind a session taken up, and after a change of the keystore. A no costs the
+ *  object its sessions. @return X509_V_OK, or why not */
+int tls_back_judge(struct tls_back *b, SSL *ssl, const ks_snapshot *s, cs_time now);
 
 /** Count how a handshake ended. */
 void tls_count(_Atomic uint64_t counter[HANDSHAKES][TLS_VERSIONS], SSL *ssl, bool good);
@@ -143,6 +143,8 @@ char *tls_back_key(const struct gw_upstream *u);
 char *tls_back_print(const struct gw_upstream *u, const ks_snapshot *s, cs_time now);
 struct tls_back *tls_back_new(struct tls_registry *r, const struct gw_upstream *u, char *key, char *print,
                               const ks_snapshot *s, cs_time now, cs_error *e);
+/** In a verify callback: the newest snapshot, a new reference. */
+const ks_snapshot *tls_snapshot(X509_STORE_CTX *ctx);
 /** What both sides set in a context. @return 0, or -1 */
 int tls_context_common(SSL_CTX *context, int minimum);
 /** Present the entries (one per key type). @return 0, or -1 */

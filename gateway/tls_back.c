@@ -39,13 +39,13 @@ char *tls_back_print(const struct gw_upstream *u, const ks_snapshot *s, cs_time 
 
 /* ---- callbacks of OpenSSL --------------------------------------------------------------------------------------- */
 
-static int judge(const struct tls_back *b, X509 *leaf, STACK_OF(X509) * others, cs_time now)
+static int judge(const struct tls_back *b, const ks_snapshot *s, X509 *leaf, STACK_OF(X509) * others, cs_time now)
 {
     struct tls_verdict v;
     if (leaf == NULL) {
         return X509_V_ERR_UNSPECIFIED;
     }
-    int rc = tls_judge(b->anchors, leaf, others, X509_PURPOSE_SSL_SERVER, now, &v);
+    int rc = tls_judge(b->anchors, s, leaf, others, X509_PURPOSE_SSL_SERVER, now, &v);
     if (rc != 0 || v.error != X509_V_OK) {
         return v.error != X509_V_OK ? v.error : X509_V_ERR_OUT_OF_MEM;
     }
@@ -55,7 +55,9 @@ static int judge(const struct tls_back *b, X509 *leaf, STACK_OF(X509) * others, 
 
 static int verify_server(X509_STORE_CTX *ctx, void *arg)
 {
-    int error = judge(arg, X509_STORE_CTX_get0_cert(ctx), X509_STORE_CTX_get0_untrusted(ctx), cs_clock_now());
+    const ks_snapshot *s = tls_snapshot(ctx);
+    int error = judge(arg, s, X509_STORE_CTX_get0_cert(ctx), X509_STORE_CTX_get0_untrusted(ctx), cs_clock_now());
+    ks_snapshot_release(s);
     X509_STORE_CTX_set_error(ctx, error);
     return error == X509_V_OK;
 }
@@ -222,12 +224,9 @@ SSL *tls_back_new_ssl(struct tls_back *b)
     return ssl;
 }
 
-int tls_back_judge_resumed(struct tls_back *b, SSL *ssl, cs_time now)
+int tls_back_judge(struct tls_back *b, SSL *ssl, const ks_snapshot *s, cs_time now)
 {
-    if (!SSL_session_reused(ssl)) {
-        return X509_V_OK;
-    }
-    int error = judge(b, SSL_get0_peer_certificate(ssl), SSL_get_peer_cert_chain(ssl), now);
+    int error = judge(b, s, SSL_get0_peer_certificate(ssl), SSL_get_peer_cert_chain(ssl), now);
     if (error != X509_V_OK) {
         sessions_drop(b);
     }

@@ -170,10 +170,19 @@ int tls_peer_judge(struct tls_peer *p, const struct tls_front *f, const ks_snaps
     if (f->anchors == NULL) {
         return X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY;
     }
+    uint64_t generation = ks_snapshot_generation(s);
+    if (p->judged_generation != generation) {
+        p->compromised = ks_key_compromised(s, p->spki_sha256, NULL);
+        const ks_entry *e = ks_client_entry(s, p->sha256, &p->state);
+        cs_copy(p->alias, sizeof p->alias, e != NULL ? ks_entry_alias(e) : "");
+        p->n = e != NULL ? ks_entry_n(e) : 0;
+    }
     /* a clock that was set back asks anew, too */
-    if (p->judged_by != f->object.id || now < p->judged_at || now >= p->judged_until) {
+    if (p->judged_generation != generation || p->judged_by != f->object.id || now < p->judged_at ||
+        now >= p->judged_until) {
         struct tls_verdict v;
-        if (tls_judge(f->anchors, p->leaf, p->others, X509_PURPOSE_SSL_CLIENT, now, &v) != 0) {
+        p->judged_by = 0;
+        if (tls_judge(f->anchors, s, p->leaf, p->others, X509_PURPOSE_SSL_CLIENT, now, &v) != 0) {
             return X509_V_ERR_OUT_OF_MEM;
         }
         p->judged_by = f->object.id;
@@ -181,12 +190,6 @@ int tls_peer_judge(struct tls_peer *p, const struct tls_front *f, const ks_snaps
         p->judged_until = v.until;
         p->error = v.error;
     }
-    if (p->judged_generation != ks_snapshot_generation(s)) {
-        p->judged_generation = ks_snapshot_generation(s);
-        p->compromised = ks_key_compromised(s, p->spki_sha256, NULL);
-        const ks_entry *e = ks_client_entry(s, p->sha256, &p->state);
-        cs_copy(p->alias, sizeof p->alias, e != NULL ? ks_entry_alias(e) : "");
-        p->n = e != NULL ? ks_entry_n(e) : 0;
-    }
+    p->judged_generation = generation;
     return p->error == X509_V_OK && p->compromised ? X509_V_ERR_CERT_REVOKED : p->error;
 }

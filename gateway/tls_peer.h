@@ -15,7 +15,7 @@ struct tls_peer {
     char *subject, *issuer; /**< owned; RFC 2253 in ASCII, so that they may stand in a header field */
     /* the last judgement; loop's thread only */
     uint64_t judged_by;         /**< id of the front object whose anchors were asked; 0: never judged */
-    uint64_t judged_generation; /**< of the snapshot that was asked about key and entry */
+    uint64_t judged_generation; /**< of the snapshot that was asked about lists, key and entry */
     cs_time judged_at, judged_until;
     int error;
     bool compromised;

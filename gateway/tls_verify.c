@@ -3,14 +3,13 @@
 #include "gateway/tls_verify.h"
 
 #include <openssl/err.h>
+#include <openssl/sha.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
 #define DEPTH_MAX 8
 /* 112 bits within the chain: RSA and DSA from 2048, SHA-224 and longer. */
 #define LEVEL 2
-/* Clocks of ours and of a certification authority differ by seconds. */
-#define CRL_SKEW 60
 
 struct tls_anchors {
     STACK_OF(X509) * certificate; /* owned with its certificates */
@@ -27,13 +26,6 @@ static int take_set(struct tls_anchors *a, ks_anchor_set *set)
             return -1;
         }
     }
-    while (sk_X509_CRL_num(set->crl) > 0) {
-        X509_CRL *x = sk_X509_CRL_pop(set->crl);
-        if (sk_X509_CRL_push(a->crl, x) <= 0) {
-            X509_CRL_free(x);
-            return -1;
-        }
-    }
     return 0;
 }
 
@@ -45,8 +37,7 @@ struct tls_anchors *tls_anchors_new(const ks_snapshot *s, const struct gw_words 
     }
     a->crl_require = crl_require;
     a->certificate = sk_X509_new_null();
-    a->crl = sk_X509_CRL_new_null();
-    bool good = a->certificate != NULL && a->crl != NULL;
+    bool good = a->certificate != NULL;
     for (size_t i = 0; good && i < alias->n; i++) {
         ks_anchor_set set;
         good = ks_anchors(s, alias->word[i], now, &set) == 0;
@@ -66,7 +57,6 @@ void tls_anchors_free(struct tls_anchors *a)
 {
     if (a != NULL) {
         sk_X509_pop_free(a->certificate, X509_free);
-        sk_X509_CRL_pop_free(a->crl, X509_CRL_free);
         free(a);
     }
 }
@@ -147,41 +137,36 @@ out:
     return rc;
 }
 
-static bool crl_of(X509_CRL *crl, X509 *x, X509 *issuer)
+static int print_of_key(const X509 *x, uint8_t out[32])
 {
-    /* Signed by one of the anchors, that is known; by this issuer's key, that is asked here. */
-    bool fits = X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_issuer_name(x)) == 0;
-    EVP_PKEY *key = fits ? X509_get0_pubkey(issuer) : NULL;
-    return key != NULL && X509_CRL_verify(crl, key) == 1;
+    unsigned char *der = NULL;
+    int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
+    int rc = n > 0 && SHA256(der, (size_t)n, out) != NULL ? 0 : -1;
+    OPENSSL_free(der);
+    return rc;
 }
 
 /* What the lists say of x. @return X509_V_OK, or why not */
-static int ask_crls(const struct tls_anchors *a, X509 *x, X509 *issuer, cs_time now, struct tls_verdict *out)
+static int ask_lists(const struct tls_anchors *a, const ks_snapshot *s, X509 *x, const X509 *issuer, cs_time now,
+                     struct tls_verdict *out)
 {
-    bool current = false;
-    for (int i = 0; i < sk_X509_CRL_num(a->crl); i++) {
-        X509_CRL *crl = sk_X509_CRL_value(a->crl, i);
-        X509_REVOKED *revoked = NULL;
-        if (!crl_of(crl, x, issuer)) {
-            continue;
-        }
-        int found = X509_CRL_get0_by_cert(crl, &revoked, x);
-        if (found == 1) {
-            return X509_V_ERR_CERT_REVOKED; /* a stale list that says so is believed */
-        }
-        const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
-        cs_time from = seconds_of(X509_CRL_get0_lastUpdate(crl));
-        cs_time to = next != NULL ? seconds_of(next) : INT64_MAX;
-        if (from <= now + CRL_SKEW && now < to) {
-            current = true;
-            not_after_min(out, to);
-        }
+    uint8_t spki[32];
+    cs_time revoked = 0;
+    if (print_of_key(issuer, spki) != 0) {
+        return X509_V_ERR_OUT_OF_MEM;
     }
-    ERR_clear_error();
+    bool current = ks_revocation(s, x, spki, now, &revoked);
+    if (a->crl_require) {
+        not_after_min(out, now + 1); /* a list ends without a sign */
+    }
+    if (revoked != 0) {
+        return X509_V_ERR_CERT_REVOKED;
+    }
     return current || !a->crl_require ? X509_V_OK : X509_V_ERR_UNABLE_TO_GET_CRL;
 }
 
-static int judge_chain(const struct tls_anchors *a, STACK_OF(X509) * chain, cs_time now, struct tls_verdict *out)
+static int judge_chain(const struct tls_anchors *a, const ks_snapshot *s, STACK_OF(X509) * chain, cs_time now,
+                       struct tls_verdict *out)
 {
     int error = X509_V_OK;
     int n = sk_X509_num(chain);
@@ -189,14 +174,14 @@ static int judge_chain(const struct tls_anchors *a, STACK_OF(X509) * chain, cs_t
         not_after_min(out, seconds_of(X509_get0_notAfter(sk_X509_value(chain, i))));
     }
     for (int i = 0; i + 1 < n && error == X509_V_OK; i++) {
-        error = ask_crls(a, sk_X509_value(chain, i), sk_X509_value(chain, i + 1), now, out);
+        error = ask_lists(a, s, sk_X509_value(chain, i), sk_X509_value(chain, i + 1), now, out);
     }
     return error;
 }
 
 /* Every anchor by itself: of two authorities with one name OpenSSL would take the first that it finds, and give up. */
-int tls_judge(const struct tls_anchors *a, X509 *leaf, STACK_OF(X509) * others, int purpose, cs_time now,
-              struct tls_verdict *out)
+int tls_judge(const struct tls_anchors *a, const ks_snapshot *s, X509 *leaf, STACK_OF(X509) * others, int purpose,
+              cs_time now, struct tls_verdict *out)
 {
     *out = (struct tls_verdict){X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, INT64_MAX};
     for (int i = 0; i < sk_X509_num(a->certificate); i++) {
@@ -208,7 +193,7 @@ int tls_judge(const struct tls_anchors *a, X509 *leaf, STACK_OF(X509) * others, 
             return -1;
         }
         if (rc == 1) {
-            out->error = judge_chain(a, chain, now, out);
+            out->error = judge_chain(a, s, chain, now, out);
             sk_X509_pop_free(chain, X509_free);
             return 0;
         }

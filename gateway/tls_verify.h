@@ -10,7 +10,7 @@
 
 #include "gateway/config.h"
 
-/** Anchors of one or several slots with the lists that they signed. */
+/** Anchors of one or several slots. */
 struct tls_anchors;
 
 /** @return owned by the caller (tls_anchors_free), NULL: no memory */
@@ -21,13 +21,14 @@ STACK_OF(X509_NAME) * tls_anchors_names(const struct tls_anchors *a);
 
 struct tls_verdict {
     int error;     /**< X509_V_OK, or why not (X509_verify_cert_error_string) */
-    cs_time until; /**< the verdict is the same before this instant */
+    cs_time until; /**< with the same snapshot the verdict is the same before this instant */
 };
 
-/** Judge leaf as of now, with the other certificates that the peer sent (untrusted, NULL: none) on the way.
+/** Judge leaf as of now, with the other certificates that the peer sent (untrusted, NULL: none) on the way; the
+ *  revocation lists are those of s.
  *  @param purpose X509_PURPOSE_SSL_CLIENT or X509_PURPOSE_SSL_SERVER
  *  @return 0; -1 no memory: the verdict says no then */
-int tls_judge(const struct tls_anchors *a, X509 *leaf, STACK_OF(X509) * others, int purpose, cs_time now,
-              struct tls_verdict *out);
+int tls_judge(const struct tls_anchors *a, const ks_snapshot *s, X509 *leaf, STACK_OF(X509) * others, int purpose,
+              cs_time now, struct tls_verdict *out);
 
 #endif

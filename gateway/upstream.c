@@ -75,10 +75,23 @@ static void upstream_progress(struct conn *conn)
     }
 }
 
+/* The server's certificate by the newest keystore; once per generation. @param done by the handshake, just now */
+static int upstream_judge(struct upstream_conn *u, bool done)
+{
+    const ks_snapshot *s = ks_live_get(u->conn.loop->gateway->live);
+    int error = X509_V_OK;
+    if (u->judged != ks_snapshot_generation(s)) {
+        u->judged = ks_snapshot_generation(s);
+        error = done ? X509_V_OK : tls_back_judge(u->back, u->conn.ssl, s, cs_clock_now());
+    }
+    ks_snapshot_release(s);
+    return error;
+}
+
 /* @return what became of the handshake */
 static int upstream_secured(struct upstream_conn *u, int err)
 {
-    int judged = err == 0 ? tls_back_judge_resumed(u->back, u->conn.ssl, cs_clock_now()) : X509_V_OK;
+    int judged = err == 0 ? upstream_judge(u, SSL_session_reused(u->conn.ssl) == 0) : X509_V_OK;
     if (judged != X509_V_OK) {
         conn_note(&u->conn, X509_verify_cert_error_string(judged));
         err = CONN_TLS;
@@ -209,7 +222,7 @@ struct upstream_conn *upstream_take(struct loop *loop, const struct target *t, c
     while (u != NULL) {
         struct upstream_conn *next = u->next;
         if (upstream_fits(u, t->conf, back)) {
-            if (conn_quiet(&u->conn)) {
+            if (conn_quiet(&u->conn) && (back == NULL || upstream_judge(u, false) == X509_V_OK)) {
                 list_move(u, &loop->busy);
                 timer_off(&u->conn.timer);
                 u->exchange = ex;

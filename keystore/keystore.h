@@ -390,6 +390,10 @@ void ks_anchors_clear(ks_anchor_set *a);
 /** Is this key (SHA-256 of the SubjectPublicKeyInfo) that of a compromised entry, in whatever slot? *since: 0 unknown; may be NULL. */
 bool ks_key_compromised(const ks_snapshot *s, const uint8_t spki_sha256[32], cs_time *since);
 
+/** What the stored revocation lists, of whatever slot, say of x, which the key with issuer_spki issued. A stale list that
+ *  has it counts too. @return a list that is current at when was asked; *revoked_at 0: not revoked */
+bool ks_revocation(const ks_snapshot *s, X509 *x, const uint8_t issuer_spki[32], cs_time when, cs_time *revoked_at);
+
 /* ---- who a TLS client is ----------------------------------------------------------------------------------------- */
 
 /** A client certificate that is mapped to a user. Borrowed from the snapshot. */

@@ -164,3 +164,9 @@ const ks_entry *ks_client_entry(const ks_snapshot *s, const uint8_t sha256[32], 
     }
     return NULL;
 }
+
+bool ks_revocation(const ks_snapshot *s, X509 *x, const uint8_t issuer_spki[32], cs_time when, cs_time *revoked_at)
+{
+    *revoked_at = 0;
+    return ks_crl_ask(s, x, issuer_spki, when, revoked_at);
+}

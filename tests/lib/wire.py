@@ -216,9 +216,10 @@ class Upstream:
 
     def _serve(self, sock):
         try:
-            plain = sock
+            certificate = None
             if self.tls is not None:
-                sock = self.tls.wrap_socket(sock, server_side=True)
+                plain, sock = sock, self.tls.wrap_socket(sock, server_side=True)
+                certificate = sock.getpeercert(True)
                 with self.lock:
                     self.sockets.discard(plain)
                     self.sockets.add(sock)
@@ -228,7 +229,7 @@ class Upstream:
                 request = Request(start, fields, stream.body(fields))
                 request.socket = sock
                 request.lines = stream.lines
-                request.certificate = sock.getpeercert(True) if self.tls else None
+                request.certificate = certificate
                 with self.lock:
                     self.requests.append(request)
                 answer = self.answer(request) if callable(self.answer) else self.answer

@@ -76,6 +76,18 @@ def test_a_path_over_an_intermediate_authority_is_followed():
         refused(house, pair=house.issue("farther", middle))
 
 
+def test_a_list_of_an_authority_on_the_way_counts_whatever_slot_it_stands_in():
+    with tls.House(tls=MUTUAL) as house:
+        middle = house.issue("middle", authority=True)
+        pair = house.issue("far", middle, chain=[middle])
+        with house.client(pair) as client:
+            report.equal(house.post(client).status, 200, "status before")
+            house.keystore.run("add", "--role", "trust-anchor", "--alias", "others", middle.certificate_file, "--activate")
+            house.keystore.run("add-crl", "--alias", "others", tls.keys.new_crl(house.place, "list", middle, [pair]))
+            report.until(lambda: house.post(client).status == 403, 10, "refusal on the open connection")
+        report.check("revoked" in refused(house, pair=pair), "handshake")
+
+
 def test_a_name_that_no_certificate_has_gets_an_alert():
     with tls.House() as house:
         context = tls.client_context(house.receivers)

@@ -85,6 +85,32 @@ def test_a_revoked_server_gets_no_request():
         report.check("revoked" in failed(home), "detail")
 
 
+def test_a_list_that_stands_in_another_slot_counts_on_kept_connections_too():
+    """The authority on the way is nobody's anchor here; its list came with a slot of its own."""
+    def server(home):
+        home.middle = home.issue("middle", home.receivers, authority=True)
+        home.receiver = tls.keys.issue(home.place, "receiver", home.middle, hosts=["127.0.0.1"], chain=[home.middle])
+        return home.receiver
+    with house(server=server) as home:
+        home.keystore.run("add", "--role", "trust-anchor", "--alias", "others", home.middle.certificate_file, "--activate")
+        report.equal(call(home).status, 200, "status before")
+        home.keystore.run("add-crl", "--alias", "others", tls.keys.new_crl(home.place, "list", home.middle, [home.receiver]))
+        report.until(lambda: call(home).status == 502, 10, "refusal after the list came")
+        report.check("revoked" in failed(home), "detail")
+
+
+def test_a_change_elsewhere_keeps_connections():
+    with house(PRESENTS, mutual=True) as home:
+        with wire.Client(home.gateway.address) as client:
+            report.equal(client.post(tls.BODY, "/plain").status, 200, "status before")
+            home.keystore.run("add", "--role", "trust-anchor", "--alias", "unused", home.senders.certificate_file, "--activate")
+            generation = home.gateway.log()[-1]["generation"]
+            report.until(lambda: client.post(tls.BODY, "/plain").status == 200 and home.gateway.log()[-1]["generation"] > generation,
+                         10, "the new generation")
+        report.equal(home.upstream.connections, 1, "connections")
+        report.check("tls-changed" not in home.gateway.stderr(), "contexts were made anew")
+
+
 def test_a_list_can_be_demanded():
     with house(ANCHORS + "crl require;") as home:
         report.check("CRL" in failed(home), "detail")
