@@ -242,9 +242,9 @@ class Upstream:
         except (OSError, Closed):
             pass
         finally:
+            sock.close()
             with self.lock:
                 self.sockets.discard(sock)
-            sock.close()
 
 
 def unused_port():
