@@ -34,6 +34,7 @@ extern const struct cli_command cli_cmd_keystore_mapping_add;
 extern const struct cli_command cli_cmd_keystore_mapping_retire;
 extern const struct cli_command cli_cmd_keystore_nodes;
 extern const struct cli_command cli_cmd_keystore_safe_to_remove;
+extern const struct cli_command cli_cmd_keystore_expiring;
 
 const struct cli_command *const cli_commands[] = {
     &cli_cmd_gateway,
@@ -68,5 +69,6 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_keystore_mapping_retire,
     &cli_cmd_keystore_nodes,
     &cli_cmd_keystore_safe_to_remove,
+    &cli_cmd_keystore_expiring,
     NULL,
 };

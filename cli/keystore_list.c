@@ -34,10 +34,9 @@ static int run_list(struct cli_context *c)
     cs_time at = c->now;
     filter.has_role = cli_given(c, "role") && ks_role_parse(cli_option(c, "role"), &filter.role) == 0;
     filter.has_state = cli_given(c, "state") && ks_state_parse(cli_option(c, "state"), &filter.state) == 0;
-    if (cli_option_time(c, "as-of", &at) && at < c->now) {
-        return cli_usage(c, "--as-of looks ahead; what was accepted in the past tells: countersign keystore acceptable --partner P --at TIME");
-    }
-    if (cli_open_store(c, true, NULL, &store) != 0 || ks_list_entries(store, &filter, at, &list, &c->error) != 0) {
+    cli_option_time(c, "as-of", &at);
+    if (cli_open_store(c, true, NULL, &store) != 0 ||
+        (at < c->now ? ks_list_past(store, &filter, at, &list, &c->error) : ks_list_entries(store, &filter, at, &list, &c->error)) != 0) {
         ks_close(store);
         return cli_fail(c);
     }
@@ -56,7 +55,7 @@ static const struct cli_option list_options[] = {
     {"role", 0, CLI_TEXT, "verifier|encrypt-to|sign|decrypt|tls-client|tls-server|trust-anchor|authz-client", 0, "only entries of this role"},
     {"partner", 0, CLI_TEXT, "PARTNER", 0, "only entries of this partner"},
     {"state", 0, CLI_TEXT, "pre-active|active|deactivated|archived|suspended|compromised|destroyed", 0, "only entries in this state"},
-    {"as-of", 0, CLI_TIME, "TIME", 0, "states as they will be then if nothing is done"},
+    {"as-of", 0, CLI_TIME, "TIME", 0, "states as they were then, or will be if nothing is done"},
     {0},
 };
 

@@ -96,6 +96,8 @@ typedef struct ks_filter { const char *alias; unsigned n; /**< 0: all */ const c
 /** Entries by alias, then number. An unknown alias in the filter: error exit 64 with the nearest name. State is as of now
  *  (a deactivated entry whose process stop is past is shown as archived). */
 int ks_list_entries(ks_store *s, const ks_filter *f, cs_time now, ks_list *out, cs_error *e) CS_MUST_CHECK;
+/** The same as it stood at an instant of the past, by the audit log; entries that were not there yet are left out. Uses are today's. */
+int ks_list_past(ks_store *s, const ks_filter *f, cs_time at, ks_list *out, cs_error *e) CS_MUST_CHECK;
 /** Who was acceptable to partner for cap at the instant at, as known at generation known_at (0: now). Interval rows. */
 int ks_acceptable(ks_store *s, const char *partner, enum ks_capability cap, cs_time at, uint64_t known_at, ks_list *out, cs_error *e) CS_MUST_CHECK;
 /** The generation that was in force at an instant (known_at of ks_acceptable); 0: none yet. */

@@ -7,13 +7,14 @@ import os
 import signal
 import socket
 import sys
+import time
 
 import product
 import report
 import soap
 import wire
 from report import check, equal, until
-from stores import Store, instant, made, records, rfc3339
+from stores import DAY, Store, instant, made, records, rfc3339
 
 ROUTE = 'partner acme {{ policy repeats; }}\npolicy repeats {{ replay off; }}\nroute in {{ listener front; path "/in"; upstream "{url}"; request {{ verify acme; }} }}\n'
 
@@ -160,6 +161,55 @@ def test_change_that_a_node_does_not_follow_is_said():
         finally:
             site.gateway["gw2"].signal(signal.SIGCONT)
         until(lambda: followed(store), 20, "gw2 to follow")
+
+
+# ---- as of another time --------------------------------------------------------------------------------------------
+
+def test_list_shows_the_states_of_a_past_instant():
+    store = Store()
+    begin = instant(rfc3339(time.time())) + 10
+    def at(offset, *args):
+        return store.run(*args, "--now", rfc3339(begin + offset))
+    at(0, "add", "--role", "verifier", "--partner", "acme", "--alias", "acme-sign", made("one").certificate_file)
+    at(100, "activate", "acme-sign#1")
+    at(200, "add", "--role", "verifier", "--partner", "acme", "--alias", "acme-sign", made("two").certificate_file, "--activate")
+    at(300, "deactivate", "acme-sign#1")
+    at(400, "suspend", "acme-sign#1")
+    at(500, "resume", "acme-sign#1")
+    def states(offset, *more):
+        listed = records(store.run("list", "--json", "--now", rfc3339(begin + 90 * DAY), "--as-of", rfc3339(begin + offset), *more))
+        return {r["entry"]: r["state"] for r in listed}
+    one, two = "acme-sign#1", "acme-sign#2"
+    for offset, expected in [(-1, {}), (0, {one: "pre-active"}), (99, {one: "pre-active"}), (100, {one: "active"}),
+                             (200, {one: "active", two: "active"}), (300, {one: "deactivated", two: "active"}),
+                             (400, {one: "suspended", two: "active"}), (500, {one: "deactivated", two: "active"}),
+                             (300 + 90 * DAY, {one: "archived", two: "active"})]:
+        equal(states(offset), expected, f"at {offset}")
+    equal(states(400, "--state", "suspended"), {one: "suspended"}, "filter of that time")
+
+
+def test_expiring_says_who_breaks_then_and_what_to_do():
+    store = Store()
+    store.verifier("short", "--activate")
+    store.signer("soon", "--activate")
+    now = time.time()
+    found = {r["entry"]: r for r in map(json.loads, store.run("expiring", "--json", check=False).stdout.splitlines())}
+    equal(sorted(found), ["acme-sign#1", "own-sign#1"], "end within 30 days")
+    equal(found["own-sign#1"]["next"], "countersign keystore generate --alias own-sign", "next")
+    equal(store.run("expiring", check=False).returncode, 1, "exit")
+    equal(store.run("expiring", "--within", "2d", check=False).returncode, 0, "not that soon")
+    equal(store.run("expiring", "--at", rfc3339(now + 15 * DAY), check=False).stdout.split()[0], "own-sign#1", "only that one by then")
+    store.verifier("two")
+    found = {r["entry"]: r for r in map(json.loads, store.run("expiring", "--json", check=False).stdout.splitlines())}
+    equal((found["acme-sign#1"]["covered_by"], found["acme-sign#1"]["next"]), (None, "countersign keystore activate acme-sign#2"), "ready")
+    store.run("activate", "acme-sign#2")
+    done = store.run("expiring", "--json", "--at", rfc3339(now + 100 * DAY), check=False)
+    found = {r["entry"]: r for r in map(json.loads, done.stdout.splitlines())}
+    equal((found["acme-sign#1"]["covered_by"], found["own-sign#1"]["covered_by"]), ("acme-sign#2", None), "covered")
+    equal(done.returncode, 1, "the signer is not")
+    store.refuses(64, "expiring", "--at", "2020-01-01T00:00:00Z")
+    equal(json.loads(store.run("expiring", "--json", "--at", rfc3339(now + 400 * DAY), check=False).stdout.splitlines()[1])["covered_by"],
+          None, "by then the other one has ended, too")
 
 
 # ---- who a client is ---------------------------------------------------------------------------------------------
