@@ -1,0 +1,129 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# tests/run: limit 180
+"""The window of an exchanged certificate with the clock of the machine moved: day 89 verifies, day 91 is refused with its
+reason, an archive of day 80 is judged as of day 80; by the command and by a running gateway, and late use extends."""
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+import product
+import report
+import soap
+import wire
+from report import check, equal
+from stores import DAY, Store, instant, made, records, rfc3339
+
+LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+ROUTE = 'partner acme {{ }}\nroute in {{ listener front; path "/in"; upstream "{url}"; request {{ verify acme; }} }}\n'
+
+
+def preloaded():
+    """The library in front; a sanitizer's runtime must come before it."""
+    linked = subprocess.run(["ldd", product.COUNTERSIGN], stdout=subprocess.PIPE, text=True, check=True).stdout
+    runtime = [line.split()[2] for line in linked.splitlines() if "libasan" in line]
+    return " ".join(runtime + [LIBRARY])
+
+
+@contextlib.contextmanager
+def day(number):
+    """What is started within lives so many days ahead. Monotonic clocks are left alone: timeouts are not dates."""
+    moved = {"LD_PRELOAD": preloaded(), "FAKETIME": f"+{number}d", "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}
+    before = {name: os.environ.get(name) for name in moved}
+    os.environ.update(moved)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def exchanged():
+    """acme-sign#2 has taken the place of acme-sign#1 just now."""
+    store = Store()
+    store.verifier("one", "--activate")
+    store.verifier("two", "--activate")
+    store.run("deactivate", "acme-sign#1")
+    return store
+
+
+def message(store, name, number):
+    """A message signed with acme-sign#1 on that day. @return its file"""
+    path = os.path.join(os.path.dirname(store.path), name)
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(soap.sign(made("one"), created_s=number * DAY))
+    return path
+
+
+def judged(store, number, path, *more):
+    with day(number):
+        done = product.countersign("--keystore", f"sqlite:{store.path}", "verify", "--partner", "acme", "--json", *more, path, check=False)
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_command_judges_by_the_day():
+    store = exchanged()
+    code, verdict = judged(store, 89, message(store, "89.xml", 89))
+    equal((code, verdict["verdict"], verdict["certificate"]["entry"], verdict["certificate"]["state"]), (0, "pass", "acme-sign#1", "deactivated"), "day 89")
+    code, verdict = judged(store, 91, message(store, "91.xml", 91))
+    equal((code, verdict["verdict"], verdict["reason"]), (1, "fail", "certificate-archived"), "day 91")
+    exchange = instant([r for r in records(store.run("list", "--json")) if r["entry"] == "acme-sign#1"][0]["exchanged_at"])
+    code, verdict = judged(store, 91, message(store, "80.xml", 80), "--as-of", rfc3339(exchange + 80 * DAY + 60))
+    equal((code, verdict["verdict"], verdict["certificate"]["state"]), (0, "pass", "deactivated"), "day 80, asked on day 91")
+    code, verdict = judged(store, 91, message(store, "now.xml", 80), "--as-of", rfc3339(exchange + 90 * DAY + 60))
+    equal((code, verdict["reason"]), (1, "certificate-archived"), "as of an instant after the window")
+
+
+def pass_through(store, number, upstream, messages):
+    """Through a gateway of that day. @return statuses, access log records"""
+    place = os.path.join(os.path.dirname(store.path), f"gateway-{number}")
+    os.mkdir(place)
+    with day(number), contextlib.ExitStack() as stack:
+        gateway = stack.enter_context(product.Gateway(place, store, ROUTE.format(url=upstream.url)))
+        with wire.Client(gateway.address) as client:
+            statuses = [client.post(text, "/in").status for text in messages]
+        gateway.logged_count(len(messages))
+        return statuses, gateway.log()
+
+
+def test_gateway_judges_by_the_day():
+    store = exchanged()
+    copy = Store()
+    shutil.copy(store.path + ".kek", copy.path + ".kek")
+    copy_of(store, copy)
+    upstream = wire.Upstream(wire.reply_octets(b"<ok/>"))
+    try:
+        statuses, log = pass_through(store, 89, upstream, [soap.sign(made("one"), created_s=89 * DAY)])
+        equal(statuses, [200], f"day 89: {log}")
+        # a gateway that saw no late use: from process stop on it refuses, and says why
+        statuses, log = pass_through(copy, 91, upstream, [soap.sign(made("one"), created_s=91 * DAY), soap.sign(made("two"), created_s=91 * DAY)])
+        equal(statuses, [500, 200], f"day 91: {log}")
+        equal(product.reason_of(log[0]), "certificate-archived", "reason")
+        # the use of day 89 holds the window open for the guaranteed delivery, 14 days, and no longer
+        statuses, log = pass_through(store, 91, upstream, [soap.sign(made("one"), created_s=91 * DAY)])
+        equal(statuses, [200], f"day 91 after a use on day 89: {log}")
+        statuses, log = pass_through(store, 106, upstream, [soap.sign(made("one"), created_s=106 * DAY)])
+        equal(statuses, [500], f"day 106: {log}")
+        equal(product.reason_of(log[0]), "certificate-archived", "reason")
+    finally:
+        upstream.stop()
+    listed = [r for r in records(store.run("list", "--json")) if r["entry"] == "acme-sign#1"][0]
+    days = (instant(listed["process_stop"]) - instant(listed["exchanged_at"])) / DAY
+    check(105 <= days < 105.1, f"process stop {days} days after the exchange")
+
+
+def copy_of(store, copy):
+    """The content of one store in the place of another."""
+    with sqlite3.connect(store.path) as source, sqlite3.connect(copy.path) as target:
+        source.backup(target)
+
+
+if __name__ == "__main__":
+    sys.exit(report.run("wire/retention", report.tests_of(sys.modules[__name__])))
