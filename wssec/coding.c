@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* coding.c: byte order mark, XML declaration, charset; UTF-16 and Latin-1 to UTF-8 and back. Strict: a doubt is a refusal. */
+/* coding.c: byte order mark, XML declaration, charset; UTF-16 and Latin-1 to UTF-8 and back. Strict: a doubt is a
+ * refusal. */
 #include "wssec/coding.h"
 
 #include <string.h>
 #include <strings.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "wssec/policy.h"
 
@@ -18,9 +23,9 @@ static enum named name_of(const char *p, size_t n)
         const char *name;
         enum named said;
     } names[] = {
-        {"utf-8", SAID_UTF8},       {"utf8", SAID_UTF8},           {"us-ascii", SAID_ASCII},     {"ascii", SAID_ASCII},
-        {"utf-16", SAID_UTF16},     {"utf-16le", SAID_UTF16LE},    {"utf-16be", SAID_UTF16BE},   {"iso-8859-1", SAID_LATIN1},
-        {"latin1", SAID_LATIN1},
+        {"utf-8", SAID_UTF8},       {"utf8", SAID_UTF8},         {"us-ascii", SAID_ASCII},
+        {"ascii", SAID_ASCII},      {"utf-16", SAID_UTF16},      {"utf-16le", SAID_UTF16LE},
+        {"utf-16be", SAID_UTF16BE}, {"iso-8859-1", SAID_LATIN1}, {"latin1", SAID_LATIN1},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strlen(names[i].name) == n && strncasecmp(names[i].name, p, n) == 0) {
@@ -35,7 +40,8 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Value of one parameter behind '=': a quoted string or everything up to ';'. @return behind it, NULL: a quote is open */
+/* Value of one parameter behind '=': a quoted string or everything up to ';'. @return behind it, NULL: a quote is open
+ */
 static const char *parameter_value(const char *p, const char **value, size_t *n)
 {
     if (*p == '"') {
@@ -92,7 +98,8 @@ static int charset_of(const char *content_type, enum named *said, struct wssec_r
         }
         *said = name_of(value, n);
         if (*said == SAID_UNKNOWN) {
-            return wssec_refuse(why, WSSEC_XML_ENCODING, "charset %.*s of Content-Type is not known", (int)(n < 40 ? n : 40), value);
+            return wssec_refuse(why, WSSEC_XML_ENCODING, "charset %.*s of Content-Type is not known",
+                                (int)(n < 40 ? n : 40), value);
         }
     }
     return 0;
@@ -169,7 +176,8 @@ static int declaration(const char *head, size_t n, enum named *said, struct wsse
     if (p != NULL && value != NULL) {
         *said = name_of(value, len);
         if (*said == SAID_UNKNOWN) {
-            return wssec_refuse(why, WSSEC_XML_ENCODING, "the declared encoding %.*s is not known", (int)(len < 40 ? len : 40), value);
+            return wssec_refuse(why, WSSEC_XML_ENCODING, "the declared encoding %.*s is not known",
+                                (int)(len < 40 ? len : 40), value);
         }
     }
     const char *standalone = NULL;
@@ -183,21 +191,14 @@ static int declaration(const char *head, size_t n, enum named *said, struct wsse
 static bool fits(enum wssec_coding coding, enum named said)
 {
     switch (said) {
-    case SAID_NOTHING:
-        return true;
+    case SAID_NOTHING: return true;
     case SAID_UTF8:
-    case SAID_ASCII:
-        return coding == WSSEC_CODING_UTF8;
-    case SAID_UTF16:
-        return coding == WSSEC_CODING_UTF16LE || coding == WSSEC_CODING_UTF16BE;
-    case SAID_UTF16LE:
-        return coding == WSSEC_CODING_UTF16LE;
-    case SAID_UTF16BE:
-        return coding == WSSEC_CODING_UTF16BE;
-    case SAID_LATIN1:
-        return coding == WSSEC_CODING_LATIN1;
-    case SAID_UNKNOWN:
-        return false;
+    case SAID_ASCII: return coding == WSSEC_CODING_UTF8;
+    case SAID_UTF16: return coding == WSSEC_CODING_UTF16LE || coding == WSSEC_CODING_UTF16BE;
+    case SAID_UTF16LE: return coding == WSSEC_CODING_UTF16LE;
+    case SAID_UTF16BE: return coding == WSSEC_CODING_UTF16BE;
+    case SAID_LATIN1: return coding == WSSEC_CODING_LATIN1;
+    case SAID_UNKNOWN: return false;
     }
     return false;
 }
@@ -229,8 +230,8 @@ static void put_utf8(cs_buf *out, uint32_t c)
 
 struct utf16 {
     bool little;
-    int half;         /* first octet of a unit that a slice border cut, -1: none */
-    uint32_t high;    /* high surrogate that waits for its partner, 0: none */
+    int half;      /* first octet of a unit that a slice border cut, -1: none */
+    uint32_t high; /* high surrogate that waits for its partner, 0: none */
 };
 
 /* One unit. @return 0, or -1: a surrogate without partner */
@@ -249,7 +250,8 @@ static int utf16_unit(struct utf16 *u, uint32_t unit, cs_buf *out)
     return 0;
 }
 
-static int from_utf16(const struct wssec_slice *slice, size_t n_slice, bool little, cs_buf *out, struct wssec_refusal *why)
+static int from_utf16(const struct wssec_slice *slice, size_t n_slice, bool little, cs_buf *out,
+                      struct wssec_refusal *why)
 {
     struct utf16 u = {little, -1, 0};
     size_t skip = 2;
@@ -297,8 +299,8 @@ static void byte_order_mark(const uint8_t *head, size_t n, struct wssec_coded *o
     }
 }
 
-int wssec_decode(const struct wssec_slice *slice, size_t n_slice, const char *content_type, unsigned allowed, struct wssec_coded *out, cs_buf *text,
-                 struct wssec_refusal *why)
+int wssec_decode(const struct wssec_slice *slice, size_t n_slice, const char *content_type, unsigned allowed,
+                 struct wssec_coded *out, cs_buf *text, struct wssec_refusal *why)
 {
     char head[HEAD];
     enum named charset = SAID_NOTHING;
@@ -354,7 +356,8 @@ int wssec_decode(const struct wssec_slice *slice, size_t n_slice, const char *co
     return text->failed ? WSSEC_RC_NOMEM : WSSEC_RC_OK;
 }
 
-/* ---- octets ------------------------------------------------------------------------------------------------------- */
+/* ---- octets -------------------------------------------------------------------------------------------------------
+ */
 
 /* Begin of a multi-octet character. @return false: no such lead octet */
 static bool utf8_lead(struct wssec_octets *o, uint8_t c)
@@ -384,8 +387,8 @@ static bool utf8_follow(struct wssec_octets *o, uint8_t c)
         return false;
     }
     o->point = o->point << 6 | (c & 0x3F);
-    return --o->follow != 0 || (o->point >= o->least && o->point <= 0x10FFFF && (o->point < 0xD800 || o->point > 0xDFFF) && o->point != 0xFFFE &&
-                                o->point != 0xFFFF);
+    return --o->follow != 0 || (o->point >= o->least && o->point <= 0x10FFFF &&
+                                (o->point < 0xD800 || o->point > 0xDFFF) && o->point != 0xFFFE && o->point != 0xFFFF);
 }
 
 static uint64_t eight(const uint8_t *p)
@@ -395,14 +398,38 @@ static uint64_t eight(const uint8_t *p)
     return x;
 }
 
+/* How many octets from p on are plain: printable ASCII; with SSE2 also tab, CR and LF. A multiple of 8 or 16. */
+static size_t plain_octets(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+#ifdef __SSE2__
+    const __m128i space = _mm_set1_epi8(0x20);
+    const __m128i tab = _mm_set1_epi8('\t');
+    const __m128i lf = _mm_set1_epi8('\n');
+    const __m128i cr = _mm_set1_epi8('\r');
+    for (; n - i >= 16; i += 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+        __m128i below = _mm_cmplt_epi8(x, space); /* signed: those with the top bit are below, too */
+        __m128i good = _mm_or_si128(_mm_cmpeq_epi8(x, tab), _mm_or_si128(_mm_cmpeq_epi8(x, lf), _mm_cmpeq_epi8(x, cr)));
+        if (_mm_movemask_epi8(_mm_andnot_si128(good, below)) != 0) {
+            break;
+        }
+    }
+#endif
+    static const uint64_t high = 0x8080808080808080u;
+    static const uint64_t blank = 0x2020202020202020u;
+    /* none with the top bit, none below 0x20 */
+    while (n - i >= 8 && ((eight(p + i) | (eight(p + i) - blank)) & high) == 0) {
+        i += 8;
+    }
+    return i;
+}
+
 enum wssec_reason wssec_octets_check(struct wssec_octets *o, const uint8_t *p, size_t n, size_t *bad)
 {
-    static const uint64_t high = 0x8080808080808080u;
-    static const uint64_t space = 0x2020202020202020u;
     for (size_t i = 0; i < n; i++) {
-        /* eight plain octets at once: none with the top bit, none below 0x20 */
-        while (o->follow == 0 && n - i >= 8 && ((eight(p + i) | (eight(p + i) - space)) & high) == 0) {
-            i += 8;
+        if (o->follow == 0) {
+            i += plain_octets(p + i, n - i);
         }
         if (i >= n) {
             break;
@@ -423,7 +450,8 @@ enum wssec_reason wssec_octets_check(struct wssec_octets *o, const uint8_t *p, s
     return WSSEC_OK;
 }
 
-/* ---- back to the coding of the message ---------------------------------------------------------------------------- */
+/* ---- back to the coding of the message ----------------------------------------------------------------------------
+ */
 
 /* One character of valid UTF-8. @return octets used */
 static size_t get_utf8(const uint8_t *p, size_t n, uint32_t *c)

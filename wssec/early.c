@@ -123,9 +123,14 @@ static bool gather(const struct wssec_input *in, size_t max, cs_buf *out)
 static const char *behind_body(const char *from, const char *end, struct span *root, struct span *body)
 {
     *root = root_name(from, end);
-    const char *p = behind_header(from, end);
+    const char *p = root->n != 0 ? behind_tag(root->p + root->n, end) : NULL;
     p = p != NULL ? skip_space(p, end) : end;
-    if (root->n == 0 || p >= end || *p != '<') {
+    if (p < end && *p == '<' && !is_local(name_at(p + 1, end), "Body")) { /* there is a Header */
+        const char *first = is_local(name_at(p + 1, end), "Header") ? behind_tag(p, end) : NULL;
+        p = first != NULL && first[-2] == '/' ? first : behind_header(p, end);
+        p = p != NULL ? skip_space(p, end) : end;
+    }
+    if (p >= end || *p != '<') {
         return NULL;
     }
     *body = name_at(p + 1, end);

@@ -12,20 +12,23 @@
 #include "base/time.h"
 #include "wssec/canon.h"
 #include "wssec/confirm.h"
+#include "wssec/early.h"
 #include "wssec/keyinfo.h"
 #include "wssec/splice.h"
+#include "wssec/stream.h"
 #include "wssec/target.h"
 
-#define EXCLUSIVE "http://www.w3.org/2001/10/xml-exc-c14n#"
-#define DEFAULT_TTL 300
+#define EXCLUSIVE     "http://www.w3.org/2001/10/xml-exc-c14n#"
+#define DEFAULT_TTL   300
 #define SIGNATURE_MAX 2048 /* RSA-16384 */
+#define BODY_MAX      ((uint64_t)1 << 30)
 
-struct making {                        /* one call */
+struct making { /* one call */
     struct wssec_worker *w;
     const struct wssec_input *in;
     const struct wssec_recipe *recipe;
     const struct wssec_when *t;
-    struct wssec_policy *policy;       /* owned: limits and encodings of what may be signed */
+    struct wssec_policy *policy; /* owned: limits and encodings of what may be signed */
     struct wssec_entry entry;
     enum wssec_keyref kind;
     const struct wssec_signature_alg *signature;
@@ -34,7 +37,10 @@ struct making {                        /* one call */
     struct wssec_targets targets;
     size_t digest_at[WSSEC_MAX_REFERENCES]; /* in text */
     size_t value_at;
-    cs_buf text;                       /* owned: the Security header */
+    cs_buf text;                 /* owned: the Security header */
+    struct wssec_stream *stream; /* one pass; NULL: by trees of the whole message */
+    cs_buf head;                 /* owned: the message made, up to the content of Body */
+    size_t behind, made_behind;  /* octets in front of the content of Body: of the input, of the message made */
     char timestamp_id[WSSEC_ID_TEXT], token_id[WSSEC_ID_TEXT], signature_id[WSSEC_ID_TEXT];
     char confirm_id[WSSEC_CONFIRMATIONS][WSSEC_ID_TEXT];
     bool timestamp;
@@ -46,7 +52,8 @@ static size_t base64_octets(size_t n)
     return 4 * ((n + 2) / 3);
 }
 
-/* ---- the key and what it can do ----------------------------------------------------------------------------------- */
+/* ---- the key and what it can do -----------------------------------------------------------------------------------
+ */
 
 static int choose_key(struct making *k, const struct wssec_resolver *r)
 {
@@ -75,28 +82,33 @@ static int choose_algorithms(struct making *k)
     const struct wssec_recipe *r = k->recipe;
     enum wssec_legacy used = WSSEC_LEGACY_NONE;
     k->kind = r->key_reference != WSSEC_KEYREF_NONE ? r->key_reference : WSSEC_KEYREF_DIRECT;
-    k->signature = r->signature_algorithm != NULL ? wssec_signature_by_word(r->signature_algorithm) : wssec_signature_for_key(k->entry.key);
+    k->signature = r->signature_algorithm != NULL ? wssec_signature_by_word(r->signature_algorithm)
+                                                  : wssec_signature_for_key(k->entry.key);
     k->digest = wssec_digest_by_word(r->digest_algorithm != NULL ? r->digest_algorithm : "sha256");
     if (k->signature == NULL || k->digest == NULL) {
         (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_UNSUPPORTED, "no such algorithm, or a key that none fits");
         return WSSEC_RC_OK;
     }
     if (k->signature->legacy != WSSEC_LEGACY_NONE || k->digest->legacy != WSSEC_LEGACY_NONE) {
-        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_FORBIDDEN, "%s with %s is not made any more", k->signature->word, k->digest->word);
+        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_FORBIDDEN, "%s with %s is not made any more", k->signature->word,
+                           k->digest->word);
         return WSSEC_RC_OK;
     }
     k->signature_octets = value_octets(k->signature, k->entry.key);
     if (!wssec_signature_fits_key(k->signature, k->entry.key) || k->signature_octets == 0) {
-        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_UNSUPPORTED, "%s does not fit the key of %s#%u", k->signature->word, k->entry.alias, k->entry.ordinal);
+        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_UNSUPPORTED, "%s does not fit the key of %s#%u", k->signature->word,
+                           k->entry.alias, k->entry.ordinal);
         return WSSEC_RC_OK;
     }
     if (wssec_policy_key(k->policy, k->entry.key, k->t->at, &used) != WSSEC_OK) {
-        (void)wssec_refuse(&k->why, WSSEC_KEY_TOO_SHORT, "the key of %s#%u is too short to sign with", k->entry.alias, k->entry.ordinal);
+        (void)wssec_refuse(&k->why, WSSEC_KEY_TOO_SHORT, "the key of %s#%u is too short to sign with", k->entry.alias,
+                           k->entry.ordinal);
     }
     return WSSEC_RC_OK;
 }
 
-/* ---- the input ---------------------------------------------------------------------------------------------------- */
+/* ---- the input ----------------------------------------------------------------------------------------------------
+ */
 
 /* Our signature beside somebody else's in one header could be wrapped, so the role must be free. */
 static int role_is_free(struct making *k)
@@ -104,11 +116,15 @@ static int role_is_free(struct making *k)
     const struct wssec_message *m = &k->w->message;
     const char *ns = m->soap == 12 ? WSSEC_NS_SOAP12 : WSSEC_NS_SOAP11;
     bool taken = k->recipe->role == NULL && m->security != NULL;
-    for (xmlNodePtr n = wssec_first_element(m->header); n != NULL && k->recipe->role != NULL; n = wssec_next_element(n)) {
+    for (xmlNodePtr n = wssec_first_element(m->header); n != NULL && k->recipe->role != NULL;
+         n = wssec_next_element(n)) {
         const xmlChar *role = wssec_attr(n, ns, m->soap == 12 ? "role" : "actor");
-        taken |= wssec_is(n, WSSEC_NS_WSSE, "Security") && role != NULL && strcmp((const char *)role, k->recipe->role) == 0;
+        taken |=
+            wssec_is(n, WSSEC_NS_WSSE, "Security") && role != NULL && strcmp((const char *)role, k->recipe->role) == 0;
     }
-    return taken ? wssec_refuse(&k->why, WSSEC_MULTIPLE_SECURITY, "the message has a Security header for this role already") : 0;
+    return taken ? wssec_refuse(&k->why, WSSEC_MULTIPLE_SECURITY,
+                                "the message has a Security header for this role already")
+                 : 0;
 }
 
 static bool makes_timestamp(const struct wssec_recipe *r)
@@ -137,23 +153,60 @@ static int add_confirmations(struct making *k)
     return WSSEC_RC_OK;
 }
 
+static size_t octets_of(const struct wssec_input *in)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < in->n_slice; i++) {
+        n += in->slice[i].n;
+    }
+    return n;
+}
+
+static bool stopped(const struct making *k)
+{
+    return k->why.reason != WSSEC_OK || (k->stream != NULL && k->stream->cause != NULL);
+}
+
+/* The whole message, or all of it in front of the content of Body, which nothing here changes. */
+static int read_message(struct making *k, const struct wssec_input *in, cs_buf *head, struct wssec_message *m,
+                        size_t *behind)
+{
+    if (k->stream == NULL) {
+        return wssec_message_read(k->w, in, k->policy, m, &k->why);
+    }
+    if (octets_of(in) > k->policy->limits.body || !wssec_early_text(in, head, behind)) {
+        return wssec_stream_pass_on(k->stream, WSSEC_OK, "head");
+    }
+    const struct wssec_slice slice = {(const uint8_t *)head->data, head->len};
+    struct wssec_input front = *in;
+    front.slice = &slice;
+    front.n_slice = 1;
+    int rc = wssec_message_read(k->w, &front, k->policy, m, &k->why);
+    if (rc == WSSEC_RC_OK && (k->why.reason != WSSEC_OK || m->scan.coding != WSSEC_CODING_UTF8)) {
+        rc = wssec_stream_pass_on(k->stream, WSSEC_OK, "head");
+    }
+    return rc;
+}
+
 static int read_input(struct making *k)
 {
     struct wssec_message *m = &k->w->message;
-    int rc = wssec_message_read(k->w, k->in, k->policy, m, &k->why);
-    if (rc != WSSEC_RC_OK || k->why.reason != WSSEC_OK || role_is_free(k) != 0) {
+    int rc = read_message(k, k->in, &k->w->scratch, m, &k->behind);
+    if (rc != WSSEC_RC_OK || stopped(k) || role_is_free(k) != 0) {
         return rc;
     }
     k->timestamp = makes_timestamp(k->recipe);
-    if (wssec_id_new(k->timestamp_id) != WSSEC_RC_OK || wssec_id_new(k->token_id) != WSSEC_RC_OK || wssec_id_new(k->signature_id) != WSSEC_RC_OK) {
+    if (wssec_id_new(k->timestamp_id) != WSSEC_RC_OK || wssec_id_new(k->token_id) != WSSEC_RC_OK ||
+        wssec_id_new(k->signature_id) != WSSEC_RC_OK) {
         return WSSEC_RC_INTERNAL;
     }
     rc = wssec_targets_find(&k->w->arena, m, k->recipe, k->timestamp ? k->timestamp_id : NULL,
-                              wssec_keyref_has_token(k->kind) ? k->token_id : NULL, &k->targets, &k->why);
+                            wssec_keyref_has_token(k->kind) ? k->token_id : NULL, &k->targets, &k->why);
     return rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK ? add_confirmations(k) : rc;
 }
 
-/* ---- the Security header, as UTF-8 text --------------------------------------------------------------------------- */
+/* ---- the Security header, as UTF-8 text ---------------------------------------------------------------------------
+ */
 
 /* Prefix of the SOAP namespace for attributes; declared on Security where the Envelope uses none or it is hidden. */
 static const char *soap_prefix(const struct making *k, bool *declare)
@@ -192,8 +245,10 @@ static void write_timestamp(struct making *k)
     char created[CS_TIME_TEXT];
     char expires[CS_TIME_TEXT];
     int64_t ttl = k->recipe->ttl > 0 ? k->recipe->ttl : DEFAULT_TTL;
-    (void)cs_buf_addf(&k->text, "<wsu:Timestamp wsu:Id=\"%s\"><wsu:Created>%s</wsu:Created><wsu:Expires>%s</wsu:Expires></wsu:Timestamp>",
-                      k->timestamp_id, cs_time_format(k->t->at, created), cs_time_format(k->t->at + ttl, expires));
+    (void)cs_buf_addf(
+        &k->text,
+        "<wsu:Timestamp wsu:Id=\"%s\"><wsu:Created>%s</wsu:Created><wsu:Expires>%s</wsu:Expires></wsu:Timestamp>",
+        k->timestamp_id, cs_time_format(k->t->at, created), cs_time_format(k->t->at + ttl, expires));
 }
 
 /* A place for octets that come later; 'A' is a base64 character, so the text is well-formed meanwhile. */
@@ -215,7 +270,8 @@ static void write_signed_info(struct making *k)
                       k->signature_id, k->signature->uri);
     for (unsigned i = 0; i < k->targets.n; i++) {
         (void)cs_buf_addf(b,
-                          "<ds:Reference URI=\"#%s\"><ds:Transforms><ds:Transform Algorithm=\"" EXCLUSIVE "\"/></ds:Transforms>"
+                          "<ds:Reference URI=\"#%s\"><ds:Transforms><ds:Transform Algorithm=\"" EXCLUSIVE
+                          "\"/></ds:Transforms>"
                           "<ds:DigestMethod Algorithm=\"%s\"/><ds:DigestValue>",
                           k->targets.row[i].id, k->digest->uri);
         k->digest_at[i] = reserve(b, base64_octets(k->digest->octets));
@@ -258,7 +314,8 @@ static int write_header(struct making *k)
     return rc == WSSEC_RC_OK && k->text.failed ? WSSEC_RC_NOMEM : rc;
 }
 
-/* ---- splicing ----------------------------------------------------------------------------------------------------- */
+/* ---- splicing -----------------------------------------------------------------------------------------------------
+ */
 
 /* Where the header block goes; an empty-element soap:Header is opened. */
 static int place_header(struct making *k, struct wssec_edit *e)
@@ -308,25 +365,64 @@ static int splice(struct making *k, struct wssec_output *out)
     return wssec_splice(k->w, k->in, s->coding, edit, n, out);
 }
 
-/* ---- digests and signature ---------------------------------------------------------------------------------------- */
+/* ---- digests and signature ----------------------------------------------------------------------------------------
+ */
+
+static int to_digest(void *ctx, const void *p, size_t n)
+{
+    return EVP_DigestUpdate(ctx, p, n) == 1 ? 0 : -1;
+}
+
+static int to_buffer(void *ctx, const void *p, size_t n)
+{
+    return cs_buf_add(ctx, p, n);
+}
+
+static void put_digest(struct making *k, unsigned i, const uint8_t *digest)
+{
+    char text[4 * ((EVP_MAX_MD_SIZE + 2) / 3) + 1];
+    size_t n = cs_base64_encode(digest, k->digest->octets, text);
+    memcpy(k->text.data + k->digest_at[i], text, n);
+}
 
 static int digest_target(struct making *k, unsigned i, const struct wssec_message *m)
 {
     uint8_t md[EVP_MAX_MD_SIZE];
     const struct wssec_target *t = &k->targets.row[i];
     bool twice = false;
-    struct wssec_canon c = {.node = wssec_ids_find(&m->ids, (const xmlChar *)t->id, strlen(t->id), &twice), .mode = wssec_c14n_by_word("exclusive")->libxml2_mode};
+    struct wssec_canon c = {.node = wssec_ids_find(&m->ids, (const xmlChar *)t->id, strlen(t->id), &twice),
+                            .mode = wssec_c14n_by_word("exclusive")->libxml2_mode};
     if (c.node == NULL || twice || EVP_DigestInit_ex(k->w->md, wssec_md(k->digest->evp), NULL) != 1) {
         return WSSEC_RC_INTERNAL;
     }
-    int rc = wssec_canon_digest(&c, k->w->md);
+    if (k->stream != NULL && c.node == m->body) {
+        return wssec_stream_note(k->stream, k->digest, NULL);
+    }
+    int rc = k->stream != NULL ? wssec_emit_tree(&k->stream->walk, &c, to_digest, k->w->md)
+                               : wssec_canon_digest(&c, k->w->md);
     if (rc != WSSEC_RC_OK || EVP_DigestFinal_ex(k->w->md, md, NULL) != 1) {
         return rc != WSSEC_RC_OK ? rc : WSSEC_RC_INTERNAL;
     }
-    char text[4 * ((EVP_MAX_MD_SIZE + 2) / 3) + 1];
-    size_t n = cs_base64_encode(md, k->digest->octets, text);
-    memcpy(k->text.data + k->digest_at[i], text, n);
+    put_digest(k, i, md);
     return WSSEC_RC_OK;
+}
+
+/* The content of Body: read as strictly as by a verifier, digested where it is signed. */
+static int digest_body(struct making *k, struct wssec_message *m)
+{
+    struct wssec_judge j = {.worker = k->w, .input = k->in, .policy = k->policy, .message = m, .why = &k->why};
+    uint64_t text = k->policy->limits.text;
+    k->policy->limits.text = k->policy->limits.body; /* a long text is no attack here, and takes no memory */
+    int rc = wssec_stream_body(&j, k->stream, k->behind, true);
+    k->policy->limits.text = text;
+    const uint8_t *digest = wssec_stream_digest(k->stream, k->digest, NULL);
+    for (unsigned i = 0; i < k->targets.n && rc == WSSEC_RC_OK && k->stream->cause == NULL && digest != NULL; i++) {
+        if (k->targets.row[i].node == k->w->message.body) {
+            put_digest(k, i, digest);
+        }
+    }
+    k->w->message.is_fault = m->is_fault;
+    return rc;
 }
 
 /* The digests go into the tree too, so that SignedInfo is canonicalised by the code that a verifier uses. */
@@ -342,7 +438,8 @@ static int fill_tree(struct making *k, xmlNodePtr signed_info)
                 if (i == k->targets.n || v->children == NULL) {
                     return WSSEC_RC_INTERNAL;
                 }
-                xmlNodeSetContentLen(v, (const xmlChar *)k->text.data + k->digest_at[i], (int)base64_octets(k->digest->octets));
+                xmlNodeSetContentLen(v, (const xmlChar *)k->text.data + k->digest_at[i],
+                                     (int)base64_octets(k->digest->octets));
                 if (v->children == NULL) {
                     return WSSEC_RC_NOMEM;
                 }
@@ -358,7 +455,8 @@ static bool value_holds(struct making *k, const cs_buf *signed_info, const uint8
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     EVP_PKEY_CTX *pkey = NULL;
-    bool holds = ctx != NULL && EVP_DigestVerifyInit(ctx, &pkey, wssec_md(k->signature->evp), NULL, k->entry.key) == 1 &&
+    bool holds = ctx != NULL &&
+                 EVP_DigestVerifyInit(ctx, &pkey, wssec_md(k->signature->evp), NULL, k->entry.key) == 1 &&
                  wssec_signature_padding(k->signature, pkey) == 0 &&
                  EVP_DigestVerify(ctx, value, n, (const uint8_t *)signed_info->data, signed_info->len) == 1;
     EVP_MD_CTX_free(ctx);
@@ -374,7 +472,8 @@ static size_t sign_octets(struct making *k, const cs_buf *signed_info, uint8_t o
     uint8_t der[SIGNATURE_MAX];
     size_t n = sizeof der;
     size_t made = 0;
-    if (ctx != NULL && EVP_DigestSignInit(ctx, &pkey, md, NULL, k->entry.key) == 1 && wssec_signature_padding(k->signature, pkey) == 0 &&
+    if (ctx != NULL && EVP_DigestSignInit(ctx, &pkey, md, NULL, k->entry.key) == 1 &&
+        wssec_signature_padding(k->signature, pkey) == 0 &&
         EVP_DigestSign(ctx, der, &n, (const uint8_t *)signed_info->data, signed_info->len) == 1) {
         if (k->signature->key_type == EVP_PKEY_EC) {
             made = wssec_ecdsa_from_der(der, n, k->signature_octets, out, SIGNATURE_MAX);
@@ -384,13 +483,14 @@ static size_t sign_octets(struct making *k, const cs_buf *signed_info, uint8_t o
         }
     }
     EVP_MD_CTX_free(ctx);
-    if (made != k->signature_octets || (k->signature->key_type == EVP_PKEY_RSA && !value_holds(k, signed_info, out, made))) {
+    if (made != k->signature_octets ||
+        (k->signature->key_type == EVP_PKEY_RSA && !value_holds(k, signed_info, out, made))) {
         return 0;
     }
     return made;
 }
 
-static int sign_tree(struct making *k, const struct wssec_message *m)
+static int sign_tree(struct making *k, struct wssec_message *m)
 {
     uint8_t value[SIGNATURE_MAX];
     bool twice = false;
@@ -400,16 +500,23 @@ static int sign_tree(struct making *k, const struct wssec_message *m)
         return WSSEC_RC_INTERNAL;
     }
     int rc = WSSEC_RC_OK;
+    m->ids.asked = k->stream != NULL ? &k->stream->asked : NULL;
     for (unsigned i = 0; i < k->targets.n && rc == WSSEC_RC_OK; i++) {
         rc = digest_target(k, i, m);
     }
-    if (rc == WSSEC_RC_OK) {
-        rc = fill_tree(k, info);
+    m->ids.asked = NULL;
+    if (rc == WSSEC_RC_OK && k->stream != NULL) {
+        rc = digest_body(k, m);
     }
+    if (rc != WSSEC_RC_OK || stopped(k)) {
+        return rc;
+    }
+    rc = fill_tree(k, info);
     struct wssec_canon c = {.node = info, .mode = wssec_c14n_by_word("exclusive")->libxml2_mode};
     cs_buf_reset(&k->w->signed_info);
     if (rc == WSSEC_RC_OK) {
-        rc = wssec_canon_text(&c, &k->w->signed_info);
+        rc = k->stream != NULL ? wssec_emit_tree(&k->stream->walk, &c, to_buffer, &k->w->signed_info)
+                               : wssec_canon_text(&c, &k->w->signed_info);
     }
     if (rc != WSSEC_RC_OK) {
         return rc;
@@ -424,16 +531,17 @@ static int sign_tree(struct making *k, const struct wssec_message *m)
     return cs_buf_add(&k->w->signature_value, value, n) == 0 ? WSSEC_RC_OK : WSSEC_RC_NOMEM;
 }
 
-/* ---- the call ----------------------------------------------------------------------------------------------------- */
+/* ---- the call -----------------------------------------------------------------------------------------------------
+ */
 
 static int make(struct making *k, const struct wssec_resolver *r, struct wssec_output *out)
 {
     int (*const steps[])(struct making *) = {choose_algorithms, read_input, write_header};
     int rc = choose_key(k, r);
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK; i++) {
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && rc == WSSEC_RC_OK && !stopped(k); i++) {
         rc = steps[i](k);
     }
-    if (rc != WSSEC_RC_OK || k->why.reason != WSSEC_OK) {
+    if (rc != WSSEC_RC_OK || stopped(k)) {
         return rc;
     }
     rc = splice(k, out);
@@ -443,11 +551,15 @@ static int make(struct making *k, const struct wssec_resolver *r, struct wssec_o
     struct wssec_input spliced = *k->in;
     spliced.slice = out->piece;
     spliced.n_slice = out->n_piece;
-    rc = wssec_message_read(k->w, &spliced, k->policy, &k->w->second, &k->why);
-    if (rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK) {
+    size_t more = out->octets - octets_of(k->in); /* every edit stands in front of the content of Body */
+    rc = read_message(k, &spliced, &k->head, &k->w->second, &k->made_behind);
+    if (rc == WSSEC_RC_OK && k->stream != NULL && !stopped(k) && k->made_behind != k->behind + more) {
+        rc = wssec_stream_pass_on(k->stream, WSSEC_OK, "head");
+    }
+    if (rc == WSSEC_RC_OK && !stopped(k)) {
         rc = sign_tree(k, &k->w->second);
     }
-    if (rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK) {
+    if (rc == WSSEC_RC_OK && !stopped(k)) {
         rc = splice(k, out); /* the same edits with the values in place */
     }
     return rc;
@@ -462,7 +574,8 @@ static void report(const struct making *k, int rc, const struct wssec_resolver *
     v->soap = k->w->message.soap;
     v->is_fault = k->w->message.is_fault;
     v->reason = rc == WSSEC_RC_NOMEM ? WSSEC_OUT_OF_MEMORY : rc != WSSEC_RC_OK ? WSSEC_INTERNAL : k->why.reason;
-    bool broken = rc != WSSEC_RC_OK || v->reason == WSSEC_OUT_OF_MEMORY || v->reason == WSSEC_INTERNAL || v->reason == WSSEC_ENGINE_DISAGREEMENT;
+    bool broken = rc != WSSEC_RC_OK || v->reason == WSSEC_OUT_OF_MEMORY || v->reason == WSSEC_INTERNAL ||
+                  v->reason == WSSEC_ENGINE_DISAGREEMENT;
     v->verdict = broken ? WSSEC_ERROR : v->reason == WSSEC_OK ? WSSEC_PASS : WSSEC_FAIL;
     (void)cs_copy(v->detail, sizeof v->detail, k->why.detail);
     if (e->key != NULL && e->alias != NULL) {
@@ -494,8 +607,9 @@ static void report(const struct making *k, int rc, const struct wssec_resolver *
     }
 }
 
-int wssec_sign(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_recipe *recipe, const struct wssec_when *t,
-               const struct wssec_resolver *r, struct wssec_output *out, struct wssec_verdict *v)
+int wssec_sign(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_recipe *recipe,
+               const struct wssec_when *t, const struct wssec_resolver *r, struct wssec_output *out,
+               struct wssec_verdict *v)
 {
     struct making k = {.w = w, .in = in, .recipe = recipe, .t = t};
     int rc = WSSEC_RC_NOMEM;
@@ -506,8 +620,16 @@ int wssec_sign(struct wssec_worker *w, const struct wssec_input *in, const struc
     k.policy = wssec_policy_new("sign");
     if (k.policy != NULL) {
         k.policy->encodings |= WSSEC_ENC_LATIN1;
+        k.policy->limits.body = BODY_MAX; /* who asks for a signature bounds its messages */
         wssec_library_reset();
+        k.stream = wssec_forced_engine != WSSEC_ENGINE_DOM ? wssec_stream_begin(w) : NULL;
         rc = make(&k, r, out);
+        if (rc == WSSEC_RC_OK && k.stream != NULL && k.stream->cause != NULL) { /* not its own: once more by trees */
+            k.stream = NULL;
+            k.why = (struct wssec_refusal){WSSEC_OK, ""};
+            cs_buf_reset(&k.text);
+            rc = make(&k, r, out);
+        }
         if (wssec_library_failed()) {
             rc = WSSEC_RC_NOMEM;
         }
@@ -521,6 +643,7 @@ int wssec_sign(struct wssec_worker *w, const struct wssec_input *in, const struc
     wssec_message_reset(&w->second);
     wssec_policy_unref(k.policy);
     cs_buf_free(&k.text);
+    cs_buf_free(&k.head);
     return rc;
 }
 

@@ -73,43 +73,40 @@ static bool same_prefixes(xmlChar *const *a, xmlChar *const *b)
     return (a == NULL || *a == NULL) && (b == NULL || *b == NULL);
 }
 
-/* The digest of Body that ref asks for; one that several references ask for is made once. NULL: none noted */
-static const struct wssec_sum *sum_of(const struct wssec_stream *s, const struct wssec_reference *ref)
+/* A digest that several references ask for is made once. */
+const uint8_t *wssec_stream_digest(const struct wssec_stream *s, const struct wssec_digest_alg *alg, xmlChar **prefix)
 {
     for (unsigned i = 0; i < s->n_sum; i++) {
-        if (s->sum[i].alg == ref->digest && same_prefixes(s->prefix[s->sum[i].emitter], ref->prefix)) {
-            return &s->sum[i];
+        if (s->sum[i].alg == alg && same_prefixes(s->prefix[s->sum[i].emitter], prefix)) {
+            return s->sum[i].value;
         }
     }
     return NULL;
 }
 
-static int note_body(struct wssec_stream *s, const struct wssec_reference *ref)
+int wssec_stream_note(struct wssec_stream *s, const struct wssec_digest_alg *alg, xmlChar **prefix)
 {
-    if (ref->c14n->libxml2_mode != XML_C14N_EXCLUSIVE_1_0) {
-        return wssec_stream_pass_on(s, WSSEC_OK, "inclusive-body");
-    }
-    if (sum_of(s, ref) != NULL) {
+    if (wssec_stream_digest(s, alg, prefix) != NULL) {
         return WSSEC_RC_OK;
     }
     unsigned e = 0;
-    while (e < s->n_emitter && !same_prefixes(s->prefix[e], ref->prefix)) {
+    while (e < s->n_emitter && !same_prefixes(s->prefix[e], prefix)) {
         e++;
     }
     if (e == WSSEC_EMITTERS || s->n_sum == WSSEC_SUMS) {
         return wssec_stream_pass_on(s, WSSEC_OK, "many-digests");
     }
     if (e == s->n_emitter) {
-        s->prefix[s->n_emitter++] = ref->prefix;
+        s->prefix[s->n_emitter++] = prefix;
     }
     struct wssec_sum *sum = &s->sum[s->n_sum];
     if (sum->md == NULL && (sum->md = EVP_MD_CTX_new()) == NULL) {
         return WSSEC_RC_NOMEM;
     }
-    sum->alg = ref->digest;
+    sum->alg = alg;
     sum->emitter = e;
     s->n_sum++;
-    return EVP_DigestInit_ex(sum->md, wssec_md(ref->digest->evp), NULL) == 1 ? WSSEC_RC_OK : WSSEC_RC_NOMEM;
+    return EVP_DigestInit_ex(sum->md, wssec_md(alg->evp), NULL) == 1 ? WSSEC_RC_OK : WSSEC_RC_NOMEM;
 }
 
 static int to_digest(void *ctx, const void *p, size_t n)
@@ -158,7 +155,9 @@ int wssec_stream_references(struct wssec_judge *j, struct wssec_stream *s, const
         const struct wssec_reference *ref = &info->reference[i];
         const xmlNode *node = source[i].canon.node;
         if (node == body) {
-            rc = note_body(s, ref);
+            rc = ref->c14n->libxml2_mode == XML_C14N_EXCLUSIVE_1_0
+                     ? wssec_stream_note(s, ref->digest, ref->prefix)
+                     : wssec_stream_pass_on(s, WSSEC_OK, "inclusive-body");
         } else if (node != NULL && holds(node, body)) {
             rc = wssec_stream_pass_on(s, WSSEC_OK, "around-body");
         } else {
@@ -176,9 +175,9 @@ void wssec_stream_compare(struct wssec_judge *j, const struct wssec_stream *s, c
     for (unsigned i = 0; i < info->n_reference; i++) {
         const struct wssec_reference *ref = &info->reference[i];
         if (source[i].canon.node == j->message->body) {
-            const struct wssec_sum *sum = sum_of(s, ref);
-            source[i].judged = sum != NULL;
-            source[i].ok = sum != NULL && CRYPTO_memcmp(sum->value, ref->value, ref->digest->octets) == 0;
+            const uint8_t *digest = wssec_stream_digest(s, ref->digest, ref->prefix);
+            source[i].judged = digest != NULL;
+            source[i].ok = digest != NULL && CRYPTO_memcmp(digest, ref->value, ref->digest->octets) == 0;
         }
         if (stopped) {
             source[i].judged = false;

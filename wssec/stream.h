@@ -43,6 +43,11 @@ struct wssec_stream *wssec_stream_begin(struct wssec_worker *w) WSSEC_MUST_CHECK
 void wssec_stream_free(struct wssec_stream *s);
 /** The message is not this engine's own; the first cause stays. @return WSSEC_RC_OK */
 int wssec_stream_pass_on(struct wssec_stream *s, enum wssec_reason reason, const char *cause);
+/** Have a digest of Body made by the next wssec_stream_body, by exclusive canonicalization with the list of prefixes
+ *  (borrowed; NULL: none). @return WSSEC_RC_OK, see s->cause; WSSEC_RC_NOMEM */
+int wssec_stream_note(struct wssec_stream *s, const struct wssec_digest_alg *alg, xmlChar **prefix) WSSEC_MUST_CHECK;
+/** That digest. NULL: it was not noted */
+const uint8_t *wssec_stream_digest(const struct wssec_stream *s, const struct wssec_digest_alg *alg, xmlChar **prefix);
 /** Digest what s references in the header, and note what it references of Body. source as of wssec_dom_references,
  *  Body's not judged yet. @return WSSEC_RC_OK, see j->why and s->cause; else an error of ours */
 int wssec_stream_references(struct wssec_judge *j, struct wssec_stream *s, const struct wssec_siginfo *info,

@@ -9,8 +9,8 @@
 #include <time.h>
 
 struct bench_clock {
-    double cpu_from;     /* seconds */
-    double wall_until;   /* seconds, monotonic; below wall_from: one message only (instruction counts) */
+    double cpu_from;   /* seconds */
+    double wall_until; /* seconds, monotonic; below wall_from: one message only (instruction counts) */
     unsigned long messages;
 };
 
@@ -35,13 +35,35 @@ static inline struct bench_clock bench_start(double seconds)
 static inline bool bench_more(struct bench_clock *clock)
 {
     clock->messages++;
-    return clock->wall_until > 0 ? bench_seconds(CLOCK_MONOTONIC) < clock->wall_until : (double)clock->messages < -clock->wall_until;
+    return clock->wall_until > 0 ? bench_seconds(CLOCK_MONOTONIC) < clock->wall_until
+                                 : (double)clock->messages < -clock->wall_until;
 }
 
 static inline void bench_print(const struct bench_clock *clock)
 {
     double cpu = bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - clock->cpu_from;
     printf("%lu %.2f\n", clock->messages, cpu * 1e6 / (double)clock->messages);
+}
+
+/** The most memory that this program had, in KB; not what its parent had before exec, as getrusage would say. */
+static inline long bench_peak_kb(void)
+{
+    char line[256];
+    long peak = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status != NULL && fgets(line, sizeof line, status) != NULL && sscanf(line, "VmHWM: %ld", &peak) != 1) {
+    }
+    if (status != NULL) {
+        fclose(status);
+    }
+    return peak;
+}
+
+/** As bench_print, and the most memory the process had, beyond a message of n octets that it holds. */
+static inline void bench_print_with_memory(const struct bench_clock *clock, size_t n)
+{
+    double cpu = bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - clock->cpu_from;
+    printf("%lu %.2f %ld\n", clock->messages, cpu * 1e6 / (double)clock->messages, bench_peak_kb() - (long)(n / 1024));
 }
 
 /** A whole file. @return malloc'ed, or NULL after a message */

@@ -121,6 +121,8 @@ static void the_text_ends_behind_the_start_tag_of_body(void)
                   "<a:E><H:Header></H:Header>\n <b:Body x='>'></b:Body></a:E>"));
     CU_ASSERT(cut("\xef\xbb\xbf<?xml version=\"1.0\"?>\n<E><Header></Header ><Body>", n,
                   "\xef\xbb\xbf<?xml version=\"1.0\"?>\n<E><Header></Header ><Body></Body></E>"));
+    CU_ASSERT(cut("<E><Body>", n, "<E><Body></Body></E>"));
+    CU_ASSERT(cut("<E>\n<h:Header a='>' />\n<Body x=\"/\">", n, "<E>\n<h:Header a='>' />\n<Body x=\"/\"></Body></E>"));
     static const char *const none[] = {"<E><Header></Header><Body/>",
                                        "<E><Header></Header><Other>",
                                        "<E><Header></Header>",
@@ -131,7 +133,8 @@ static void the_text_ends_behind_the_start_tag_of_body(void)
                                        "<",
                                        "<!-- --><E><Header></Header><Body>",
                                        "x<E><Header></Header><Body>",
-                                       "<E><Body>"};
+                                       "<E><Other/><Body>",
+                                       "<E><Header/>x<Body>"};
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         CU_ASSERT(cut(none[i], n, NULL));
     }

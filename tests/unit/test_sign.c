@@ -3,6 +3,7 @@
 #include "tests/unit/engine.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/soapmaker.h"
+#include "wssec/worker.h"
 #include "wssec/coding.h"
 
 const char *const harness_suite = "sign";
@@ -477,7 +478,60 @@ static void the_timestamp_lives_as_long_as_asked(void)
     free(text);
 }
 
+/* One pass, by the engine that has no limit of a tree; both are tried where a tree is not too large. */
+static void both_engines_sign_so_that_both_verify(void)
+{
+    static const char *const headers[] = {"", "<S:Header/>", "<S:Header><a:To>urn:x</a:To></S:Header>"};
+    static const char *const bodies[] = {ORDER, "a &gt; b\r\n<![CDATA[<x>]]><!-- c -->&#169;<x xmlns='urn:x' b='&quot;' a=''/>", "<x wsu:Id='a' xmlns:wsu='" NS_WSU "'/>"};
+    enum wssec_engine before = wssec_forced_engine;
+    static const enum wssec_engine engines[] = {WSSEC_ENGINE_STREAM, WSSEC_ENGINE_DOM};
+    for (size_t i = 0; i < 9; i++) {
+        for (size_t e = 0; e < 2; e++) {
+            char *text = envelope(11, headers[i / 3], bodies[i % 3]);
+            wssec_forced_engine = engines[e];
+            cs_buf b = sign(text, &rsa, NULL);
+            for (size_t k = 0; k < 2; k++) {
+                wssec_forced_engine = engines[k];
+                struct wssec_verdict seen;
+                const char *reason = verify_into(b.data, b.len, &rsa, &seen);
+                CU_ASSERT_STRING_EQUAL(reason, i % 3 == 1 ? "comment-in-signed-part" : "ok");
+                CU_ASSERT(seen.n_reference == 2 && seen.reference[0].ok && seen.reference[1].ok);
+            }
+            cs_buf_free(&b);
+            free(text);
+        }
+    }
+    wssec_forced_engine = before;
+}
+
+static void a_message_larger_than_any_tree_is_signed_and_verified(void)
+{
+    enum wssec_engine before = wssec_forced_engine;
+    cs_buf body = CS_BUF_INIT;
+    for (unsigned i = 0; i < 900000; i++) {
+        (void)cs_buf_addf(&body, "<o>%u bolts</o>\n", i);
+    }
+    CU_ASSERT(body.len > (size_t)16 << 20);
+    char *text = envelope(12, "", body.data);
+    wssec_forced_engine = WSSEC_ENGINE_DOM;
+    cs_buf b = sign_octets(text, strlen(text), 1000, &rsa, &(struct wssec_recipe){.timestamp = true});
+    CU_ASSERT_EQUAL(v.reason, WSSEC_LIMIT_DOM);
+    cs_buf_free(&b);
+    wssec_forced_engine = WSSEC_ENGINE_AUTO;
+    b = sign_octets(text, strlen(text), 1000, &rsa, &(struct wssec_recipe){.timestamp = true});
+    CU_ASSERT_STRING_EQUAL(verify(&b, &rsa), "ok");
+    b.data[b.len - 60]++;
+    struct wssec_verdict seen;
+    CU_ASSERT_STRING_NOT_EQUAL(verify_into(b.data, b.len, &rsa, &seen), "ok");
+    cs_buf_free(&b);
+    cs_buf_free(&body);
+    free(text);
+    wssec_forced_engine = before;
+}
+
 const struct harness_test harness_tests[] = {
+    {"both engines sign so that both verify", both_engines_sign_so_that_both_verify},
+    {"a message larger than any tree is signed and verified", a_message_larger_than_any_tree_is_signed_and_verified},
     {"every key reference verifies and its tampered twin does not", every_key_reference_verifies_and_its_tampered_twin_does_not},
     {"every algorithm can be asked for", every_algorithm_can_be_asked_for},
     {"nothing but the header and an id is inserted", nothing_but_the_header_and_an_id_is_inserted},
