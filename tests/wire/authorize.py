@@ -3,6 +3,7 @@
 # tests/run: quick
 """Who may use a route: asked for every request on the newest keystore, on open connections and on sessions taken up."""
 import datetime
+import json
 import ssl
 import sys
 import time
@@ -173,6 +174,99 @@ def test_the_wrong_certificate_of_a_route_does_not_hurt_another_route():
         report.until(lambda: post_once(home, "/second", billing) == 200, 10, "reload")
         report.equal(post_once(home, "/plain", billing), 403, "status on the other route")
         report.equal(post_once(home, "/plain", orders(home)), 200, "status of the one it is for")
+
+
+# ---- what the keystore maps ------------------------------------------------------------------------------------------
+
+USERS = 'authorize { certificate-user "orders-sender" "spare-sender"; } user-header "X-Countersign-User";'
+
+
+class Mapped(tls.House):
+    """A route for users; the slot `clients` has a certificate that stands for orders-sender."""
+
+    def __init__(self, route=USERS):
+        def prepare(home):
+            home.first = home.issue("first", subject="CN=first")
+            home.entry = home.add_client(home.first)
+            home.map(home.entry, "orders-sender")
+        super().__init__(tls=MUTUAL, route=route, prepare=prepare)
+
+    def add_client(self, pair):
+        return self.keystore.run("add", "--role", "authz-client", "--alias", "clients", pair.certificate_file, "--activate").stdout.strip()
+
+    def map(self, entry, user=None, like=None):
+        more = ["--user", user] if user else ["--copy-user-from", like]
+        return json.loads(self.keystore.run("mapping", "add", "--certificate", entry, *more, "--json").stdout)
+
+    def number(self, entry):
+        rows = [json.loads(line) for line in self.keystore.run("mapping", "list", "--json").stdout.splitlines()]
+        return str(next(row["mapping"] for row in rows if row.get("entry") == entry))
+
+    def user_of(self, client):
+        """The status of one request, and who the receiver was told that it is."""
+        seen = len(self.upstream.requests)
+        status = self.post(client).status
+        told = [r.fields.get("x-countersign-user") for r in self.upstream.requests[seen:]]
+        return status, told[0] if told else None
+
+
+def test_a_mapped_certificate_is_its_user_and_several_may_be():
+    with Mapped() as home:
+        second = home.issue("second", subject="CN=second")
+        with home.client(home.first) as old:
+            report.equal(home.user_of(old), (200, "orders-sender"), "the first certificate")
+            report.equal(home.gateway.logged(lambda r: r["client"] == old.name)["user"], "orders-sender", "user in the log")
+            entry = home.add_client(second)
+            home.map(entry, like=home.number(home.entry))
+            report.until(lambda: post_once(home, pair=second) == 200, 10, "the second certificate in force")
+            with home.client(second) as again:
+                report.equal(home.user_of(again), (200, "orders-sender"), "user of the second certificate")
+            report.equal(home.user_of(old), (200, "orders-sender"), "the first certificate beside it")
+            home.keystore.run("mapping", "retire", home.number(home.entry))
+            until_denied(home, old)
+        with home.client(second) as again:
+            report.equal(home.user_of(again), (200, "orders-sender"), "the second certificate afterwards")
+
+
+def test_entries_taken_out_are_denied_at_their_next_request():
+    """On an open connection and on a session taken up, for each way of taking one out."""
+    for verb in (["suspend"], ["deactivate", "remove"]):
+        for version in VERSIONS:
+            with Mapped() as home:
+                spare = home.add_client(home.issue("spare", subject="CN=spare"))
+                home.map(spare, "spare-sender")
+                context = tls.client_context(home.receivers, home.first, version)
+                with home.client(context=context) as client:
+                    report.equal(home.post(client).status, 200, "status before")
+                    session = client.sock.session
+                    for each in verb:
+                        home.keystore.run(each, home.entry, "--reason", "test")
+                    until_denied(home, client)
+                with home.client(context=context, session=session) as client:
+                    report.equal(home.post(client).status, 403, f"status on a session taken up after {verb}")
+
+
+def test_rows_of_names_count_like_rules_of_the_file():
+    with tls.House(tls=MUTUAL, route='authorize { } user-header "X-Countersign-User";') as home:
+        pair = orders(home)
+        with home.client(pair) as client:
+            denied(home, client)
+        home.keystore.run("mapping", "add", "--route", "plain", "--subject", "CN=orders,O=ACME", "--issuer", "CN=Senders CA")
+        report.until(lambda: post_once(home, pair=pair) == 200, 10, "row in force")
+        report.equal(post_once(home, pair=home.issue("other", subject="CN=other,O=ACME")), 403, "status of another name")
+        report.equal(home.upstream.requests[-1].fields["x-countersign-user"], "CN=orders,OU=1,O=ACME", "user")
+        row = json.loads(home.keystore.run("mapping", "list", "--json").stdout.splitlines()[0])
+        with home.client(pair) as client:
+            report.equal(home.post(client).status, 200, "status before")
+            home.keystore.run("mapping", "retire", str(row["mapping"]))
+            until_denied(home, client)
+
+
+def test_requests_are_evidence_of_use():
+    with Mapped() as home:
+        with home.client(home.first) as client:
+            report.equal(home.post(client).status, 200, "status")
+        report.until(lambda: home.keystore.entries()[home.entry].get("last_use"), 20, "last use of the client's entry")
 
 
 if __name__ == "__main__":
