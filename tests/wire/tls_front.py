@@ -123,6 +123,18 @@ def test_names_choose_the_certificate_and_key_types_follow_the_client():
             report.check(f"subject=CN = {expected}\n" in said, f"{name} with {algorithms}: {said[:400]}")
 
 
+def test_one_entry_can_be_shown_on_trial():
+    """A listener of its own shows the next certificate before it is active."""
+    trial = tls.ROUTE + 'tls trial {{ certificate "gw#2"; }}\nroute trial {{ listener trial; path "/plain"; upstream "{url}"; methods GET; }}\n'
+    def prepare(house):
+        house.add("tls-server", "gw", house.issue("gw-2", house.receivers, hosts=[tls.HOST]), "--reason", "the next one")
+    with tls.House(prepare=prepare, routes=trial, listeners=tls.LISTENER + "listener trial { address 127.0.0.1:0; tls trial; }") as house:
+        for address, expected in zip(house.gateway.addresses, ("gw-1", "gw-2")):
+            said = subprocess.run(["openssl", "s_client", "-connect", address, "-servername", tls.HOST], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False).stdout.decode("latin-1")
+            report.check(f"subject=CN = {expected}\n" in said, said[:400])
+
+
 def openssl(house, *args, stdin=b""):
     """What openssl s_client says."""
     done = subprocess.run(["openssl", "s_client", "-connect", house.gateway.address, "-CAfile", house.receivers.certificate_file,
