@@ -211,6 +211,16 @@ static unsigned distance(const char *a, size_t na, const char *b, size_t nb)
     return row[na % 3][nb];
 }
 
+/** Which letters stand in it, as bits (some share one). An edit adds one letter at most, and takes one away. */
+static uint64_t letters(const char *s, size_t n)
+{
+    uint64_t set = 0;
+    for (size_t i = 0; i < n; i++) {
+        set |= UINT64_C(1) << ((unsigned char)lower(s[i]) & 63);
+    }
+    return set;
+}
+
 const char *cs_nearest(const char *s, const char *const words[])
 {
     const char *best = NULL;
@@ -219,9 +229,12 @@ const char *cs_nearest(const char *s, const char *const words[])
     if (n > NEAREST_MAX) {
         return NULL;
     }
+    uint64_t have = letters(s, n);
     for (size_t i = 0; words[i] != NULL; i++) {
         size_t m = strnlen(words[i], NEAREST_MAX + 1);
-        if (m > NEAREST_MAX) {
+        /* most words are further away than the best one at first sight */
+        if (m > NEAREST_MAX || m >= n + best_distance || n >= m + best_distance ||
+            (unsigned)__builtin_popcountll(have ^ letters(words[i], m)) > 2 * (best_distance - 1)) {
             continue;
         }
         unsigned d = distance(s, n, words[i], m);

@@ -195,8 +195,9 @@ int ks_sqlite_slot_add(struct ks_backend *b, struct ks_slot *slot, uint64_t vers
 
 int ks_sqlite_nearest(struct ks_backend *b, const char *kind, const char *name, char out[KS_WORD], cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "select distinct case ?1 when 'alias' then alias else partner end from slot");
-    ks_query_text(&q, kind);
+    static const char aliases[] = "select alias from slot";
+    static const char partners[] = "select distinct partner from slot"; /* along its index */
+    struct ks_query q = ks_query_open(b, strcmp(kind, "alias") == 0 ? aliases : partners);
     out[0] = '\0';
     int rc = 0;
     while ((rc = ks_query_row(&q, e)) == 1) {
