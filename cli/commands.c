@@ -26,6 +26,9 @@ extern const struct cli_command cli_cmd_keystore_remove;
 extern const struct cli_command cli_cmd_keystore_acceptable;
 extern const struct cli_command cli_cmd_keystore_export;
 extern const struct cli_command cli_cmd_keystore_import;
+extern const struct cli_command cli_cmd_keystore_backup;
+extern const struct cli_command cli_cmd_keystore_restore;
+extern const struct cli_command cli_cmd_keystore_bundle;
 extern const struct cli_command cli_cmd_keystore_rekey;
 extern const struct cli_command cli_cmd_keystore_approve;
 extern const struct cli_command cli_cmd_keystore_audit_verify;
@@ -61,6 +64,9 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_keystore_acceptable,
     &cli_cmd_keystore_export,
     &cli_cmd_keystore_import,
+    &cli_cmd_keystore_backup,
+    &cli_cmd_keystore_restore,
+    &cli_cmd_keystore_bundle,
     &cli_cmd_keystore_rekey,
     &cli_cmd_keystore_approve,
     &cli_cmd_keystore_audit_verify,

@@ -29,6 +29,10 @@ int cli_file_read(struct cli_context *c, const char *path, cs_buf *out) CS_MUST_
     {"reason", 0, CLI_TEXT, "TEXT", 0, "why, for the audit"}, \
     {"wait", 0, CLI_DURATION, "DURATION", 0, "wait so long for the lock, then until every live node follows (13)"}
 
+/** Octets to stdout (path NULL or "-"), or to a file of that mode, which takes the place of one that was there when it is
+ *  complete. @return 0, or -1 with c->error set (69) */
+int cli_output_write(struct cli_context *c, const char *path, const char *p, size_t n, unsigned mode) CS_MUST_CHECK;
+
 /* ---- store ------------------------------------------------------------------------------------------------------ */
 
 /** As cli_open_store for writing, with --wait. Called by root on a store of another account, the process works as that account from

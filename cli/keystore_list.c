@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* keystore_list.c: keystore list, show, acceptable and export: what is stored, asked without changing anything. */
-#include <errno.h>
-#include <fcntl.h>
+/* keystore_list.c: keystore list, show and acceptable: what is stored, asked without changing anything. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/keystore.h"
 
@@ -161,72 +158,4 @@ const struct cli_command cli_cmd_keystore_acceptable = {
     .options = acceptable_options,
     .more = "Example:\n  countersign keystore acceptable --partner acme --at 2026-03-03T00:00:00Z",
     .run = run_acceptable,
-};
-
-/* ---- export ----------------------------------------------------------------------------------------------------- */
-
-static int write_all(int fd, const char *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, p, n);
-        if (done < 0 && errno != EINTR) {
-            return -1;
-        }
-        p += done > 0 ? done : 0;
-        n -= done > 0 ? (size_t)done : 0;
-    }
-    return 0;
-}
-
-static int write_output(struct cli_context *c, const char *path, const char *text)
-{
-    if (path == NULL || strcmp(path, "-") == 0) {
-        fputs(text, stdout);
-        return 0;
-    }
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    int rc = fd >= 0 ? write_all(fd, text, strlen(text)) : -1;
-    int why = errno;
-    if (fd >= 0 && close(fd) != 0 && rc == 0) {
-        rc = -1;
-        why = errno;
-    }
-    return rc == 0 ? 0 : cs_error_set(&c->error, CS_EXIT_UNAVAILABLE, "output", "%.512s cannot be written: %s", path, strerror(why));
-}
-
-static int run_export(struct cli_context *c)
-{
-    struct cli_entry entry;
-    ks_store *store = NULL;
-    char *pem = NULL;
-    if (cli_entry_read(c, c->argv[0], false, &entry) != 0) {
-        return CS_EXIT_USAGE;
-    }
-    int rc = cli_open_store(c, true, NULL, &store);
-    if (rc == 0) {
-        rc = ks_export_pem(store, entry.alias, entry.n, cli_given(c, "chain"), &pem, &c->error);
-    }
-    if (rc == 0) {
-        rc = write_output(c, cli_option(c, "output"), pem);
-    }
-    free(pem);
-    ks_close(store);
-    return rc == 0 ? CS_EXIT_OK : cli_fail(c);
-}
-
-static const struct cli_option export_options[] = {
-    {"chain", 0, CLI_FLAG, NULL, 0, "with the issuers that came with it"},
-    {"output", 'o', CLI_FILE, "FILE", 0, "write to FILE instead of stdout"},
-    {0},
-};
-
-const struct cli_command cli_cmd_keystore_export = {
-    .parent = "keystore",
-    .name = "export",
-    .summary = "The certificate of an entry as PEM",
-    .operands = "ENTRY",
-    .min_operands = 1,
-    .max_operands = 1,
-    .options = export_options,
-    .run = run_export,
 };

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/dn.h"
 #include "base/error.h"
 #include "base/time.h"
@@ -102,8 +103,13 @@ int ks_list_past(ks_store *s, const ks_filter *f, cs_time at, ks_list *out, cs_e
 int ks_acceptable(ks_store *s, const char *partner, enum ks_capability cap, cs_time at, uint64_t known_at, ks_list *out, cs_error *e) CS_MUST_CHECK;
 /** The generation that was in force at an instant (known_at of ks_acceptable); 0: none yet. */
 int ks_generation_at(ks_store *s, cs_time at, uint64_t *generation, cs_error *e) CS_MUST_CHECK;
-/** Certificate of an entry as PEM, malloc'ed; with_chain: issuers behind it. */
-int ks_export_pem(ks_store *s, const char *alias, unsigned n, bool with_chain, char **pem, cs_error *e) CS_MUST_CHECK;
+enum ks_export_what { KS_EXPORT_CERTIFICATE, KS_EXPORT_CHAIN, KS_EXPORT_ROOT };
+enum ks_export_form { KS_EXPORT_PEM, KS_EXPORT_DER, KS_EXPORT_PKCS7 };
+typedef struct ks_export_request { const char *alias; unsigned n; enum ks_export_what what; enum ks_export_form form; } ks_export_request;
+/** The certificate of an entry in any state, with its issuers, or its root alone. *out: malloc'ed, with a NUL behind it. */
+int ks_export(ks_store *s, const ks_export_request *q, char **out, size_t *n, cs_error *e) CS_MUST_CHECK;
+/** All that an auditor needs to judge what was signed up to an instant, as one JSON object; public data only. */
+int ks_bundle(ks_store *s, cs_time as_of, cs_buf *out, size_t *entries, cs_error *e) CS_MUST_CHECK;
 
 /* ---- changes -------------------------------------------------------------------------------------------------- */
 
@@ -212,6 +218,40 @@ typedef struct ks_rekeyed {
  *  file beside the store, which takes the place of the one before (kept as PATH.kek.old). One transaction. A live node
  *  that cannot open the new one yet: exit 13, nothing changed. Every key is under it already: 64. */
 int ks_rekey(ks_store *s, bool dry_run, const ks_actor *who, cs_time now, ks_rekeyed *out, cs_error *e) CS_MUST_CHECK;
+
+#define KS_PASSPHRASE_MIN 12
+/** The private key as PKCS#8 PEM, encrypted under passphrase (needed); an audit row is left. Guard G10: exit 11. */
+int ks_export_private(ks_store *s, const char *alias, unsigned entry, const char *passphrase, const ks_actor *who,
+                      cs_time now, char **out, size_t *n, cs_error *e) CS_MUST_CHECK;
+
+typedef struct ks_backup_info { uint64_t generation, rows; size_t octets; char kek_id[17]; } ks_backup_info;
+/** The whole store as one file (0600), private keys sealed as they are in it, the file sealed under the key-encryption key,
+ *  which is not in it. Leaves an audit row, and the instant for guard G14. */
+int ks_backup(ks_store *s, const char *path, const ks_actor *who, cs_time now, ks_backup_info *out, cs_error *e) CS_MUST_CHECK;
+
+enum ks_difference_kind { KS_ONLY_HERE, KS_ONLY_BACKUP, KS_DIFFERS };
+typedef struct ks_difference {
+    enum ks_difference_kind kind;
+    ks_info info;                 /**< of the backup; KS_ONLY_HERE: of the store */
+    enum ks_state here;           /**< state in the store; KS_STATES: it is not there */
+} ks_difference;
+typedef struct ks_restore_request {
+    bool merge;                   /**< take what the store lacks; an empty store takes all, identity and audit too */
+    const char *only;             /**< or only what it lacks of this alias */
+    bool dry_run;                 /**< neither: only tell what differs */
+} ks_restore_request;
+typedef struct ks_restored {
+    bool done, whole;
+    char store_id[33]; cs_time at; /**< of the backup */
+    ks_difference *difference; size_t n;
+    size_t taken;                 /**< entries that came in, or would */
+    uint64_t generation;
+} ks_restored;
+/** Compare a backup (its octets) with the store, and as asked take in what the store lacks; never replace or remove. Not
+ *  a backup, cut off, changed, sealed under a key-encryption key that is not here: refused (64, 78). out: ks_restored_free */
+int ks_restore(ks_store *s, const char *text, size_t n, const ks_restore_request *q, const ks_actor *who, cs_time now,
+               ks_restored *out, cs_error *e) CS_MUST_CHECK;
+void ks_restored_free(ks_restored *r);
 
 /** What a node uses (guard G3 knows routed partners by it); written at start and reload. partner_delivery: seconds, 0: none. */
 typedef struct ks_node_use { const char *route, *alias, *partner; } ks_node_use;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "keystore/change.h"
+#include "keystore/consent.h"
 #include "keystore/seal.h"
 
 /** One key on its way. */
@@ -128,14 +128,37 @@ static int audit(struct rekey *r, const char *from, const ks_actor *who, uint64_
     return rc;
 }
 
-static int within(struct rekey *r, const ks_actor *who, ks_rekeyed *out, cs_error *e)
+/** @return 0; 1: a second person must agree first; -1 */
+static int ask(struct rekey *r, const char *from, const ks_actor *who, struct ks_plan *p, struct ks_consent *c,
+               cs_error *e)
 {
+    ks_plan_begin(p, "rekey", "");
+    ks_plan_put(p, KS_PLAN_ASKED, "reason", who->reason);
+    for (size_t i = 0; i < r->s->n_kek; i++) {
+        char where[KS_PLAN_VALUE];
+        ks_plan_put(p, KS_PLAN_ASKED, i == 0 ? "to" : "from", ks_kek_where(&r->s->kek[i], where, sizeof where));
+    }
+    ks_plan_put(p, KS_PLAN_FOUND, "kek", from);
+    if (ks_consent_ask(r->s, p, who, r->now, c, e) != 0) {
+        return -1;
+    }
+    return c->asked && !c->given && !r->dry_run ? 1 : 0;
+}
+
+/** @return 0; 1: a second person must agree first; -1 */
+static int within(struct rekey *r, const ks_actor *who, struct ks_plan *p, ks_rekeyed *out, cs_error *e)
+{
+    struct ks_consent c;
     const struct ks_driver *d = r->s->driver;
     uint64_t seq = 0;
     if (d->meta_get(r->s->b, "store_id", r->store_id, sizeof r->store_id, e) != 1 ||
         d->meta_get(r->s->b, "kek_id", out->from, sizeof out->from, e) != 1 ||
         d->generation(r->s->b, &out->generation, e) != 0) {
         return -1;
+    }
+    int asked = ask(r, out->from, who, p, &c, e);
+    if (asked != 0) {
+        return asked;
     }
     /* a rehearsal leaves no file behind: any key will do */
     bool rehearsed = r->dry_run && r->s->n_kek == 0;
@@ -159,7 +182,8 @@ static int within(struct rekey *r, const ks_actor *who, ks_rekeyed *out, cs_erro
     }
     out->keys = r->n;
     out->generation++;
-    return d->meta_set(r->s->b, "kek_id", r->next.id, e) != 0 || audit(r, out->from, who, &seq, e) != 0 ||
+    return d->meta_set(r->s->b, "kek_id", r->next.id, e) != 0 ||
+                   (c.given && ks_consent_use(r->s, &c, r->now, e) != 0) || audit(r, out->from, who, &seq, e) != 0 ||
                    ks_generation_next(r->s, r->now, "rekey", who, seq, out->generation, e) != 0
                ? -1
                : 0;
@@ -176,6 +200,7 @@ static int finish_earlier(ks_store *s, cs_error *e)
 int ks_rekey(ks_store *s, bool dry_run, const ks_actor *who, cs_time now, ks_rekeyed *out, cs_error *e)
 {
     struct rekey *r = OPENSSL_secure_zalloc(sizeof *r);
+    struct ks_plan plan;
     int rc = -1;
     memset(out, 0, sizeof *out);
     if (r == NULL) {
@@ -189,11 +214,14 @@ int ks_rekey(ks_store *s, bool dry_run, const ks_actor *who, cs_time now, ks_rek
         cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
     } else if (finish_earlier(s, e) == 0 &&
                s->driver->begin(s->b, KS_WRITE, e) == 0) { /* a rehearsal writes, too, and rolls back */
-        rc = within(r, who, out, e);
+        rc = within(r, who, &plan, out, e);
         if (rc == 0 && !dry_run) {
             rc = s->driver->commit(s->b, e);
         }
         s->driver->rollback(s->b);
+    }
+    if (rc == 1) {
+        rc = ks_consent_propose(s, &plan, who, now, e);
     }
     if (rc == 0 && !dry_run) {
         s->driver->scrub(s->b);

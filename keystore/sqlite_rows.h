@@ -20,6 +20,13 @@ int ks_sqlite_interval_end(struct ks_backend *b, const struct ks_interval *i, cs
 int ks_sqlite_intervals(struct ks_backend *b, int64_t entry_id, uint64_t version_above, ks_visit_interval *visit,
                         void *ctx, cs_error *e);
 
+/* sqlite_dump.c */
+int ks_sqlite_dump(struct ks_backend *b, ks_visit_dump *visit, void *ctx, cs_error *e);
+int ks_sqlite_load_begin(struct ks_backend *b, cs_error *e);
+int ks_sqlite_load(struct ks_backend *b, const char *table, const char *const *column, const struct ks_value *value,
+                   size_t n, cs_error *e);
+int ks_sqlite_load_end(struct ks_backend *b, cs_error *e);
+
 /* sqlite_key.c */
 int ks_sqlite_key_add(struct ks_backend *b, const struct ks_key_row *k, cs_error *e);
 int ks_sqlite_key_get(struct ks_backend *b, const char *key_id, struct ks_key_row *out, uint8_t **ct, cs_error *e);

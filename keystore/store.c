@@ -2,7 +2,6 @@
 /* store.c: a keystore opened by its URI; what is asked of it without changing anything. */
 #include "keystore/store.h"
 
-#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -427,56 +426,5 @@ int ks_acceptable(ks_store *s, const char *partner, enum ks_capability cap, cs_t
     if (rc != 0) {
         ks_list_free(out);
     }
-    return rc;
-}
-
-/* ---- export ---------------------------------------------------------------------------------------------------- */
-
-struct export
-{
-    BIO *bio;
-    bool with_chain;
-    bool found;
-};
-
-static int export_row(void *ctx, const struct ks_row *row, cs_error *e)
-{
-    struct export *x = ctx;
-    const uint8_t *p = row->der;
-    X509 *certificate = d2i_X509(NULL, &p, (long)row->der_len);
-    int rc = certificate != NULL && PEM_write_bio_X509(x->bio, certificate) == 1 ? 0 : -1;
-    X509_free(certificate);
-    const uint8_t *end = row->chain != NULL ? row->chain + row->chain_len : NULL;
-    p = row->chain;
-    while (rc == 0 && x->with_chain && p != NULL && p < end) {
-        certificate = d2i_X509(NULL, &p, (long)(end - p));
-        rc = certificate != NULL && PEM_write_bio_X509(x->bio, certificate) == 1 ? 0 : -1;
-        X509_free(certificate);
-    }
-    x->found = true;
-    return rc == 0 ? 0
-                   : cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "the certificate of %s#%u cannot be read",
-                                  row->info.alias, row->info.n);
-}
-
-int ks_export_pem(ks_store *s, const char *alias, unsigned n, bool with_chain, char **pem, cs_error *e)
-{
-    struct export x = {BIO_new(BIO_s_mem()), with_chain, false};
-    struct ks_row_filter f = {.alias = alias, .n = n, .with_destroyed = true, .with_der = true};
-    *pem = NULL;
-    if (x.bio == NULL) {
-        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
-    }
-    int rc = s->driver->rows(s->b, &f, export_row, &x, e);
-    if (rc == 0 && !x.found) {
-        rc = cs_error_set(e, CS_EXIT_USAGE, "entry-unknown", "no entry %s#%u", alias, n);
-    }
-    if (rc == 0) {
-        char *data = NULL;
-        long len = BIO_get_mem_data(x.bio, &data);
-        *pem = strndup(data, (size_t)len);
-        rc = *pem != NULL ? 0 : cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
-    }
-    BIO_free(x.bio);
     return rc;
 }

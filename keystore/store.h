@@ -131,6 +131,18 @@ typedef int ks_visit_node(void *ctx, const struct ks_node_row *row, cs_error *e)
  *  as it is now (NULL: it is gone). Borrowed. */
 typedef int ks_visit_content(void *ctx, const char *object, const char *before, const char *now, cs_error *e);
 
+/** A value of a stored row, borrowed. */
+enum ks_value_kind { KS_VALUE_NULL, KS_VALUE_NUMBER, KS_VALUE_TEXT, KS_VALUE_OCTETS };
+struct ks_value {
+    enum ks_value_kind kind;
+    int64_t number;
+    const uint8_t *p; /**< text, octets */
+    size_t n;
+};
+/** A row of a table; value NULL: the table begins. */
+typedef int ks_visit_dump(void *ctx, const char *table, const char *const *column, const struct ks_value *value, size_t n,
+                          cs_error *e);
+
 struct ks_backend; /* of the driver */
 
 /** What a transaction is for. Upkeep is what a serving node writes without being asked (counters, its own row, the end
@@ -238,6 +250,14 @@ struct ks_driver {
     int (*mapping_end)(struct ks_backend *b, int64_t map_id, cs_time to, cs_error *e);
     int (*mappings)(struct ks_backend *b, ks_visit_mapping *visit, void *ctx,
                     cs_error *e); /**< by number, retired too */
+
+    /** Every row of every table but what nodes say of themselves. */
+    int (*dump)(struct ks_backend *b, ks_visit_dump *visit, void *ctx, cs_error *e);
+    /** Within a write transaction: all tables empty and unguarded, rows into them, guards again. */
+    int (*load_begin)(struct ks_backend *b, cs_error *e);
+    int (*load)(struct ks_backend *b, const char *table, const char *const *column, const struct ks_value *value, size_t n,
+                cs_error *e);
+    int (*load_end)(struct ks_backend *b, cs_error *e);
 
     int (*hold_add)(struct ks_backend *b, const ks_hold_info *row, cs_error *e);
     int (*hold_remove)(struct ks_backend *b, const char *route, cs_error *e);

@@ -89,6 +89,13 @@ static inline void use_at(ks_live *l, const char *alias, unsigned n, bool ok, cs
     ks_snapshot_release(s);
 }
 
+static inline int export_pem(ks_store *s, const char *alias, unsigned n, bool with_chain, char **pem, cs_error *e)
+{
+    const ks_export_request q = {alias, n, with_chain ? KS_EXPORT_CHAIN : KS_EXPORT_CERTIFICATE, KS_EXPORT_PEM};
+    size_t length = 0;
+    return ks_export(s, &q, pem, &length, e);
+}
+
 static inline size_t acceptable_at(struct fixture *f, cs_time at, uint64_t known_at)
 {
     ks_list l;

@@ -50,7 +50,7 @@ static size_t entries(struct fixture *f, cs_time now)
 static X509 *certificate_of(struct fixture *f, const char *alias, unsigned n, X509 **issuer)
 {
     char *pem = NULL;
-    MADE(ks_export_pem(f->s, alias, n, issuer != NULL, &pem, &f->e) == 0);
+    MADE(export_pem(f->s, alias, n, issuer != NULL, &pem, &f->e) == 0);
     BIO *bio = BIO_new_mem_buf(pem, -1);
     X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
     MADE(x != NULL);

@@ -349,10 +349,10 @@ static void test_export_gives_back_the_certificate(void)
     a.certificate_pem = both;
     a.certificate_len = strlen(both);
     CU_ASSERT_EQUAL(add_at(&f, &a, NOW), 0);
-    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_export_pem(f.s, "acme-sign", 1, false, &pem, &f.e)), 0);
+    CU_ASSERT_EQUAL(EXIT_OF(&f, export_pem(f.s, "acme-sign", 1, false, &pem, &f.e)), 0);
     CU_ASSERT_STRING_EQUAL(pem, leaf.pem);
     free(pem);
-    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_export_pem(f.s, "acme-sign", 1, true, &pem, &f.e)), 0);
+    CU_ASSERT_EQUAL(EXIT_OF(&f, export_pem(f.s, "acme-sign", 1, true, &pem, &f.e)), 0);
     CU_ASSERT_STRING_EQUAL(pem, both);
     free(pem);
     made_free(&ca);
