@@ -11,6 +11,8 @@ extern const struct cli_command cli_cmd_release;
 extern const struct cli_command cli_cmd_log_level;
 extern const struct cli_command cli_cmd_verify;
 extern const struct cli_command cli_cmd_sign;
+extern const struct cli_command cli_cmd_encrypt;
+extern const struct cli_command cli_cmd_decrypt;
 extern const struct cli_command cli_cmd_diagnose;
 extern const struct cli_command cli_cmd_keystore_init;
 extern const struct cli_command cli_cmd_keystore_list;
@@ -49,6 +51,8 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_log_level,
     &cli_cmd_verify,
     &cli_cmd_sign,
+    &cli_cmd_encrypt,
+    &cli_cmd_decrypt,
     &cli_cmd_diagnose,
     &cli_cmd_keystore_init,
     &cli_cmd_keystore_list,

@@ -395,6 +395,10 @@ typedef struct ks_candidate { const ks_entry *entry; enum ks_state state; /**< a
 /** Best first: exact hint, active by newest use, deactivated by newest use; then such that will be refused. A hint narrows.
  *  @return how many, at most max. Any thread, no lock, no I/O. Cost independent of the number of entries of others. */
 size_t ks_candidates(const ks_snapshot *s, const char *partner, const ks_hint *hint, enum ks_capability cap, cs_time when, ks_candidate *out, size_t max);
+/** Entries of role decrypt in the slots named (none named: in every one), best first, as ks_candidates; refused ones with their state. */
+size_t ks_decrypters(const ks_snapshot *s, const char *const *alias, size_t n_alias, const ks_hint *hint, cs_time when, ks_candidate *out, size_t max);
+/** The active encrypt-to entry of a partner (of several slots the one activated last), NULL: none. */
+const ks_entry *ks_encrypter(const ks_snapshot *s, const char *partner);
 /** The active entry of a slot, NULL: none. */
 const ks_entry *ks_active(const ks_snapshot *s, const char *alias);
 /** The entry alias#n whatever its state, NULL: none. */

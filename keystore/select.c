@@ -174,6 +174,47 @@ size_t ks_candidates(const ks_snapshot *s, const char *partner, const ks_hint *h
     return n;
 }
 
+static bool named(const ks_entry *e, const char *const *alias, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(e->m->alias, alias[i]) == 0) {
+            return true;
+        }
+    }
+    return n == 0;
+}
+
+size_t ks_decrypters(const ks_snapshot *s, const char *const *alias, size_t n_alias, const ks_hint *hint, cs_time when,
+                     ks_candidate *out, size_t max)
+{
+    struct question q = {.hint = hint, .cap = KS_CAN_DECRYPT, .when = when};
+    size_t n = 0;
+    if (hint != NULL && hint->issuer != NULL && !hint->has_sha256 && !hint->has_sha1 && hint->ski_len == 0) {
+        q.issuer = cs_dn_parse(hint->issuer);
+    }
+    for (size_t i = 0; i < s->n_crypt && max > 0; i++) {
+        const ks_entry *e = &s->entry[s->crypt[i]];
+        if (e->m->role == KS_DECRYPT && named(e, alias, n_alias) && fits(&q, e)) {
+            n = insert(out, n, max, (ks_candidate){e, ks_entry_state(e, KS_CAN_DECRYPT, when)});
+        }
+    }
+    cs_dn_free(q.issuer);
+    return n;
+}
+
+const ks_entry *ks_encrypter(const ks_snapshot *s, const char *partner)
+{
+    const ks_entry *found = NULL;
+    for (size_t i = 0; i < s->n_crypt; i++) {
+        const ks_entry *e = &s->entry[s->crypt[i]];
+        if (e->m->role == KS_ENCRYPT_TO && e->state == KS_ACTIVE && strcmp(e->m->partner, partner) == 0 &&
+            (found == NULL || e->activated_at > found->activated_at)) {
+            found = e;
+        }
+    }
+    return found;
+}
+
 const ks_entry *ks_active(const ks_snapshot *s, const char *alias)
 {
     const ks_entry *e = ks_snapshot_slot(s, alias);

@@ -69,6 +69,8 @@ struct ks_snapshot {
     uint32_t *first;                /**< n_partner + 1 offsets into verifier */
     uint32_t *hash, hash_size;      /**< open addressing over verifier entries by SHA-256 of the certificate: index + 1 */
     uint32_t *by_id, by_id_size;    /**< the same over all entries by their number in the store */
+    uint32_t *crypt;                /**< entries of roles decrypt and encrypt-to */
+    size_t n_crypt;
     struct ks_crl **crl;       /**< owned array of references */
     size_t n_crl;
     ks_hold_info *hold; /**< owned; by route */

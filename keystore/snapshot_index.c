@@ -158,6 +158,21 @@ static int index_ids(ks_snapshot *s, cs_error *e)
     return 0;
 }
 
+/** The few entries that encryption asks for, among many verifiers. */
+static int index_crypt(ks_snapshot *s, cs_error *e)
+{
+    s->crypt = calloc(s->n + 1, sizeof *s->crypt);
+    if (s->crypt == NULL) {
+        return no_memory(e);
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->entry[i].m->role == KS_DECRYPT || s->entry[i].m->role == KS_ENCRYPT_TO) {
+            s->crypt[s->n_crypt++] = (uint32_t)i;
+        }
+    }
+    return 0;
+}
+
 const ks_entry *ks_snapshot_entry(const ks_snapshot *s, int64_t entry_id)
 {
     for (uint32_t slot = id_slot(s, entry_id); s->by_id[slot] != 0; slot = (slot + 1) & (s->by_id_size - 1)) {
@@ -171,7 +186,9 @@ const ks_entry *ks_snapshot_entry(const ks_snapshot *s, int64_t entry_id)
 
 int ks_snapshot_index(ks_snapshot *s, const struct ks_partner_row *partner, size_t n, cs_error *e)
 {
-    return index_partners(s, partner, n, e) != 0 || index_verifiers(s, e) != 0 || index_ids(s, e) != 0 ? -1 : 0;
+    return index_partners(s, partner, n, e) != 0 || index_verifiers(s, e) != 0 || index_ids(s, e) != 0 || index_crypt(s, e) != 0
+               ? -1
+               : 0;
 }
 
 void ks_snapshot_index_free(ks_snapshot *s)
@@ -182,4 +199,5 @@ void ks_snapshot_index_free(ks_snapshot *s)
     free(s->first);
     free(s->hash);
     free(s->by_id);
+    free(s->crypt);
 }

@@ -130,31 +130,41 @@ static int judged_candidate(struct resolver *r, const struct wssec_hint *hint, i
     return rc;
 }
 
-static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out, int max)
+/* Hints of the message in the keystore's terms. @return NULL: nothing is said */
+static const ks_hint *said(const struct wssec_hint *hint, ks_hint *k)
 {
-    struct resolver *r = ctx;
-    if (max <= 0) {
-        return 0;
+    if (hint == NULL || hint->kind == WSSEC_KEYREF_NONE) {
+        return NULL;
     }
-    if (use == WSSEC_USE_SIGN) {
-        const ks_entry *e = r->sign_alias != NULL ? ks_active(r->snapshot, r->sign_alias) : NULL;
-        if (e == NULL || ks_entry_private_key(e) == NULL) {
-            return 0;
-        }
-        fill(&out[0], e, KS_ACTIVE, ks_entry_private_key(e));
-        return 1;
-    }
-    if (r->partner == NULL) {
-        return 0;
-    }
+    *k = hint_of(hint);
+    return k;
+}
+
+static int own_candidates(const struct resolver *r, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out, size_t room)
+{
     ks_candidate found[WSSEC_MAX_CANDIDATES];
-    size_t room = (size_t)max < WSSEC_MAX_CANDIDATES ? (size_t)max : WSSEC_MAX_CANDIDATES;
-    ks_hint k = {0};
-    bool said = hint != NULL && hint->kind != WSSEC_KEYREF_NONE;
-    if (said) {
-        k = hint_of(hint);
+    ks_hint k;
+    size_t n = ks_decrypters(r->snapshot, r->decrypt, r->n_decrypt, said(hint, &k), at, found, room);
+    for (size_t i = 0; i < n; i++) {
+        fill(&out[i], found[i].entry, found[i].state, ks_entry_private_key(found[i].entry));
     }
-    size_t n = ks_candidates(r->snapshot, r->partner, said ? &k : NULL, KS_CAN_VERIFY, at, found, room);
+    return (int)n;
+}
+
+static int one(struct wssec_entry *out, const ks_entry *e, EVP_PKEY *key)
+{
+    if (e == NULL || key == NULL) {
+        return 0;
+    }
+    fill(out, e, KS_ACTIVE, key);
+    return 1;
+}
+
+static int verifiers(struct resolver *r, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out, size_t room)
+{
+    ks_candidate found[WSSEC_MAX_CANDIDATES];
+    ks_hint k;
+    size_t n = ks_candidates(r->snapshot, r->partner, said(hint, &k), KS_CAN_VERIFY, at, found, room);
     for (size_t i = 0; i < n; i++) {
         fill(&out[i], found[i].entry, found[i].state, ks_entry_public_key(found[i].entry));
     }
@@ -163,6 +173,33 @@ static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *hi
         return judged_candidate(r, hint, at, &out[0]);
     }
     return (int)n;
+}
+
+static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out, int max)
+{
+    struct resolver *r = ctx;
+    const ks_entry *e = NULL;
+    if (max <= 0) {
+        return 0;
+    }
+    size_t room = (size_t)max < WSSEC_MAX_CANDIDATES ? (size_t)max : WSSEC_MAX_CANDIDATES;
+    switch (use) {
+    case WSSEC_USE_SIGN:
+        e = r->sign_alias != NULL ? ks_active(r->snapshot, r->sign_alias) : NULL;
+        return one(out, e, e != NULL ? ks_entry_private_key(e) : NULL);
+    case WSSEC_USE_ENCRYPT:
+        e = r->partner != NULL ? ks_encrypter(r->snapshot, r->partner) : NULL;
+        return one(out, e, e != NULL ? ks_entry_public_key(e) : NULL);
+    case WSSEC_USE_DECRYPT: return own_candidates(r, hint, at, out, room);
+    case WSSEC_USE_VERIFY: break;
+    }
+    return r->partner != NULL ? verifiers(r, hint, at, out, room) : 0;
+}
+
+void resolver_decrypt(struct resolver *ctx, const char *const *alias, size_t n)
+{
+    ctx->decrypt = alias;
+    ctx->n_decrypt = n;
 }
 
 void resolver_trust(struct resolver *ctx, const ks_chain_rule *rule)

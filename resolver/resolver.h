@@ -14,12 +14,16 @@ struct resolver {
     const ks_snapshot *snapshot; /**< borrowed: the caller holds the reference until the verdict is used */
     const char *partner;         /**< whose messages are verified; NULL for signing */
     const char *sign_alias;      /**< slot of role sign; NULL for verification */
+    const char *const *decrypt;  /**< slots of role decrypt; n_decrypt 0: every one */
+    size_t n_decrypt;
     const ks_chain_rule *chain;  /**< borrowed; NULL: only stored certificates count */
     struct resolver_judged *judged; /**< owned (resolver_clear): certificates of the message, judged by chain */
 };
 
 /** Point out at ctx: verification asks for partner's verifier entries, signing for the active entry of sign_alias. */
 void resolver_init(struct wssec_resolver *out, struct resolver *ctx, const ks_snapshot *snapshot, const char *partner, const char *sign_alias);
+/** Open with the entries of these slots only (none: of every decrypt slot); borrowed. Encryption takes partner's. */
+void resolver_decrypt(struct resolver *ctx, const char *const *alias, size_t n);
 /** Let certificates that the message brings count by rule (NULL: they do not). To be followed by resolver_clear. */
 void resolver_trust(struct resolver *ctx, const ks_chain_rule *rule);
 /** Give back what was judged. Entries that ctx has given out end here; the verdict owns nothing of them. */

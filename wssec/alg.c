@@ -56,6 +56,7 @@ static const char *const legacy_words[WSSEC_LEGACIES] = {
     [WSSEC_LEGACY_SHA1] = "sha1",
     [WSSEC_LEGACY_RSA_1024] = "rsa-1024",
     [WSSEC_LEGACY_CBC] = "cbc",
+    [WSSEC_LEGACY_CBC_BEFORE_VERIFY] = "cbc-before-verify",
     [WSSEC_LEGACY_RSA_1_5] = "rsa-1_5",
     [WSSEC_LEGACY_TRIPLEDES] = "tripledes",
     [WSSEC_LEGACY_REFERENCE_WITHOUT_VALUETYPE] = "reference-without-valuetype",

@@ -58,6 +58,19 @@ static bool has_name(const xmlNode *n, const struct wssec_part *p)
     return false;
 }
 
+unsigned wssec_part_count(const struct wssec_message *m, const struct wssec_part *p)
+{
+    bool header = p->kind == WSSEC_PART_WSA || p->kind == WSSEC_PART_ELEMENT;
+    if (!header && p->kind != WSSEC_PART_TIMESTAMP && p->kind != WSSEC_PART_USERNAME_TOKEN) {
+        return 1;
+    }
+    unsigned count = 0;
+    for (xmlNodePtr n = wssec_first_element(header ? m->header : m->security); n != NULL; n = wssec_next_element(n)) {
+        count += has_name(n, p);
+    }
+    return count;
+}
+
 /* The element at the part's absolute position. *twice: a second one stands there too. */
 static xmlNodePtr position(const struct wssec_judge *j, const struct wssec_security *s, const struct wssec_cover *c,
                            const struct wssec_part *p, bool *twice)

@@ -18,6 +18,8 @@ int wssec_cover_judge(struct wssec_judge *j, const struct wssec_security *s, con
                       unsigned n, unsigned *decisive) WSSEC_MUST_CHECK;
 /** Names of what c covers, and the signed wsa values, into the verdict. */
 void wssec_cover_report(struct wssec_judge *j, const struct wssec_cover *c);
+/** How many elements stand at the part's position in m; Body, tokens and attachments count as one. */
+unsigned wssec_part_count(const struct wssec_message *m, const struct wssec_part *p);
 /** Position of a node for people: "/Envelope/Header/Security/Timestamp". @return out */
 const char *wssec_path(const xmlNode *node, char *out, size_t size);
 

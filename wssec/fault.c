@@ -28,10 +28,12 @@ static const struct {
     {"wsu:MessageExpired", "The message has expired", true},
 };
 
-/* A reason without an outward code of its own is our trouble. */
+/* A reason without an outward code of its own is our trouble. Once decryption has begun all refusals are one: what a
+ * peer could tell apart would tell it something of the plaintext. */
 static size_t fault_of(const struct wssec_verdict *v)
 {
-    const char *code = wssec_reason_fault(v->reason);
+    bool alike = v->opening && v->verdict != WSSEC_ERROR;
+    const char *code = wssec_reason_fault(alike ? WSSEC_DECRYPTION_FAILED : v->reason);
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         if (strcmp(faults[i].code, code) == 0) {
             return i;

@@ -16,6 +16,7 @@ struct wssec_signer { /** The outcome of the candidates for one signature. */
 };
 
 struct wssec_walk;
+struct wssec_opening;
 
 /** Everything a signature is judged with. */
 struct wssec_judge {
@@ -29,6 +30,7 @@ struct wssec_judge {
     struct wssec_verdict *verdict;
     struct wssec_explain *explain; /**< NULL: nobody asked */
     struct wssec_walk *walk;       /**< canonicalises in place of libxml2; NULL: libxml2 does */
+    struct wssec_opening *opening; /**< the message is decrypted as well; NULL: it is not */
     unsigned legacy;               /**< bit set of dated exceptions that were used */
     struct wssec_key_reader reader;
 };

@@ -13,6 +13,7 @@
 #include "wssec/canon.h"
 #include "wssec/confirm.h"
 #include "wssec/early.h"
+#include "wssec/header.h"
 #include "wssec/keyinfo.h"
 #include "wssec/splice.h"
 #include "wssec/stream.h"
@@ -44,6 +45,7 @@ struct making { /* one call */
     char timestamp_id[WSSEC_ID_TEXT], token_id[WSSEC_ID_TEXT], signature_id[WSSEC_ID_TEXT];
     char confirm_id[WSSEC_CONFIRMATIONS][WSSEC_ID_TEXT];
     bool timestamp;
+    xmlNodePtr beside;                 /* our header of this message, NULL: none yet */
     struct wssec_refusal why;
 };
 
@@ -110,21 +112,15 @@ static int choose_algorithms(struct making *k)
 /* ---- the input ----------------------------------------------------------------------------------------------------
  */
 
-/* Our signature beside somebody else's in one header could be wrapped, so the role must be free. */
+/* Our signature beside somebody else's in one header could be wrapped, so the role must be free, unless we made the
+ * header for this very message. */
 static int role_is_free(struct making *k)
 {
-    const struct wssec_message *m = &k->w->message;
-    const char *ns = m->soap == 12 ? WSSEC_NS_SOAP12 : WSSEC_NS_SOAP11;
-    bool taken = k->recipe->role == NULL && m->security != NULL;
-    for (xmlNodePtr n = wssec_first_element(m->header); n != NULL && k->recipe->role != NULL;
-         n = wssec_next_element(n)) {
-        const xmlChar *role = wssec_attr(n, ns, m->soap == 12 ? "role" : "actor");
-        taken |=
-            wssec_is(n, WSSEC_NS_WSSE, "Security") && role != NULL && strcmp((const char *)role, k->recipe->role) == 0;
+    k->beside = wssec_header_of_role(&k->w->message, k->recipe->role);
+    if (k->beside == NULL || (k->recipe->join && wssec_header_is_ours(k->beside))) {
+        return 0;
     }
-    return taken ? wssec_refuse(&k->why, WSSEC_MULTIPLE_SECURITY,
-                                "the message has a Security header for this role already")
-                 : 0;
+    return wssec_refuse(&k->why, WSSEC_MULTIPLE_SECURITY, "the message has a Security header for this role already");
 }
 
 static bool makes_timestamp(const struct wssec_recipe *r)
@@ -208,38 +204,6 @@ static int read_input(struct making *k)
 /* ---- the Security header, as UTF-8 text ---------------------------------------------------------------------------
  */
 
-/* Prefix of the SOAP namespace for attributes; declared on Security where the Envelope uses none or it is hidden. */
-static const char *soap_prefix(const struct making *k, bool *declare)
-{
-    const struct wssec_message *m = &k->w->message;
-    const xmlNode *at = m->header != NULL ? m->header : m->envelope;
-    const char *prefix = (const char *)m->envelope->ns->prefix;
-    const char *bound = prefix != NULL ? wssec_scope(at, prefix) : NULL;
-    *declare = bound == NULL || strcmp(bound, (const char *)m->envelope->ns->href) != 0;
-    return *declare ? "soap" : prefix;
-}
-
-static void write_open(struct making *k)
-{
-    cs_buf *b = &k->text;
-    bool declare = false;
-    const char *soap = soap_prefix(k, &declare);
-    bool twelve = k->w->message.soap == 12;
-    (void)cs_buf_adds(b, "<wsse:Security xmlns:wsse=\"" WSSEC_NS_WSSE "\" xmlns:wsu=\"" WSSEC_NS_WSU "\"");
-    if (declare && (k->recipe->must_understand || k->recipe->role != NULL)) {
-        (void)cs_buf_addf(b, " xmlns:soap=\"%s\"", twelve ? WSSEC_NS_SOAP12 : WSSEC_NS_SOAP11);
-    }
-    if (k->recipe->must_understand) {
-        (void)cs_buf_addf(b, " %s:mustUnderstand=\"1\"", soap);
-    }
-    if (k->recipe->role != NULL) {
-        (void)cs_buf_addf(b, " %s:%s=\"", soap, twelve ? "role" : "actor");
-        wssec_xml_escape(k->recipe->role, b);
-        (void)cs_buf_adds(b, "\"");
-    }
-    (void)cs_buf_adds(b, ">");
-}
-
 static void write_timestamp(struct making *k)
 {
     char created[CS_TIME_TEXT];
@@ -282,18 +246,14 @@ static void write_signed_info(struct making *k)
     (void)cs_buf_adds(b, "</ds:SignatureValue>");
 }
 
-/* The new header block, with a soap:Header around it where the message has none. */
+/* The new header block, or what goes into the one that is ours already. */
 static int write_header(struct making *k)
 {
     const struct wssec_message *m = &k->w->message;
-    const char *prefix = (const char *)m->envelope->ns->prefix;
-    const char *colon = prefix != NULL ? ":" : "";
     int rc = WSSEC_RC_OK;
-    prefix = prefix != NULL ? prefix : "";
-    if (m->header == NULL) {
-        (void)cs_buf_addf(&k->text, "<%s%sHeader>", prefix, colon);
+    if (k->beside == NULL) {
+        wssec_header_open(m, k->recipe->role, k->recipe->must_understand, &k->text);
     }
-    write_open(k);
     if (k->timestamp) {
         write_timestamp(k);
     }
@@ -307,9 +267,9 @@ static int write_header(struct making *k)
     if (rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK) {
         rc = wssec_keyinfo_write(k->kind, &k->entry, k->token_id, &k->text, &k->why);
     }
-    (void)cs_buf_adds(&k->text, "</ds:Signature></wsse:Security>");
-    if (m->header == NULL) {
-        (void)cs_buf_addf(&k->text, "</%s%sHeader>", prefix, colon);
+    (void)cs_buf_adds(&k->text, "</ds:Signature>");
+    if (k->beside == NULL) {
+        wssec_header_close(m, &k->text);
     }
     return rc == WSSEC_RC_OK && k->text.failed ? WSSEC_RC_NOMEM : rc;
 }
@@ -317,44 +277,24 @@ static int write_header(struct making *k)
 /* ---- splicing -----------------------------------------------------------------------------------------------------
  */
 
-/* Where the header block goes; an empty-element soap:Header is opened. */
-static int place_header(struct making *k, struct wssec_edit *e)
-{
-    const struct wssec_message *m = &k->w->message;
-    const struct wssec_scan_element *at = wssec_place(m, m->header != NULL ? m->header : m->envelope);
-    if (at == NULL) {
-        return WSSEC_RC_INTERNAL;
-    }
-    *e = (struct wssec_edit){at->open_end, at->open_end, k->text.data, k->text.len};
-    if (at->empty) { /* "<soap:Header/>": '/' and '>' give way */
-        cs_buf opened = CS_BUF_INIT;
-        (void)cs_buf_adds(&opened, ">");
-        (void)cs_buf_add(&opened, k->text.data, k->text.len);
-        (void)cs_buf_addf(&opened, "</%.*s>", (int)at->name_len, m->scan.names.data + at->name_at);
-        char *text = opened.failed ? NULL : wssec_arena_text(&k->w->arena, opened.data, opened.len);
-        *e = (struct wssec_edit){at->open_end - 2, at->open_end, text, opened.len};
-        cs_buf_free(&opened);
-        return text != NULL ? WSSEC_RC_OK : WSSEC_RC_NOMEM;
-    }
-    return WSSEC_RC_OK;
-}
-
 static int splice(struct making *k, struct wssec_output *out)
 {
     struct wssec_edit edit[WSSEC_MAX_REFERENCES + 1];
     size_t n = 1;
-    int rc = place_header(k, &edit[0]);
+    const struct wssec_message *m = &k->w->message;
+    const xmlNode *at = k->beside != NULL ? k->beside : m->header != NULL ? m->header : m->envelope;
+    int rc = wssec_header_place(&k->w->arena, m, at, &k->text, &edit[0]);
     if (rc != WSSEC_RC_OK) {
         return rc;
     }
     for (unsigned i = 0; i < k->targets.n; i++) {
         const struct wssec_target *t = &k->targets.row[i];
         if (t->splice != NULL) {
-            size_t at = n++;
-            for (; at > 0 && edit[at - 1].from > t->at; at--) { /* sorted by place */
-                edit[at] = edit[at - 1];
+            size_t to = n++;
+            for (; to > 0 && edit[to - 1].from > t->at; to--) { /* sorted by place */
+                edit[to] = edit[to - 1];
             }
-            edit[at] = (struct wssec_edit){t->at, t->at, t->splice, strlen(t->splice)};
+            edit[to] = (struct wssec_edit){t->at, t->at, t->splice, strlen(t->splice)};
         }
     }
     const struct wssec_scan *s = &k->w->message.scan;

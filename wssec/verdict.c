@@ -81,7 +81,13 @@ char *wssec_verdict_json(const struct wssec_verdict *v)
         cs_json_str(&j, NULL, v->covers[i]);
     }
     cs_json_array_end(&j);
-    cs_json_null(&j, "decrypted_with");
+    if (v->has_decrypted_with) {
+        char entry[80];
+        (void)snprintf(entry, sizeof entry, "%s#%u", v->decrypted_with.alias, v->decrypted_with.ordinal);
+        cs_json_str(&j, "decrypted_with", entry);
+    } else {
+        cs_json_null(&j, "decrypted_with");
+    }
     cs_json_int(&j, "generation", (int64_t)v->generation);
     cs_json_str(&j, "policy", v->policy);
     cs_json_array(&j, "notes");

@@ -10,6 +10,7 @@
 #include "wssec/confirm.h"
 #include "wssec/cross.h"
 #include "wssec/early.h"
+#include "wssec/open.h"
 #include "wssec/stream.h"
 #include "wssec/times.h"
 #include "wssec/worker.h"
@@ -102,7 +103,8 @@ static int step_security(struct work *k)
         return WSSEC_RC_OK;
     }
     if (s->n_signature == 0) {
-        (void)wssec_refuse(j->why, s->encrypted != NULL ? WSSEC_NO_DECRYPTION_KEY : WSSEC_NO_SIGNATURE,
+        (void)wssec_refuse(j->why,
+                           s->encrypted != NULL && j->opening == NULL ? WSSEC_NO_DECRYPTION_KEY : WSSEC_NO_SIGNATURE,
                            "the Security header holds no readable Signature");
         return WSSEC_RC_OK;
     }
@@ -130,11 +132,12 @@ static int step_shape(struct work *k)
         wssec_explain_add(j->explain, "signature-shape", true, "%s, %s, %u reference(s)", s->info.algorithm->word,
                           s->info.c14n->word, s->info.n_reference);
     }
-    if (k->security.encrypted_first) {
+    bool opened = j->opening != NULL && j->opening->began;
+    if (k->security.encrypted_first && !opened) {
         (void)wssec_refuse(j->why, WSSEC_NO_DECRYPTION_KEY,
                            "%.32s stands before the Signature: the message is to be opened before it can be verified",
                            k->security.encrypted->name);
-    } else if (k->security.encrypted != NULL) {
+    } else if (k->security.encrypted != NULL && j->opening == NULL) {
         wssec_note(j->verdict, "encrypted-content");
     }
     return WSSEC_RC_OK;
@@ -319,15 +322,20 @@ static void step_replay(struct work *k, const struct wssec_replay *c)
 }
 
 /* What is judged once every signature and its references are known to be good; the replay store is asked behind it. */
-static void run_last(struct work *k)
+static int run_last(struct work *k)
 {
+    int rc = WSSEC_RC_OK;
     static void (*const last[])(struct work *) = {step_coverage, step_time, step_confirmation};
     for (size_t i = 0; i < sizeof last / sizeof last[0]; i++) {
         last[i](k);
         if (stopped(k)) {
-            return;
+            return rc;
         }
     }
+    if (k->judge.opening != NULL) {
+        rc = k->judge.opening->behind(k->judge.opening, &k->judge, &k->cover[k->decisive]);
+    }
+    return rc;
 }
 
 static int run(struct work *k, const struct wssec_replay *c)
@@ -348,12 +356,12 @@ static int run(struct work *k, const struct wssec_replay *c)
             return rc;
         }
     }
-    run_last(k);
-    if (!stopped(k)) {
+    rc = run_last(k);
+    if (rc == WSSEC_RC_OK && !stopped(k)) {
         step_replay(k, c);
+        k->passed = !stopped(k);
     }
-    k->passed = !stopped(k);
-    return WSSEC_RC_OK;
+    return rc;
 }
 
 /* ---- the call -------------------------------------------------------------------------------------------------- */
@@ -370,23 +378,23 @@ static void begin(struct wssec_verdict *v, const struct wssec_policy *p, const s
 }
 
 /* Whoever reads the record learns that this message passes by an exception only, and until when. */
-static void show_exception(struct work *k, enum wssec_legacy l)
+void wssec_exceptions_show(struct wssec_verdict *v, const struct wssec_policy *p, unsigned legacy)
 {
-    char text[CS_TIME_TEXT];
-    int64_t end = k->judge.policy->legacy_end[l];
-    (void)cs_time_format(end, text);
-    wssec_note(k->judge.verdict, "legacy %s until %s", wssec_legacy_word(l), text);
+    for (enum wssec_legacy l = 0; l < WSSEC_LEGACIES; l++) {
+        if ((legacy & 1u << l) != 0 && v->n_legacy < sizeof v->legacy / sizeof v->legacy[0]) {
+            char text[CS_TIME_TEXT];
+            (void)cs_time_format(p->legacy_end[l], text);
+            cut(v->legacy[v->n_legacy++], sizeof v->legacy[0], wssec_legacy_word(l));
+            wssec_note(v, "legacy %s until %s", wssec_legacy_word(l), text);
+        }
+    }
 }
 
 static void show_extras(struct work *k)
 {
     struct wssec_verdict *v = k->judge.verdict;
-    for (enum wssec_legacy l = 0; l < WSSEC_LEGACIES; l++) {
-        if ((k->judge.legacy & 1u << l) != 0 && v->n_legacy < sizeof v->legacy / sizeof v->legacy[0]) {
-            cut(v->legacy[v->n_legacy++], sizeof v->legacy[0], wssec_legacy_word(l));
-            show_exception(k, l);
-        }
-    }
+    const struct wssec_opening *o = k->judge.opening;
+    wssec_exceptions_show(v, k->judge.policy, k->judge.legacy | (o != NULL ? o->legacy : 0));
     for (unsigned i = 0; i < k->n; i++) {
         const struct wssec_slice *s = &k->signature[i]->info.value;
         if (v->n_signature_values < sizeof v->signature_value_sha256 / sizeof v->signature_value_sha256[0] &&
@@ -412,6 +420,9 @@ static int finish(struct work *k, int rc, struct wssec_refusal *why)
     }
     show_extras(k);
     v->reason = why->reason;
+    if (k->judge.opening != NULL) {
+        wssec_opening_show(k->judge.opening, v);
+    }
     cut(v->detail, sizeof v->detail, why->detail);
     switch (why->reason) {
     case WSSEC_OK: v->verdict = WSSEC_PASS; break;
@@ -604,7 +615,7 @@ static struct work *run_stream(const struct wssec_judge *as, const struct wssec_
     if (*rc == WSSEC_RC_OK && s->cause == NULL && on == 0 && !stopped(k)) {
         stream_compare(k, s);
         if (!stopped(k)) {
-            run_last(k);
+            *rc = run_last(k);
         }
     }
     if (*rc == WSSEC_RC_OK && s->cause != NULL) {
@@ -639,15 +650,30 @@ int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const str
                  const struct wssec_when *t, const struct wssec_resolver *r, const struct wssec_replay *c,
                  struct wssec_verdict *v, struct wssec_explain *x)
 {
+    return wssec_verify_opening(w, in, p, t, r, c, v, x, NULL);
+}
+
+int wssec_verify_opening(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
+                         const struct wssec_when *t, const struct wssec_resolver *r, const struct wssec_replay *c,
+                         struct wssec_verdict *v, struct wssec_explain *x, struct wssec_opening *opening)
+{
     struct wssec_refusal why = {WSSEC_OK, ""};
     begin(v, p, t, r);
     wssec_library_reset();
     wssec_arena_reset(&w->arena);
-    const struct wssec_judge judge = {
-        .worker = w, .input = in, .policy = p, .when = t, .resolver = r, .why = &why, .verdict = v, .explain = x};
+    const struct wssec_judge judge = {.worker = w,
+                                      .input = in,
+                                      .policy = p,
+                                      .when = t,
+                                      .resolver = r,
+                                      .why = &why,
+                                      .verdict = v,
+                                      .explain = x,
+                                      .opening = opening};
     int rc = WSSEC_RC_OK;
     const char *cause = NULL;
-    struct work *k = engine_of(p) == WSSEC_ENGINE_DOM ? run_early(&judge, &rc) : run_stream(&judge, c, &rc, &cause);
+    /* what is opened is cut out of the tree */
+    struct work *k = opening != NULL || engine_of(p) == WSSEC_ENGINE_DOM ? run_early(&judge, &rc) : run_stream(&judge, c, &rc, &cause);
     if (k == NULL) {
         cut(v->fallback, sizeof v->fallback, cause != NULL ? cause : "");
         k = work_new(&judge, &w->message);

@@ -38,6 +38,8 @@ void wssec_worker_free(struct wssec_worker *w)
     cs_buf_free(&w->scratch);
     cs_buf_free(&w->out);
     cs_buf_free(&w->signature_value);
+    cs_buf_wipe(&w->opened[0]);
+    cs_buf_wipe(&w->opened[1]);
     free(w->piece);
     free(w);
 }

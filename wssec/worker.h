@@ -52,6 +52,8 @@ struct wssec_worker {
     struct wssec_slice *piece; /**< owned; pieces of the last answer */
     size_t n_piece, cap_piece;
     cs_buf signature_value; /**< of the last wssec_sign */
+    cs_buf opened[2];       /**< texts of wssec_open, in turn */
+    struct wssec_slice opened_piece;
 };
 
 /** Set by wssec_init, read-only afterwards. */

@@ -40,7 +40,7 @@ enum wssec_rc { WSSEC_RC_OK = 0, WSSEC_RC_NOMEM = -1, WSSEC_RC_INTERNAL = -2, WS
 
 enum wssec_state { WSSEC_PRE_ACTIVE, WSSEC_ACTIVE, WSSEC_DEACTIVATED, WSSEC_ARCHIVED, WSSEC_SUSPENDED, WSSEC_COMPROMISED, WSSEC_DESTROYED };
 enum wssec_trust { WSSEC_TRUST_PINNED, WSSEC_TRUST_CHAIN_GOOD, WSSEC_TRUST_CHAIN_BROKEN, WSSEC_TRUST_SUBJECT_DENIED, WSSEC_TRUST_CRL_MISSING };
-enum wssec_use { WSSEC_USE_VERIFY, WSSEC_USE_SIGN };
+enum wssec_use { WSSEC_USE_VERIFY, WSSEC_USE_SIGN, WSSEC_USE_DECRYPT, WSSEC_USE_ENCRYPT };
 enum wssec_time_source { WSSEC_TIME_NOW, WSSEC_TIME_AS_OF, WSSEC_TIME_POE, WSSEC_TIME_RECEIVED, WSSEC_TIME_CLAIMED, WSSEC_TIME_MTIME };
 /** How KeyInfo names the key; the KIND words of the command line, plus none. */
 enum wssec_keyref { WSSEC_KEYREF_NONE, WSSEC_KEYREF_DIRECT, WSSEC_KEYREF_PKIPATH, WSSEC_KEYREF_ISSUER_SERIAL, WSSEC_KEYREF_SKI,
@@ -137,7 +137,7 @@ struct wssec_entry {                        /** A candidate; borrowed from the s
     int64_t not_before, not_after, process_stop, revoked_at, compromised_at; /**< 0: none */
     uint8_t sha256[32], spki_sha256[32];    /**< of the certificate's DER; of its SubjectPublicKeyInfo */
     enum wssec_trust trust;
-    EVP_PKEY *key;                          /**< public key (verify) or private key (sign); borrowed */
+    EVP_PKEY *key;                          /**< public key (verify, encrypt) or private key (sign, decrypt); borrowed */
     struct wssec_slice der;                 /**< the certificate */
     struct wssec_slice chain;               /**< concatenated DER of the issuers (pkipath), may be empty */
     const char *trust_text;                 /**< what trust rests on, in words; NULL: nothing to say; borrowed as the rest */
@@ -206,6 +206,8 @@ struct wssec_verdict {                      /** The result record. Plain data; z
     enum wssec_engine engine; char fallback[32];
     uint8_t soap;                           /**< 11, 12, 0: no envelope */
     bool is_fault;                          /**< Body holds a SOAP Fault */
+    bool opening;                           /**< decryption had begun: outward every refusal looks alike */
+    bool has_decrypted_with; struct wssec_certificate decrypted_with; /**< whose private key opened the message */
     struct wssec_range security;            /**< our Security header, for wssec_remove_header */
     struct wssec_range header;              /**< the whole soap:Header */
     bool has_replay_key; uint8_t replay_key[32]; int64_t replay_until;
@@ -237,6 +239,36 @@ WSSEC_API int wssec_verify(struct wssec_worker *w, const struct wssec_input *in,
  *  every other octet unchanged. v is the pass verdict of the same input. @return WSSEC_RC_OK or an error; out lives until w's next call */
 WSSEC_API int wssec_remove_header(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_verdict *v, struct wssec_output *out) WSSEC_MUST_CHECK;
 
+/* ---- decryption ----------------------------------------------------------------------------------------------- */
+
+/** Open in: decrypt and, with verify, judge it as wssec_verify does, in the order of the Security header: what is encrypted
+ *  ahead of the first Signature is opened before it is verified, what stands behind it is verified as it came and opened
+ *  afterwards, where the signature covers it. Without verify everything that our header lists is opened and no signature
+ *  is looked at. Keys: candidates of r for WSSEC_USE_DECRYPT.
+ *  out (only on pass): the message with the plaintext in place and without EncryptedKey and ReferenceList in our header,
+ *  v->security and v->header count in it; a message without anything encrypted comes out as it went in. out lives until
+ *  w's next wssec_open, so other calls may take it as their input. @return as wssec_verify */
+WSSEC_API int wssec_open(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p, const struct wssec_when *t,
+                         const struct wssec_resolver *r, const struct wssec_replay *c, bool verify, struct wssec_verdict *v,
+                         struct wssec_explain *x, struct wssec_output *out) WSSEC_MUST_CHECK;
+
+/* ---- encryption ----------------------------------------------------------------------------------------------- */
+
+struct wssec_encryption {                   /** What to encrypt and how. Zeroed: the content of Body, aes256-gcm, rsa-oaep. */
+    const char *const *part; size_t n_part; /**< Body (its content), Signature, UsernameToken, wsa:X, {ns}local (whole elements) */
+    enum wssec_keyref key_reference;        /**< NONE: issuer-serial */
+    const char *cipher;                     /**< aes256-gcm, aes192-gcm, aes128-gcm; NULL: the first */
+    const char *transport;                  /**< rsa-oaep (SHA-256 and MGF1-SHA-256), rsa-oaep-mgf1p (SHA-1); NULL: the first */
+    const char *role;                       /**< actor/role URI of a header that is made; NULL: none */
+    bool must_understand;
+};
+
+/** Encrypt parts of in for the first candidate of r for WSSEC_USE_ENCRYPT: a fresh content key, wrapped in an EncryptedKey
+ *  that becomes the first child of our Security header (made where none is), so that a receiver opens it first. Octets
+ *  outside of the parts stay. v and out as for wssec_sign. */
+WSSEC_API int wssec_encrypt(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_encryption *e, const struct wssec_when *t,
+                            const struct wssec_resolver *r, struct wssec_output *out, struct wssec_verdict *v) WSSEC_MUST_CHECK;
+
 /* ---- signing -------------------------------------------------------------------------------------------------- */
 
 struct wssec_recipe {
@@ -248,6 +280,7 @@ struct wssec_recipe {
     const char *digest_algorithm;           /**< word; NULL: sha256 */
     const char *role;                       /**< actor/role URI; NULL: none */
     bool must_understand;
+    bool join;                              /**< the message has a header of this role that wssec_encrypt made: sign into it */
     const struct wssec_slice *confirm;      /**< SignatureValues of the request that this message answers: each is confirmed
                                                  and signed (WSS 1.1); NULL: none, at most 8 */
     size_t n_confirm;

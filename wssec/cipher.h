@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cipher.h: the algorithms of XML Encryption as tables, and the cryptographic steps alone: a block of octets opened or
+ * closed with a content key, a content key unwrapped or wrapped with an RSA key. Knows no XML tree.
+ */
+#ifndef WSSEC_CIPHER_H
+#define WSSEC_CIPHER_H
+
+#include "base/buffer.h"
+#include "wssec/alg.h"
+#include "wssec/wssec.h"
+
+#define WSSEC_CONTENT_KEY_MAX 32
+
+struct wssec_cipher_alg { /** Block encryption of data. */
+    const char *word, *uri;
+    const char *evp; /**< OpenSSL's name */
+    size_t key, iv, tag;
+    enum wssec_legacy legacy;
+};
+
+struct wssec_transport_alg { /** How a content key travels. */
+    const char *word, *uri;
+    bool oaep;           /**< false: PKCS #1 version 1.5 */
+    bool mgf_named;      /**< the mask generation function may be named (xmlenc11); else it is MGF1 with SHA-1 */
+    enum wssec_legacy legacy;
+};
+
+/** @return static row, NULL: not in the table */
+const struct wssec_cipher_alg *wssec_cipher_by_uri(const char *uri);
+const struct wssec_cipher_alg *wssec_cipher_by_word(const char *word);
+const struct wssec_transport_alg *wssec_transport_by_uri(const char *uri);
+const struct wssec_transport_alg *wssec_transport_by_word(const char *word);
+/** Names of the rows, NULL-terminated (suggestions). */
+const char *const *wssec_cipher_words(void);
+const char *const *wssec_transport_words(void);
+/** OpenSSL's name of the digest in a mask generation function's URI, NULL: unknown. */
+const char *wssec_mgf_digest(const char *uri);
+/** The other way: URI for OpenSSL's name of a digest. NULL: none */
+const char *wssec_mgf_uri(const char *evp);
+
+/** How one content key travels. */
+struct wssec_transport {
+    const struct wssec_transport_alg *alg;
+    const char *digest, *mgf_digest; /**< OAEP: OpenSSL's names */
+    struct wssec_slice label;        /**< OAEP parameter, may be empty */
+};
+
+/** Unwrap with one private key. A padding that does not hold and a key of another length look alike, and PKCS #1 1.5
+ *  is taken off in constant time. @return 1: key holds want octets; 0: it does not fit; -1: no memory */
+int wssec_transport_open(const struct wssec_transport *t, EVP_PKEY *key, struct wssec_slice wrapped, size_t want,
+                         uint8_t out[WSSEC_CONTENT_KEY_MAX]) WSSEC_MUST_CHECK;
+/** Wrap for the holder of a public key, into out (reset first). @return 0, or -1 */
+int wssec_transport_close(const struct wssec_transport *t, EVP_PKEY *key, const uint8_t *content_key, size_t n,
+                          cs_buf *out) WSSEC_MUST_CHECK;
+
+/** Open sealed (iv, data, tag) into out (reset first). @return 1: opened; 0: tag or padding do not hold; -1: no memory */
+int wssec_cipher_open(const struct wssec_cipher_alg *a, const uint8_t *key, struct wssec_slice sealed,
+                      cs_buf *out) WSSEC_MUST_CHECK;
+/** Seal data under a fresh random iv, behind what out holds. Only ciphers with a tag. @return 0, or -1 */
+int wssec_cipher_close(const struct wssec_cipher_alg *a, const uint8_t *key, struct wssec_slice data,
+                       cs_buf *out) WSSEC_MUST_CHECK;
+
+#endif
