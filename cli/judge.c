@@ -30,6 +30,17 @@ struct wssec_policy *cli_judge_policy(struct cli_judge *k, const char *partner)
     return own;
 }
 
+/* What is encrypted for us is opened with the keys that the keystore has for it. */
+static bool to_be_opened(const struct cli_judge *k, const struct wssec_verdict *v)
+{
+    ks_candidate any;
+    bool encrypted = v->reason == WSSEC_NO_DECRYPTION_KEY;
+    for (unsigned i = 0; i < v->n_notes; i++) {
+        encrypted = encrypted || strcmp(v->notes[i], "encrypted-content") == 0;
+    }
+    return encrypted && ks_decrypters(k->snapshot, NULL, 0, NULL, k->when.at, &any, 1) > 0;
+}
+
 static int judge_as(struct cli_judge *k, const cs_buf *octets, const char *partner, struct cli_judgement *j)
 {
     struct wssec_slice slice = {(const uint8_t *)octets->data, octets->len};
@@ -45,7 +56,14 @@ static int judge_as(struct cli_judge *k, const cs_buf *octets, const char *partn
     resolver_init(&r, &ctx, k->snapshot, partner, NULL);
     resolver_trust(&ctx, ks_config_chain(&k->settings->config, partner));
     int64_t from = cs_clock_mono_us();
-    if (wssec_verify(k->worker, &in, policy, &k->when, &r, NULL, &j->verdict, k->explain ? &j->explain : NULL) != WSSEC_RC_OK) {
+    struct wssec_explain *explain = k->explain ? &j->explain : NULL;
+    int rc = wssec_verify(k->worker, &in, policy, &k->when, &r, NULL, &j->verdict, explain);
+    if (rc == WSSEC_RC_OK && to_be_opened(k, &j->verdict)) {
+        struct wssec_output opened;
+        wssec_explain_free(&j->explain);
+        rc = wssec_open(k->worker, &in, policy, &k->when, &r, NULL, true, &j->verdict, explain, &opened);
+    }
+    if (rc != WSSEC_RC_OK) {
         j->verdict.verdict = WSSEC_ERROR; /* the record says why; the next file is judged all the same */
     }
     j->us = cs_clock_mono_us() - from;

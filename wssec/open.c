@@ -352,13 +352,63 @@ static int open_first(struct call *k, enum wssec_stage stage)
     return rc;
 }
 
-/* Our EncryptedKeys and ReferenceLists have done their work and name nothing any more: out of the opened text. */
+static bool is_spent(const struct wssec_message *m, const xmlNode *c)
+{
+    if (wssec_is(c, WSSEC_NS_XENC, "EncryptedKey") || wssec_is(c, WSSEC_NS_XENC, "ReferenceList")) {
+        return true;
+    }
+    if (!wssec_is(c, WSSEC_NS_WSSE, "BinarySecurityToken")) {
+        return false;
+    }
+    for (const xmlNode *n = wssec_first_element(m->security); n != NULL; n = wssec_next_element(n)) {
+        if (!wssec_is(n, WSSEC_NS_XENC, "EncryptedKey") && !wssec_is(n, WSSEC_NS_XENC, "ReferenceList") &&
+            !wssec_is(n, WSSEC_NS_WSSE, "BinarySecurityToken")) {
+            return false; /* somebody else may need the token */
+        }
+    }
+    return true;
+}
+
+/* What of our Security header has done its work and names nothing any more; the header itself when nothing else is in
+ * it, and soap:Header when nothing else is in that. @return how many places */
+static size_t spent(const struct wssec_message *m, struct wssec_place place[CUTS])
+{
+    size_t n = 0;
+    bool all = m->security != NULL;
+    for (xmlNodePtr c = wssec_first_element(m->security); c != NULL && n < CUTS; c = wssec_next_element(c)) {
+        if (is_spent(m, c)) {
+            place[n++] = (struct wssec_place){.node = c};
+        } else {
+            all = false;
+        }
+    }
+    if (all && n > 0) {
+        bool alone = wssec_next_element(wssec_first_element(m->header)) == NULL && wssec_element_content(m->header, false);
+        place[0] = (struct wssec_place){.node = alone ? m->header : m->security};
+        n = 1;
+    }
+    return n;
+}
+
+/* Octets that go of what stands at range. */
+static struct wssec_range left_of(const struct wssec_message *m, struct wssec_range range, const struct wssec_place *place,
+                                  size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t from = wssec_scan_original(&m->scan, place[i].from);
+        size_t to = wssec_scan_original(&m->scan, place[i].to);
+        if (from <= range.from && range.to <= to) {
+            return (struct wssec_range){0, 0};
+        }
+        range.to -= to - from;
+    }
+    return range;
+}
+
 static int clear_header(struct call *k, struct wssec_verdict *v)
 {
     struct wssec_edit edit[CUTS];
     struct wssec_place place[CUTS];
-    size_t n = 0;
-    size_t cut = 0;
     k->in = text_input(&k->in, &k->piece, k->opening.text);
     int rc = wssec_message_read(k->w, &k->in, k->policy, &k->w->second, &k->why);
     if (rc != WSSEC_RC_OK || k->why.reason != WSSEC_OK) {
@@ -366,22 +416,17 @@ static int clear_header(struct call *k, struct wssec_verdict *v)
     }
     struct opener o = opener_of(k);
     const struct wssec_message *m = &k->w->second;
-    for (xmlNodePtr c = wssec_first_element(m->security); c != NULL && n < CUTS; c = wssec_next_element(c)) {
-        if (wssec_is(c, WSSEC_NS_XENC, "EncryptedKey") || wssec_is(c, WSSEC_NS_XENC, "ReferenceList")) {
-            place[n++] = (struct wssec_place){.node = c};
-        }
-    }
+    size_t n = spent(m, place);
     rc = whole_text(&o);
     if (rc == WSSEC_RC_OK && wssec_markup_locate(m, k->w->scratch.data, k->w->scratch.len, place, n) != 0) {
         rc = WSSEC_RC_INTERNAL;
     }
-    for (size_t i = 0; i < n && rc == WSSEC_RC_OK; i++) {
-        edit[i] = (struct wssec_edit){place[i].from, place[i].to, "", 0};
-        cut += wssec_scan_original(&m->scan, place[i].to) - wssec_scan_original(&m->scan, place[i].from);
-    }
     if (rc == WSSEC_RC_OK) {
-        v->security = (struct wssec_range){m->security_at.from, m->security_at.to - cut};
-        v->header = (struct wssec_range){m->header_at.from, m->header_at.to - cut};
+        for (size_t i = 0; i < n; i++) {
+            edit[i] = (struct wssec_edit){place[i].from, place[i].to, "", 0};
+        }
+        v->security = left_of(m, m->security_at, place, n);
+        v->header = left_of(m, m->header_at, place, n);
         rc = rewrite(&o, edit, n);
     }
     return rc;
