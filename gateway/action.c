@@ -222,6 +222,43 @@ static void judge_beside(struct job *j, struct wssec_worker *w)
     }
 }
 
+/* What was opened goes on in place of what came; who opened it was used. @return 0, or -1 with the verdict an error */
+static int opened_take(struct job *j, const struct wssec_output *opened, cs_time now)
+{
+    struct wssec_verdict *v = &j->verdict;
+    if (v->has_decrypted_with) {
+        ks_use(j->gateway->live, j->newest, v->decrypted_with.alias, v->decrypted_with.ordinal, j->sender, true, now);
+    }
+    if (!v->opening || output_take(j, opened) == 0) {
+        return 0;
+    }
+    v->verdict = WSSEC_ERROR;
+    v->reason = WSSEC_OUT_OF_MEMORY;
+    return -1;
+}
+
+/* Decryption alone: nobody is asked who sent the message. */
+static bool act_decrypt(struct job *j, struct wssec_worker *w, const struct gw_actions *a, cs_time now)
+{
+    struct wssec_when when = {now, now, WSSEC_TIME_NOW, true, true};
+    struct wssec_resolver keys;
+    struct resolver source;
+    struct wssec_output opened;
+    struct wssec_slice confirm;
+    struct wssec_input in = input_of(j, &confirm);
+    struct wssec_verdict *v = &j->verdict;
+    resolver_init(&keys, &source, j->newest, NULL, NULL);
+    resolver_decrypt(&source, (const char *const *)a->crypt.decrypt_alias.word, a->crypt.decrypt_alias.n);
+    int rc = wssec_open(w, &in, j->route->names_policy, &when, &keys, NULL, false, v, NULL, &opened);
+    if (rc == WSSEC_RC_OK && v->verdict == WSSEC_PASS && opened_take(j, &opened, now) == 0) {
+        return true;
+    }
+    j->judged = true;
+    v->reason = v->reason != WSSEC_OK ? v->reason : reason_of_rc(rc);
+    job_fail(j, v->reason, v->detail);
+    return false;
+}
+
 static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_actions *a, cs_time now)
 {
     struct wssec_policy *policy = j->response ? j->route->response_policy : j->route->request_policy;
@@ -235,14 +272,17 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
     const struct gw_settings *settings = j->runtime->plan->settings;
     resolver_init(&keys, &source, j->newest, a->partner, NULL);
     resolver_trust(&source, settings->chain(settings, a->partner));
-    int rc = wssec_verify(w, &in, policy, &when, &keys, &replay, &j->verdict, NULL);
+    struct wssec_output opened = {NULL, 0, 0};
+    resolver_decrypt(&source, (const char *const *)a->crypt.decrypt_alias.word, a->crypt.decrypt_alias.n);
+    int rc = a->crypt.decrypt ? wssec_open(w, &in, policy, &when, &keys, &replay, true, &j->verdict, NULL, &opened)
+                              : wssec_verify(w, &in, policy, &when, &keys, &replay, &j->verdict, NULL);
     resolver_clear(&source);
     struct wssec_verdict *v = &j->verdict;
     j->judged = true;
     if (rc != WSSEC_RC_OK) {
         v->verdict = WSSEC_ERROR;
         v->reason = v->reason != WSSEC_OK ? v->reason : reason_of_rc(rc);
-    } else if (v->verdict == WSSEC_PASS) {
+    } else if (v->verdict == WSSEC_PASS && opened_take(j, &opened, now) == 0) {
         judge_beside(j, w);
     }
     bool pass = v->verdict == WSSEC_PASS;
@@ -312,7 +352,8 @@ static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_acti
 {
     struct wssec_when when = {now, now, WSSEC_TIME_NOW, true, true};
     struct wssec_recipe recipe = {
-        .part = (const char *const *)a->part, .n_part = a->n_part, .key_reference = a->key_reference, .ttl = a->ttl};
+        .part = (const char *const *)a->part, .n_part = a->n_part, .key_reference = a->key_reference, .ttl = a->ttl,
+        .join = j->encrypted_to[0] != '\0'};
     struct wssec_resolver keys;
     struct resolver source;
     struct wssec_output made;
@@ -346,6 +387,54 @@ static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_acti
     return true;
 }
 
+static bool act_encrypt(struct job *j, struct wssec_worker *w, const struct gw_actions *a, cs_time now)
+{
+    const struct gw_crypt *c = &a->crypt;
+    struct wssec_when when = {now, now, WSSEC_TIME_NOW, true, true};
+    struct wssec_encryption how = {.part = (const char *const *)c->part.word,
+                                   .n_part = c->part.n,
+                                   .key_reference = c->key_reference,
+                                   .cipher = c->cipher,
+                                   .transport = c->transport};
+    struct wssec_resolver keys;
+    struct resolver source;
+    struct wssec_output made;
+    struct wssec_verdict v;
+    struct wssec_slice confirm;
+    struct wssec_input in = input_of(j, &confirm);
+    resolver_init(&keys, &source, j->runtime->snapshot, c->encrypt_to, NULL);
+    int rc = wssec_encrypt(w, &in, &how, &when, &keys, &made, &v);
+    if (rc != WSSEC_RC_OK || v.verdict != WSSEC_PASS) {
+        job_fail(j, rc == WSSEC_RC_OK && v.reason != WSSEC_OK ? v.reason : reason_of_rc(rc), v.detail);
+        if (!j->judged) {
+            j->verdict = v;
+            j->judged = true;
+        }
+        return false;
+    }
+    if (output_take(j, &made) != 0) {
+        job_fail(j, WSSEC_OUT_OF_MEMORY, "");
+        return false;
+    }
+    snprintf(j->encrypted_to, sizeof j->encrypted_to, "%s#%u", v.certificate.alias, v.certificate.ordinal);
+    ks_use(j->gateway->live, j->runtime->snapshot, v.certificate.alias, v.certificate.ordinal, j->sender, true, now);
+    return true;
+}
+
+/* sign and encrypt as they are written: what stands first is inside. */
+static bool act_make(struct job *j, struct wssec_worker *w, const struct gw_actions *a, cs_time now)
+{
+    for (unsigned i = 0; i < a->n_step; i++) {
+        if (strcmp(a->step[i], "sign") == 0 && !act_sign(j, w, a, now)) {
+            return false;
+        }
+        if (strcmp(a->step[i], "encrypt") == 0 && !act_encrypt(j, w, a, now)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void action_run(struct job *j, struct wssec_worker *w)
 {
     const struct gw_actions *a = j->response ? &j->route->conf->response : &j->route->conf->request;
@@ -365,6 +454,9 @@ void action_run(struct job *j, struct wssec_worker *w)
     if (a->partner != NULL && !act_verify(j, w, a, now)) {
         return;
     }
+    if (a->partner == NULL && a->crypt.decrypt && !act_decrypt(j, w, a, now)) {
+        return;
+    }
     if (a->partner == NULL && !j->response && !act_soap_action(j, w)) {
         return;
     }
@@ -374,7 +466,7 @@ void action_run(struct job *j, struct wssec_worker *w)
     if (a->remove_header && !act_remove(j, w)) {
         return;
     }
-    if (a->sign_alias != NULL && !act_sign(j, w, a, now)) {
+    if (!act_make(j, w, a, now)) {
         return;
     }
     j->reason = WSSEC_OK;

@@ -53,6 +53,7 @@ static void actions_clear(struct gw_actions *a)
         free(a->part[i]);
     }
     free(a->part);
+    gw_crypt_clear(&a->crypt);
     for (unsigned i = 0; i < a->n_step; i++) {
         free(a->step_at[i].file);
     }
@@ -193,7 +194,7 @@ void gw_step_add(struct gw_actions *a, const char *word, const struct cs_conf_no
 
 bool gw_actions_any(const struct gw_actions *a)
 {
-    return a->partner != NULL || a->sign_alias != NULL;
+    return a->partner != NULL || a->sign_alias != NULL || a->crypt.decrypt || a->crypt.encrypt_to != NULL;
 }
 
 bool gw_actions_monitor(const struct gw_actions *a, cs_time now)
@@ -476,6 +477,8 @@ static void check_route(struct check *ck, const struct gw_route *r)
     check_sign(ck, r, &r->request);
     check_route_tls(ck, r);
     check_sign(ck, r, &r->response);
+    check_crypt(ck, r, &r->request);
+    check_crypt(ck, r, &r->response);
     check_order(ck, r, &r->request);
     check_order(ck, r, &r->response);
     check_words(ck, r);

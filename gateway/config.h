@@ -122,6 +122,17 @@ struct gw_part {
 
 #define GW_STEPS 8
 
+/** decrypt and encrypt of one block. */
+struct gw_crypt {
+    struct gw_where decrypt_at, encrypt_at;
+    bool decrypt;
+    struct gw_words decrypt_alias; /**< none: every slot of role decrypt */
+    char *encrypt_to;              /**< partner; NULL: nothing is encrypted */
+    struct gw_words part;          /**< none: the content of Body */
+    enum wssec_keyref key_reference;
+    char *cipher, *transport; /**< words; NULL: wssec's default */
+};
+
 /** One `request { }` or `response { }` block. */
 struct gw_actions {
     struct gw_where verify_at;
@@ -133,6 +144,7 @@ struct gw_actions {
     size_t n_part;
     enum wssec_keyref key_reference;
     int64_t ttl; /**< seconds, 0: wssec's default */
+    struct gw_crypt crypt;
     enum gw_on_failure on_failure;
     cs_time monitor_until;             /**< 0: without an end */
     struct gw_where step_at[GW_STEPS]; /**< the statements in the order of the file */

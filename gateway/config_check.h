@@ -25,4 +25,9 @@ void check_tls(struct check *ck);
 /** config_tls.c: who may use the route, and how it reaches its upstreams. */
 void check_route_tls(struct check *ck, const struct gw_route *r);
 
+/* config_crypt.c */
+/** decrypt and encrypt of one block. */
+void check_crypt(struct check *ck, const struct gw_route *r, const struct gw_actions *a);
+void gw_crypt_clear(struct gw_crypt *c);
+
 #endif

@@ -20,6 +20,8 @@ extern const struct cs_directive gw_rows_admin[]; /**< admin { } */
 extern const size_t gw_rows_admin_n;
 extern const struct cs_directive gw_rows_tls[]; /**< tls { }, authorize { }, TLS towards upstreams */
 extern const size_t gw_rows_tls_n;
+extern const struct cs_directive gw_rows_crypt[]; /**< decrypt, encrypt { } */
+extern const size_t gw_rows_crypt_n;
 
 #define SETTER(name)                                                                                                   \
     static void name(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)

@@ -26,7 +26,7 @@ static size_t uses_most(const struct plan *p)
 {
     size_t n = 1;
     for (unsigned i = 0; i < p->n_route; i++) {
-        n += 3;
+        n += 4 + p->route[i].conf->request.crypt.decrypt_alias.n + p->route[i].conf->response.crypt.decrypt_alias.n;
         for (const struct gw_upstream *u = p->route[i].conf->upstream; u != NULL; u = u->next) {
             n += 1 + u->anchors.n;
         }
@@ -63,6 +63,17 @@ static void uses_of_tls(const struct plan *p, const struct gw_route *r, ks_node_
     }
 }
 
+static void uses_of_actions(const char *route, const struct gw_actions *a, ks_node_use *use, size_t *n)
+{
+    if (a->partner != NULL) {
+        use[(*n)++] = (ks_node_use){route, NULL, a->partner};
+    }
+    if (a->sign_alias != NULL) {
+        use[(*n)++] = (ks_node_use){route, a->sign_alias, NULL};
+    }
+    uses_words(use, n, route, &a->crypt.decrypt_alias);
+}
+
 /* Routes, aliases and partners of a plan, one row each. @return rows; owned by the caller */
 static ks_node_use *uses_of(const struct plan *p, size_t *n)
 {
@@ -70,15 +81,8 @@ static ks_node_use *uses_of(const struct plan *p, size_t *n)
     *n = 0;
     for (unsigned i = 0; use != NULL && i < p->n_route; i++) {
         const struct gw_route *r = p->route[i].conf;
-        if (r->request.partner != NULL) {
-            use[(*n)++] = (ks_node_use){r->name, NULL, r->request.partner};
-        }
-        if (r->response.partner != NULL) {
-            use[(*n)++] = (ks_node_use){r->name, NULL, r->response.partner};
-        }
-        if (r->request.sign_alias != NULL) {
-            use[(*n)++] = (ks_node_use){r->name, r->request.sign_alias, NULL};
-        }
+        uses_of_actions(r->name, &r->request, use, n);
+        uses_of_actions(r->name, &r->response, use, n);
         uses_of_tls(p, r, use, n);
     }
     return use;

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* directives_crypt.c: rows about what is decrypted and encrypted on its way. */
+#include "gateway/directives.h"
+
+static void take_words(const struct cs_conf_node *node, struct gw_words *w, struct cs_conf_report *report)
+{
+    char **more = reallocarray(w->word, w->n + (size_t)node->argc + 1, sizeof *more);
+    if (more == NULL) {
+        cs_conf_error(report, node, -1, "no memory");
+        return;
+    }
+    w->word = more;
+    for (int i = 0; i < node->argc; i++) {
+        w->word[w->n] = keep(node, arg(node, i), report);
+        w->n += w->word[w->n] != NULL;
+    }
+}
+
+SETTER(set_decrypt)
+{
+    (void)child;
+    struct gw_actions *a = parent;
+    gw_where_set(&a->crypt.decrypt_at, node);
+    gw_step_add(a, "decrypt", node);
+    a->crypt.decrypt = true;
+    take_words(node, &a->crypt.decrypt_alias, report);
+}
+
+SETTER(set_encrypt)
+{
+    struct gw_actions *a = parent;
+    gw_where_set(&a->crypt.encrypt_at, node);
+    gw_step_add(a, "encrypt", node);
+    keep_in(&a->crypt.encrypt_to, node, report);
+    *child = a;
+}
+
+SETTER(set_parts)
+{
+    (void)child;
+    take_words(node, &((struct gw_actions *)parent)->crypt.part, report);
+}
+
+SETTER(set_key_reference)
+{
+    (void)child;
+    struct gw_crypt *c = &((struct gw_actions *)parent)->crypt;
+    if (wssec_keyref_parse(arg(node, 0), &c->key_reference) != 0 || c->key_reference == WSSEC_KEYREF_NONE) {
+        cs_conf_error(report, node, 0,
+                      "%s is not a key reference: direct, pkipath, issuer-serial, ski, thumbprint, "
+                      "x509v3-key-identifier, embedded or x509-data",
+                      arg(node, 0));
+    }
+}
+
+SETTER(set_cipher)
+{
+    (void)child;
+    keep_in(&((struct gw_actions *)parent)->crypt.cipher, node, report);
+}
+
+SETTER(set_transport)
+{
+    (void)child;
+    keep_in(&((struct gw_actions *)parent)->crypt.transport, node, report);
+}
+
+const struct cs_directive gw_rows_crypt[] = {
+    {"decrypt", "request|response", "name*", NULL, 0, NULL,
+     "Open what is encrypted for us, with the active and deactivated keys of these slots; without a name of every slot of "
+     "role decrypt. Beside verify in the order of the Security header; alone nobody is asked who sent it.",
+     "decrypt own-dec;", "decrypt \"\";", set_decrypt},
+    {"encrypt", "request|response", "name", "route-encrypt?", 0, NULL,
+     "Encrypt to the active encrypt-to certificate of this partner. It runs before or behind sign, as they are written.",
+     "encrypt acme { parts Body Signature; }", "encrypt;", set_encrypt},
+    {"parts", "route-encrypt", "string+", NULL, 0, "Body",
+     "Parts that are encrypted: the content of Body; Signature, UsernameToken, wsa:X, {namespace}local as whole elements.",
+     "parts Body Signature;", "parts;", set_parts},
+    {"key-reference", "route-encrypt", "word", NULL, 0, "issuer-serial", "How the message names the partner's certificate.",
+     "key-reference thumbprint;", "key-reference by-hand;", set_key_reference},
+    {"data-algorithm", "route-encrypt", "aes256-gcm|aes192-gcm|aes128-gcm", NULL, 0, "aes256-gcm", "Cipher of the parts.",
+     "data-algorithm aes256-gcm;", "data-algorithm aes256-cbc;", set_cipher},
+    {"key-transport", "route-encrypt", "rsa-oaep|rsa-oaep-mgf1p", NULL, 0, "rsa-oaep",
+     "How the content key travels: RSA-OAEP with SHA-256, or with SHA-1 for receivers that lack it.",
+     "key-transport rsa-oaep-mgf1p;", "key-transport rsa-1_5;", set_transport},
+};
+const size_t gw_rows_crypt_n = sizeof gw_rows_crypt / sizeof gw_rows_crypt[0];
