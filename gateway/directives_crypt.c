@@ -67,11 +67,11 @@ SETTER(set_transport)
 
 const struct cs_directive gw_rows_crypt[] = {
     {"decrypt", "request|response", "name*", NULL, 0, NULL,
-     "Open what is encrypted for us, with the active and deactivated keys of these slots; without a name of every slot of "
-     "role decrypt. Beside verify in the order of the Security header; alone nobody is asked who sent it.",
+     "Open what is encrypted for us, with the active and deactivated keys of these slots (none: of every slot of role "
+     "decrypt); beside verify in the order of the Security header, alone nobody is asked who sent it.",
      "decrypt own-dec;", "decrypt \"\";", set_decrypt},
     {"encrypt", "request|response", "name", "route-encrypt?", 0, NULL,
-     "Encrypt to the active encrypt-to certificate of this partner. It runs before or behind sign, as they are written.",
+     "Encrypt to the active encrypt-to certificate of this partner, before or behind sign as they are written.",
      "encrypt acme { parts Body Signature; }", "encrypt;", set_encrypt},
     {"parts", "route-encrypt", "string+", NULL, 0, "Body",
      "Parts that are encrypted: the content of Body; Signature, UsernameToken, wsa:X, {namespace}local as whole elements.",
