@@ -74,6 +74,13 @@ static int rekey(struct fixture *f, const ks_options *opt, bool dry_run, ks_reke
     return rc;
 }
 
+static bool key_lies_beside(const struct fixture *f)
+{
+    char path[4500];
+    snprintf(path, sizeof path, "%s.kek", f->path);
+    return access(path, F_OK) == 0;
+}
+
 static void test_file_credential_and_passphrase_open_what_they_sealed(void)
 {
     char path[3][4400];
@@ -96,9 +103,7 @@ static void test_file_credential_and_passphrase_open_what_they_sealed(void)
         CU_ASSERT_FALSE(opens(&f[i], NULL));
         CU_ASSERT_STRING_EQUAL(f[i].e.reason, "kek-unavailable");
         CU_ASSERT_EQUAL(f[i].e.exit_code, CS_EXIT_CONFIG);
-        char beside[4500];
-        snprintf(beside, sizeof beside, "%s.kek", f[i].path);
-        CU_ASSERT_NOT_EQUAL(access(beside, F_OK), 0); /* a configured key leaves none beside the store */
+        CU_ASSERT_FALSE(key_lies_beside(&f[i])); /* a configured key leaves none there */
         fixture_close(&f[i]);
     }
     unsetenv("CREDENTIALS_DIRECTORY");
@@ -301,6 +306,64 @@ static void test_a_resumed_entry_has_its_key(void)
     fixture_close(&f);
 }
 
+static int rekey_by(struct fixture *f, const ks_actor *who)
+{
+    ks_rekeyed done;
+    return EXIT_OF(f, ks_rekey(f->s, false, who, NOW, &done, &f->e));
+}
+
+static int export_by(struct fixture *f, const ks_actor *who)
+{
+    char *text = NULL;
+    size_t n = 0;
+    int rc = EXIT_OF(f, ks_export_private(f->s, "own", 1, "a long passphrase", who, NOW, &text, &n, &f->e));
+    CU_ASSERT_EQUAL(rc == 0, text != NULL);
+    free(text);
+    return rc;
+}
+
+static int restore_by(struct fixture *f, const ks_actor *who)
+{
+    static char text[1 << 20];
+    char path[4500];
+    ks_backup_info info;
+    ks_restored done = {0};
+    snprintf(path, sizeof path, "%s.backup", f->path);
+    if (access(path, F_OK) != 0) {
+        MADE(ks_backup(f->s, path, &actor, NOW, &info, &f->e) == 0);
+    }
+    FILE *file = fopen(path, "r");
+    MADE(file != NULL);
+    size_t n = fread(text, 1, sizeof text, file);
+    fclose(file);
+    const ks_restore_request q = {.merge = true};
+    int rc = EXIT_OF(f, ks_restore(f->s, text, n, &q, who, NOW, &done, &f->e));
+    ks_restored_free(&done);
+    return rc;
+}
+
+/** What one person alone must not do: each waits, is agreed to by another, and is then carried out once. */
+static void test_rekey_private_export_and_restore_need_two_persons(void)
+{
+    static const ks_actor anna = {"anna", "uid", NULL};
+    static const ks_actor ben = {"ben", "uid", NULL};
+    static int (*const what[])(struct fixture * f, const ks_actor *who) = {restore_by, export_by, rekey_by};
+    struct fixture f;
+    bool changed = false;
+    begin(&f, NULL);
+    MADE(ks_set_persons(f.s, "approvers anna ben\n", &anna, NOW, &changed, &f.e) == 0 && changed);
+    for (size_t i = 0; i < sizeof what / sizeof what[0]; i++) {
+        ks_proposal p;
+        CU_ASSERT_EQUAL(what[i](&f, &anna), CS_EXIT_APPROVAL);
+        CU_ASSERT_EQUAL(EXIT_OF(&f, ks_approve(f.s, (int64_t)i + 1, &anna, NOW, &p, &f.e)), CS_EXIT_GUARD);
+        CU_ASSERT_EQUAL(EXIT_OF(&f, ks_approve(f.s, (int64_t)i + 1, &ben, NOW, &p, &f.e)), 0);
+        CU_ASSERT_EQUAL(what[i](&f, &anna), 0);
+    }
+    CU_ASSERT_EQUAL(export_by(&f, &anna), CS_EXIT_APPROVAL); /* once, not for ever */
+    CU_ASSERT_TRUE(opens(&f, NULL));
+    fixture_close(&f);
+}
+
 const struct harness_test harness_tests[] = {
     {"file_credential_and_passphrase_open_what_they_sealed", test_file_credential_and_passphrase_open_what_they_sealed},
     {"secrets_of_others_are_refused", test_secrets_of_others_are_refused},
@@ -311,6 +374,7 @@ const struct harness_test harness_tests[] = {
     {"rekey_waits_for_nodes_that_lack_the_new_key", test_rekey_waits_for_nodes_that_lack_the_new_key},
     {"without_its_key_encryption_key_no_process_with_traffic_starts",
      test_without_its_key_encryption_key_no_process_with_traffic_starts},
+    {"rekey_private_export_and_restore_need_two_persons", test_rekey_private_export_and_restore_need_two_persons},
     {"a_resumed_entry_has_its_key", test_a_resumed_entry_has_its_key},
     {NULL, NULL},
 };
