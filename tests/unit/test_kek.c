@@ -77,7 +77,7 @@ static int rekey(struct fixture *f, const ks_options *opt, bool dry_run, ks_reke
 static bool key_lies_beside(const struct fixture *f)
 {
     char path[4500];
-    snprintf(path, sizeof path, "%s.kek", f->path);
+    snprintf(path, sizeof path, "%.4399s.kek", f->path);
     return access(path, F_OK) == 0;
 }
 
