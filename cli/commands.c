@@ -24,7 +24,17 @@ extern const struct cli_command cli_cmd_keystore_activate;
 extern const struct cli_command cli_cmd_keystore_deactivate;
 extern const struct cli_command cli_cmd_keystore_suspend;
 extern const struct cli_command cli_cmd_keystore_resume;
+extern const struct cli_command cli_cmd_keystore_retire;
 extern const struct cli_command cli_cmd_keystore_remove;
+extern const struct cli_command cli_cmd_keystore_reopen;
+extern const struct cli_command cli_cmd_keystore_compromise;
+extern const struct cli_command cli_cmd_keystore_trash_list;
+extern const struct cli_command cli_cmd_keystore_trash_restore;
+extern const struct cli_command cli_cmd_keystore_trash_discard;
+extern const struct cli_command cli_cmd_keystore_open_message_add;
+extern const struct cli_command cli_cmd_keystore_open_message_close;
+extern const struct cli_command cli_cmd_keystore_tick;
+extern const struct cli_command cli_cmd_keystore_clock;
 extern const struct cli_command cli_cmd_keystore_acceptable;
 extern const struct cli_command cli_cmd_keystore_export;
 extern const struct cli_command cli_cmd_keystore_import;
@@ -64,7 +74,17 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_keystore_deactivate,
     &cli_cmd_keystore_suspend,
     &cli_cmd_keystore_resume,
+    &cli_cmd_keystore_retire,
     &cli_cmd_keystore_remove,
+    &cli_cmd_keystore_reopen,
+    &cli_cmd_keystore_compromise,
+    &cli_cmd_keystore_trash_list,
+    &cli_cmd_keystore_trash_restore,
+    &cli_cmd_keystore_trash_discard,
+    &cli_cmd_keystore_open_message_add,
+    &cli_cmd_keystore_open_message_close,
+    &cli_cmd_keystore_tick,
+    &cli_cmd_keystore_clock,
     &cli_cmd_keystore_acceptable,
     &cli_cmd_keystore_export,
     &cli_cmd_keystore_import,

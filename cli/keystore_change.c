@@ -1,33 +1,101 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* keystore_change.c: keystore activate, deactivate, suspend, resume and remove: one verb on one entry each. */
+/*
+ * keystore_change.c: keystore activate, deactivate, suspend, resume, retire, remove, reopen, compromise, and trash restore
+ * and discard: one verb on one entry each.
+ */
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/text.h"
 #include "cli/keystore.h"
+
+#define LOOK_AGAIN_NS 50000000 /* a live node follows within that time as a rule */
+
+struct asked {
+    ks_request request;
+    int64_t wait_ms; /* for nodes that have not got the entry yet */
+    char without[256];
+};
+
+static bool only_waits_for_nodes(const ks_outcome *out)
+{
+    for (size_t i = 0; i < out->n_refusal; i++) {
+        if (out->refusal[i].guard != KS_G6_DISTRIBUTION) {
+            return false;
+        }
+    }
+    return out->n_refusal > 0;
+}
 
 static int carry_verb(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
                       cs_error *e)
 {
     (void)dry_run; /* stands in the request */
-    return ks_change(s, what, who, now, out, e);
+    const struct asked *a = what;
+    const struct timespec again = {0, LOOK_AGAIN_NS};
+    int64_t begun = cs_clock_mono_us();
+    for (;;) {
+        int rc = ks_change(s, &a->request, who, now, out, e);
+        if (rc == 0 || !only_waits_for_nodes(out) || (cs_clock_mono_us() - begun) / 1000 >= a->wait_ms) {
+            return rc;
+        }
+        nanosleep(&again, NULL);
+    }
 }
 
-static int change(struct cli_context *c, const ks_request *request)
+/* The nodes named by --without-node, blanks between. @return 0, or -1: too many */
+static int nodes_left_out(const struct cli_context *c, char *out, size_t size)
 {
-    const struct cli_change asked = {ks_verb_word(request->verb), c->argv[0], request->dry_run, false};
-    return cli_change_run(c, &asked, carry_verb, request);
+    size_t used = 0;
+    const char *name = NULL;
+    out[0] = '\0';
+    for (size_t i = 0; (name = cli_option_nth(c, "without-node", i)) != NULL; i++) {
+        int n = snprintf(out + used, size - used, "%s%s", used > 0 ? " " : "", name);
+        if (n < 0 || (size_t)n >= size - used) {
+            return -1;
+        }
+        used += (size_t)n;
+    }
+    return 0;
 }
 
 static int run_verb(struct cli_context *c, enum ks_verb verb)
 {
     struct cli_entry entry;
     int64_t version = 0;
+    struct asked a = {.request = {.verb = verb}};
+    ks_request *r = &a.request;
     if (cli_entry_read(c, c->argv[0], false, &entry) != 0) {
         return CS_EXIT_USAGE;
     }
     if (cli_option_number(c, "expect-version", &version) && version == 0) {
         return cli_usage(c, "--expect-version: a stored entry has a version from 1 on");
     }
-    ks_request request = {.verb = verb, .alias = entry.alias, .n = entry.n, .expect_version = (uint64_t)version,
-                          .shorter_ok = cli_given(c, "shorter-ok"), .dry_run = cli_given(c, "dry-run")};
-    return change(c, &request);
+    if (nodes_left_out(c, a.without, sizeof a.without) != 0) {
+        return cli_usage(c, "--without-node: too many nodes; those that are gone: countersign keystore nodes forget NODE");
+    }
+    r->alias = entry.alias;
+    r->n = entry.n;
+    r->expect_version = (uint64_t)version;
+    r->shorter_ok = cli_given(c, "shorter-ok");
+    r->dry_run = cli_given(c, "dry-run");
+    r->force = cli_given(c, "force");
+    r->no_backup_ok = cli_given(c, "no-backup-ok");
+    r->without_node = a.without[0] != '\0' ? a.without : NULL;
+    r->cancel = cli_given(c, "cancel");
+    cli_option_time(c, "at", &r->at);
+    cli_option_time(c, "since", &r->since);
+    cli_option_time(c, "until", &r->until);
+    cli_option_duration(c, "wait", &a.wait_ms);
+    if (r->cancel && r->at != 0) {
+        return cli_usage(c, "--cancel takes back what was set with --at: give one of them");
+    }
+    if (r->at != 0 && r->at <= c->now) {
+        return cli_usage(c, "--at names an instant of the past; leave it out to do it now");
+    }
+    const struct cli_change change = {ks_verb_word(verb), c->argv[0], r->dry_run, false};
+    return cli_change_run(c, &change, carry_verb, &a);
 }
 
 static int run_activate(struct cli_context *c)
@@ -50,25 +118,102 @@ static int run_resume(struct cli_context *c)
     return run_verb(c, KS_DO_RESUME);
 }
 
+static int run_retire(struct cli_context *c)
+{
+    return run_verb(c, KS_DO_RETIRE);
+}
+
 static int run_remove(struct cli_context *c)
 {
     return run_verb(c, KS_DO_REMOVE);
 }
 
+static int run_reopen(struct cli_context *c)
+{
+    return run_verb(c, KS_DO_REOPEN);
+}
+
+static int run_compromise(struct cli_context *c)
+{
+    if (cli_given(c, "undo") && cli_given(c, "since")) {
+        return cli_usage(c, "--undo takes the compromise back as a whole: leave --since out");
+    }
+    return run_verb(c, cli_given(c, "undo") ? KS_DO_CLEAR : KS_DO_COMPROMISE);
+}
+
+static int run_restore(struct cli_context *c)
+{
+    return run_verb(c, KS_DO_RESTORE);
+}
+
+static int run_discard(struct cli_context *c)
+{
+    return run_verb(c, KS_DO_DISCARD);
+}
+
+#define VERSION_OPTION \
+    {"expect-version", 0, CLI_NUMBER, "N", 0, "only if nobody changed the entry since it was read (12)"}
+#define AT_OPTIONS \
+    {"at", 0, CLI_TIME, "TIME", 0, "then, not now: a gateway does it, or keystore tick"}, \
+    {"cancel", 0, CLI_FLAG, NULL, 0, "take back what was set with --at"}
+
 static const struct cli_option activate_options[] = {
     {"shorter-ok", 0, CLI_FLAG, NULL, 0, "it may end before the entry that it exchanges"},
-    {"expect-version", 0, CLI_NUMBER, "N", 0, "only if nobody changed the entry since it was read (12)"},
+    {"without-node", 0, CLI_TEXT, "NODE", CLI_REPEAT, "do not wait for this node to have the entry; needs --reason"},
+    AT_OPTIONS,
+    VERSION_OPTION,
     CLI_WRITING_OPTIONS,
     {0},
 };
 
 static const struct cli_option verb_options[] = {
-    {"expect-version", 0, CLI_NUMBER, "N", 0, "only if nobody changed the entry since it was read (12)"},
+    AT_OPTIONS,
+    VERSION_OPTION,
     CLI_WRITING_OPTIONS,
     {0},
 };
 
-#define EXITS "Exit: 0 done, or so already; 10 refused by a guard; 12 changed by somebody else; 64 not possible from its state."
+static const struct cli_option retire_options[] = {
+    {"force", 0, CLI_FLAG, NULL, 0, "in spite of signs that it is needed; needs --reason. Never before its process stop"},
+    AT_OPTIONS,
+    VERSION_OPTION,
+    CLI_WRITING_OPTIONS,
+    {0},
+};
+
+static const struct cli_option remove_options[] = {
+    {"force", 0, CLI_FLAG, NULL, 0, "in spite of signs that it is needed; needs --reason. Never before its process stop"},
+    {"no-backup-ok", 0, CLI_FLAG, NULL, 0, "a decrypt key may go without a backup of it"},
+    AT_OPTIONS,
+    VERSION_OPTION,
+    CLI_WRITING_OPTIONS,
+    {0},
+};
+
+static const struct cli_option reopen_options[] = {
+    {"until", 0, CLI_TIME, "TIME", CLI_NEEDED, "accepted until then; needs --reason"},
+    VERSION_OPTION,
+    CLI_WRITING_OPTIONS,
+    {0},
+};
+
+static const struct cli_option compromise_options[] = {
+    {"since", 0, CLI_TIME, "TIME", 0, "in wrong hands since then, not since now"},
+    {"undo", 0, CLI_FLAG, NULL, 0, "it was not: back to the state before"},
+    VERSION_OPTION,
+    CLI_WRITING_OPTIONS,
+    {0},
+};
+
+static const struct cli_option trash_options[] = {
+    VERSION_OPTION,
+    CLI_WRITING_OPTIONS,
+    {0},
+};
+
+#define EXITS \
+    "Exit: 0 done, or so already; 10 refused by a guard; 11 waits for a second person; 12 changed by somebody else; " \
+    "64 not possible from its state."
 
 const struct cli_command cli_cmd_keystore_activate = {
     .parent = "keystore",
@@ -109,7 +254,7 @@ const struct cli_command cli_cmd_keystore_suspend = {
 const struct cli_command cli_cmd_keystore_resume = {
     .parent = "keystore",
     .name = "resume",
-    .summary = "Return a suspended entry to the state before",
+    .summary = "Bring a suspended entry back to the state that it had before",
     .operands = "ENTRY",
     .min_operands = 1,
     .max_operands = 1,
@@ -118,14 +263,74 @@ const struct cli_command cli_cmd_keystore_resume = {
     .run = run_resume,
 };
 
-const struct cli_command cli_cmd_keystore_remove = {
+const struct cli_command cli_cmd_keystore_retire = {
     .parent = "keystore",
-    .name = "remove",
-    .summary = "Remove an entry whose retention window is over, or that was never used",
+    .name = "retire",
+    .summary = "Archive an entry whose window is over; a gateway and keystore tick do that by themselves",
     .operands = "ENTRY",
     .min_operands = 1,
     .max_operands = 1,
-    .options = verb_options,
-    .more = "Inside the window it is refused (G8) with the instant from which it is allowed; nothing overrides that.\n" EXITS,
+    .options = retire_options,
+    .more = EXITS,
+    .run = run_retire,
+};
+
+const struct cli_command cli_cmd_keystore_remove = {
+    .parent = "keystore",
+    .name = "remove",
+    .summary = "Remove an entry that is out of use and past its process stop; its key can be restored for 30 days",
+    .operands = "ENTRY",
+    .min_operands = 1,
+    .max_operands = 1,
+    .options = remove_options,
+    .more = "One that was never used goes at once. Certificate, intervals and audit stay in any case.\n" EXITS,
     .run = run_remove,
+};
+
+const struct cli_command cli_cmd_keystore_reopen = {
+    .parent = "keystore",
+    .name = "reopen",
+    .summary = "Accept an archived entry once more, until a new end",
+    .operands = "ENTRY",
+    .min_operands = 1,
+    .max_operands = 1,
+    .options = reopen_options,
+    .more = EXITS,
+    .run = run_reopen,
+};
+
+const struct cli_command cli_cmd_keystore_compromise = {
+    .parent = "keystore",
+    .name = "compromise",
+    .summary = "The key is in wrong hands: refuse every entry that holds it, in all slots",
+    .operands = "ENTRY",
+    .min_operands = 1,
+    .max_operands = 1,
+    .options = compromise_options,
+    .more = "What was acceptable ends at --since, for archives too. It may leave a partner without a certificate; that is said.\n" EXITS,
+    .run = run_compromise,
+};
+
+const struct cli_command cli_cmd_keystore_trash_restore = {
+    .parent = "keystore trash",
+    .name = "restore",
+    .summary = "Take an entry out of the trash, as it was",
+    .operands = "ENTRY",
+    .min_operands = 1,
+    .max_operands = 1,
+    .options = trash_options,
+    .more = EXITS,
+    .run = run_restore,
+};
+
+const struct cli_command cli_cmd_keystore_trash_discard = {
+    .parent = "keystore trash",
+    .name = "discard",
+    .summary = "Destroy the key of an entry in the trash now",
+    .operands = "ENTRY",
+    .min_operands = 1,
+    .max_operands = 1,
+    .options = trash_options,
+    .more = EXITS,
+    .run = run_discard,
 };

@@ -176,6 +176,7 @@ int cli_keystore_open(struct cli_context *c, struct cli_settings **settings, ks_
         return -1;
     }
     options = s->keystore;
+    options.time_given = c->now_given;
     if (cli_option_duration(c, "wait", &wait_ms)) {
         options.busy_ms = wait_ms < 1 ? 1 : wait_ms > INT32_MAX ? INT32_MAX : (int)wait_ms;
     }

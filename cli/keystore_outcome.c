@@ -91,7 +91,11 @@ static void sentence(const struct cli_change *change, const ks_outcome *out, cs_
     const char *would = change->dry_run ? "would be " : "";
     cli_entry_text(&out->info, entry, sizeof entry);
     other_text(out, other, sizeof other);
-    cs_buf_addf(b, "%s%s %s%s", change->dry_run ? "dry run: " : "", entry, would, ks_state_word(out->info.state));
+    bool in_trash = out->info.trash_until != 0;
+    cs_buf_addf(b, "%s%s %s%s", change->dry_run ? "dry run: " : "", entry, would, in_trash ? "removed" : ks_state_word(out->info.state));
+    if (in_trash) {
+        cs_buf_addf(b, ", in the trash until %s", cli_time_local(out->info.trash_until, until, sizeof until));
+    }
     if (out->info.state == KS_DEACTIVATED && out->info.process_stop > out->info.exchanged_at) {
         cs_buf_addf(b, ", accepted until %s", cli_time_local(out->info.process_stop, until, sizeof until));
     }

@@ -57,6 +57,7 @@ void cli_record_json(cs_json *j, const ks_info *i, const ks_action *action, int 
     cs_json_time(j, "not_before", i->not_before);
     cs_json_time(j, "not_after", i->not_after);
     cs_json_time(j, "process_stop", i->process_stop);
+    cs_json_time(j, "trash_until", i->trash_until);
     cs_json_time(j, "created_at", i->created_at);
     cs_json_time(j, "activated_at", i->activated_at);
     cs_json_time(j, "exchanged_at", i->exchanged_at);

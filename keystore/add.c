@@ -128,8 +128,11 @@ static int check_duplicate(struct ks_work *w, const struct ks_incoming *in, ks_o
     for (size_t i = 0; i < w->n_row; i++) {
         const ks_info *held = &w->row[i].info;
         if (memcmp(held->sha256, in->certificate.sha256, 32) == 0) {
-            return cs_error_set(e, CS_EXIT_CONFLICT, "held-already", "%s#%u holds this certificate already (%s)",
-                                held->alias, held->n, ks_state_word(held->state));
+            const struct ks_view_entry *v = ks_view_get(&w->before, held->n);
+            bool in_trash = v != NULL && v->in_trash;
+            return cs_error_set(e, CS_EXIT_CONFLICT, "held-already", "%s#%u holds this certificate already (%s)%s",
+                                held->alias, held->n, in_trash ? "in the trash" : ks_state_word(held->state),
+                                in_trash ? "; to have it back: countersign keystore trash restore" : "");
         }
         if (memcmp(held->spki_sha256, in->certificate.spki_sha256, 32) == 0) {
             ks_note(out, "it has the same key as %s#%u: a roll-over of the certificate, not of the key", held->alias,
@@ -152,6 +155,8 @@ static void fill_fresh(struct ks_work *w, const ks_add *a, const struct ks_incom
     f->since = in->since;
     f->until = in->until;
     w->plan.shorter_ok = a->shorter_ok;
+    w->fresh_issuer = c->issuer;
+    w->fresh_serial = c->serial;
 }
 
 static void fill_row(const struct ks_work *w, const struct ks_incoming *in, const struct ks_view_entry *v,

@@ -20,9 +20,13 @@ struct ks_work {
     struct ks_rule_plan plan;
     struct ks_row *row; /**< owned: the slot's entries as stored, without certificates */
     size_t n_row, cap_row;
-    uint64_t generation; /**< that this change makes */
-    uint64_t seq;        /**< last audit row written */
+    uint64_t generation;                     /**< that this change makes */
+    uint64_t seq;                            /**< last audit row written */
+    const char *carried;                     /**< verb that this change carries out, scheduled or not; NULL: none */
+    const char *fresh_issuer, *fresh_serial; /**< T1: of the certificate that comes in; borrowed */
 };
+
+#define KS_TRASH_DELAY (30 * CS_DAY) /* from removal to the end of the key */
 
 /** Begin the transaction and read the slot. @return a work to be freed with ks_work_free (which rolls back), or NULL */
 struct ks_work *ks_work_begin(ks_store *s, const char *alias, const char *verb, bool dry_run, const ks_actor *who,
@@ -48,6 +52,12 @@ int ks_work_audit(struct ks_work *w, unsigned n, const char *verb, const struct 
  */
 int ks_work_intervals(struct ks_work *w, int64_t entry_id, cs_time stop_before, const struct ks_view_entry *after,
                       cs_error *e) CS_MUST_CHECK;
+/** T8 since an instant: no interval row of the entry reaches beyond it any more. */
+int ks_work_cut(struct ks_work *w, int64_t entry_id, cs_time since, cs_error *e) CS_MUST_CHECK;
+/** T8 taken back: the interval rows as they were before it, up to the moment when it was made. */
+int ks_work_uncut(struct ks_work *w, int64_t entry_id, unsigned n, cs_error *e) CS_MUST_CHECK;
+/** That there is no such alias or entry, with the nearest name. @return -1 always */
+int ks_work_unknown(struct ks_work *w, const char *alias, unsigned n, cs_error *e);
 /** Deactivated entries (of partner; NULL: all) whose end moved, by longer terms or by use: write the later end, with
  *  audit and interval rows of that generation. Within a write transaction. *seq: the last audit row, untouched if none.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * guards.c: what a change must not break. Preconditions are asked per step on the view before; invariants are compared
- * before and after the whole composite. One row per guard; all that refuse are told, not only the first.
+ * guards.c: what a change must not break. Preconditions are asked per step on the view before; invariants
+ * (invariants.c) are compared before and after the whole composite. One row per guard; all that refuse are told, not
+ * only the first.
  */
 #include "keystore/rules.h"
 
@@ -21,14 +22,18 @@ static void refuse(struct verdict *v, enum ks_guard g, cs_time allowed_from, con
 
 static void refuse(struct verdict *v, enum ks_guard g, cs_time allowed_from, const char *fmt, ...)
 {
+    ks_refusal r = {.guard = g, .allowed_from = allowed_from};
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(r.text, sizeof r.text, fmt, ap);
+    va_end(ap);
+    for (size_t i = 0; i < v->n && i < v->max; i++) {
+        if (v->out[i].guard == g && strcmp(v->out[i].text, r.text) == 0) {
+            return; /* two steps of the change ask alike */
+        }
+    }
     if (v->n < v->max) {
-        ks_refusal *r = &v->out[v->n];
-        r->guard = g;
-        r->allowed_from = allowed_from;
-        va_list ap;
-        va_start(ap, fmt);
-        vsnprintf(r->text, sizeof r->text, fmt, ap);
-        va_end(ap);
+        v->out[v->n] = r;
     }
     v->n++;
 }
@@ -108,6 +113,19 @@ static void g7(const struct ks_view *before, const struct ks_rule_plan *p, const
     }
 }
 
+/** What brought the end of a window behind its length, for people. */
+static const char *moved_by(const struct ks_view *v, const struct ks_view_entry *e, cs_time stop)
+{
+    if (stop <= e->exchanged_at + ks_window(v->role, &v->terms)) {
+        return "";
+    }
+    if (ks_process_stop(v->role, &v->terms, e->exchanged_at, e->not_after, e->last_use, 0) >= stop) {
+        return ", moved by its last use";
+    }
+    bool by_message = ks_process_stop(v->role, &v->terms, e->exchanged_at, e->not_after, 0, e->open_since) >= stop;
+    return by_message ? ", moved by an open message" : ", moved since then";
+}
+
 static void g8(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now,
                struct verdict *v)
 {
@@ -119,129 +137,222 @@ static void g8(const struct ks_view *before, const struct ks_rule_plan *p, const
     char until[CS_TIME_TEXT];
     char exchanged[CS_TIME_TEXT];
     int64_t days = ks_window(before->role, &before->terms) / CS_DAY;
-    bool moved = stop > e->exchanged_at + ks_window(before->role, &before->terms);
+    const char *moved = moved_by(before, e, stop);
     refuse(v, KS_G8_RETENTION, stop,
            "accepted until %s (exchanged %s, %lld d%s). To refuse its messages now, those in flight too: "
            "countersign keystore suspend %s#%u",
-           cs_time_format(stop, until), cs_time_format(e->exchanged_at, exchanged), (long long)days,
-           moved ? ", moved by its last use" : "", before->alias, e->n);
+           cs_time_format(stop, until), cs_time_format(e->exchanged_at, exchanged), (long long)days, moved,
+           before->alias, e->n);
+}
+
+static bool named(const char *words, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *s = words; (s = strstr(s, word)) != NULL; s += n) {
+        if ((s == words || s[-1] == ' ') && (s[n] == '\0' || s[n] == ' ')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Roles whose active key goes out to others: all nodes must have it before one of them shows it. */
+bool ks_protects(enum ks_role role)
+{
+    unsigned can = KS_CAN(KS_CAN_SIGN) | KS_CAN(KS_CAN_ENCRYPT) | KS_CAN(KS_CAN_PRESENT);
+    return (ks_role_row(role)->while_active & can) != 0;
+}
+
+static void g6(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now,
+               struct verdict *v)
+{
+    (void)now;
+    /* what comes and is activated in one change comes to each node in one: there is nothing to wait for */
+    const struct ks_view_entry *e = ks_view_get(before, step->n);
+    if (e == NULL || !ks_protects(before->role) || p->ahead) {
+        return;
+    }
+    for (size_t i = 0; i < before->n_node; i++) {
+        const struct ks_view_node *node = &before->node[i];
+        char when[CS_TIME_TEXT];
+        bool without = named(p->without_node, node->name);
+        if (node->applied >= e->version || (without && p->reasoned)) {
+            continue;
+        }
+        if (without) {
+            refuse(v, KS_G6_DISTRIBUTION, 0, "--without-node %s needs a reason: --reason TEXT", node->name);
+        } else if (node->silent_since != 0) {
+            refuse(v, KS_G6_DISTRIBUTION, 0,
+                   "node %s was last heard of %s and has not got %s#%u. If it is gone: countersign keystore nodes "
+                   "forget %s; to go on without it: --without-node %s --reason TEXT",
+                   node->name, cs_time_format(node->silent_since, when), before->alias, e->n, node->name, node->name);
+        } else {
+            refuse(v, KS_G6_DISTRIBUTION, 0,
+                   "node %s works with generation %llu, %s#%u came with %llu. It follows within a second; to wait: "
+                   "--wait 10s",
+                   node->name, (unsigned long long)node->applied, before->alias, e->n, (unsigned long long)e->version);
+        }
+    }
+}
+
+static void g9(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now,
+               struct verdict *v)
+{
+    const struct ks_view_entry *e = subject(before, p, step);
+    char text[256];
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->step[i].t == KS_T6_REOPEN) {
+            return; /* it comes back in the same change */
+        }
+    }
+    if (e == NULL || !ks_still_needed(before, e, now, text, sizeof text) || (p->forced && p->reasoned)) {
+        return;
+    }
+    if (p->forced) {
+        refuse(v, KS_G9_EVIDENCE, 0, "--force needs a reason: --reason TEXT");
+        return;
+    }
+    refuse(v, KS_G9_EVIDENCE, 0,
+           "%s. See: countersign keystore safe-to-remove %s#%u; in spite of it: --force --reason TEXT", text,
+           before->alias, e->n);
+}
+
+static void g11(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now,
+                struct verdict *v)
+{
+    (void)now;
+    bool first = true;
+    for (size_t i = 0; i < before->n; i++) {
+        first = first && (before->entry[i].n == step->n || before->entry[i].activated_at == 0);
+    }
+    /* the first entry of a slot is one that nobody can know yet */
+    if (p->ahead || first || (before->role != KS_TLS_CLIENT && before->role != KS_SIGN)) {
+        return;
+    }
+    if (p->probe == KS_PROBE_DUE) {
+        refuse(v, KS_G11_PROBE, 0, "a probe is configured, and none was made with the key of %s#%u yet", before->alias,
+               step->n);
+    } else if (p->probe == KS_PROBE_FAILED) {
+        refuse(v, KS_G11_PROBE, 0, "the probe with the key of %s#%u failed: %s", before->alias, step->n, p->probe_text);
+    }
+}
+
+static void g12(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now,
+                struct verdict *v)
+{
+    (void)now;
+    const struct ks_view_entry *e = subject(before, p, step);
+    if (e == NULL || e->revocation == KS_REVOCATION_GOOD) {
+        return;
+    }
+    if (e->revocation == KS_REVOCATION_REVOKED) {
+        refuse(v, KS_G12_REVOCATION, 0, "its issuer has revoked the certificate of %s#%u. Ask for a new one",
+               before->alias, e->n);
+    } else if (before->revocation_required && !p->ahead) {
+        refuse(v, KS_G12_REVOCATION, 0,
+               "partner %s asks for a current revocation list, and none of the issuer of %s#%u is stored. First: "
+               "countersign keystore add-crl --alias ANCHOR FILE",
+               before->partner, before->alias, e->n);
+    }
+}
+
+static void g14(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now,
+                struct verdict *v)
+{
+    (void)now;
+    const struct ks_view_entry *e = subject(before, p, step);
+    char when[CS_TIME_TEXT];
+    if (e == NULL || before->role != KS_DECRYPT || !e->has_key || p->no_backup_ok || p->automatic ||
+        (before->backup_at != 0 && before->backup_at >= e->changed_at)) {
+        return;
+    }
+    refuse(v, KS_G14_BACKUP, 0,
+           "what was encrypted to %s#%u can never be read again without its key, and %s%s. First: countersign keystore "
+           "backup -o FILE; without one: --no-backup-ok",
+           before->alias, e->n,
+           before->backup_at != 0 ? "the last backup is older than its last change: " : "there is no backup",
+           before->backup_at != 0 ? cs_time_format(before->backup_at, when) : "");
 }
 
 static const struct precondition_row {
     enum ks_guard guard;
     precondition *ask;
 } precondition_row[] = {
-    {KS_G4_OVERLAP, g4},
-    {KS_G5_KEY_MATCH, g5},
-    {KS_G7_INACTIVE_ONLY, g7},
-    {KS_G8_RETENTION, g8},
+    {KS_G4_OVERLAP, g4},       {KS_G5_KEY_MATCH, g5},    {KS_G6_DISTRIBUTION, g6},
+    {KS_G7_INACTIVE_ONLY, g7}, {KS_G8_RETENTION, g8},    {KS_G9_EVIDENCE, g9},
+    {KS_G11_PROBE, g11},       {KS_G12_REVOCATION, g12}, {KS_G14_BACKUP, g14},
 };
 
-/* ---- invariants ------------------------------------------------------------------------------------------------ */
+/* ---- the change as a whole ------------------------------------------------------------------------------------- */
 
-/** @return whether it holds; text, when it does not, says what is wrong and which command helps. */
-typedef bool invariant(const struct ks_view *v, const struct ks_rule_plan *p, cs_time now, char *text, size_t size);
-
-static bool i1(const struct ks_view *v, const struct ks_rule_plan *p, cs_time now, char *text, size_t size)
+static void g13(const struct ks_view *before, const struct ks_rule_plan *p, struct verdict *v)
 {
-    (void)p;
-    (void)now;
-    const struct ks_role_row *role = ks_role_row(v->role);
-    for (size_t i = 0; i < v->n; i++) {
-        unsigned active = 0;
-        for (size_t k = 0; k < v->n; k++) {
-            bool same = !role->per_key_type || strcmp(v->entry[i].key_algorithm, v->entry[k].key_algorithm) == 0;
-            active += v->entry[k].state == KS_ACTIVE && same;
-        }
-        if (active > role->max_active) {
-            snprintf(text, size,
-                     "%s would hold %u active entries, a %s slot has at most %u. First: countersign keystore "
-                     "deactivate %s#N",
-                     v->alias, active, role->word, role->max_active, v->alias);
-            return false;
-        }
+    if (p->starts_rollover && before->rollover[0] != '\0') {
+        refuse(v, KS_G13_ONE_ROLLOVER, 0, "roll-over %s of %s is under way. First: countersign rollover status %s",
+               before->rollover, before->alias, before->rollover);
     }
-    return true;
 }
 
-static bool i2(const struct ks_view *v, const struct ks_rule_plan *p, cs_time now, char *text, size_t size)
+bool ks_plan_asks_consent(const struct ks_rule_plan *p)
 {
-    (void)p;
-    const struct ks_role_row *role = ks_role_row(v->role);
-    unsigned keyed = 0;
-    unsigned oldest = 0;
-    for (size_t i = 0; i < v->n; i++) {
-        const struct ks_view_entry *e = &v->entry[i];
-        enum ks_state s = ks_view_state(v, e, now);
-        if (e->has_key && (s == KS_PRE_ACTIVE || s == KS_ACTIVE || s == KS_DEACTIVATED || e->state == KS_DEACTIVATED)) {
-            keyed++;
-            oldest = oldest == 0 && e->state != KS_ACTIVE ? e->n : oldest;
-        }
-    }
-    if (role->max_keyed != 0 && keyed > role->max_keyed) {
-        snprintf(
-            text, size,
-            "%s would hold %u entries with a key, a %s slot has at most %u. First: countersign keystore remove %s#%u",
-            v->alias, keyed, role->word, role->max_keyed, v->alias, oldest);
-        return false;
-    }
-    return true;
-}
-
-static bool i3(const struct ks_view *v, const struct ks_rule_plan *p, cs_time now, char *text, size_t size)
-{
-    (void)p;
-    if (v->role != KS_VERIFIER || !v->partner_routed || v->acceptable_elsewhere + ks_view_acceptable(v, now) > 0) {
-        return true;
-    }
-    snprintf(text, size,
-             "partner %s has traffic and would have no acceptable certificate left. First: "
-             "countersign keystore add --role verifier --partner %s --alias %s FILE --activate",
-             v->partner, v->partner, v->alias);
-    return false;
-}
-
-static const struct invariant_row {
-    enum ks_guard guard;
-    invariant *holds;
-} invariant_row[] = {
-    {KS_G1_ONE_ACTIVE, i1},
-    {KS_G2_LIMIT_TWO, i2},
-    {KS_G3_LAST_ACCEPTABLE, i3},
-};
-
-unsigned ks_view_acceptable(const struct ks_view *v, cs_time now)
-{
-    unsigned n = 0;
-    for (size_t i = 0; i < v->n; i++) {
-        const struct ks_view_entry *e = &v->entry[i];
-        enum ks_state s = ks_view_state(v, e, now);
-        n += (s == KS_ACTIVE && now <= e->not_after) || s == KS_DEACTIVATED;
-    }
-    return n;
-}
-
-static const struct ks_transition_row *row_of(const struct ks_step *step)
-{
-    size_t n = 0;
-    const struct ks_transition_row *row = ks_transition_rows(&n);
-    for (size_t i = 0; i < n; i++) {
-        if (row[i].t == step->t && row[i].back == step->back) {
-            return &row[i];
-        }
-    }
-    return NULL;
-}
-
-/** T8 may leave a partner without a certificate: a key in wrong hands is worse than no traffic. */
-static bool compromises(const struct ks_rule_plan *p)
-{
+    bool asked = p->forced;
     for (size_t i = 0; i < p->n; i++) {
-        if (p->step[i].t == KS_T8_COMPROMISE) {
-            return true;
-        }
+        const struct ks_transition_row *row = ks_transition_row(&p->step[i]);
+        asked = asked || (row != NULL && (row->guards & (1U << KS_G10_TWO_PERSONS)) != 0);
     }
-    return false;
+    return asked && !p->automatic;
+}
+
+static void g10(const struct ks_rule_plan *p, struct verdict *v)
+{
+    if (ks_plan_asks_consent(p) && p->approval == KS_APPROVAL_MISSING) {
+        refuse(v, KS_G10_TWO_PERSONS, 0, "a second person must agree within 24 h: countersign keystore approve");
+    }
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------ */
+
+static const struct ks_guard_row guard_row[] = {
+    {KS_G1_ONE_ACTIVE, KS_GUARD_INVARIANT,
+     "one active entry in a one-active slot (tls-server: per key type); at most 8 in a verifier slot",
+     "deactivate one"},
+    {KS_G2_LIMIT_TWO, KS_GUARD_INVARIANT,
+     "at most two entries with a key (pre-active, active, deactivated) in a tls-client slot",
+     "remove the inactive one"},
+    {KS_G3_LAST_ACCEPTABLE, KS_GUARD_INVARIANT,
+     "a partner with traffic keeps an acceptable verifier, a mapped user an acceptable certificate, a trust-anchor "
+     "slot in use an anchor; only a compromise goes before it, with an alarm",
+     "add and activate another one"},
+    {KS_G4_OVERLAP, KS_GUARD_PRECONDITION,
+     "valid by now (5 min for clocks that differ), not expired; in a one-active slot not ending before the one it "
+     "exchanges",
+     "wait for its notBefore; --shorter-ok"},
+    {KS_G5_KEY_MATCH, KS_GUARD_PRECONDITION, "key fits certificate; algorithm, size and usages fit the role",
+     "the right file"},
+    {KS_G6_DISTRIBUTION, KS_GUARD_PRECONDITION, "in a role that protects, every node has the generation with the entry",
+     "--wait; nodes forget; --without-node ID --reason TEXT"},
+    {KS_G7_INACTIVE_ONLY, KS_GUARD_PRECONDITION, "neither active nor suspended", "deactivate or resume it"},
+    {KS_G8_RETENTION, KS_GUARD_PRECONDITION, "process stop is reached",
+     "time; nothing else. To stop acceptance sooner: suspend, compromise"},
+    {KS_G9_EVIDENCE, KS_GUARD_PRECONDITION,
+     "no open message needs it; where it has no window, no use in the last 24 hours after its exchange",
+     "--force --reason TEXT, and a second person where that rule is in force"},
+    {KS_G10_TWO_PERSONS, KS_GUARD_PLAN,
+     "a second person agreed to exactly this change within 24 hours; in force once two approvers are named",
+     "countersign keystore approve"},
+    {KS_G11_PROBE, KS_GUARD_PRECONDITION,
+     "tls-client, sign: a configured probe with the new key passed; not for the first entry of a slot", "the probe"},
+    {KS_G12_REVOCATION, KS_GUARD_PRECONDITION,
+     "not revoked; a current revocation list where the partner's policy asks for one", "add-crl"},
+    {KS_G13_ONE_ROLLOVER, KS_GUARD_PLAN, "one roll-over of a slot at a time", "finish or abort the other one"},
+    {KS_G14_BACKUP, KS_GUARD_PRECONDITION, "decrypt keys: the store was backed up after their last change",
+     "backup; --no-backup-ok"},
+};
+
+const struct ks_guard_row *ks_guard_rows(size_t *n)
+{
+    *n = sizeof guard_row / sizeof guard_row[0];
+    return guard_row;
 }
 
 size_t ks_judge(const struct ks_view *before, const struct ks_view *after, const struct ks_rule_plan *p, cs_time now,
@@ -249,24 +360,22 @@ size_t ks_judge(const struct ks_view *before, const struct ks_view *after, const
 {
     struct verdict v = {out, max, 0};
     for (size_t i = 0; i < p->n; i++) {
-        const struct ks_transition_row *row = row_of(&p->step[i]);
+        const struct ks_transition_row *row = ks_transition_row(&p->step[i]);
         for (size_t g = 0; row != NULL && g < sizeof precondition_row / sizeof precondition_row[0]; g++) {
             if ((row->guards & (1U << precondition_row[g].guard)) != 0) {
                 precondition_row[g].ask(before, p, &p->step[i], now, &v);
             }
         }
     }
-    for (size_t g = 0; after != NULL && g < sizeof invariant_row / sizeof invariant_row[0]; g++) {
-        char text[sizeof out->text] = "";
-        if (invariant_row[g].guard == KS_G3_LAST_ACCEPTABLE && compromises(p)) {
-            continue;
+    g13(before, p, &v);
+    for (enum ks_guard g = KS_G1_ONE_ACTIVE; after != NULL && g <= KS_G3_LAST_ACCEPTABLE; g++) {
+        char text[sizeof out->text];
+        if (ks_invariant_broken(g, before, after, p, now, text, sizeof text)) {
+            refuse(&v, g, 0, "%s", text);
         }
-        if (!invariant_row[g].holds(after, p, now, text, sizeof text)) {
-            char ignored[sizeof text];
-            if (invariant_row[g].holds(before, p, now, ignored, sizeof ignored)) {
-                refuse(&v, invariant_row[g].guard, 0, "%s", text);
-            }
-        }
+    }
+    if (v.n == 0) { /* nobody is asked to agree to what is refused anyway */
+        g10(p, &v);
     }
     return v.n;
 }

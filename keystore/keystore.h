@@ -60,6 +60,7 @@ typedef struct ks_options {
     bool read_only;
     const char *node;             /**< ks_live_open: name of this node; NULL: the host's */
     const char *place;            /**< ks_live_open: admin socket, which tells two nodes of a host apart; NULL: none */
+    bool time_given;              /**< now is not the clock's: not held against it, and no witness of it */
 } ks_options;
 
 #define KS_RETENTION_FLOOR (90 * CS_DAY)
@@ -88,6 +89,7 @@ typedef struct ks_info {          /** One entry, copied out of the store. */
     char key_algorithm[16]; int key_bits;       /**< "RSA" 2048; "EC" 256; "Ed25519" 256 */
     cs_time not_before, not_after, created_at, activated_at, exchanged_at, process_stop, last_use; /**< 0: none */
     uint64_t uses; bool has_key; uint64_t version;
+    cs_time trash_until;                        /**< removed, and can be restored so long; 0: not in the trash */
 } ks_info;
 
 typedef struct ks_list { ks_info *info; size_t n; } ks_list;
@@ -139,7 +141,8 @@ typedef struct ks_new {
 } ks_new;
 #define KS_NEW_DAYS_MAX 3650
 
-enum ks_verb { KS_DO_ACTIVATE, KS_DO_DEACTIVATE, KS_DO_SUSPEND, KS_DO_RESUME, KS_DO_REMOVE, KS_VERBS };
+enum ks_verb { KS_DO_ACTIVATE, KS_DO_DEACTIVATE, KS_DO_SUSPEND, KS_DO_RESUME, KS_DO_RETIRE, KS_DO_REMOVE, KS_DO_REOPEN, KS_DO_COMPROMISE,
+               KS_DO_CLEAR /**< compromise --undo */, KS_DO_RESTORE /**< out of the trash */, KS_DO_DISCARD /**< for good */, KS_VERBS };
 const char *ks_verb_word(enum ks_verb v);                 /**< "activate" … */
 
 typedef struct ks_refusal { enum ks_guard guard; cs_time allowed_from; /**< 0: by a condition */ char text[384]; } ks_refusal;
@@ -185,8 +188,51 @@ typedef struct ks_request {
     uint64_t expect_version;     /**< 0: any */
     bool shorter_ok;             /**< G4: may end before the entry that it exchanges */
     bool dry_run;
+    bool force;                  /**< G9: in spite of the evidence; needs a reason */
+    bool no_backup_ok;           /**< G14 */
+    bool crl_required;           /**< G12: the partner's policy asks for a revocation list */
+    bool automatic;              /**< the keeper carries out what was decided before */
+    const char *without_node;    /**< G6: nodes not waited for, blanks between; NULL: none. Needs a reason */
+    cs_time since;               /**< compromise: in wrong hands since; 0: now */
+    cs_time until;               /**< reopen: accepted until */
+    cs_time at;                  /**< activate, deactivate, suspend, resume, retire, remove: then, not now; 0: now */
+    bool cancel;                 /**< take back what was scheduled with at */
 } ks_request;
 int ks_change(ks_store *s, const ks_request *r, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+
+/** A verb that waits for its instant. */
+typedef struct ks_scheduled { char alias[KS_WORD]; unsigned n; enum ks_verb verb; cs_time due_at, set_at; char actor[64], reason[256]; } ks_scheduled;
+typedef int ks_visit_scheduled(void *ctx, const ks_scheduled *s, cs_error *e);
+/** What is scheduled, by instant. alias NULL: everywhere. */
+int ks_schedules(ks_store *s, const char *alias, ks_visit_scheduled *visit, void *ctx, cs_error *e) CS_MUST_CHECK;
+
+/** What is in the trash, by the instant at which its key is destroyed. */
+int ks_trash_list(ks_store *s, cs_time now, ks_list *out, cs_error *e) CS_MUST_CHECK;
+
+/** A message waits somewhere (queue, dead letters) and needs alias#n when it is taken up again: until that is told to be
+ *  over, the entry's window does not end. A ref open already (or closed already): nothing changes, *out done. */
+int ks_open_message(ks_store *s, const char *ref, const char *alias, unsigned n, bool open, bool dry_run, const ks_actor *who,
+                    cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+
+/* ---- what is due ------------------------------------------------------------------------------------------------ */
+
+/** The clock as the store knows it. */
+typedef struct ks_clock_info {
+    bool suspect;             /**< nothing is done by itself until the clock is right again, or accepted */
+    cs_time high_water;       /**< latest instant at which the store was changed; 0: never */
+    char text[256];           /**< a sentence */
+} ks_clock_info;
+int ks_clock_look(ks_store *s, cs_time now, ks_clock_info *out, cs_error *e) CS_MUST_CHECK;
+/** A person says that the clock is right. */
+int ks_clock_accept(ks_store *s, bool dry_run, const ks_actor *who, cs_time now, ks_clock_info *out, cs_error *e) CS_MUST_CHECK;
+
+/** One thing that was due. */
+typedef struct ks_due { enum ks_verb verb; char alias[KS_WORD]; unsigned n; bool done; uint64_t generation; char text[384]; /**< why not; "" done */ } ks_due;
+typedef struct ks_report { ks_clock_info clock; ks_due *due; size_t n; cs_time next; /**< instant of what is due next; 0: nothing */ } ks_report;
+void ks_report_free(ks_report *r);
+/** All due work, once: windows that are over (T5), what was scheduled, what is long enough in the trash. With a suspect clock
+ *  nothing. Each in its own transaction; one that a guard refuses is told and tried again next time. */
+int ks_tick(ks_store *s, bool dry_run, cs_time now, ks_report *out, cs_error *e) CS_MUST_CHECK;
 
 /** What may be done with an entry now, and what not and why: one row per verb that its state knows. */
 typedef struct ks_action { enum ks_verb verb; bool possible; ks_refusal refusal; /**< the first guard that refuses */ } ks_action;

@@ -78,7 +78,7 @@ void ks_plan_put_steps(struct ks_plan *p, const char *alias, const struct ks_rul
     char text[KS_PLAN_VALUE];
     for (size_t i = 0; i < steps->n; i++) {
         const struct ks_step *s = &steps->step[i];
-        snprintf(text, sizeof text, "T%d%s %s#%u", (int)s->t, s->back ? " back" : "", alias, s->n);
+        snprintf(text, sizeof text, "T%d%s %s#%u", (int)s->t, ks_way_word(s->way), alias, s->n);
         ks_plan_put(p, KS_PLAN_FOUND, "step", text);
     }
 }

@@ -26,31 +26,48 @@ int64_t ks_window(enum ks_role role, const struct ks_terms *terms)
 }
 
 cs_time ks_process_stop(enum ks_role role, const struct ks_terms *terms, cs_time exchanged_at, cs_time not_after,
-                        cs_time last_use)
+                        cs_time last_use, cs_time open_since)
 {
     cs_time stop = later(exchanged_at, ks_window(role, terms));
-    if (ks_role_row(role)->floor != KS_FLOOR_RETENTION || last_use == 0) {
+    int64_t delivery = larger(terms->guaranteed_delivery, terms->partner_delivery);
+    if (ks_role_row(role)->floor != KS_FLOOR_RETENTION) {
         return stop;
     }
-    cs_time counted = last_use;
-    cs_time cap = larger(exchanged_at, not_after);
-    if (counted > cap) {
-        counted = cap;
+    if (last_use != 0) {
+        cs_time cap = larger(exchanged_at, not_after);
+        stop = larger(stop, later(last_use < cap ? last_use : cap, delivery));
     }
-    return larger(stop, later(counted, larger(terms->guaranteed_delivery, terms->partner_delivery)));
+    return open_since != 0 ? larger(stop, later(open_since, delivery)) : stop;
 }
 
-cs_time ks_view_stop(const struct ks_view *v, const struct ks_view_entry *e)
+cs_time ks_stop_of(enum ks_role role, const struct ks_terms *terms, const struct ks_view_entry *e)
 {
     if (e->exchanged_at == 0) {
         return e->process_stop;
     }
-    return larger(e->process_stop, ks_process_stop(v->role, &v->terms, e->exchanged_at, e->not_after, e->last_use));
+    return larger(e->process_stop,
+                  ks_process_stop(role, terms, e->exchanged_at, e->not_after, e->last_use, e->open_since));
+}
+
+enum ks_state ks_state_of(enum ks_role role, const struct ks_terms *terms, const struct ks_view_entry *e, cs_time now)
+{
+    /* without a window nothing ends: the entry is out of use from the exchange on, and may come back until it is removed */
+    bool window = ks_role_row(role)->floor != KS_FLOOR_NONE;
+    return window && e->state == KS_DEACTIVATED && now >= ks_stop_of(role, terms, e) ? KS_ARCHIVED : e->state;
+}
+
+cs_time ks_view_stop(const struct ks_view *v, const struct ks_view_entry *e)
+{
+    return ks_stop_of(v->role, &v->terms, e);
 }
 
 enum ks_state ks_view_state(const struct ks_view *v, const struct ks_view_entry *e, cs_time now)
 {
-    /* without a window nothing ends: the entry is out of use from the exchange on, and may come back until it is removed */
-    bool window = ks_role_row(v->role)->floor != KS_FLOOR_NONE;
-    return window && e->state == KS_DEACTIVATED && now >= ks_view_stop(v, e) ? KS_ARCHIVED : e->state;
+    return ks_state_of(v->role, &v->terms, e, now);
+}
+
+bool ks_acceptable_at(enum ks_role role, const struct ks_terms *terms, const struct ks_view_entry *e, cs_time now)
+{
+    enum ks_state s = ks_state_of(role, terms, e, now);
+    return (s == KS_ACTIVE && now <= e->not_after) || s == KS_DEACTIVATED;
 }

@@ -20,7 +20,7 @@ cs_time ks_entry_stop(const ks_entry *e)
     }
     cs_time last = e->last_use;
     cs_time seen = atomic_load_explicit(&e->m->last_use, memory_order_relaxed);
-    cs_time stop = ks_process_stop(e->m->role, &e->terms, e->exchanged_at, e->not_after, seen > last ? seen : last);
+    cs_time stop = ks_process_stop(e->m->role, &e->terms, e->exchanged_at, e->not_after, seen > last ? seen : last, 0);
     return stop > e->process_stop ? stop : e->process_stop;
 }
 

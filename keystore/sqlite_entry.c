@@ -2,6 +2,7 @@
 /* sqlite_entry.c: slots, entries, intervals and keys as rows. */
 #include "keystore/sqlite_rows.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,13 +24,20 @@ static int damaged(const struct ks_query *q, const char *what, cs_error *e)
                         what);
 }
 
+/** The state underneath; a plus in front: and suspended before it was compromised. */
+static int resume_parse(const char *word, struct ks_row *row)
+{
+    row->suspended_too = word[0] == '+';
+    word += row->suspended_too;
+    return word[0] != '\0' ? ks_state_parse(word, &row->resume_state) : 0;
+}
+
 static int read_words(struct ks_query *q, struct ks_row *row)
 {
     char word[16];
     row->resume_state = KS_PRE_ACTIVE;
     if (ks_column_text(q, 3, word, sizeof word) != 0 || ks_state_parse(word, &row->info.state) != 0 ||
-        ks_column_text(q, 4, word, sizeof word) != 0 ||
-        (word[0] != '\0' && ks_state_parse(word, &row->resume_state) != 0) ||
+        ks_column_text(q, 4, word, sizeof word) != 0 || resume_parse(word, row) != 0 ||
         ks_column_text(q, 25, word, sizeof word) != 0 || ks_role_parse(word, &row->info.role) != 0) {
         return -1;
     }
@@ -273,9 +281,11 @@ int ks_sqlite_row_update(struct ks_backend *b, const struct ks_row *row, cs_erro
            " compromised_since=?7, changed_at=?8, version=?9, key_id=?10,"
            " destroyed_at=case when ?2='destroyed' then ?8 else null end where entry_id=?1");
     const ks_info *i = &row->info;
+    char resume[16];
+    snprintf(resume, sizeof resume, "%s%s", row->suspended_too ? "+" : "", ks_state_word(row->resume_state));
     ks_query_int(&q, row->entry_id);
     ks_query_text(&q, ks_state_word(i->state));
-    ks_query_text(&q, ks_state_word(row->resume_state));
+    ks_query_text(&q, resume);
     ks_query_int(&q, i->activated_at);
     ks_query_int(&q, i->exchanged_at);
     ks_query_int(&q, i->process_stop);
@@ -322,26 +332,33 @@ static int capability_parse(const char *word, enum ks_capability *c)
     return -1;
 }
 
+int ks_sqlite_interval_read(struct ks_query *q, struct ks_interval *i)
+{
+    char word[16];
+    memset(i, 0, sizeof *i);
+    i->entry_id = sqlite3_column_int64(q->stmt, 0);
+    i->from = sqlite3_column_int64(q->stmt, 2);
+    i->to = sqlite3_column_type(q->stmt, 3) == SQLITE_NULL ? KS_FOREVER : sqlite3_column_int64(q->stmt, 3);
+    i->cause_seq = (uint64_t)sqlite3_column_int64(q->stmt, 4);
+    i->end_seq = (uint64_t)sqlite3_column_int64(q->stmt, 5);
+    return ks_column_text(q, 1, word, sizeof word) != 0 || capability_parse(word, &i->capability) != 0 ? -1 : 0;
+}
+
 int ks_sqlite_intervals(struct ks_backend *b, int64_t entry_id, uint64_t version_above, ks_visit_interval *visit,
                         void *ctx, cs_error *e)
 {
-    static const char one[] = "select entry_id, capability, from_ts, to_ts, cause_seq from interval where entry_id=?1 "
+    static const char one[] = "select entry_id, capability, from_ts, to_ts, cause_seq, end_seq from interval where entry_id=?1 "
                               "and end_seq is null and 0<=?2 order by from_ts";
     static const char all[] =
-        "select i.entry_id, i.capability, i.from_ts, i.to_ts, i.cause_seq from interval i join entry e using(entry_id)"
+        "select i.entry_id, i.capability, i.from_ts, i.to_ts, i.cause_seq, i.end_seq from interval i join entry e using(entry_id)"
         " where ?1=0 and e.version > ?2 and i.end_seq is null order by i.entry_id, i.from_ts";
     struct ks_query q = ks_query_open(b, entry_id != 0 ? one : all);
     ks_query_int(&q, entry_id);
     ks_query_int(&q, (int64_t)version_above);
     int rc = 0;
     while ((rc = ks_query_row(&q, e)) == 1) {
-        struct ks_interval i = {0};
-        char word[16];
-        i.entry_id = sqlite3_column_int64(q.stmt, 0);
-        i.from = sqlite3_column_int64(q.stmt, 2);
-        i.to = sqlite3_column_type(q.stmt, 3) == SQLITE_NULL ? KS_FOREVER : sqlite3_column_int64(q.stmt, 3);
-        i.cause_seq = (uint64_t)sqlite3_column_int64(q.stmt, 4);
-        if (ks_column_text(&q, 1, word, sizeof word) != 0 || capability_parse(word, &i.capability) != 0) {
+        struct ks_interval i;
+        if (ks_sqlite_interval_read(&q, &i) != 0) {
             rc = damaged(&q, "interval", e);
             break;
         }

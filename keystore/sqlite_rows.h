@@ -20,6 +20,22 @@ int ks_sqlite_interval_end(struct ks_backend *b, const struct ks_interval *i, cs
 int ks_sqlite_intervals(struct ks_backend *b, int64_t entry_id, uint64_t version_above, ks_visit_interval *visit,
                         void *ctx, cs_error *e);
 
+int ks_sqlite_interval_read(struct ks_query *q, struct ks_interval *i); /* columns entry, capability, from, to, cause, end */
+
+/* sqlite_life.c */
+int ks_sqlite_trash_set(struct ks_backend *b, const struct ks_trash_row *row, cs_error *e);
+int ks_sqlite_trash_remove(struct ks_backend *b, int64_t entry_id, cs_error *e);
+int ks_sqlite_trash(struct ks_backend *b, int64_t slot_id, ks_visit_trash *visit, void *ctx, cs_error *e);
+int ks_sqlite_schedule_set(struct ks_backend *b, const struct ks_schedule_row *row, cs_error *e);
+int ks_sqlite_schedule_remove(struct ks_backend *b, int64_t entry_id, const char *verb, cs_error *e);
+int ks_sqlite_schedules(struct ks_backend *b, int64_t slot_id, ks_visit_schedule *visit, void *ctx, cs_error *e);
+int ks_sqlite_open_message_set(struct ks_backend *b, const struct ks_open_row *row, cs_error *e);
+int ks_sqlite_open_messages(struct ks_backend *b, int64_t slot_id, ks_visit_open *visit, void *ctx, cs_error *e);
+int ks_sqlite_intervals_known(struct ks_backend *b, int64_t entry_id, uint64_t known_seq, ks_visit_interval *visit,
+                              void *ctx, cs_error *e);
+int ks_sqlite_alias_used(struct ks_backend *b, const char *alias, bool *used, cs_error *e);
+int ks_sqlite_rollover_open(struct ks_backend *b, int64_t slot_id, int64_t *roll_id, cs_error *e);
+
 /* sqlite_dump.c */
 int ks_sqlite_dump(struct ks_backend *b, ks_visit_dump *visit, void *ctx, cs_error *e);
 int ks_sqlite_load_begin(struct ks_backend *b, cs_error *e);

@@ -10,7 +10,9 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "keystore/content.h"
+#include "keystore/facts.h"
 #include "keystore/kek.h"
+#include "keystore/time.h"
 
 #define BUSY_MS          10000
 #define DELIVERY_DEFAULT (14 * CS_DAY)
@@ -221,6 +223,9 @@ int ks_generation_next(ks_store *s, cs_time now, const char *kind, const ks_acto
     if (audit_seq == 0) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "internal", "a generation of no audited change");
     }
+    if (ks_clock_raise(s, now, e) != 0) {
+        return -1;
+    }
     /* its own row is audited too, and names the last of them */
     if (s->driver->audit_head(s->b, &head, hash, e) != 0 || s->driver->touched_count(s->b, &touched, e) != 0 ||
         s->driver->generation_add(s->b, gen, now, kind, who->name, who->reason, head + touched + 1, e) != 0) {
@@ -273,6 +278,10 @@ void ks_view_of_row(const struct ks_row *row, struct ks_view_entry *out)
 {
     memset(out, 0, sizeof *out);
     out->n = row->info.n;
+    out->entry_id = row->entry_id;
+    out->suspended_too = row->suspended_too;
+    out->changed_at = row->changed_at;
+    out->version = row->info.version;
     out->state = row->info.state;
     out->resume_state = row->resume_state;
     out->has_key = row->info.has_key;
@@ -318,7 +327,8 @@ struct collect {
     size_t cap;
     cs_time now;
     const ks_filter *filter;
-    struct ks_view terms; /**< only alias, role and terms are used: state by comparison */
+    struct ks_terms terms;
+    const struct ks_trash *trash; /**< borrowed; NULL: nothing is in the trash */
     char partner[KS_WORD];
     bool have_terms;
     bool at_that_time; /**< the entries are acceptable at now, which may be long ago */
@@ -345,7 +355,7 @@ static int collect_row(void *ctx, const struct ks_row *row, cs_error *e)
         c->cap = cap;
     }
     if (!c->have_terms || strcmp(c->partner, row->info.partner) != 0) {
-        if (ks_terms_read(c->store, row->info.partner, &c->terms.terms, e) != 0) {
+        if (ks_terms_read(c->store, row->info.partner, &c->terms, e) != 0) {
             return -1;
         }
         cs_copy(c->partner, sizeof c->partner, row->info.partner);
@@ -355,10 +365,11 @@ static int collect_row(void *ctx, const struct ks_row *row, cs_error *e)
     struct ks_view_entry entry;
     *info = row->info;
     ks_view_of_row(row, &entry);
-    c->terms.role = row->info.role;
-    info->process_stop = ks_view_stop(&c->terms, &entry);
-    info->state = c->at_that_time ? state_then(info, c->now) : ks_view_state(&c->terms, &entry, c->now);
-    if (c->filter == NULL || !c->filter->has_state || c->filter->state == info->state) {
+    info->process_stop = ks_stop_of(info->role, &c->terms, &entry);
+    info->state = c->at_that_time ? state_then(info, c->now) : ks_state_of(info->role, &c->terms, &entry, c->now);
+    info->trash_until = ks_trash_until(c->trash, row->entry_id);
+    bool shown = info->trash_until == 0 || c->filter == NULL || c->filter->n != 0 || c->filter->with_destroyed;
+    if (shown && (c->filter == NULL || !c->filter->has_state || c->filter->state == info->state)) {
         c->list->n++;
     }
     return 0;
@@ -389,20 +400,38 @@ int ks_list_entries(ks_store *s, const ks_filter *f, cs_time now, ks_list *out, 
         rc = found == 1 ? 0 : -1;
     }
     if (rc == 0) {
-        struct collect c = {.store = s, .list = out, .now = now, .filter = f};
+        struct ks_trash trash = {0};
+        struct collect c = {.store = s, .list = out, .now = now, .filter = f, .trash = &trash};
         struct ks_row_filter rf = {.alias = f->alias,
                                    .partner = f->partner,
                                    .n = f->n,
                                    .has_role = f->has_role,
                                    .role = f->role,
                                    .with_destroyed = f->with_destroyed || (f->has_state && f->state == KS_DESTROYED)};
-        rc = s->driver->rows(s->b, &rf, collect_row, &c, e);
+        rc = ks_trash_read(s, 0, &trash, e) == 0 ? s->driver->rows(s->b, &rf, collect_row, &c, e) : -1;
+        free(trash.row);
     }
     s->driver->rollback(s->b);
     if (rc != 0) {
         ks_list_free(out);
     }
     return rc;
+}
+
+int ks_trash_list(ks_store *s, cs_time now, ks_list *out, cs_error *e)
+{
+    static const ks_filter all = {.with_destroyed = true};
+    if (ks_list_entries(s, &all, now, out, e) != 0) {
+        return -1;
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < out->n; i++) {
+        if (out->info[i].trash_until != 0) {
+            out->info[n++] = out->info[i];
+        }
+    }
+    out->n = n;
+    return 0;
 }
 
 int ks_acceptable(ks_store *s, const char *partner, enum ks_capability cap, cs_time at, uint64_t known_at, ks_list *out,

@@ -28,6 +28,7 @@ struct ks_row {
     int64_t entry_id, slot_id;
     ks_info info; /**< last_use and uses summed from the use table */
     enum ks_state resume_state;
+    bool suspended_too; /**< while compromised: suspended underneath */
     cs_time compromised_since, changed_at;
     uint8_t sha1[20], ski[64];
     size_t ski_len;
@@ -113,6 +114,39 @@ struct ks_use_row {
 #define KS_SENDERS_MAX 64
 
 typedef int ks_visit_use(void *ctx, const struct ks_use_row *row, cs_error *e);
+/** An entry that was removed and can be restored until its key is destroyed. */
+struct ks_trash_row {
+    int64_t entry_id;
+    char alias[KS_WORD]; /**< with n: when read */
+    unsigned n;
+    cs_time at, until;
+    char actor[64];
+};
+
+/** A verb that is to be carried out on an entry at an instant. */
+struct ks_schedule_row {
+    int64_t entry_id;
+    char alias[KS_WORD]; /**< with n: when read */
+    unsigned n;
+    char verb[24];
+    cs_time due_at, set_at;
+    char actor[64], reason[256]; /**< reason "": none */
+};
+
+#define KS_REF 201
+/** A message that waits somewhere and needs the entry when it is taken up again. */
+struct ks_open_row {
+    char ref[KS_REF];
+    int64_t entry_id;
+    char alias[KS_WORD]; /**< with n: when read */
+    unsigned n;
+    cs_time since;
+    bool open;
+};
+
+typedef int ks_visit_trash(void *ctx, const struct ks_trash_row *row, cs_error *e);
+typedef int ks_visit_schedule(void *ctx, const struct ks_schedule_row *row, cs_error *e);
+typedef int ks_visit_open(void *ctx, const struct ks_open_row *row, cs_error *e);
 typedef int ks_visit_row(void *ctx, const struct ks_row *row, cs_error *e);
 typedef int ks_visit_interval(void *ctx, const struct ks_interval *i, cs_error *e);
 typedef int ks_visit_audit(void *ctx, const struct ks_audit_row *row, cs_error *e);
@@ -193,9 +227,24 @@ struct ks_driver {
     /** Those that hold; entry_id 0: of all entries changed after version_above. */
     int (*intervals)(struct ks_backend *b, int64_t entry_id, uint64_t version_above, ks_visit_interval *visit,
                      void *ctx, cs_error *e);
+    /** Those of an entry that held after audit row known_seq. */
+    int (*intervals_known)(struct ks_backend *b, int64_t entry_id, uint64_t known_seq, ks_visit_interval *visit,
+                           void *ctx, cs_error *e);
     /** Entries acceptable to partner at an instant, as known after audit row known_seq. */
     int (*acceptable)(struct ks_backend *b, const char *partner, enum ks_capability c, cs_time at, uint64_t known_seq,
                       ks_visit_row *visit, void *ctx, cs_error *e);
+
+    /* slot_id 0: of all slots */
+    int (*trash_set)(struct ks_backend *b, const struct ks_trash_row *row, cs_error *e);
+    int (*trash_remove)(struct ks_backend *b, int64_t entry_id, cs_error *e);
+    int (*trash)(struct ks_backend *b, int64_t slot_id, ks_visit_trash *visit, void *ctx, cs_error *e); /**< by end */
+    int (*schedule_set)(struct ks_backend *b, const struct ks_schedule_row *row, cs_error *e); /**< one per entry, verb */
+    int (*schedule_remove)(struct ks_backend *b, int64_t entry_id, const char *verb, cs_error *e); /**< verb NULL: all */
+    int (*schedules)(struct ks_backend *b, int64_t slot_id, ks_visit_schedule *visit, void *ctx,
+                     cs_error *e); /**< by instant */
+    int (*open_message_set)(struct ks_backend *b, const struct ks_open_row *row, cs_error *e);
+    int (*open_messages)(struct ks_backend *b, int64_t slot_id, ks_visit_open *visit, void *ctx,
+                         cs_error *e); /**< closed ones too, by age */
 
     int (*key_add)(struct ks_backend *b, const struct ks_key_row *k, cs_error *e);
     /** @return 1 found; ct is malloc'ed then and the caller's. 0 none */
@@ -233,6 +282,9 @@ struct ks_driver {
     int (*partner_set)(struct ks_backend *b, const struct ks_partner_row *row, cs_error *e);
     int (*partners)(struct ks_backend *b, ks_visit_partner *visit, void *ctx, cs_error *e);
     int (*partner_routed)(struct ks_backend *b, const char *partner, bool *routed, cs_error *e);
+    int (*alias_used)(struct ks_backend *b, const char *alias, bool *used, cs_error *e);
+    /** The roll-over of a slot that is under way; 0: none. */
+    int (*rollover_open)(struct ks_backend *b, int64_t slot_id, int64_t *roll_id, cs_error *e);
     int (*node_uses)(struct ks_backend *b, const char *node, const ks_node_use *use, size_t n, cs_error *e);
     int (*node_uses_each)(struct ks_backend *b, ks_visit_node_use *visit, void *ctx, cs_error *e); /**< by route */
     int (*node_set)(struct ks_backend *b, const struct ks_node_row *row, cs_error *e);

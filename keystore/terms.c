@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "keystore/change.h"
 #include "keystore/config.h"
+#include "keystore/facts.h"
 
 static const ks_actor node_actor = {"gateway", "node", NULL};
 
@@ -23,12 +24,14 @@ struct longer {
 /** The end of an entry by the terms as they are now. */
 static int end_of(ks_store *s, const struct ks_row *row, cs_time *stop, cs_error *e)
 {
-    struct ks_view v = {.role = row->info.role, .n = 1};
-    ks_view_of_row(row, &v.entry[0]);
-    if (ks_terms_read(s, row->info.partner, &v.terms, e) != 0) {
+    struct ks_view_entry v;
+    struct ks_terms terms;
+    ks_view_of_row(row, &v);
+    if (ks_terms_read(s, row->info.partner, &terms, e) != 0 ||
+        ks_open_of(s, row->slot_id, row->entry_id, &v.open_since, &v.open_messages, e) != 0) {
         return -1;
     }
-    *stop = ks_view_stop(&v, &v.entry[0]);
+    *stop = ks_stop_of(row->info.role, &terms, &v);
     return 0;
 }
 

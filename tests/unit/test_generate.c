@@ -132,7 +132,7 @@ static void test_activation_exchanges_and_goes_back(void)
     CU_ASSERT_EQUAL(act_at(&f, KS_DO_REMOVE, "ack-client", 1, NOW + 3 * CS_DAY), CS_EXIT_GUARD);
     CU_ASSERT_EQUAL(f.out.refusal[0].guard, KS_G7_INACTIVE_ONLY);
     CU_ASSERT_EQUAL(act_at(&f, KS_DO_REMOVE, "ack-client", 2, NOW + 3 * CS_DAY), 0);
-    CU_ASSERT_EQUAL(info_of(&f, "ack-client", 2, NOW + 3 * CS_DAY).state, KS_DESTROYED);
+    CU_ASSERT_EQUAL(info_of(&f, "ack-client", 2, NOW + 3 * CS_DAY).trash_until, NOW + 33 * CS_DAY);
     fixture_close(&f);
 }
 

@@ -100,10 +100,16 @@ static void invariants(struct fixture *f, bool with_audit)
 static unsigned living(struct fixture *f, const char *alias, unsigned dice)
 {
     ks_list l;
-    if (EXIT_OF(f, ks_list_entries(f->s, &(ks_filter){.alias = alias}, NOW, &l, &f->e)) != 0) {
+    if (EXIT_OF(f, ks_list_entries(f->s, &(ks_filter){.alias = alias, .with_destroyed = true}, NOW, &l, &f->e)) != 0) {
         return 0;
     }
-    unsigned n = l.n > 0 ? l.info[dice % l.n].n : 0;
+    size_t alive = 0;
+    for (size_t i = 0; i < l.n; i++) { /* what is in the trash lives, too */
+        if (l.info[i].state != KS_DESTROYED) {
+            l.info[alive++] = l.info[i];
+        }
+    }
+    unsigned n = alive > 0 ? l.info[dice % alive].n : 0;
     ks_list_free(&l);
     return n;
 }
@@ -122,7 +128,10 @@ static int change_by(struct fixture *f, unsigned dice, cs_time now)
         ks_add a = adding(sign ? KS_SIGN : KS_VERIFIER, sign ? NULL : "acme", alias, m, true);
         return add_at(f, &a, now);
     }
-    static const enum ks_verb verbs[] = {KS_DO_ACTIVATE, KS_DO_DEACTIVATE, KS_DO_SUSPEND, KS_DO_RESUME, KS_DO_REMOVE};
+    /* what opens the way for others comes more often than what closes it */
+    static const enum ks_verb verbs[] = {KS_DO_ACTIVATE, KS_DO_DEACTIVATE, KS_DO_ACTIVATE, KS_DO_RESUME,
+                                         KS_DO_SUSPEND,  KS_DO_RESUME,     KS_DO_REMOVE,   KS_DO_DISCARD,
+                                         KS_DO_RESTORE,  KS_DO_CLEAR,      KS_DO_CLEAR,    KS_DO_COMPROMISE};
     enum ks_verb verb = verbs[dice / 3 % (sizeof verbs / sizeof verbs[0])];
     cs_time at = verb == KS_DO_REMOVE && dice % 2 == 0 ? now + 100 * CS_DAY : now;
     return act_at(f, verb, alias, living(f, alias, dice / 128), at);

@@ -346,6 +346,8 @@ static void test_key_bytes_go_with_the_entry(void)
     snprintf(wal, sizeof wal, "%s-wal", f.path);
     CU_ASSERT(file_holds(f.path, ct, sizeof ct) || file_holds(wal, ct, sizeof ct));
     CU_ASSERT_EQUAL(act_at(&f, KS_DO_REMOVE, "own-a", 1, NOW + 90 * CS_DAY), 0);
+    CU_ASSERT(file_holds(f.path, ct, sizeof ct) || file_holds(wal, ct, sizeof ct)); /* it can be restored still */
+    CU_ASSERT_EQUAL(act_at(&f, KS_DO_DISCARD, "own-a", 1, NOW + 90 * CS_DAY), 0);
     CU_ASSERT_FALSE(file_holds(f.path, ct, sizeof ct));
     CU_ASSERT_FALSE(file_holds(wal, ct, sizeof ct));
     made_free(&a);

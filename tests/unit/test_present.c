@@ -229,6 +229,11 @@ static void test_client_certificate_stands_for_its_user(void)
     CU_ASSERT_FALSE(ks_mapping(s, ks_entry_sha256(e + 1), NULL, &c)); /* its row was retired */
     ks_snapshot_release(s);
 
+    /* the last certificate of a user stays, until another one stands for the same */
+    CU_ASSERT_EQUAL(act_at(&f, KS_DO_SUSPEND, "senders", 1, NOW + 1), CS_EXIT_GUARD);
+    CU_ASSERT_EQUAL(f.out.refusal[0].guard, KS_G3_LAST_ACCEPTABLE);
+    MADE(sql(&f, "insert into mapping(route,user,kind,entry_id,from_ts) values"
+                 "('','orders-sender','certificate',2,1),('','audit','certificate',2,1);") == SQLITE_OK);
     MADE(act_at(&f, KS_DO_SUSPEND, "senders", 1, NOW + 1) == 0);
     s = read_snapshot(&f);
     e = ks_snapshot_slot(s, "senders");

@@ -4,12 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "keystore/rules.h"
-#include "tests/unit/harness.h"
+#include "tests/unit/life.h"
 
 const char *const harness_suite = "rules";
-
-#define NOW ((cs_time)1780272000) /* 2026-06-01T00:00:00Z */
 
 int harness_setup(void)
 {
@@ -21,70 +18,17 @@ int harness_teardown(void)
     return 0;
 }
 
-/** A slot with entries 1..n in the given states, exchanged an hour ago where that fits. */
-static struct ks_view slot(enum ks_role role, size_t n, const enum ks_state states[])
-{
-    struct ks_view v = {.role = role, .terms = {.retention = KS_RETENTION_FLOOR, .guaranteed_delivery = 14 * CS_DAY}};
-    memcpy(v.alias, "slot", sizeof "slot");
-    memcpy(v.partner, "acme", sizeof "acme");
-    for (size_t i = 0; i < n; i++) {
-        struct ks_view_entry *e = &v.entry[v.n++];
-        e->n = (unsigned)i + 1;
-        e->state = states[i];
-        e->has_key = ks_role_row(role)->own_key;
-        memcpy(e->key_algorithm, "EC", sizeof "EC");
-        e->not_before = NOW - 100 * CS_DAY;
-        e->not_after = NOW + 300 * CS_DAY;
-        if (states[i] != KS_PRE_ACTIVE) {
-            e->activated_at = NOW - 50 * CS_DAY;
-        }
-        if (states[i] == KS_DEACTIVATED || states[i] == KS_ARCHIVED) {
-            e->exchanged_at = NOW - 3600;
-            e->process_stop = ks_process_stop(role, &v.terms, e->exchanged_at, e->not_after, 0);
-        }
-        if (states[i] == KS_SUSPENDED) {
-            e->resume_state = KS_ACTIVE;
-        }
-    }
-    return v;
-}
-
-/** Plan, apply and judge a verb. @return the first guard that refuses, 0: allowed, -1: the verb does not meet the
- * state, -2: nothing to do */
-static int try_verb(const struct ks_view *v, enum ks_verb verb, unsigned n, cs_time now, bool shorter_ok,
-                    struct ks_view *after, ks_refusal *why)
-{
-    static struct ks_view scratch;
-    struct ks_rule_plan p;
-    ks_refusal refusal[8] = {{0}};
-    char text[256];
-    after = after != NULL ? after : &scratch;
-    *after = *v;
-    switch (ks_plan_verb(v, verb, n, now, &p, text, sizeof text)) {
-    case KS_MEET_NEVER: return -1;
-    case KS_MEET_ALREADY: return -2;
-    case KS_MEET_STEPS: break;
-    }
-    p.shorter_ok = shorter_ok;
-    bool applied = ks_plan_apply(after, &p, now, text, sizeof text) == 0;
-    size_t refused = ks_judge(v, applied ? after : NULL, &p, now, refusal, 8);
-    if (why != NULL) {
-        *why = refusal[0];
-    }
-    if (refused == 0) {
-        CU_ASSERT(applied); /* what no guard refuses must be a legal transition */
-    }
-    return refused > 0 ? (int)refusal[0].guard : 0;
-}
-
 static void test_every_verb_in_every_state(void)
 {
     /* rows: verb; columns: state. 0 allowed, positive: guard, -1 never, -2 already */
     static const int expected[KS_VERBS][KS_STATES] = {
         /*                    pre  act dea arc sus com des */
-        [KS_DO_ACTIVATE] = {0, -2, 0, -1, -1, -1, -1}, [KS_DO_DEACTIVATE] = {-1, 0, -2, -2, -1, -1, -1},
-        [KS_DO_SUSPEND] = {0, 0, 0, 0, -2, 0, -1},     [KS_DO_RESUME] = {-1, -1, -1, -1, 0, -1, -1},
-        [KS_DO_REMOVE] = {0, 7, 8, 0, 7, 0, -1},
+        [KS_DO_ACTIVATE] = {0, -2, 0, -1, -1, -1, -1},  [KS_DO_DEACTIVATE] = {-1, 0, -2, -2, -1, -1, -1},
+        [KS_DO_SUSPEND] = {0, 0, 0, 0, -2, 0, -1},      [KS_DO_RESUME] = {-1, -1, -1, -1, 0, -1, -1},
+        [KS_DO_REMOVE] = {0, 7, 8, 0, 7, 0, -1},        [KS_DO_RETIRE] = {-1, -1, 8, -2, -1, -1, -1},
+        [KS_DO_REOPEN] = {-1, -1, -1, 0, -1, -1, -1},   [KS_DO_COMPROMISE] = {0, 0, 0, 0, 0, -2, -1},
+        [KS_DO_CLEAR] = {-1, -1, -1, -1, -1, 0, -1},    [KS_DO_RESTORE] = {-1, -1, -1, -1, -1, -1, -1},
+        [KS_DO_DISCARD] = {-1, -1, -1, -1, -1, -1, -1},
     };
     for (int verb = 0; verb < KS_VERBS; verb++) {
         for (int state = 0; state < KS_STATES; state++) {
@@ -108,7 +52,8 @@ static void test_verb_leads_to_its_state(void)
         {KS_DO_ACTIVATE, KS_PRE_ACTIVE, KS_ACTIVE},    {KS_DO_ACTIVATE, KS_DEACTIVATED, KS_ACTIVE},
         {KS_DO_DEACTIVATE, KS_ACTIVE, KS_DEACTIVATED}, {KS_DO_SUSPEND, KS_DEACTIVATED, KS_SUSPENDED},
         {KS_DO_RESUME, KS_SUSPENDED, KS_ACTIVE},       {KS_DO_REMOVE, KS_PRE_ACTIVE, KS_DESTROYED},
-        {KS_DO_REMOVE, KS_ARCHIVED, KS_DESTROYED},     {KS_DO_REMOVE, KS_COMPROMISED, KS_DESTROYED},
+        {KS_DO_REMOVE, KS_ARCHIVED, KS_ARCHIVED},      {KS_DO_REMOVE, KS_COMPROMISED, KS_COMPROMISED},
+        {KS_DO_REOPEN, KS_ARCHIVED, KS_DEACTIVATED},   {KS_DO_COMPROMISE, KS_ACTIVE, KS_COMPROMISED},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         struct ks_view v = slot(KS_VERIFIER, 1, &row[i].from);
@@ -156,14 +101,14 @@ static void test_process_stop_is_the_latest_of_its_terms(void)
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         cs_time last = row[i].last_use != 0 ? NOW + row[i].last_use : 0;
-        cs_time stop = ks_process_stop(row[i].role, &row[i].terms, NOW, NOW + row[i].not_after, last);
+        cs_time stop = ks_process_stop(row[i].role, &row[i].terms, NOW, NOW + row[i].not_after, last, 0);
         if (stop - NOW != row[i].expected) {
             printf("  # %s: %lld s, expected %lld s\n", row[i].what, (long long)(stop - NOW),
                    (long long)row[i].expected);
         }
         CU_ASSERT_EQUAL(stop - NOW, row[i].expected);
     }
-    CU_ASSERT_EQUAL(ks_process_stop(KS_VERIFIER, &(struct ks_terms){INT64_MAX, 0, 0}, NOW, 0, 0), INT64_MAX);
+    CU_ASSERT_EQUAL(ks_process_stop(KS_VERIFIER, &(struct ks_terms){INT64_MAX, 0, 0}, NOW, 0, 0, 0), INT64_MAX);
 }
 
 static void test_removal_is_refused_one_second_before_process_stop(void)
@@ -178,7 +123,8 @@ static void test_removal_is_refused_one_second_before_process_stop(void)
     CU_ASSERT_EQUAL(ks_view_state(&v, &v.entry[0], stop - 1), KS_DEACTIVATED);
     CU_ASSERT_EQUAL(ks_view_state(&v, &v.entry[0], stop), KS_ARCHIVED);
     CU_ASSERT_EQUAL(try_verb(&v, KS_DO_REMOVE, 1, stop, false, &after, NULL), 0);
-    CU_ASSERT_EQUAL(after.entry[0].state, KS_DESTROYED);
+    CU_ASSERT_EQUAL(after.entry[0].state, KS_ARCHIVED);
+    CU_ASSERT(after.entry[0].in_trash);
 }
 
 static void test_late_use_moves_the_removal(void)
@@ -300,106 +246,6 @@ static void test_shorter_successor_needs_consent_in_one_active_slots_only(void)
     }
 }
 
-/** Everything that three entries of one slot can reach by verbs and days: the promises hold in each of those worlds. */
-#define WORLDS 8192
-static struct ks_view world[WORLDS];
-static cs_time clock_of[WORLDS];
-static uint32_t kind_of[WORLDS];
-
-/** All that a rule can tell apart in a world, as one number: worlds of one kind behave alike. */
-static uint32_t kind(const struct ks_view *v, cs_time now)
-{
-    uint32_t k = now > v->entry[0].not_after ? 1 : 0;
-    for (size_t i = 0; i < v->n; i++) {
-        const struct ks_view_entry *e = &v->entry[i];
-        bool over = e->process_stop != 0 && now >= e->process_stop;
-        k = k * 128 + (uint32_t)e->state * 16 + (uint32_t)(e->state == KS_SUSPENDED ? e->resume_state : 0) * 2 + over;
-    }
-    return k;
-}
-
-static bool known(size_t n, uint32_t k)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (kind_of[i] == k) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void promises(const struct ks_view *before, const struct ks_view *after, enum ks_verb verb, unsigned n,
-                     cs_time now)
-{
-    unsigned active = 0;
-    for (size_t i = 0; i < after->n; i++) {
-        const struct ks_view_entry *old = &before->entry[i];
-        const struct ks_view_entry *new = &after->entry[i];
-        active += new->state == KS_ACTIVE;
-        CU_ASSERT(old->state != KS_DESTROYED || new->state == KS_DESTROYED);
-        if (new->state == KS_DESTROYED && old->state != KS_DESTROYED) {
-            CU_ASSERT(verb == KS_DO_REMOVE && new->n == n);
-            CU_ASSERT(old->state != KS_ACTIVE && old->state != KS_SUSPENDED);
-            CU_ASSERT(old->state != KS_DEACTIVATED || now >= old->process_stop);
-        }
-        if (old->state == KS_DEACTIVATED && new->state == KS_DEACTIVATED) {
-            CU_ASSERT(new->process_stop >= old->process_stop);
-        }
-    }
-    CU_ASSERT(after->role != KS_SIGN || active <= 1);
-}
-
-static size_t walk_edges(size_t w, size_t n, size_t *edges)
-{
-    static const cs_time step[] = {0, 45 * CS_DAY, 91 * CS_DAY};
-    size_t ways = 0;
-    for (unsigned i = 1; i <= 3; i++) {
-        for (int verb = 0; verb < KS_VERBS; verb++) {
-            for (size_t t = 0; t < 3; t++) {
-                cs_time now = clock_of[w] + step[t];
-                struct ks_view after;
-                if (try_verb(&world[w], (enum ks_verb)verb, i, now, true, &after, NULL) != 0) {
-                    continue;
-                }
-                ways++;
-                promises(&world[w], &after, (enum ks_verb)verb, i, now);
-                if (n < WORLDS && !known(n, kind(&after, now))) {
-                    world[n] = after;
-                    clock_of[n] = now;
-                    kind_of[n++] = kind(&after, now);
-                }
-            }
-        }
-    }
-    *edges += ways;
-    unsigned alive = 0;
-    for (size_t i = 0; i < 3; i++) {
-        alive += world[w].entry[i].state != KS_DESTROYED;
-    }
-    CU_ASSERT(alive == 0 || ways > 0); /* no dead end */
-    return n;
-}
-
-static void walk(enum ks_role role)
-{
-    world[0] = slot(role, 3, (enum ks_state[]){KS_PRE_ACTIVE, KS_PRE_ACTIVE, KS_PRE_ACTIVE});
-    clock_of[0] = NOW;
-    kind_of[0] = kind(&world[0], NOW);
-    size_t n = 1;
-    size_t edges = 0;
-    for (size_t w = 0; w < n; w++) {
-        n = walk_edges(w, n, &edges);
-    }
-    printf("  # %s: %zu worlds, %zu edges\n", ks_role_word(role), n, edges);
-    CU_ASSERT(n > 100 && n < WORLDS); /* all of them */
-}
-
-static void test_three_entries_walked_through_break_no_promise(void)
-{
-    walk(KS_VERIFIER);
-    walk(KS_SIGN);
-}
-
 static void test_words_are_complete_and_read_back(void)
 {
     for (int r = 0; r < KS_ROLES; r++) {
@@ -443,7 +289,6 @@ const struct harness_test harness_tests[] = {
     {"activation_looks_at_the_dates", test_activation_looks_at_the_dates},
     {"shorter_successor_needs_consent_in_one_active_slots_only",
      test_shorter_successor_needs_consent_in_one_active_slots_only},
-    {"three_entries_walked_through_break_no_promise", test_three_entries_walked_through_break_no_promise},
     {"words_are_complete_and_read_back", test_words_are_complete_and_read_back},
     {NULL, NULL},
 };

@@ -188,6 +188,11 @@ static void test_removed_entry_leaves_the_next_snapshot(void)
     MADE(act_at(&f, KS_DO_REMOVE, "acme-sign", 1, NOW + 90 * CS_DAY) == 0);
     CU_ASSERT_EQUAL(ks_live_step(l, 1000, NOW, &f.e), 1);
     const ks_snapshot *s = ks_live_get(l);
+    CU_ASSERT_STRING_EQUAL(candidates(s, NULL, NOW + 90 * CS_DAY), "2ac 1ar"); /* in the trash: told as archived */
+    ks_snapshot_release(s);
+    MADE(act_at(&f, KS_DO_DISCARD, "acme-sign", 1, NOW + 90 * CS_DAY) == 0);
+    CU_ASSERT_EQUAL(ks_live_step(l, 1000, NOW, &f.e), 1);
+    s = ks_live_get(l);
     CU_ASSERT_STRING_EQUAL(candidates(s, NULL, NOW + 90 * CS_DAY), "2ac");
     ks_snapshot_release(s);
     ks_live_close(l);

@@ -58,11 +58,16 @@ static void test_removal_waits_for_process_stop(void)
     CU_ASSERT_EQUAL(f.out.refusal[0].allowed_from, stop);
     CU_ASSERT_EQUAL(strncmp(f.e.text, "refused G8 retention: ", 22), 0);
     CU_ASSERT_EQUAL(act_at(&f, KS_DO_REMOVE, "acme-sign", 1, stop), 0);
-    CU_ASSERT_EQUAL(state_of(&f, "acme-sign", 1, stop), KS_DESTROYED);
+    CU_ASSERT_EQUAL(state_of(&f, "acme-sign", 1, stop), KS_ARCHIVED);
+    CU_ASSERT_EQUAL(f.out.info.trash_until, stop + 30 * CS_DAY);
     /* what was acceptable stays known */
     CU_ASSERT_EQUAL(acceptable_at(&f, stop - 1, 0), 1);
     /* and the same certificate may come again, under a new number */
     ks_add again = adding(KS_VERIFIER, "acme", "acme-sign", &m, false);
+    CU_ASSERT_EQUAL(add_at(&f, &again, stop + 1), CS_EXIT_CONFLICT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.e.text, "trash restore"));
+    CU_ASSERT_EQUAL(act_at(&f, KS_DO_DISCARD, "acme-sign", 1, stop + 1), 0);
+    CU_ASSERT_EQUAL(state_of(&f, "acme-sign", 1, stop + 1), KS_DESTROYED);
     CU_ASSERT_EQUAL(add_at(&f, &again, stop + 1), 0);
     CU_ASSERT_EQUAL(f.out.info.n, 2);
     made_free(&m);
@@ -285,7 +290,7 @@ static void test_actions_tell_what_is_possible_and_why_not(void)
     struct made m = add_verifier(&f, "acme-sign", NOW);
     ks_action action[KS_VERBS];
     int n = ks_actions(f.s, &f.out.info, NOW, action, &f.e);
-    CU_ASSERT_EQUAL(n, 3); /* deactivate, suspend, remove */
+    CU_ASSERT_EQUAL(n, 4); /* deactivate, suspend, remove, compromise */
     for (int i = 0; i < n; i++) {
         CU_ASSERT_EQUAL(action[i].possible, action[i].verb != KS_DO_REMOVE);
         if (action[i].verb == KS_DO_REMOVE) {

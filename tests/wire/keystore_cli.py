@@ -82,7 +82,7 @@ def test_one_record_everywhere():
     for key in shown:
         equal(made[key], shown[key], f"{key} of add")
     equal(acted["state"], "suspended", "state")
-    equal(made["possible_actions"], ["deactivate", "suspend"], "possible actions")
+    equal(made["possible_actions"], ["deactivate", "suspend", "compromise"], "possible actions")
     refusal = made["refused_actions"][0]
     equal((refusal["action"], refusal["guard"], refusal["reason"]), ("remove", "G7", "inactive-only"), "refused action")
 
@@ -161,9 +161,9 @@ def test_removal_is_refused_one_second_before_and_done_at_the_instant():
     equal([(r["guard"], r["reason"], r["allowed_from"]) for r in refused], [("G8", "retention", stop)], "refused")
     equal(records(store.run("list", "--json", "--as-of", before))[0]["state"], "deactivated", "state before")
     equal(records(store.run("list", "--json", "--as-of", stop))[0]["state"], "archived", "state from then on")
-    equal(store.run("--now", stop, "remove", "acme-sign#1").stdout.split(";")[0], "acme-sign#1 destroyed", "removal")
+    equal(store.run("--now", stop, "remove", "acme-sign#1").stdout.split(",")[0], "acme-sign#1 removed", "removal")
     equal(store.entries(), {}, "entries")
-    equal(records(store.run("show", "acme-sign#1", "--json"))[0]["state"], "destroyed", "the record stays")
+    equal(records(store.run("show", "acme-sign#1", "--json"))[0]["state"], "archived", "the record stays")
 
 
 def test_a_store_with_traffic_takes_no_other_time():
