@@ -18,8 +18,10 @@ static void note_why(struct conn *c, int error, int saved_errno)
               : code != 0 && ERR_SYSTEM_ERROR(code)            ? strerror(ERR_GET_REASON(code))
                                                                : "the peer closed without a word";
     }
-    free(c->why);
-    c->why = strdup(why);
+    /* what the judgement of the peer said itself tells more than "verify failed" */
+    if (!c->securing || c->why == NULL) {
+        conn_note(c, why);
+    }
     ERR_clear_error();
 }
 

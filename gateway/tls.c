@@ -107,11 +107,20 @@ int tls_context_common(SSL_CTX *context, int minimum)
                                                                                                                   : -1;
 }
 
+static struct conn *conn_of_verify(X509_STORE_CTX *ctx)
+{
+    return SSL_get_app_data((SSL *)X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx()));
+}
+
 const ks_snapshot *tls_snapshot(X509_STORE_CTX *ctx)
 {
-    SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
-    const struct conn *c = SSL_get_app_data(ssl);
-    return ks_live_get(c->loop->gateway->live);
+    return ks_live_get(conn_of_verify(ctx)->loop->gateway->live);
+}
+
+void tls_refuse_peer(X509_STORE_CTX *ctx, int error)
+{
+    X509_STORE_CTX_set_error(ctx, error);
+    conn_note(conn_of_verify(ctx), X509_verify_cert_error_string(error));
 }
 
 int tls_context_present(SSL_CTX *context, const ks_entry *const *entry, size_t n)

@@ -143,8 +143,9 @@ char *tls_back_key(const struct gw_upstream *u);
 char *tls_back_print(const struct gw_upstream *u, const ks_snapshot *s, cs_time now);
 struct tls_back *tls_back_new(struct tls_registry *r, const struct gw_upstream *u, char *key, char *print,
                               const ks_snapshot *s, cs_time now, cs_error *e);
-/** In a verify callback: the newest snapshot, a new reference. */
+/** In a verify callback: the newest snapshot, a new reference; and telling why the peer is refused. */
 const ks_snapshot *tls_snapshot(X509_STORE_CTX *ctx);
+void tls_refuse_peer(X509_STORE_CTX *ctx, int error);
 /** What both sides set in a context. @return 0, or -1 */
 int tls_context_common(SSL_CTX *context, int minimum);
 /** Present the entries (one per key type). @return 0, or -1 */

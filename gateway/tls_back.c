@@ -58,8 +58,12 @@ static int verify_server(X509_STORE_CTX *ctx, void *arg)
     const ks_snapshot *s = tls_snapshot(ctx);
     int error = judge(arg, s, X509_STORE_CTX_get0_cert(ctx), X509_STORE_CTX_get0_untrusted(ctx), cs_clock_now());
     ks_snapshot_release(s);
-    X509_STORE_CTX_set_error(ctx, error);
-    return error == X509_V_OK;
+    if (error != X509_V_OK) {
+        tls_refuse_peer(ctx, error);
+        return 0;
+    }
+    X509_STORE_CTX_set_error(ctx, X509_V_OK);
+    return 1;
 }
 
 /* Takes the session when it returns 1. */

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "gateway/conn.h"
 #include "gateway/tls.h"
 #include "gateway/tls_peer.h"
 #include "gateway/tls_ticket.h"
@@ -145,6 +146,9 @@ static int choose_by_name(SSL *ssl, int *alert, void *arg)
     if (f->unknown_name_first) {
         return SSL_TLSEXT_ERR_OK;
     }
+    char why[160];
+    snprintf(why, sizeof why, "no certificate has the name %.100s", name);
+    conn_note(SSL_get_app_data(ssl), why);
     *alert = SSL_AD_UNRECOGNIZED_NAME;
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -155,9 +159,9 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
 {
     static const unsigned char ours[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
     unsigned char *chosen = NULL;
-    (void)ssl;
     (void)arg;
     if (SSL_select_next_proto(&chosen, out_n, ours, sizeof ours, in, n) != OPENSSL_NPN_NEGOTIATED) {
+        conn_note(SSL_get_app_data(ssl), "the client offers other protocols than HTTP/1.1");
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     }
     *out = chosen;
@@ -182,8 +186,12 @@ static int verify_client(X509_STORE_CTX *ctx, void *arg)
     int rc = tls_judge(f->anchors, s, X509_STORE_CTX_get0_cert(ctx), X509_STORE_CTX_get0_untrusted(ctx),
                        X509_PURPOSE_SSL_CLIENT, cs_clock_now(), &v);
     ks_snapshot_release(s);
-    X509_STORE_CTX_set_error(ctx, v.error);
-    return rc == 0 && v.error == X509_V_OK;
+    if (rc != 0 || v.error != X509_V_OK) {
+        tls_refuse_peer(ctx, v.error != X509_V_OK ? v.error : X509_V_ERR_OUT_OF_MEM);
+        return 0;
+    }
+    X509_STORE_CTX_set_error(ctx, X509_V_OK);
+    return 1;
 }
 
 /* ---- making one ------------------------------------------------------------------------------------------------- */

@@ -95,8 +95,6 @@ static int upstream_secured(struct upstream_conn *u, int err)
     if (judged != X509_V_OK) {
         conn_note(&u->conn, X509_verify_cert_error_string(judged));
         err = CONN_TLS;
-    } else if (err == CONN_TLS && SSL_get_verify_result(u->conn.ssl) != X509_V_OK) {
-        conn_note(&u->conn, X509_verify_cert_error_string(SSL_get_verify_result(u->conn.ssl)));
     }
     tls_count(u->conn.loop->counters.handshakes[1], u->conn.ssl, err == 0);
     return err;

@@ -64,6 +64,8 @@ def test_certificates_that_are_not_good_are_refused_in_the_handshake():
                 said = refused(house, context=context)
                 report.check(words in said, f"{what} under {version.name}: {said}")
         report.equal(house.upstream.requests, [], "requests at the upstream")
+        for words in ("unable to get local issuer", "certificate has expired", "not yet valid", "key too weak", "certificate revoked"):
+            report.check(words in house.gateway.stderr(), f"no line of the log says {words}")
         with house.client(house.issue("good")) as client:
             report.equal(house.post(client).status, 200, "status of a good one")
 
@@ -94,6 +96,7 @@ def test_a_name_that_no_certificate_has_gets_an_alert():
         context.check_hostname = False
         said = refused(house, context=context, name="other.test")
         report.check("unrecognized name" in said, said)
+        report.until(lambda: "no certificate has the name other.test" in house.gateway.stderr(), 10, "line about it")
         with house.client(context=context, name=None) as client:
             report.equal(house.post(client, host="anything.test").status, 200, "status without SNI")
 
