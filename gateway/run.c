@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -227,8 +228,30 @@ static int start_replay(struct gateway *gw, const struct gw_config *c, cs_error 
     return 0;
 }
 
+/* What the process itself and some upstream connections need beside one for each client. */
+#define DESCRIPTORS_OWN 128
+
+/* The soft limit is for programs that use select(); ours is the hard one. */
+static void raise_descriptors(const struct gw_config *c)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur < (rlim_t)c->connections + DESCRIPTORS_OWN) {
+        cs_log(CS_LOG_WARN, "descriptors", "fewer descriptors than limits { connections } needs; raise LimitNOFILE",
+               CS_INT("descriptors", (int64_t)limit.rlim_cur), CS_INT("connections", c->connections));
+    }
+}
+
 static int start_shared(struct gateway *gw, const struct gw_config *c, cs_error *e)
 {
+    raise_descriptors(c);
     gw->memory.ceiling = c->memory;
     gw->memory.per_body = c->body_memory;
     if (c->spool_directory != NULL && spool_open(&gw->memory.spool, c->spool_directory, c->spool_quota, e) != 0) {

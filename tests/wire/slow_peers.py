@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # tests/run: quick
 """Clients that are slow to send or to read: they lose their own connection after the configured time, nobody else waits."""
+import resource
 import socket
 import sys
 import time
@@ -126,12 +127,42 @@ def patient_reader(home):
     home.answer = None
 
 
+CROWD = 1000
+
+
+def a_crowd_of_slow_senders(home):
+    """While a thousand bodies trickle in, every call of a fast client is served between two octets of theirs: none of the
+    crowd is answered first, and all of them are served in the end."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    whole = wire.post_octets(b"<slow>%s</slow>" % (b"x" * 200), "/raw")
+    crowd = [home.client(60) for _ in range(CROWD)]
+    seen = len(home.upstream.requests)
+    for client in crowd:
+        client.send(whole[:-30])
+    for turn in range(20):
+        home.good()
+        for client in crowd[turn::20]:
+            client.send(whole[-30:-20])
+    report.equal(len(home.upstream.requests), seen + 20, "requests that the upstream saw while the crowd was sending")
+    home.answer = wire.reply_octets(b"<ok/>")
+    for client in crowd:
+        client.send(whole[-20:])
+    report.equal([client.reply().status for client in crowd].count(200), CROWD, "slow senders served in the end")
+    home.answer = None
+    for client in crowd:
+        client.close()
+
+
 TESTS = [half_a_head, half_a_body, half_a_chunk, trickled_head, silent_connection, slow_reader, patient_reader]
+PATIENT = "timeouts { head 60s; body-idle 60s; body-rate 0; } loops 1; workers 1;"
 
 
 def main():
     with house.House(extra=LIMITS) as home:
-        report.run("slow peers", [(f.__name__.replace("_", " "), lambda f=f: f(home)) for f in TESTS])
+        with house.House(extra=PATIENT, response_timeout="60s") as large:
+            tests = [(f.__name__.replace("_", " "), lambda f=f: f(home)) for f in TESTS]
+            report.run("slow peers", tests + [("a crowd of slow senders", lambda: a_crowd_of_slow_senders(large))])
 
 
 if __name__ == "__main__":
