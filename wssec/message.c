@@ -15,6 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "wssec/stream.h"
 #include "wssec/worker.h"
 
 #define DEPTH_MAX 4096 /* of any policy; libxml2 itself stops at 256 without HUGE */
@@ -407,6 +408,19 @@ static bool exceeds_tree(const struct wssec_input *in, const struct wssec_limits
     return utf8 && octets > limits->dom && octets <= limits->body;
 }
 
+/* What stands where, once there is a tree. */
+static int judge_shape(const struct wssec_policy *p, struct wssec_message *m, struct wssec_refusal *why)
+{
+    if (wssec_soap_read(m, why) != 0 || wssec_soap_security(m, why) != 0 || locate(m, why) != 0) {
+        return WSSEC_RC_OK;
+    }
+    if (m->header_at.to - m->header_at.from > p->limits.header) {
+        (void)wssec_refuse(why, WSSEC_LIMIT_HEADER, "the header has %zu octets", m->header_at.to - m->header_at.from);
+        return WSSEC_RC_OK;
+    }
+    return wssec_ids_build(&m->ids, m, p->limits.ids, why);
+}
+
 int wssec_message_read(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
                        struct wssec_message *m, struct wssec_refusal *why)
 {
@@ -429,25 +443,37 @@ int wssec_message_read(struct wssec_worker *w, const struct wssec_input *in, con
         return WSSEC_RC_OK;
     }
     rc = parse(w, &p->limits, m, why);
-    if (rc != WSSEC_RC_OK || why->reason != WSSEC_OK) {
+    return rc != WSSEC_RC_OK || why->reason != WSSEC_OK ? rc : judge_shape(p, m, why);
+}
+
+int wssec_message_read_front(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
+                             struct wssec_message *m, struct wssec_refusal *why)
+{
+    struct wssec_stream *s = w->stream;
+    bool built = false;
+    wssec_message_reset(m);
+    if (s == NULL || is_multipart(in->content_type)) {
+        return wssec_message_read(w, in, p, m, why);
+    }
+    int rc = wssec_scan_coding(&m->scan, in->slice, in->n_slice, in->content_type, &p->limits, p->encodings);
+    if (rc == WSSEC_RC_OK && m->scan.reason == WSSEC_OK && m->scan.coding == WSSEC_CODING_UTF8 &&
+        m->scan.n_piece == 1) {
+        rc = wssec_build(&s->builder, &s->reader, &w->arena, m->scan.piece[0], &p->limits, m, &built);
+    }
+    if (rc != WSSEC_RC_OK) {
         return rc;
     }
-    if (wssec_soap_read(m, why) != 0 || wssec_soap_security(m, why) != 0 || locate(m, why) != 0) {
-        return WSSEC_RC_OK;
-    }
-    if (m->header_at.to - m->header_at.from > p->limits.header) {
-        (void)wssec_refuse(why, WSSEC_LIMIT_HEADER, "the header has %zu octets", m->header_at.to - m->header_at.from);
-        return WSSEC_RC_OK;
-    }
-    return wssec_ids_build(&m->ids, m, p->limits.ids, why);
+    m->arena_doc = built;
+    return built ? judge_shape(p, m, why) : wssec_message_read(w, in, p, m, why);
 }
 
 void wssec_message_reset(struct wssec_message *m)
 {
-    if (m->doc != NULL) {
+    if (m->doc != NULL && !m->arena_doc) {
         xmlFreeDoc(m->doc);
     }
     m->doc = NULL;
+    m->arena_doc = false;
     m->envelope = NULL;
     m->header = NULL;
     m->body = NULL;

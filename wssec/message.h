@@ -61,6 +61,7 @@ struct wssec_message {                           /** Zeroed before the first use
     uint8_t soap;                                /**< 11 or 12; 0 until the envelope is known */
     bool is_fault;                               /**< Body holds exactly one SOAP Fault */
     bool has_xop;                                /**< an xop:Include stands somewhere */
+    bool arena_doc;         /**< doc is memory of the call, not libxml2's */
     bool streamed;          /**< what Body holds was read and is not in doc; what is known of it: */
     bool body_xop;          /**< an xop:Include */
     uint32_t body_comments; /**< comments */
@@ -78,6 +79,10 @@ struct wssec_worker;
  */
 int wssec_message_read(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
                        struct wssec_message *m, struct wssec_refusal *why) WSSEC_MUST_CHECK;
+/** As wssec_message_read, for the front of a message that its call judges without changing its tree: built by our own
+ *  reader where that knows the way, in the worker's arena. Nodes have no line numbers then. */
+int wssec_message_read_front(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
+                             struct wssec_message *m, struct wssec_refusal *why) WSSEC_MUST_CHECK;
 /** Forget the message, keep the buffers. */
 void wssec_message_reset(struct wssec_message *m);
 void wssec_message_free(struct wssec_message *m);

@@ -12,6 +12,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "wssec/build.h"
 #include "wssec/reader_tag.h"
 
 #define CARRIED_REFERENCE 16
@@ -26,8 +27,12 @@ static void raw(struct wssec_reader *r, const uint8_t *p, size_t n)
     }
 }
 
-static void copy(struct wssec_reader *r, const char *text)
+/* One character of text as it is meant, and as it is to be written. */
+static void copy(struct wssec_reader *r, const char *meant, const char *text)
 {
+    if (r->build != NULL) {
+        wssec_build_text(r->build, meant, 1, r->state == WSSEC_READING_CDATA);
+    }
     for (size_t i = 0; i < r->n_emit; i++) {
         wssec_emit_copy(r->emit[i], text, strlen(text));
     }
@@ -101,15 +106,18 @@ static bool count_text(struct wssec_reader *r, size_t n)
 /* Octets of text that are written as they stand. @return false: stopped */
 static bool plain_text(struct wssec_reader *r, const uint8_t *p, size_t n)
 {
-    if (r->depth < 2 && !is_blank(p, n)) {
+    if (r->depth < r->least && !is_blank(p, n)) {
         (void)wssec_reader_stop(r, WSSEC_SOAP_SHAPE, "behind-body");
         return false;
     }
     if (!count_text(r, n)) {
         return false;
     }
-    if (r->depth >= 2) {
+    if (r->depth >= r->least) {
         raw(r, p, n);
+        if (r->build != NULL) {
+            wssec_build_text(r->build, p, n, r->state == WSSEC_READING_CDATA);
+        }
     }
     return true;
 }
@@ -118,18 +126,21 @@ static const uint8_t *reference(struct wssec_reader *r, const uint8_t *p, const 
 {
     uint32_t point = 0;
     const uint8_t *behind = wssec_reader_reference(p, end, &point);
-    if (behind == NULL || r->depth < 2) {
+    if (behind == NULL || r->depth < r->least) {
         return wssec_reader_stop(r, WSSEC_XML_MALFORMED, "reference");
     }
     if (behind == p || !count_text(r, (size_t)(behind - p))) {
         return behind == p ? p : NULL;
     }
+    uint8_t utf8[4];
+    size_t n = wssec_reader_utf8(point, utf8);
+    if (r->build != NULL) {
+        wssec_build_text(r->build, utf8, n, false);
+    }
     if (p[1] != '#' && (point == '&' || point == '<' || point == '>')) {
         raw(r, p, (size_t)(behind - p)); /* as it is to be written */
         return behind;
     }
-    uint8_t utf8[4];
-    size_t n = wssec_reader_utf8(point, utf8);
     for (size_t i = 0; i < r->n_emit; i++) {
         wssec_emit_text(r->emit[i], utf8, n);
     }
@@ -141,8 +152,8 @@ static void line_end(struct wssec_reader *r, uint8_t next)
 {
     r->cr = false;
     (void)count_text(r, 1);
-    if (next != '\n' && r->depth >= 2) {
-        copy(r, "\n");
+    if (next != '\n' && r->depth >= r->least) {
+        copy(r, "\n", "\n");
     }
 }
 
@@ -161,15 +172,21 @@ static const uint8_t *declaration(struct wssec_reader *r, const uint8_t *p, cons
         if (n < 4) {
             return p;
         }
-        if (r->depth < 2) {
+        if (r->depth < r->least) {
             return wssec_reader_stop(r, WSSEC_SOAP_SHAPE, "behind-body");
         }
         r->state = WSSEC_READING_COMMENT;
         r->comments++;
+        if (r->build != NULL) {
+            wssec_build_comment(r->build);
+        }
         r->dashes = 0;
         return p + 4;
     }
-    if (memcmp(p, cdata, n < 9 ? n : 9) == 0 && r->depth >= 2) {
+    if (memcmp(p, cdata, n < 9 ? n : 9) == 0 && r->depth >= r->least) {
+        if (n >= 9 && r->build != NULL) {
+            wssec_build_cdata(r->build);
+        }
         r->state = n < 9 ? r->state : WSSEC_READING_CDATA;
         return n < 9 ? p : p + 9;
     }
@@ -184,7 +201,7 @@ static const uint8_t *markup(struct wssec_reader *r, const uint8_t *p, const uin
         return p;
     }
     if (p[1] == '/' || (p[1] != '!' && p[1] != '?')) {
-        if (p[1] != '/' && r->depth < 2) {
+        if (p[1] != '/' && r->depth < r->least && (r->build == NULL || r->elements != 0)) {
             return wssec_reader_stop(r, WSSEC_SOAP_SHAPE, "behind-body");
         }
         if (p[1] == '/' && r->depth == 0) {
@@ -219,10 +236,10 @@ static const uint8_t *take_text(struct wssec_reader *r, const uint8_t *p, const 
             } else {
                 r->cr = true;
             }
-        } else if (r->depth < 2 || brackets_before(r, p, q) >= 2) {
+        } else if (r->depth < r->least || brackets_before(r, p, q) >= 2) {
             return wssec_reader_stop(r, WSSEC_XML_MALFORMED, "malformed");
         } else {
-            copy(r, "&gt;");
+            copy(r, ">", "&gt;");
             (void)count_text(r, 1);
         }
         if (behind == NULL || r->cause != NULL) {
@@ -250,7 +267,7 @@ static bool cdata_text(struct wssec_reader *r, const uint8_t *p, const uint8_t *
         }
         p = q + 1;
         if (*q != '\r') {
-            copy(r, *q == '<' ? "&lt;" : *q == '>' ? "&gt;" : "&amp;");
+            copy(r, (const char *)q, *q == '<' ? "&lt;" : *q == '>' ? "&gt;" : "&amp;");
         } else if (p < end) {
             line_end(r, *p);
         } else {
@@ -274,7 +291,7 @@ static const uint8_t *take_cdata(struct wssec_reader *r, const uint8_t *p, const
         }
         if (*p == ']') {
             if (r->brackets == 2) {
-                copy(r, "]");
+                copy(r, "]", "]");
             } else {
                 r->brackets++;
             }
@@ -285,7 +302,7 @@ static const uint8_t *take_cdata(struct wssec_reader *r, const uint8_t *p, const
             continue;
         }
         for (; r->brackets > 0; r->brackets--) {
-            copy(r, "]");
+            copy(r, "]", "]");
         }
         const uint8_t *q = memchr(p, ']', (size_t)(end - p));
         q = q != NULL ? q : end;
@@ -446,7 +463,7 @@ static int push_name(struct wssec_reader *r, uint32_t depth, const xmlNode *n)
     return r->names.failed ? -1 : 0;
 }
 
-int wssec_reader_begin(struct wssec_reader *r, const struct wssec_message *m, bool ascii_only)
+static void begin(struct wssec_reader *r, bool ascii_only)
 {
     r->comments = 0;
     r->has_xop = false;
@@ -455,7 +472,6 @@ int wssec_reader_begin(struct wssec_reader *r, const struct wssec_message *m, bo
     r->reason = WSSEC_OK;
     r->no_memory = false;
     r->state = WSSEC_READING_TEXT;
-    r->depth = 2;
     r->children = 0;
     r->elements = 0;
     r->text = 0;
@@ -465,12 +481,31 @@ int wssec_reader_begin(struct wssec_reader *r, const struct wssec_message *m, bo
     r->cr = false;
     r->carrying = false;
     r->octets = (struct wssec_octets){.ascii_only = ascii_only};
-    r->fault_ns = m->soap == 12 ? WSSEC_NS_SOAP12 : WSSEC_NS_SOAP11;
     cs_buf_reset(&r->names);
     if (r->cap_open == 0) {
         r->open = calloc(64, sizeof *r->open);
         r->cap_open = r->open != NULL ? 64 : 0;
     }
+}
+
+int wssec_reader_begin_tree(struct wssec_reader *r, struct wssec_builder *build, bool ascii_only)
+{
+    begin(r, ascii_only);
+    r->build = build;
+    r->depth = 0;
+    r->least = 1;
+    r->fault_ns = "";
+    r->namespaces = 0;
+    return r->cap_open == 0 || wssec_scope_reset(&r->scope) != 0 ? WSSEC_RC_NOMEM : WSSEC_RC_OK;
+}
+
+int wssec_reader_begin(struct wssec_reader *r, const struct wssec_message *m, bool ascii_only)
+{
+    begin(r, ascii_only);
+    r->build = NULL;
+    r->depth = 2;
+    r->least = 2;
+    r->fault_ns = m->soap == 12 ? WSSEC_NS_SOAP12 : WSSEC_NS_SOAP11;
     if (r->cap_open == 0 || wssec_scope_of(&r->scope, m->body) != 2 || push_name(r, 1, m->envelope) != 0 ||
         push_name(r, 2, m->body) != 0) {
         return WSSEC_RC_NOMEM;

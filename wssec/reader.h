@@ -32,10 +32,13 @@ struct wssec_open { /** An open element; its name stands in names. */
     uint32_t at, n;
 };
 
+struct wssec_builder;
+
 struct wssec_reader { /** Zeroed before the first use; buffers are kept between messages. */
     const struct wssec_limits *limits;
     struct wssec_emitter *emit[WSSEC_EMITTERS]; /**< borrowed */
     size_t n_emit;
+    struct wssec_builder *build;                             /**< borrowed; NULL: no tree is made */
     int (*on_id)(void *ctx, const struct wssec_seen_id *id); /**< @return 0, or -1: no memory */
     void *ctx;
     /* what was found */
@@ -49,6 +52,7 @@ struct wssec_reader { /** Zeroed before the first use; buffers are kept between 
     /* where it is */
     enum wssec_reading state;
     uint32_t depth; /**< open elements; Body is the second */
+    uint32_t least; /**< below this depth only white space and end tags are expected: 2, of a whole document 1 */
     uint32_t children;
     uint32_t namespaces;
     uint64_t elements, text;
@@ -77,6 +81,8 @@ struct wssec_reader { /** Zeroed before the first use; buffers are kept between 
 /** Ready for what follows the start tag of m->body. Limits, emitters (their start tag written), on_id and ctx are set
  *  by the caller before. @return WSSEC_RC_OK; WSSEC_RC_NOMEM */
 int wssec_reader_begin(struct wssec_reader *r, const struct wssec_message *m, bool ascii_only) WSSEC_MUST_CHECK;
+/** As wssec_reader_begin, for a whole document that goes into a tree (build.h). */
+int wssec_reader_begin_tree(struct wssec_reader *r, struct wssec_builder *build, bool ascii_only) WSSEC_MUST_CHECK;
 /** The next octets. @return 0: go on; -1: r->cause says why it stopped (r->no_memory: for want of memory) */
 int wssec_reader_push(struct wssec_reader *r, const uint8_t *p, size_t n) WSSEC_MUST_CHECK;
 /** Nothing follows. @return 0: Body and Envelope ended, and nothing but white space stands behind; -1 as above */

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "wssec/build.h"
+
 #define REFERENCE_MAX 16   /* "&#x0010FFFF;" and some zeros */
 #define DEPTH_MAX     4095 /* as message.c */
 
@@ -34,7 +36,7 @@ static const uint8_t *skip_space(const uint8_t *p, const uint8_t *end)
 
 static bool equals(struct wssec_slice s, const char *text)
 {
-    return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
+    return s.n == strlen(text) && (s.n == 0 || memcmp(s.p, text, s.n) == 0);
 }
 
 const uint8_t *wssec_reader_stop(struct wssec_reader *r, enum wssec_reason reason, const char *cause)
@@ -522,6 +524,9 @@ static int take_element(struct wssec_reader *r, struct wssec_element *el, size_t
         return -1;
     }
     look_at(r, el);
+    if (r->build != NULL) {
+        wssec_build_start(r->build, &r->scope, el, gt, empty);
+    }
     for (size_t i = 0; i < r->n_emit; i++) {
         wssec_emit_start(r->emit[i], &r->scope, el);
         if (empty) {
@@ -601,7 +606,9 @@ const uint8_t *wssec_reader_end_tag(struct wssec_reader *r, const uint8_t *lt, c
     if (*p != '>') {
         return malformed(r);
     }
-    if (r->depth >= 2) {
+    if (r->build != NULL) {
+        wssec_build_end(r->build, r->depth, lt, p + 1);
+    } else if (r->depth >= r->least) {
         leave(r, name, in_input);
     }
     forget(r, r->depth);

@@ -112,9 +112,8 @@ static int refuse(struct walker *w, enum wssec_reason reason, const char *what)
 
 /* ---- elements ----------------------------------------------------------------------------------------------------- */
 
-static struct wssec_scan_element *element_new(struct walker *w)
+struct wssec_scan_element *wssec_scan_element_new(struct wssec_scan *s)
 {
-    struct wssec_scan *s = w->s;
     if (s->n_element == s->cap_element) {
         size_t cap = s->cap_element != 0 ? s->cap_element * 2 : 64;
         struct wssec_scan_element *grown = reallocarray(s->element, cap, sizeof *grown);
@@ -185,7 +184,7 @@ static int open_named(struct walker *w)
         s->names.len = w->name_at;
         return 0;
     }
-    struct wssec_scan_element *e = element_new(w);
+    struct wssec_scan_element *e = wssec_scan_element_new(s);
     if (e == NULL) {
         return -1;
     }
@@ -570,10 +569,17 @@ static bool begins_with_declaration(const struct wssec_scan *s)
     return false;
 }
 
-int wssec_scan_run(struct wssec_scan *s, const struct wssec_slice *slice, size_t n_slice, const char *content_type, const struct wssec_limits *limits,
-                   unsigned encodings)
+static void refused(struct wssec_scan *s, int rc, const struct wssec_refusal *why)
 {
-    struct walker w = {.s = s, .limits = limits, .open = {-1, -1, -1, -1}};
+    s->reason = rc == WSSEC_RC_OK ? why->reason : WSSEC_OUT_OF_MEMORY;
+    memcpy(s->detail, why->detail, sizeof s->detail);
+    s->detail[sizeof s->detail - 1] = '\0';
+}
+
+int wssec_scan_coding(struct wssec_scan *s, const struct wssec_slice *slice, size_t n_slice, const char *content_type, const struct wssec_limits *limits,
+                      unsigned encodings)
+{
+    struct wssec_refusal why = {WSSEC_OK, ""};
     struct wssec_coded coded;
     int rc = WSSEC_RC_OK;
     wssec_scan_reset(s);
@@ -584,29 +590,38 @@ int wssec_scan_run(struct wssec_scan *s, const struct wssec_slice *slice, size_t
         }
     }
     if (s->octets > limits->body) {
-        (void)wssec_refuse(&w.why, WSSEC_LIMIT_BODY, "%zu octets, allowed are %llu", s->octets, (unsigned long long)limits->body);
+        (void)wssec_refuse(&why, WSSEC_LIMIT_BODY, "%zu octets, allowed are %llu", s->octets, (unsigned long long)limits->body);
         goto out;
     }
-    rc = wssec_decode(slice, n_slice, content_type, encodings, &coded, &s->owned, &w.why);
-    if (rc != WSSEC_RC_OK || w.why.reason != WSSEC_OK) {
+    rc = wssec_decode(slice, n_slice, content_type, encodings, &coded, &s->owned, &why);
+    if (rc != WSSEC_RC_OK || why.reason != WSSEC_OK) {
         goto out;
     }
     s->coding = coded.coding;
     s->bom = coded.bom;
     s->ascii_only = coded.ascii_only;
-    w.octets.ascii_only = coded.ascii_only;
     if (make_pieces(s, slice, n_slice, coded.transcoded) != 0) {
         rc = WSSEC_RC_NOMEM;
-        goto out;
     }
+out:
+    refused(s, rc, &why);
+    return rc;
+}
+
+int wssec_scan_run(struct wssec_scan *s, const struct wssec_slice *slice, size_t n_slice, const char *content_type, const struct wssec_limits *limits,
+                   unsigned encodings)
+{
+    struct walker w = {.s = s, .limits = limits, .open = {-1, -1, -1, -1}};
+    int rc = wssec_scan_coding(s, slice, n_slice, content_type, limits, encodings);
+    if (rc != WSSEC_RC_OK || s->reason != WSSEC_OK) {
+        return rc;
+    }
+    w.octets.ascii_only = s->ascii_only;
     w.declared = begins_with_declaration(s);
     if (walk(&w) != 0 && w.why.reason == WSSEC_OK) {
         rc = WSSEC_RC_NOMEM; /* the only failure without a refusal */
     }
-out:
-    s->reason = rc == WSSEC_RC_OK ? w.why.reason : WSSEC_OUT_OF_MEMORY;
-    memcpy(s->detail, w.why.detail, sizeof s->detail);
-    s->detail[sizeof s->detail - 1] = '\0';
+    refused(s, rc, &w.why);
     return rc;
 }
 

@@ -54,6 +54,12 @@ struct wssec_scan {
 /** Fold one element into *fold (start with WSSEC_SCAN_FOLD): the parser's side of the cross-check. name: as written, prefix included. */
 void wssec_scan_fold(uint64_t *fold, unsigned depth, const char *name, size_t n);
 
+/** Room for one more element. @return zeroed, NULL: no memory */
+struct wssec_scan_element *wssec_scan_element_new(struct wssec_scan *s);
+/** The encoding of a message whose octets are one text: what wssec_scan_run does before it looks at markup. @return as
+ *  wssec_scan_run */
+int wssec_scan_coding(struct wssec_scan *s, const struct wssec_slice *slice, size_t n_slice, const char *content_type,
+                      const struct wssec_limits *limits, unsigned encodings) WSSEC_MUST_CHECK;
 /** Make s empty; the first time with s zeroed. Buffers are kept. */
 void wssec_scan_reset(struct wssec_scan *s);
 void wssec_scan_free(struct wssec_scan *s);

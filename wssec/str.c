@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "wssec/sec.h"
+#include "wssec/worker.h"
 
 #define CERTIFICATE_MAX ((size_t)65536)
 #define NAME_MAX_OCTETS ((size_t)4096)
@@ -54,7 +55,7 @@ static int set_certificate(struct wssec_key_name *k, struct wssec_slice der, enu
     k->hint.cert = der.p;
     k->hint.cert_len = der.n;
     k->hint.has_cert = true;
-    return EVP_Digest(der.p, der.n, k->hint.cert_sha256, NULL, EVP_sha256(), NULL) == 1 ? WSSEC_RC_OK : WSSEC_RC_NOMEM;
+    return EVP_Digest(der.p, der.n, k->hint.cert_sha256, NULL, wssec_md("SHA256"), NULL) == 1 ? WSSEC_RC_OK : WSSEC_RC_NOMEM;
 }
 
 /* Length of the DER element at p (tag and length included), 0: not one that fits into n. */

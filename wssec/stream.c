@@ -42,6 +42,7 @@ void wssec_stream_free(struct wssec_stream *s)
     }
     wssec_walk_free(&s->walk);
     wssec_reader_free(&s->reader);
+    wssec_build_free(&s->builder);
     for (size_t i = 0; i < WSSEC_EMITTERS; i++) {
         wssec_emit_free(&s->emitter[i]);
     }

@@ -7,6 +7,7 @@
 #ifndef WSSEC_STREAM_H
 #define WSSEC_STREAM_H
 
+#include "wssec/build.h"
 #include "wssec/dom.h"
 #include "wssec/reader.h"
 
@@ -22,6 +23,7 @@ struct wssec_sum {  /** One digest of Body. */
 struct wssec_stream { /** Of one worker; its buffers are kept. */
     struct wssec_walk walk;
     struct wssec_reader reader;
+    struct wssec_builder builder;
     struct wssec_emitter emitter[WSSEC_EMITTERS];
     xmlChar **prefix[WSSEC_EMITTERS];
     unsigned n_emitter;

@@ -79,7 +79,10 @@ static int step_message(struct work *k)
 {
     struct wssec_judge *j = &k->judge;
     bool head = j->input != k->whole;
-    int rc = wssec_message_read(j->worker, j->input, j->policy, j->message, j->why);
+    /* who wants an explanation gets line numbers, which libxml2 alone keeps */
+    int rc = head && j->walk != NULL && j->explain == NULL
+                 ? wssec_message_read_front(j->worker, j->input, j->policy, j->message, j->why)
+                 : wssec_message_read(j->worker, j->input, j->policy, j->message, j->why);
     j->verdict->soap = j->message->soap;
     j->verdict->is_fault = j->message->is_fault;
     j->verdict->security = j->message->security_at;

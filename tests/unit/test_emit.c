@@ -11,6 +11,7 @@
 #include "tests/unit/soapmaker.h"
 #include "wssec/canon.h"
 #include "wssec/reader.h"
+#include "wssec/stream.h"
 #include "wssec/worker.h"
 
 const char *const harness_suite = "emit";
@@ -20,7 +21,7 @@ static struct wssec_policy *policy;
 static struct wssec_walk walk;
 static struct wssec_reader reader;
 static struct wssec_emitter emitters[2];
-static struct wssec_message whole, head;
+static struct wssec_message whole, head, own;
 static uint64_t state;
 
 int harness_setup(void)
@@ -41,6 +42,7 @@ int harness_teardown(void)
 {
     wssec_message_free(&whole);
     wssec_message_free(&head);
+    wssec_message_free(&own);
     wssec_walk_free(&walk);
     wssec_reader_free(&reader);
     wssec_emit_free(&emitters[0]);
@@ -380,8 +382,96 @@ static void fill_prefixes(xmlChar *list[5])
     list[n] = NULL;
 }
 
+/* ---- the tree that the reader builds ------------------------------------------------------------------------------
+ */
+
+static bool same_text(const xmlChar *a, const xmlChar *b)
+{
+    return strcmp(a != NULL ? (const char *)a : "", b != NULL ? (const char *)b : "") == 0;
+}
+
+static bool same_ns(const xmlNs *a, const xmlNs *b)
+{
+    return (a == NULL) == (b == NULL) &&
+           (a == NULL || (same_text(a->href, b->href) && same_text(a->prefix, b->prefix)));
+}
+
+static bool same_node(const xmlNode *a, const xmlNode *b)
+{
+    if (a->type != b->type || a->type != XML_ELEMENT_NODE) {
+        return a->type == b->type && (a->type == XML_COMMENT_NODE || same_text(a->content, b->content));
+    }
+    const xmlNs *x = a->nsDef;
+    const xmlNs *y = b->nsDef;
+    for (; x != NULL && same_ns(x, y); x = x->next) {
+        y = y->next;
+    }
+    const xmlAttr *p = a->properties;
+    const xmlAttr *q = b->properties;
+    while (p != NULL && q != NULL && same_text(p->name, q->name) && same_ns(p->ns, q->ns) &&
+           same_text(p->children != NULL ? p->children->content : NULL, q->children->content)) {
+        p = p->next;
+        q = q->next;
+    }
+    return x == NULL && y == NULL && p == NULL && q == NULL && same_text(a->name, b->name) && same_ns(a->ns, b->ns);
+}
+
+static bool same_tree(const xmlNode *a, const xmlNode *b)
+{
+    if (!same_node(a, b)) {
+        return false;
+    }
+    const xmlNode *x = a->type == XML_ELEMENT_NODE ? a->children : NULL;
+    const xmlNode *y = b->type == XML_ELEMENT_NODE ? b->children : NULL;
+    for (; x != NULL && y != NULL; x = x->next, y = y->next) {
+        if (y->parent != b || (y->next != NULL && y->next->prev != y) || !same_tree(x, y)) {
+            return false;
+        }
+    }
+    return x == NULL && y == NULL;
+}
+
+static bool same_places(const struct wssec_scan *a, const struct wssec_scan *b)
+{
+    bool same = a->n_element == b->n_element && a->comments == b->comments;
+    for (size_t i = 0; same && i < a->n_element; i++) {
+        struct wssec_scan_element x = a->element[i];
+        struct wssec_scan_element y = b->element[i];
+        same = x.from == y.from && x.name_end == y.name_end && x.open_end == y.open_end &&
+               x.close_from == y.close_from && x.to == y.to && x.parent == y.parent && x.depth == y.depth &&
+               x.empty == y.empty && x.name_len == y.name_len &&
+               memcmp(a->names.data + x.name_at, b->names.data + y.name_at, x.name_len) == 0;
+    }
+    return same;
+}
+
+/* The document as libxml2 built it (NULL: it is none), and as the reader does. *built: it knew the way */
+static bool same_built(const char *text, size_t n, const struct wssec_message *good, bool *built)
+{
+    struct wssec_slice slice = {(const uint8_t *)text, n};
+    struct wssec_stream *s = wssec_stream_begin(worker);
+    wssec_message_reset(&own);
+    wssec_arena_reset(&worker->arena);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    CU_ASSERT_EQUAL(wssec_scan_coding(&own.scan, &slice, 1, NULL, &policy->limits, policy->encodings), WSSEC_RC_OK);
+    *built = false;
+    if (own.scan.reason == WSSEC_OK && own.scan.n_piece == 1) {
+        CU_ASSERT_EQUAL(
+            wssec_build(&s->builder, &s->reader, &worker->arena, own.scan.piece[0], &policy->limits, &own, built),
+            WSSEC_RC_OK);
+    }
+    bool same = !*built || (good != NULL && good->has_xop == own.has_xop && same_places(&good->scan, &own.scan) &&
+                            same_tree(xmlDocGetRootElement(good->doc), xmlDocGetRootElement(own.doc)));
+    own.arena_doc = true;
+    wssec_message_reset(&own);
+    if (!same) {
+        printf("  # the tree that was built differs: %s\n", text);
+    }
+    return same;
+}
+
 struct tally {
-    unsigned well_formed, read, agreed_bad;
+    unsigned well_formed, read, agreed_bad, built;
 };
 
 /* One document both ways. @return false: they differ */
@@ -396,15 +486,17 @@ static bool compare_one(const char *text, size_t body, struct tally *t)
     xmlChar **prefix = list[0] != NULL ? list : NULL;
     bool good = read_whole(text, n, &whole);
     bool passed = read_body(text, n, body, prefix, &got[0], &got[1]);
-    bool equal = good || !passed;
-    if (!equal) {
+    bool built = false;
+    bool equal = (good || !passed) && same_built(text, n, whole.doc != NULL ? &whole : NULL, &built);
+    t->built += built;
+    if (!good && passed) {
         printf("  # the reader accepts what libxml2 does not: %s\n", text);
     }
     if (good) {
         struct wssec_canon c = {.node = whole.body, .mode = XML_C14N_EXCLUSIVE_1_0, .prefix = prefix};
         struct wssec_canon bare = {.node = whole.body, .mode = XML_C14N_EXCLUSIVE_1_0, .empty_default = chance(4) == 0};
         cs_buf bare_tree = CS_BUF_INIT;
-        equal = wssec_canon_text(&c, &want[0]) == WSSEC_RC_OK &&
+        equal = equal && wssec_canon_text(&c, &want[0]) == WSSEC_RC_OK &&
                 wssec_emit_tree(&walk, &c, to_buffer, &tree) == WSSEC_RC_OK &&
                 same("the tree", &want[0], &tree, text) && wssec_canon_text(&bare, &want[1]) == WSSEC_RC_OK &&
                 wssec_emit_tree(&walk, &bare, to_buffer, &bare_tree) == WSSEC_RC_OK &&
@@ -451,8 +543,8 @@ static void compare_many(bool mutate, const char *what)
         }
         free(text);
     }
-    printf("  # %s: %" PRIu64 " documents, %u well-formed, %u read, %u refused by both\n", what, n, t.well_formed,
-           t.read, t.agreed_bad);
+    printf("  # %s: %" PRIu64 " documents, %u well-formed, %u read, %u built, %u refused by both\n", what, n,
+           t.well_formed, t.read, t.built, t.agreed_bad);
     CU_ASSERT_EQUAL(bad, 0);
     CU_ASSERT(t.read > 0 && (mutate || t.read > t.well_formed * 7 / 10));
 }
