@@ -44,6 +44,7 @@ extern const struct cli_command cli_cmd_keystore_bundle;
 extern const struct cli_command cli_cmd_keystore_rekey;
 extern const struct cli_command cli_cmd_keystore_approve;
 extern const struct cli_command cli_cmd_keystore_audit_verify;
+extern const struct cli_command cli_cmd_keystore_audit_list;
 extern const struct cli_command cli_cmd_keystore_mapping_list;
 extern const struct cli_command cli_cmd_keystore_mapping_add;
 extern const struct cli_command cli_cmd_keystore_mapping_retire;
@@ -94,6 +95,7 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_keystore_rekey,
     &cli_cmd_keystore_approve,
     &cli_cmd_keystore_audit_verify,
+    &cli_cmd_keystore_audit_list,
     &cli_cmd_keystore_mapping_list,
     &cli_cmd_keystore_mapping_add,
     &cli_cmd_keystore_mapping_retire,

@@ -5,10 +5,12 @@
  */
 #include <openssl/sha.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "keystore/checkpoint.h"
 #include "keystore/content.h"
 
 static void add_number(cs_buf *b, uint64_t v)
@@ -70,9 +72,27 @@ struct check {
     uint8_t last[32];
     bool broken;
     struct ks_contents *contents; /**< borrowed */
+    const char *from;             /**< checkpoints from elsewhere; NULL: none */
+    uint8_t (*hash)[32];          /**< owned: of each row */
+    size_t cap;
     char *text;
     size_t size;
 };
+
+static int keep_hash(struct check *c, const struct ks_audit_row *r, cs_error *e)
+{
+    if (r->seq > c->cap) {
+        size_t cap = c->cap == 0 ? 1024 : c->cap * 2;
+        uint8_t(*grown)[32] = reallocarray(c->hash, cap, sizeof *grown);
+        if (grown == NULL) {
+            return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+        }
+        c->hash = grown;
+        c->cap = cap;
+    }
+    memcpy(c->hash[r->seq - 1], r->hash, sizeof r->hash);
+    return 0;
+}
 
 static int check_row(void *ctx, const struct ks_audit_row *r, cs_error *e)
 {
@@ -97,10 +117,28 @@ static int check_row(void *ctx, const struct ks_audit_row *r, cs_error *e)
     }
     memcpy(c->last, r->hash, sizeof c->last);
     c->rows = r->seq;
-    return c->broken ? 0 : ks_contents_take(c->contents, r, e);
+    return c->broken ? 0 : keep_hash(c, r, e) == 0 ? ks_contents_take(c->contents, r, e) : -1;
 }
 
-/** Chain, generations and contents, within one read. @return 0 good, 1 broken, -1 */
+/** The log against the checkpoints beside the store, and those given. @return 0, 1, -1 */
+static int check_points(ks_store *s, struct check *c, cs_error *e)
+{
+    struct ks_log_seen log = {.hash = (const uint8_t(*)[32])c->hash, .n = c->rows};
+    char key[65] = "";
+    if (s->driver->meta_get(s->b, "store_id", log.store_id, sizeof log.store_id, e) < 0 ||
+        s->driver->meta_get(s->b, KS_CHECKPOINT_KEY, key, sizeof key, e) < 0) {
+        return -1;
+    }
+    log.has_key = cs_unhex(key, log.key, sizeof log.key) == 0;
+    char *beside = ks_checkpoint_lines(s);
+    int rc = beside != NULL
+                 ? ks_checkpoint_compare(&log, beside, "the file .checkpoints beside the store", c->text, c->size, e)
+                 : 0;
+    free(beside);
+    return rc == 0 && c->from != NULL ? ks_checkpoint_compare(&log, c->from, NULL, c->text, c->size, e) : rc;
+}
+
+/** Chain, generations, contents and checkpoints, within one read. @return 0 good, 1 broken, -1 */
 static int verify_within(ks_store *s, struct check *c, cs_error *e)
 {
     uint64_t generation = 0;
@@ -114,12 +152,18 @@ static int verify_within(ks_store *s, struct check *c, cs_error *e)
                  (unsigned long long)(c->rows + 1), (unsigned long long)generation);
         c->broken = true;
     }
-    return c->broken ? 1 : ks_contents_check(c->contents, s, c->text, c->size, e);
+    int rc = c->broken ? 1 : ks_contents_check(c->contents, s, c->text, c->size, e);
+    return rc == 0 ? check_points(s, c, e) : rc;
 }
 
 int ks_audit_verify(ks_store *s, uint64_t *rows, char *text, size_t textsize, cs_error *e)
 {
-    struct check c = {.text = text, .size = textsize, .contents = ks_contents_new()};
+    return ks_audit_verify_from(s, NULL, rows, text, textsize, e);
+}
+
+int ks_audit_verify_from(ks_store *s, const char *from, uint64_t *rows, char *text, size_t textsize, cs_error *e)
+{
+    struct check c = {.text = text, .size = textsize, .contents = ks_contents_new(), .from = from};
     text[0] = '\0';
     int rc = c.contents != NULL ? s->driver->begin(s->b, KS_READ, e)
                                 : cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
@@ -128,6 +172,46 @@ int ks_audit_verify(ks_store *s, uint64_t *rows, char *text, size_t textsize, cs
         s->driver->rollback(s->b);
     }
     ks_contents_free(c.contents);
+    free(c.hash);
     *rows = c.rows;
+    return rc;
+}
+
+/** What listing needs of a row. */
+struct listing {
+    ks_visit_change *visit;
+    void *ctx;
+    bool contents;
+};
+
+static int list_row(void *ctx, const struct ks_audit_row *r, cs_error *e)
+{
+    const struct listing *l = ctx;
+    if (!l->contents && r->verb != NULL && strcmp(r->verb, KS_CONTENT_VERB) == 0) {
+        return 0;
+    }
+    ks_logged row = {.seq = r->seq,
+                     .at = r->at,
+                     .actor = r->actor,
+                     .actor_kind = r->actor_kind,
+                     .verb = r->verb,
+                     .object = r->object,
+                     .before = r->before,
+                     .after = r->after,
+                     .reason = r->reason,
+                     .approver = r->approver,
+                     .peer = r->peer,
+                     .hash = r->hash};
+    return l->visit(l->ctx, &row, e);
+}
+
+int ks_audit_list(ks_store *s, bool contents, ks_visit_change *visit, void *ctx, cs_error *e)
+{
+    struct listing l = {visit, ctx, contents};
+    if (s->driver->begin(s->b, KS_READ, e) != 0) {
+        return -1;
+    }
+    int rc = s->driver->audit_each(s->b, list_row, &l, e);
+    s->driver->rollback(s->b);
     return rc;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* change.c: one change of one slot: its transaction, the judgement, the rows that differ afterwards. */
 #include "keystore/change.h"
+#include "keystore/checkpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -317,8 +318,7 @@ int ks_work_commit(struct ks_work *w, cs_error *e)
     for (size_t i = 0; i < w->before.n; i++) {
         destroyed |= w->after.entry[i].state == KS_DESTROYED && w->before.entry[i].has_key;
     }
-    if (ks_generation_next(w->s, w->now, w->verb, w->who, w->seq, w->generation, e) != 0 ||
-        w->s->driver->commit(w->s->b, e) != 0) {
+    if (ks_generation_next(w->s, w->now, w->verb, w->who, w->seq, w->generation, e) != 0 || ks_commit(w->s, e) != 0) {
         return -1;
     }
     if (destroyed) {

@@ -562,7 +562,20 @@ int ks_set_persons(ks_store *s, const char *persons, const ks_actor *who, cs_tim
 
 /* ---- audit ---------------------------------------------------------------------------------------------------- */
 
-/** Recompute the hash chain. @return 0 good, 1 broken (row named in text), -1 error */
+/** Recompute the log's chain of hashes, compare every stored row that decides with what the log says of it, and the log with the checkpoints
+ *  beside the store. @return 0 good, 1 broken (the first row named in text), -1 error */
 int ks_audit_verify(ks_store *s, uint64_t *rows, char *text, size_t textsize, cs_error *e) CS_MUST_CHECK;
+/** The same, with checkpoints that were kept elsewhere: their lines. NULL: none. None of this keystore: exit 64. */
+int ks_audit_verify_from(ks_store *s, const char *from, uint64_t *rows, char *text, size_t textsize, cs_error *e) CS_MUST_CHECK;
+
+/** A row of the log. All borrowed; NULL: none. before, after: JSON. */
+typedef struct ks_logged {
+    uint64_t seq; cs_time at;
+    const char *actor, *actor_kind, *verb, *object, *before, *after, *reason, *approver, *peer;
+    const uint8_t *hash;
+} ks_logged;
+typedef int ks_visit_change(void *ctx, const ks_logged *row, cs_error *e);
+/** All rows, oldest first; contents: also those of verb "row" with the content of stored rows. */
+int ks_audit_list(ks_store *s, bool contents, ks_visit_change *visit, void *ctx, cs_error *e) CS_MUST_CHECK;
 
 #endif

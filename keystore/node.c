@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* node.c: see node.h. */
+#include "keystore/checkpoint.h"
 #include "keystore/node.h"
 
 #include <stdio.h>
@@ -96,7 +97,7 @@ void ks_node_claim(ks_store *s, uint64_t generation, cs_time now, struct ks_iden
     }
     name_of(n.wanted, suffix, out->node);
     if (row_set(s, out, generation, "", "", now, &e) == 0) {
-        (void)s->driver->commit(s->b, &e); /* else the first beat writes it */
+        (void)ks_commit(s, &e); /* else the first beat writes it */
     }
     if (suffix > 1) {
         cs_log(CS_LOG_WARN, "node-name", "another living node has this name; give each its own: node NAME;",
@@ -119,7 +120,7 @@ int ks_node_tell(ks_store *s, const struct ks_identity *me, uint64_t generation,
         rc = s->driver->node_keys_set(s->b, me->node, kek_names, now, &ignored);
     }
     if (rc == 0) {
-        rc = s->driver->commit(s->b, &ignored);
+        rc = ks_commit(s, &ignored);
     }
     s->driver->rollback(s->b);
     return rc;
@@ -149,7 +150,7 @@ void ks_node_leave(ks_store *s, const struct ks_identity *me)
     if (s->driver->begin(s->b, KS_UPKEEP, &ignored) == 0 && s->driver->nodes(s->b, find_node, &search, &ignored) == 0 &&
         search.found && strcmp(search.row.place, me->place) == 0 &&
         s->driver->node_forget(s->b, me->node, &ignored) == 0) {
-        (void)s->driver->commit(s->b, &ignored); /* else its lease runs out */
+        (void)ks_commit(s, &ignored); /* else its lease runs out */
     }
     s->driver->rollback(s->b);
 }
@@ -268,7 +269,7 @@ int ks_flush(ks_store *s, cs_time now, uint64_t *generation, cs_error *e)
     }
     *generation += 1;
     if (ks_generation_next(s, now, "flush", &who, seq, *generation, e) == 0) {
-        rc = s->driver->commit(s->b, e);
+        rc = ks_commit(s, e);
     }
 out:
     s->driver->rollback(s->b);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* record.c: see record.h. */
 #include "keystore/record.h"
+#include "keystore/checkpoint.h"
 
 int ks_record_begin(struct ks_record *r, ks_store *s, const ks_actor *who, bool dry_run, cs_time now, cs_error *e)
 {
     *r = (struct ks_record){.s = s, .who = who, .now = now, .dry_run = dry_run};
-    if (s->driver->begin(s->b, dry_run ? KS_READ : KS_WRITE, e) != 0 || s->driver->generation(s->b, &r->generation, e) != 0) {
+    if (s->driver->begin(s->b, dry_run ? KS_READ : KS_WRITE, e) != 0 ||
+        s->driver->generation(s->b, &r->generation, e) != 0) {
         return -1;
     }
     r->generation++;
@@ -41,7 +43,7 @@ int ks_record_commit(struct ks_record *r, const char *kind, cs_error *e)
     if (ks_generation_next(r->s, r->now, kind, r->who, r->seq, r->generation, e) != 0) {
         return -1;
     }
-    return r->s->driver->commit(r->s->b, e);
+    return ks_commit(r->s, e);
 }
 
 void ks_record_end(struct ks_record *r)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "keystore/checkpoint.h"
 #include "keystore/consent.h"
 #include "keystore/seal.h"
 
@@ -216,7 +217,7 @@ int ks_rekey(ks_store *s, bool dry_run, const ks_actor *who, cs_time now, ks_rek
                s->driver->begin(s->b, KS_WRITE, e) == 0) { /* a rehearsal writes, too, and rolls back */
         rc = within(r, who, &plan, out, e);
         if (rc == 0 && !dry_run) {
-            rc = s->driver->commit(s->b, e);
+            rc = ks_commit(s, e);
         }
         s->driver->rollback(s->b);
     }

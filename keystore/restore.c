@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "keystore/backup.h"
 #include "keystore/consent.h"
+#include "keystore/checkpoint.h"
 #include "keystore/record.h"
 #include "keystore/seal.h"
 #include "keystore/words.h"
@@ -339,7 +340,7 @@ static int within(struct restore *w, const char *text, size_t n, struct ks_plan 
     }
     if (empty && w->q->merge) {
         int rc = take_all(w, text, n, e);
-        return rc == 0 && !w->q->dry_run ? w->s->driver->commit(w->s->b, e) : rc;
+        return rc == 0 && !w->q->dry_run ? ks_commit(w->s, e) : rc;
     }
     if (merge(w, e) != 0) {
         return -1;

@@ -181,8 +181,7 @@ static int take_over(struct build *b, cs_error *e)
     }
     for (size_t i = 0; i < n_old; i++) {
         const struct ks_entry *o = &b->old->entry[i];
-        if (is_gone(b, o->m->entry_id) ||
-            (b->n > 0 && bsearch(o, b->entry, b->n, sizeof *b->entry, by_id) != NULL)) {
+        if (is_gone(b, o->m->entry_id) || (b->n > 0 && bsearch(o, b->entry, b->n, sizeof *b->entry, by_id) != NULL)) {
             continue;
         }
         while (next < b->n && by_alias(&changed[next], o) < 0) {
@@ -295,6 +294,25 @@ static int collect(struct build *b, cs_error *e)
     return set_terms(b, e) != 0 ? -1 : spread_compromise(b, e);
 }
 
+/** A store that is not the one of before with more in it was put in its place: nothing of it is taken. */
+static int follows(ks_store *store, const ks_snapshot *old, ks_snapshot *s, cs_error *e)
+{
+    uint8_t hash[32];
+    if (store->driver->audit_head(store->b, &s->log_seq, s->log_hash, e) != 0) {
+        return -1;
+    }
+    int found = old != NULL ? store->driver->audit_hash(store->b, old->log_seq, hash, e) : 1;
+    if (found < 0 || old == NULL || (found == 1 && memcmp(hash, old->log_hash, sizeof hash) == 0)) {
+        return found < 0 ? -1 : 0;
+    }
+    return cs_error_set(
+        e, CS_EXIT_UNAVAILABLE, "store-differs",
+        "the log of the keystore is another one than this process followed up to generation %llu (row "
+        "%llu): an older copy was put back and changed; the old snapshot stays in force. See: countersign "
+        "keystore audit verify; to take it as it is, restart",
+        (unsigned long long)old->generation, (unsigned long long)old->log_seq);
+}
+
 int ks_snapshot_build(ks_store *store, const ks_snapshot *old, const ks_snapshot **out, cs_error *e)
 {
     int rc = -1;
@@ -311,7 +329,8 @@ int ks_snapshot_build(ks_store *store, const ks_snapshot *old, const ks_snapshot
     if (store->driver->begin(store->b, KS_READ, e) != 0) {
         goto out;
     }
-    if (store->driver->generation(store->b, &s->generation, e) != 0 || collect(&b, e) != 0) {
+    if (store->driver->generation(store->b, &s->generation, e) != 0 || follows(store, old, s, e) != 0 ||
+        collect(&b, e) != 0) {
         goto out;
     }
     s->entry = b.entry;

@@ -60,6 +60,8 @@ struct ks_entry {
 struct ks_snapshot {
     atomic_uint refs;
     uint64_t generation;
+    uint64_t log_seq; /**< end of the audit log that belongs to it */
+    uint8_t log_hash[32];
     struct ks_entry *entry; /**< owned; by alias, then number */
     size_t n;
     const char **partner; /**< owned array of names, sorted, NULL-terminated */

@@ -19,6 +19,8 @@ struct ks_backend {
     dev_t device; /**< of the file that was opened: a file renamed over it is another store */
     ino_t inode;
     int64_t data_version;
+    int busy_ms;   /**< how long to wait for another writer */
+    int64_t waits_since_us;
     bool watched;  /**< the triggers of sqlite_touch.c are in place */
     uint64_t told; /**< touched rows that were handed out within this transaction */
     struct {

@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "keystore/sqlite.h"
 
 static uint32_t be32(const uint8_t *p)
@@ -138,6 +140,28 @@ void ks_sqlite_close(struct ks_backend *b)
     free(b);
 }
 
+/** Wait for another writer. SQLite's own handler sleeps longer and longer, so that who waits already loses to who comes
+ *  just now; short sleeps of changing length give each its turn. */
+static int wait_for_writer(void *ctx, int tries)
+{
+    struct ks_backend *b = ctx;
+    int64_t now = cs_clock_mono_us();
+    if (tries == 0) {
+        b->waits_since_us = now;
+    }
+    if (now - b->waits_since_us >= (int64_t)b->busy_ms * 1000) {
+        return 0;
+    }
+    nanosleep(&(struct timespec){0, 500000L + (long)((unsigned)now * 2654435761U % 2500000U)}, NULL);
+    return 1;
+}
+
+void ks_sqlite_set_busy(struct ks_backend *b, int ms)
+{
+    b->busy_ms = ms;
+    sqlite3_busy_handler(b->db, wait_for_writer, b);
+}
+
 /** The connection itself, with what holds for each of ours. */
 static int connect_file(struct ks_backend **out, const char *path, bool read_only, int busy_ms, enum header *header,
                         cs_error *e)
@@ -170,7 +194,7 @@ static int connect_file(struct ks_backend **out, const char *path, bool read_onl
         b->device = st.st_dev;
         b->inode = st.st_ino;
     }
-    sqlite3_busy_timeout(b->db, busy_ms);
+    ks_sqlite_set_busy(b, busy_ms);
     int off = 0;
     if (ks_sqlite_row_function(b, e) != 0 ||
         sqlite3_db_config(b->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &off) != SQLITE_OK ||
@@ -368,11 +392,6 @@ int ks_sqlite_changed(struct ks_backend *b, cs_error *e)
     bool changed = version != b->data_version;
     b->data_version = version;
     return changed ? 1 : 0;
-}
-
-void ks_sqlite_set_busy(struct ks_backend *b, int ms)
-{
-    sqlite3_busy_timeout(b->db, ms);
 }
 
 void ks_sqlite_scrub(struct ks_backend *b)

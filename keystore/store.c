@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "keystore/checkpoint.h"
 #include "keystore/content.h"
 #include "keystore/facts.h"
 #include "keystore/kek.h"
@@ -101,6 +102,7 @@ void ks_close(ks_store *s)
         if (s->b != NULL) {
             s->driver->close(s->b);
         }
+        ks_checkpoint_end(s);
         free(s->uri);
         free(s->kek_file);
         sources_free(s);
@@ -130,8 +132,9 @@ static int first_rows(ks_store *s, cs_time now, bool *made, cs_error *e)
         return found < 0 ? -1 : 0;
     }
     int rc = s->driver->meta_set(s->b, "store_id", text, e) == 0 && ks_kek_first(s, text, &kek, e) == 0 &&
-                     s->driver->meta_set(s->b, "kek_id", kek.id, e) == 0 && ks_audit_append(s, &row, e) == 0 &&
-                     ks_generation_next(s, now, "init", &who, row.seq, 1, e) == 0 && s->driver->commit(s->b, e) == 0
+                     s->driver->meta_set(s->b, "kek_id", kek.id, e) == 0 && ks_checkpoint_begin(s, e) == 0 &&
+                     ks_audit_append(s, &row, e) == 0 && ks_generation_next(s, now, "init", &who, row.seq, 1, e) == 0 &&
+                     ks_commit(s, e) == 0
                  ? 0
                  : -1;
     ks_kek_wipe(&kek);
@@ -190,10 +193,9 @@ int ks_upgrade(ks_store *s, const ks_actor *who, cs_time now, int *from, cs_erro
                                    .before = before,
                                    .after = after,
                                    .reason = who->reason};
-        rc = ks_content_log_all(s, who, now, e) == 0 && ks_audit_append(s, &row, e) == 0 &&
-                     s->driver->generation(s->b, &generation, e) == 0 &&
-                     ks_generation_next(s, now, "upgrade", who, row.seq, generation + 1, e) == 0 &&
-                     s->driver->commit(s->b, e) == 0
+        rc = ks_content_log_all(s, who, now, e) == 0 && ks_checkpoint_begin(s, e) == 0 &&
+                     ks_audit_append(s, &row, e) == 0 && s->driver->generation(s->b, &generation, e) == 0 &&
+                     ks_generation_next(s, now, "upgrade", who, row.seq, generation + 1, e) == 0 && ks_commit(s, e) == 0
                  ? 0
                  : -1;
         s->driver->scrub(s->b); /* the new number must stand in the file itself, where an older release looks for it */
@@ -231,7 +233,13 @@ int ks_generation_next(ks_store *s, cs_time now, const char *kind, const ks_acto
         s->driver->generation_add(s->b, gen, now, kind, who->name, who->reason, head + touched + 1, e) != 0) {
         return -1;
     }
-    return ks_content_log(s, who, now, &last, e);
+    if (ks_content_log(s, who, now, &last, e) != 0 || s->driver->audit_head(s->b, &s->log_seq, s->log_hash, e) != 0) {
+        s->log_seq = 0;
+        return -1;
+    }
+    s->log_generation = gen;
+    s->log_at = now;
+    return 0;
 }
 
 /* ---- terms ----------------------------------------------------------------------------------------------------- */

@@ -274,6 +274,7 @@ struct ks_driver {
     /** All rows of the audited tables as they are. */
     int (*contents)(struct ks_backend *b, ks_visit_content *visit, void *ctx, cs_error *e);
     int (*audit_head)(struct ks_backend *b, uint64_t *seq, uint8_t hash[32], cs_error *e);
+    int (*audit_hash)(struct ks_backend *b, uint64_t seq, uint8_t hash[32], cs_error *e); /**< 1 found, 0 none */
     int (*audit_add)(struct ks_backend *b, const struct ks_audit_row *row, cs_error *e);
     int (*audit_each)(struct ks_backend *b, ks_visit_audit *visit, void *ctx, cs_error *e);
 
@@ -326,6 +327,11 @@ struct ks_store {
     ks_kek_source kek[KS_KEK_SOURCES]; /**< owned strings */
     size_t n_kek;
     ks_options options; /**< its strings are not used from here */
+    /* the end of the log as this transaction leaves it, for its checkpoint; log_seq 0: nothing was written */
+    uint64_t log_seq, log_generation;
+    cs_time log_at;
+    uint8_t log_hash[32];
+    EVP_PKEY *audit_key; /**< owned; signs checkpoints; NULL: not read yet */
 };
 
 /* ---- shared by the files of this folder ------------------------------------------------------------------------ */

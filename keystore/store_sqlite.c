@@ -84,6 +84,18 @@ static int audit_head(struct ks_backend *b, uint64_t *seq, uint8_t hash[32], cs_
     return rc < 0 ? -1 : 0;
 }
 
+static int audit_hash(struct ks_backend *b, uint64_t seq, uint8_t hash[32], cs_error *e)
+{
+    struct ks_query q = ks_query_open(b, "select hash from audit where seq=?1");
+    ks_query_int(&q, (int64_t)seq);
+    int rc = ks_query_row(&q, e);
+    if (rc == 1 && ks_column_octets(&q, 0, hash, 32) != 0) {
+        memset(hash, 0, 32); /* of another length: it fits nothing */
+    }
+    ks_query_done(&q);
+    return rc;
+}
+
 static int audit_add(struct ks_backend *b, const struct ks_audit_row *r, cs_error *e)
 {
     struct ks_query q = ks_query_open(
@@ -244,6 +256,7 @@ const struct ks_driver ks_driver_sqlite = {
     .touched = ks_sqlite_touched,
     .contents = ks_sqlite_contents,
     .audit_head = audit_head,
+    .audit_hash = audit_hash,
     .audit_add = audit_add,
     .audit_each = audit_each,
     .partner_get = partner_get,

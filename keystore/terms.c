@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "keystore/change.h"
+#include "keystore/checkpoint.h"
 #include "keystore/config.h"
 #include "keystore/facts.h"
 
@@ -134,7 +135,7 @@ static int finish(ks_store *s, const char *partner, uint64_t seq, cs_time now, c
             return -1;
         }
     }
-    return s->driver->commit(s->b, e);
+    return ks_commit(s, e);
 }
 
 /** Once a node has reported itself, a command must not pretend another time when it writes. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "keystore/change.h"
+#include "keystore/checkpoint.h"
 #include "keystore/snapshot.h"
 #include "keystore/use.h"
 
@@ -72,7 +73,7 @@ int ks_use_flush(ks_store *s, struct ks_counts *counts, const ks_snapshot *snaps
         rc = write_ends(s, now, e);
     }
     if (rc == 0) {
-        rc = s->driver->commit(s->b, e);
+        rc = ks_commit(s, e);
     }
     if (rc == 0) {
         ks_counts_drop(counts); /* after the commit: a failure or a crash in between counts again rather than loses */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_audit.c: whatever is altered behind the keystore's back, the log tells, and names the row. */
+#include <unistd.h>
+
 #include "keystore/schema.h"
 #include "tests/unit/keystore_fixture.h"
 
@@ -241,6 +243,136 @@ static void test_counters_and_nodes_are_no_decisions(void)
     fixture_close(&f);
 }
 
+static void copy_file(const char *from, const char *to)
+{
+    static char buf[4 * 1024 * 1024];
+    FILE *in = fopen(from, "rb");
+    FILE *out = fopen(to, "wb");
+    MADE(in != NULL && out != NULL);
+    size_t n = fread(buf, 1, sizeof buf, in);
+    MADE(fwrite(buf, 1, n, out) == n && fclose(out) == 0);
+    fclose(in);
+}
+
+/** Cut the log and all that it wrote after a generation, so that the rest is whole in itself: an older copy put back.
+ */
+static void put_older_copy_back(struct fixture *f, char *kept)
+{
+    char copy[4500];
+    snprintf(copy, sizeof copy, "%s.copy", f->path);
+    MADE(sql(f, "pragma wal_checkpoint(truncate)") == SQLITE_OK);
+    copy_file(f->path, copy);
+    MADE(act_at(f, KS_DO_SUSPEND, "acme-sign", 1, NOW + 20) == 0);
+    CU_ASSERT_STRING_EQUAL(verdict(f), "");
+    if (kept != NULL) { /* the last line, noted elsewhere */
+        snprintf(copy, sizeof copy, "%s.checkpoints", f->path);
+        FILE *in = fopen(copy, "r");
+        MADE(in != NULL);
+        while (fgets(kept, 512, in) != NULL) {
+        }
+        fclose(in);
+        snprintf(copy, sizeof copy, "%s.copy", f->path);
+    }
+    fixture_close(f);
+    copy_file(copy, f->path);
+    snprintf(copy, sizeof copy, "%s-wal", f->path);
+    (void)unlink(copy);
+    MADE(ks_open(&f->s, f->uri, NULL, &f->e) == 0);
+}
+
+static void test_older_copy_put_back_is_named(void)
+{
+    struct fixture f;
+    char line[512] = "";
+    char path[4500];
+    char text[512] = "";
+    uint64_t rows = 0;
+    fixture_lived_in(&f);
+    put_older_copy_back(&f, line);
+    CU_ASSERT_PTR_NOT_NULL(strstr(verdict(&f), "The log was cut, or an older copy of the store was put back"));
+    /* and when the work goes on from it */
+    MADE(act_at(&f, KS_DO_SUSPEND, "acme-sign", 1, NOW + 30) == 0);
+    MADE(act_at(&f, KS_DO_RESUME, "acme-sign", 1, NOW + 40) == 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(verdict(&f), "is another one than the checkpoint of 2026-06-01T00:00:20Z saw"));
+    /* the checkpoints beside the store rolled back with it: what was noted elsewhere tells */
+    snprintf(path, sizeof path, "%s.checkpoints", f.path);
+    MADE(unlink(path) == 0);
+    CU_ASSERT_STRING_EQUAL(verdict(&f), "");
+    CU_ASSERT_EQUAL(ks_audit_verify_from(f.s, line, &rows, text, sizeof text, &f.e), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "is another one than the checkpoint"));
+    fixture_close(&f);
+}
+
+/** Put back while a process follows, in the same file: what it serves stays. */
+static void test_node_does_not_follow_a_store_that_was_rolled_back(void)
+{
+    struct fixture f;
+    ks_live *live = NULL;
+    fixture_lived_in(&f);
+    uint64_t before = ks_generation(f.s);
+    char rows[256];
+    MADE(act_at(&f, KS_DO_SUSPEND, "acme-sign", 1, NOW + 20) == 0);
+    MADE(ks_live_open(&live, f.uri, &(ks_options){.read_only = true}, NOW, &f.e) == 0);
+    snprintf(rows, sizeof rows,
+             UNLOCK "delete from audit where seq > (select audit_seq from generation where gen=%llu); "
+                    "delete from generation where gen>%llu; update entry set version=%llu where version>%llu",
+             (unsigned long long)before, (unsigned long long)before, (unsigned long long)before,
+             (unsigned long long)before);
+    MADE(sql(&f, rows) == SQLITE_OK);
+    cs_error_clear(&f.e);
+    CU_ASSERT_EQUAL(ks_live_step(live, 0, NOW + 21, &f.e), -1);
+    CU_ASSERT_STRING_EQUAL(f.e.reason, "store-behind");
+    MADE(act_at(&f, KS_DO_RESUME, "acme-sign", 1, NOW + 30) == 0);
+    MADE(act_at(&f, KS_DO_SUSPEND, "acme-sign", 1, NOW + 40) == 0);
+    cs_error_clear(&f.e);
+    CU_ASSERT_EQUAL(ks_live_step(live, 0, NOW + 41, &f.e), -1);
+    CU_ASSERT_STRING_EQUAL(f.e.reason, "store-differs");
+    ks_live_close(live);
+    fixture_close(&f);
+}
+
+static void test_checkpoint_of_nobody_is_not_believed(void)
+{
+    struct fixture f;
+    char line[512] = "";
+    char other[512];
+    char text[512] = "";
+    uint64_t rows = 0;
+    fixture_lived_in(&f);
+    char path[4500];
+    snprintf(path, sizeof path, "%s.checkpoints", f.path);
+    FILE *in = fopen(path, "r");
+    MADE(in != NULL && fgets(line, sizeof line, in) != NULL);
+    fclose(in);
+    CU_ASSERT_EQUAL(ks_audit_verify_from(f.s, line, &rows, text, sizeof text, &f.e), 0);
+    /* every octet of it is signed */
+    size_t n = strlen(line) - 1;
+    size_t refused = 0;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(other, line, sizeof other);
+        other[i] = other[i] == '5' ? '6' : '5';
+        cs_error_clear(&f.e);
+        refused += ks_audit_verify_from(f.s, other, &rows, text, sizeof text, &f.e) != 0;
+        i += n / 40;
+    }
+    CU_ASSERT(refused >= 38);
+    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_audit_verify_from(f.s, "nonsense", &rows, text, sizeof text, &f.e)), CS_EXIT_USAGE);
+    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_audit_verify_from(f.s, "", &rows, text, sizeof text, &f.e)), CS_EXIT_USAGE);
+    fixture_close(&f);
+}
+
+static void test_line_cut_by_a_crash_is_no_alarm(void)
+{
+    struct fixture f;
+    char path[4500];
+    fixture_lived_in(&f);
+    snprintf(path, sizeof path, "%s.checkpoints", f.path);
+    FILE *out = fopen(path, "a");
+    MADE(out != NULL && fputs("cs-checkpoint-1 0123", out) >= 0 && fclose(out) == 0);
+    CU_ASSERT_STRING_EQUAL(verdict(&f), "");
+    fixture_close(&f);
+}
+
 const struct harness_test harness_tests[] = {
     {"altered_log_is_named_by_its_first_broken_row", test_altered_log_is_named_by_its_first_broken_row},
     {"row_put_there_or_taken_away_is_named", test_row_put_there_or_taken_away_is_named},
@@ -248,5 +380,9 @@ const struct harness_test harness_tests[] = {
     {"column_is_named", test_column_is_named},
     {"alteration_is_not_washed_by_the_next_change", test_alteration_is_not_washed_by_the_next_change},
     {"counters_and_nodes_are_no_decisions", test_counters_and_nodes_are_no_decisions},
+    {"older_copy_put_back_is_named", test_older_copy_put_back_is_named},
+    {"node_does_not_follow_a_store_that_was_rolled_back", test_node_does_not_follow_a_store_that_was_rolled_back},
+    {"checkpoint_of_nobody_is_not_believed", test_checkpoint_of_nobody_is_not_believed},
+    {"line_cut_by_a_crash_is_no_alarm", test_line_cut_by_a_crash_is_no_alarm},
     {NULL, NULL},
 };
