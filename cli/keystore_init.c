@@ -9,8 +9,9 @@ struct made {
     int from;    /**< upgraded from; 0: not */
 };
 
-static int print_made(struct cli_context *c, const char *uri, const struct made *m)
+static int print_made(struct cli_context *c, const struct cli_settings *settings, const struct made *m)
 {
+    const char *uri = settings->keystore_uri;
     cs_buf b = CS_BUF_INIT;
     cs_json j;
     if (c->json) {
@@ -28,7 +29,8 @@ static int print_made(struct cli_context *c, const char *uri, const struct made 
         return rc;
     }
     if (m->created) {
-        cli_say(c, "%s is ready. Keep a copy of its key-encryption key (.kek beside it) elsewhere: without it no private key opens", uri);
+        cli_say(c, "%s is ready. Keep a copy of its key-encryption key%s elsewhere: without it no private key opens", uri,
+                settings->keystore.n_kek == 0 ? " (.kek beside it)" : "");
     } else if (m->from != 0) {
         cli_say(c, "%s was upgraded from schema version %d to %d", uri, m->from, m->version);
     } else if (m->version != KS_SCHEMA_VERSION) {
@@ -68,7 +70,7 @@ static int run_init(struct cli_context *c)
         rc = cli_fail(c);
     } else {
         m.version = ks_schema_version(store);
-        rc = print_made(c, settings->keystore_uri, &m);
+        rc = print_made(c, settings, &m);
     }
     ks_close(store);
     cli_settings_free(settings);
