@@ -154,6 +154,10 @@ static void client_connected(struct conn *conn, int err)
 {
     struct client *c = client_of(conn);
     bool good = err == 0 && tls_peer_of(conn->ssl, &c->peer) == 0;
+    if (err != 0 && BIO_number_read(SSL_get_rbio(conn->ssl)) == 0) {
+        client_close(c); /* a look at the port, as load balancers take it, is no handshake */
+        return;
+    }
     tls_count(conn->loop->counters.handshakes[0], conn->ssl, good);
     if (good) {
         return;

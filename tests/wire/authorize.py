@@ -176,6 +176,16 @@ def test_the_wrong_certificate_of_a_route_does_not_hurt_another_route():
         report.equal(post_once(home, "/plain", orders(home)), 200, "status of the one it is for")
 
 
+def test_a_certificate_has_its_rate_whatever_its_addresses():
+    with house(route="rate { per-certificate 2; }") as home:
+        first, second = orders(home), orders(home, "second")
+        statuses = [post_once(home, pair=first) for _ in range(5)]
+        report.check(429 in statuses and statuses[0] == 200, f"statuses {statuses}")
+        report.equal(post_once(home, pair=second), 200, "status of another certificate")
+        record = home.gateway.logged(lambda r: r["status"] == 429)
+        report.equal(record["reason"], "rate-limit", "reason")
+
+
 # ---- what the keystore maps ------------------------------------------------------------------------------------------
 
 USERS = 'authorize { certificate-user "orders-sender" "spare-sender"; } user-header "X-Countersign-User";'
@@ -234,7 +244,7 @@ def test_entries_taken_out_are_denied_at_their_next_request():
         for version in VERSIONS:
             with Mapped() as home:
                 spare = home.add_client(home.issue("spare", subject="CN=spare"))
-                home.map(spare, "spare-sender")
+                home.map(spare, "orders-sender")
                 context = tls.client_context(home.receivers, home.first, version)
                 with home.client(context=context) as client:
                     report.equal(home.post(client).status, 200, "status before")

@@ -186,6 +186,40 @@ def test_octets_that_are_no_tls_are_closed_and_nobody_else_is_hurt():
         report.until(lambda: "it was not over in time" in house.gateway.stderr(), 10, "line about the slow one")
 
 
+def test_a_look_at_the_port_is_no_handshake_that_failed():
+    with tls.House() as house:
+        for _ in range(3):
+            wire.Client(house.gateway.address).close()
+        with wire.Client(house.gateway.address) as client:
+            client.send(b"GET / HTTP/1.1\r\n\r\n")
+            report.until(lambda: house.gateway.stderr().count("tls-refused") == 1, 10, "line about the one that spoke")
+        report.equal(house.gateway.stderr().count("tls-refused"), 1, "lines")
+
+
+def test_a_reload_begins_and_ends_tls_on_the_same_address():
+    with tls.House() as house:
+        house.gateway.configure(house.routes.format(**house.text), listeners=tls.LISTENER.replace("tls front-tls;", ""))
+        with house.client() as client:
+            report.equal(house.post(client).status, 200, "status under TLS")
+            house.gateway.reload()
+            report.until(lambda: answers_plain(house), 10, "plain answer")
+            report.equal(house.post(client).status, 200, "status on the connection from before")
+            report.check(client.closed(), "the connection from before goes on for ever")
+        house.gateway.configure(house.routes.format(**house.text))
+        house.gateway.reload()
+        report.until(lambda: not answers_plain(house), 10, "end of plain answers")
+        with house.client() as client:
+            report.equal(house.post(client).status, 200, "status under TLS again")
+
+
+def answers_plain(house):
+    try:
+        with wire.Client(house.gateway.address) as client:
+            return house.post(client).status == 200
+    except (OSError, wire.Closed):
+        return False
+
+
 class Trickle:
     """Between a client and the gateway: passes octets one by one."""
 
