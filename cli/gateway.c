@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/policy.h"
+#include "gateway/master.h"
 #include "keystore/operators.h"
 
 /* What the gateway borrows of the settings; immutable once given away, so any thread may ask it. */
@@ -161,22 +162,35 @@ static void set_up_log(const struct cli_context *c)
 
 static int run(struct cli_context *c)
 {
-    struct gw_run_options options = {
-        .load = cli_gateway_load, .load_ctx = c, .check_only = cli_given(c, "check"), .ready_fd = -1};
+    struct gw_run_options options = {.load = cli_gateway_load,
+                                     .load_ctx = c,
+                                     .check_only = cli_given(c, "check"),
+                                     .again = cli_given(c, "again"),
+                                     .master_fd = -1,
+                                     .ready_fd = -1};
     int64_t fd = -1;
     if (c->now_given) {
         return cli_usage(c, "the gateway takes the time from the system; --now is for one-shot commands");
     }
-    if (cli_option_number(c, "ready-fd", &fd)) {
+    if (cli_option_number(c, "master-fd", &fd)) {
+        if (fd > 65535 || fcntl((int)fd, F_GETFD) < 0) {
+            return cli_usage(c, "--master-fd: descriptor %lld is not open", (long long)fd);
+        }
+        options.master_fd = (int)fd;
+    }
+    if (!options.again && !gw_master_goes_on() && cli_option_number(c, "ready-fd", &fd)) {
         if (fd > 65535 || fcntl((int)fd, F_GETFD) < 0) {
             return cli_usage(c, "--ready-fd: descriptor %lld is not open", (long long)fd);
         }
         options.ready_fd = (int)fd;
     }
+    set_up_log(c);
+    if (options.master_fd < 0 && !options.check_only && !cli_given(c, "no-master")) {
+        return gw_master_run(options.ready_fd);
+    }
     if (cli_wssec_init(c) != 0) {
         return cli_fail(c);
     }
-    set_up_log(c);
     int rc = gw_run(&options);
     wssec_shutdown();
     return rc;
@@ -184,6 +198,9 @@ static int run(struct cli_context *c)
 
 static const struct cli_option options[] = {
     {"check", 0, CLI_FLAG, NULL, 0, "only check the configuration and what it refers to, then end"},
+    {"no-master", 0, CLI_FLAG, NULL, 0, "one process alone: not started again when it dies, no upgrade by SIGUSR2"},
+    {"master-fd", 0, CLI_NUMBER, "N", CLI_HIDDEN, "socket to the master that started this process"},
+    {"again", 0, CLI_FLAG, NULL, CLI_HIDDEN, "take over from another process of the same master"},
     {"ready-fd", 0, CLI_NUMBER, "N", CLI_HIDDEN, "write a line to this descriptor when all listeners accept"},
     {0},
 };
@@ -194,6 +211,10 @@ const struct cli_command cli_cmd_gateway = {
     .options = options,
     .more =
         "SIGHUP reads the configuration again, SIGTERM lets exchanges end and exits 0, a second SIGTERM ends at once.\n"
+        "The process is a master that keeps the listening sockets and starts another one that serves, again when that "
+        "dies.\n"
+        "SIGUSR2 upgrades: the program is read anew, a new process takes over, the old one drains; no connection is "
+        "lost.\n"
         "Log lines go to stderr, as JSON with --json; the access log goes where the configuration says.\n"
         "Exit: 0 stopped as told, or the check found nothing; 69 keystore not available; 78 configuration or keystore\n"
         "cannot be read; with --check every error is printed as file:line:column: message.",

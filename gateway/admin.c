@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "gateway/status.h"
 
 #define BEAT_MS   1000
 #define CONNS_MAX 64
@@ -232,7 +233,59 @@ static void beat(void *ctx)
             loop_post(&gw->loop[i], &p->mail);
         }
     }
+    if (status_alive(gw)) {
+        link_tell(&gw->link, "alive");
+    }
     timer_set(&a->beat, BEAT_MS);
+}
+
+/* ---- a successor ------------------------------------------------------------------------------------------------- */
+
+static void port_close(struct admin_port *port)
+{
+    if (port->watching) {
+        event_del(&port->event);
+        port->watching = false;
+    }
+    if (port->fd >= 0) {
+        close(port->fd);
+        port->fd = -1;
+    }
+}
+
+static int socket_open(const char *path, const char **step);
+static void port_watch(struct admin_port *port);
+
+/* The name of the socket and the HTTP ports are the successor's; this process is still asked under its own name. */
+static void retire(struct loop *loop, struct mail *m)
+{
+    struct admin *a = (struct admin *)((char *)m - offsetof(struct admin, retire));
+    struct admin_port *port = &a->port[ADMIN_SOCKET];
+    const char *step = "";
+    char path[128];
+    (void)loop;
+    port_close(&a->port[ADMIN_HTTP]);
+    port_close(&a->port[ADMIN_HEALTH]);
+    if (a->socket_path == NULL) {
+        return;
+    }
+    port_close(port);
+    snprintf(path, sizeof path, "%s.%ld", a->socket_path, (long)getpid());
+    free(a->socket_path);
+    a->socket_path = strdup(path);
+    port->fd = a->socket_path != NULL ? socket_open(path, &step) : -1;
+    if (port->fd < 0) {
+        cs_log(CS_LOG_WARN, "admin-socket", "the draining process has no admin socket", CS_STR("path", path),
+               CS_STR("step", step), CS_STR("why", strerror(errno)));
+    }
+    port_watch(port);
+}
+
+void admin_retire(struct gateway *gw)
+{
+    struct admin *a = gw->admin;
+    a->retire.deliver = retire;
+    loop_post(&a->loop, &a->retire);
 }
 
 /* ---- ports ------------------------------------------------------------------------------------------------------- */
@@ -297,7 +350,7 @@ static int port_open_socket(struct admin *a, const struct gw_admin *conf, cs_err
 {
     const char *step = "";
     long pid = 0;
-    if (socket_served(conf->socket, &pid)) {
+    if (!a->gateway->options->again && socket_served(conf->socket, &pid)) {
         return cs_error_set(e, CS_EXIT_CONFIG, "admin-socket", "%s:%d:%d: another gateway, process %ld, answers at %s",
                             conf->socket_at.file, conf->socket_at.line, conf->socket_at.column, pid, conf->socket);
     }
@@ -314,14 +367,23 @@ static int port_open_socket(struct admin *a, const struct gw_admin *conf, cs_err
 static int port_open_tcp(struct admin_port *port, const struct gw_address *address, const struct gw_where *at,
                          const char *word, cs_error *e)
 {
-    int one = 1;
-    port->fd = socket(address->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (port->fd < 0 || setsockopt(port->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        bind(port->fd, (const struct sockaddr *)&address->sa, address->len) != 0 || listen(port->fd, 64) != 0) {
+    char name[32];
+    char why[256];
+    snprintf(name, sizeof name, "admin-%s", word);
+    port->fd = link_listen(&port->admin->gateway->link, name, address, why, sizeof why);
+    if (port->fd < 0) {
         return cs_error_set(e, CS_EXIT_CONFIG, "listen", "%s:%d:%d: admin %s cannot take %s: %s", at->file, at->line,
-                            at->column, word, address->text, strerror(errno));
+                            at->column, word, address->text, why);
     }
     return 0;
+}
+
+static void port_watch(struct admin_port *port)
+{
+    if (port->fd >= 0) {
+        event_assign(&port->event, port->admin->loop.base, port->fd, EV_READ | EV_PERSIST, accept_ready, port);
+        port->watching = event_add(&port->event, NULL) == 0;
+    }
 }
 
 static int ports_open(struct admin *a, const struct gw_admin *conf, cs_error *e)
@@ -333,11 +395,7 @@ static int ports_open(struct admin *a, const struct gw_admin *conf, cs_error *e)
         return -1;
     }
     for (int i = 0; i < ADMIN_KINDS; i++) {
-        struct admin_port *port = &a->port[i];
-        if (port->fd >= 0) {
-            event_assign(&port->event, a->loop.base, port->fd, EV_READ | EV_PERSIST, accept_ready, port);
-            port->watching = event_add(&port->event, NULL) == 0;
-        }
+        port_watch(&a->port[i]);
     }
     return 0;
 }
@@ -355,12 +413,7 @@ static void *admin_run(void *ctx)
 static void admin_free(struct admin *a)
 {
     for (int i = 0; i < ADMIN_KINDS; i++) {
-        if (a->port[i].watching) {
-            event_del(&a->port[i].event);
-        }
-        if (a->port[i].fd >= 0) {
-            close(a->port[i].fd);
-        }
+        port_close(&a->port[i]);
     }
     for (struct admin_conn *c = a->conn; c != NULL; c = c->next) {
         conn_close(&c->conn);

@@ -40,6 +40,7 @@ struct admin {
     struct gateway *gateway;
     struct loop loop;
     pthread_t thread;
+    struct mail retire;
     struct mail end;   /**< ends the thread */
     struct timer beat; /**< signs of life of the other loops */
     struct admin_port port[ADMIN_KINDS];

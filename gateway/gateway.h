@@ -49,6 +49,8 @@ struct gw_run_options {
     gw_load load;
     void *load_ctx;
     bool check_only; /**< --check: both passes (grammar, references), then return */
+    int master_fd;          /**< -1, or the socket to the master that started this process */
+    bool again;             /**< another process serves or served already: it is taken over from */
     int ready_fd; /**< -1, or a descriptor that gets one line "ready ADDRESS…\n" when all listeners accept (tests, demo)
                    */
 };

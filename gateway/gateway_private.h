@@ -12,6 +12,7 @@
 #include "gateway/hold.h"
 #include "gateway/legacy.h"
 #include "gateway/limit.h"
+#include "gateway/link.h"
 #include "gateway/loop.h"
 #include "gateway/queue.h"
 #include "gateway/replay_local.h"
@@ -59,9 +60,11 @@ struct gateway {
     struct reload_stats reloads;
     _Atomic int64_t stale_since_us; /**< monotonic: since when the keystore is away; 0: it is there */
     struct admin *admin;
+    struct link link;
     cs_time started;
     int64_t started_us;                  /**< monotonic */
     _Atomic bool draining;               /**< asked to end: not ready for more */
+    _Atomic bool retired;                /**< a successor serves: what is on hold may stay on hold */
     _Atomic bool end_wanted, cut_wanted; /**< for the main thread */
 };
 

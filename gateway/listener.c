@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "gateway/client.h"
 #include "gateway/gateway_private.h"
 
@@ -22,8 +24,10 @@ struct listening {
     _Atomic unsigned
         watches; /* loops that accept from it; the last one closes, so that clients are refused and not lost */
     _Atomic int fd;
-    char written[64];
-    struct gw_address address;
+    struct gateway *gateway;
+    char name[KS_WORD];
+    struct gw_address written; /* as configured */
+    struct gw_address address; /* as bound */
 };
 
 struct listener_watch {
@@ -35,38 +39,40 @@ struct listener_watch {
     bool listed; /* by the runtime that is looked at now */
 };
 
-struct listening *listening_open(const struct gw_listener *l, cs_error *e)
+struct listening *listening_open(struct gateway *gw, const struct gw_listener *l, cs_error *e)
 {
     struct listening *made = calloc(1, sizeof *made);
-    int one = 1;
-    const char *step = "socket";
-    int fd = socket(l->address.sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (made == NULL || fd < 0) {
+    char why[256] = "no memory";
+    int fd = made != NULL ? link_listen(&gw->link, l->name, &l->address, why, sizeof why) : -1;
+    if (fd < 0) {
         goto fail;
     }
-    step = "bind";
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        bind(fd, (const struct sockaddr *)&l->address.sa, l->address.len) != 0) {
-        goto fail;
-    }
-    step = "listen";
     made->address.len = sizeof made->address.sa;
-    if (listen(fd, SOMAXCONN) != 0 || getsockname(fd, (struct sockaddr *)&made->address.sa, &made->address.len) != 0) {
+    if (getsockname(fd, (struct sockaddr *)&made->address.sa, &made->address.len) != 0) {
+        snprintf(why, sizeof why, "its address is not told: %s", strerror(errno));
         goto fail;
     }
     gw_address_text(&made->address);
-    memcpy(made->written, l->address.text, sizeof made->written);
+    made->gateway = gw;
+    made->written = l->address;
+    cs_copy(made->name, sizeof made->name, l->name);
     atomic_store(&made->refs, 1);
     atomic_store(&made->fd, fd);
     return made;
 fail:
-    cs_error_set(e, CS_EXIT_CONFIG, "listen", "%s:%d:%d: listener %s cannot take %s: %s: %s", l->at.file, l->at.line,
-                 l->at.column, l->name, l->address.text, step, strerror(errno));
+    cs_error_set(e, CS_EXIT_CONFIG, "listen", "%s:%d:%d: listener %s cannot take %s: %s", l->at.file, l->at.line,
+                 l->at.column, l->name, l->address.text, why);
     if (fd >= 0) {
         close(fd);
     }
     free(made);
     return NULL;
+}
+
+bool listening_is(const struct listening *l, const struct gw_listener *conf)
+{
+    bool any_port = strcmp(conf->address.text + strlen(conf->address.text) - 2, ":0") == 0;
+    return strcmp(l->written.text, conf->address.text) == 0 && (!any_port || strcmp(l->name, conf->name) == 0);
 }
 
 struct listening *listening_ref(struct listening *l)
@@ -80,6 +86,10 @@ static void listening_close(struct listening *l)
     int fd = atomic_exchange(&l->fd, -1);
     if (fd >= 0) {
         close(fd);
+        /* The one at the end of the process is for the next process; one that a reload took away is for nobody. */
+        if (!atomic_load(&l->gateway->draining)) {
+            link_forget(&l->gateway->link, l->name, &l->written);
+        }
     }
 }
 
@@ -93,7 +103,7 @@ void listening_unref(struct listening *l)
 
 const char *listening_written(const struct listening *l)
 {
-    return l->written;
+    return l->written.text;
 }
 
 const char *listening_address(const struct listening *l)

@@ -13,8 +13,11 @@
 struct listening;
 struct runtime;
 
-/** Bind and listen. @return a reference, NULL with e filled */
-struct listening *listening_open(const struct gw_listener *l, cs_error *e);
+struct gateway;
+/** Bind and listen, or let the master do it. @return a reference, NULL with e filled */
+struct listening *listening_open(struct gateway *gw, const struct gw_listener *l, cs_error *e);
+/** Is it what the configuration calls l? */
+bool listening_is(const struct listening *l, const struct gw_listener *conf);
 struct listening *listening_ref(struct listening *l);
 void listening_unref(struct listening *l); /**< the last one closes */
 /** The address as configured, and as bound (port 0: the real one). Borrowed from l. */

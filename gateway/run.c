@@ -121,11 +121,19 @@ static void loop_drain(struct loop *loop, struct mail *m)
     free(m);
     listener_stop(loop);
     loop->draining = true;
+    loop->keeps_held = atomic_load(&loop->gateway->retired);
     if (!loop->keeps_held) {
         hold_refuse_all(loop);
     }
     upstream_close_idle(loop);
     loop_check_drained(loop);
+}
+
+static void loop_refuse_held(struct loop *loop, struct mail *m)
+{
+    free(m);
+    loop->keeps_held = false;
+    hold_refuse_all(loop);
 }
 
 static void loop_end(struct loop *loop, struct mail *m)
@@ -337,6 +345,7 @@ static void tell_ready(struct gateway *gw)
     cs_log(CS_LOG_NOTICE, "ready", "the gateway accepts connections",
            CS_STR("listeners", line.failed ? "?" : line.data + sizeof "ready"), CS_INT("loops", gw->n_loop),
            CS_INT("workers", gw->workers.n), CS_INT("generation", rt->generation));
+    link_tell(&gw->link, "ready");
     cs_buf_addc(&line, '\n');
     if (gw->options->ready_fd >= 0 && !line.failed) {
         const char *p = line.data;
@@ -359,9 +368,11 @@ struct running {
     struct gateway *gw;
     int signals;
     bool draining;       /* asked to end */
+    int terms;           /* SIGTERM, so many times */
     int64_t drain_at_us; /* when accepting ends; 0: not asked, or done */
     int64_t cut_at_us;   /* when what is left is cut */
     bool cut;
+    bool master_gone;
 };
 
 static void begin_drain(struct running *r)
@@ -371,9 +382,13 @@ static void begin_drain(struct running *r)
     int64_t now = cs_clock_mono_us();
     r->draining = true;
     atomic_store(&r->gw->draining, true);
-    r->drain_at_us = now + t->drain_delay * 1000;
+    /* A successor serves already: nobody has to be sent elsewhere first. */
+    r->drain_at_us = now + (atomic_load(&r->gw->retired) ? 0 : t->drain_delay * 1000);
     r->cut_at_us = r->drain_at_us + t->drain * 1000;
     runtime_unref(rt);
+    if (!atomic_load(&r->gw->retired)) {
+        link_tell(&r->gw->link, "stopping");
+    }
     cs_log(CS_LOG_NOTICE, "drain", "the gateway drains: exchanges in flight are finished");
 }
 
@@ -383,12 +398,35 @@ static void take_signal(struct running *r)
     if (read(r->signals, &info, sizeof info) != (ssize_t)sizeof info) {
         return;
     }
-    if (info.ssi_signo == SIGHUP) {
+    if (r->gw->link.fd >= 0 && (pid_t)info.ssi_pid != getppid()) {
+        /* A terminal sends its signal to all of us; the master passes it on, and once is enough. */
+        cs_log(CS_LOG_INFO, "signal", "a signal that is not the master's is left to the master",
+               CS_INT("signal", info.ssi_signo), CS_INT("master", getppid()));
+    } else if (info.ssi_signo == SIGHUP) {
         watch_reload(r->gw);
     } else if (!r->draining) {
+        r->terms++;
         begin_drain(r);
+    } else if (r->terms++ == 0 && atomic_exchange(&r->gw->retired, false)) {
+        post_all(r->gw, loop_refuse_held);
     } else {
         r->cut = true;
+    }
+}
+
+static void take_link(struct running *r)
+{
+    enum link_event e = link_look(&r->gw->link);
+    if (e == LINK_RETIRE && !r->draining) {
+        atomic_store(&r->gw->retired, true);
+        admin_retire(r->gw);
+        begin_drain(r);
+    } else if (e == LINK_GONE) {
+        r->master_gone = true;
+        cs_log(CS_LOG_ERROR, "master-gone", "the master has died; the gateway drains and ends");
+        if (!r->draining) {
+            begin_drain(r);
+        }
     }
 }
 
@@ -405,15 +443,19 @@ static int wait_ms(const struct running *r)
 /* Until all loops are empty, or the end is wanted at once. */
 static void run_until_end(struct running *r)
 {
-    struct pollfd fds[2] = {{.fd = r->signals, .events = POLLIN}, {.fd = r->gw->wake_fd, .events = POLLIN}};
+    struct pollfd fds[3] = {{.fd = r->signals, .events = POLLIN}, {.fd = r->gw->wake_fd, .events = POLLIN}};
     while (!r->cut && atomic_load(&r->gw->drained) < r->gw->n_loop) {
-        int n = poll(fds, 2, wait_ms(r));
+        fds[2] = (struct pollfd){.fd = r->master_gone ? -1 : r->gw->link.fd, .events = POLLIN};
+        int n = poll(fds, 3, wait_ms(r));
         if (n < 0 && errno != EINTR) {
             cs_log(CS_LOG_ERROR, "internal", "the main thread cannot wait", CS_STR("why", strerror(errno)));
             return;
         }
         if (n > 0 && fds[0].revents != 0) {
             take_signal(r);
+        }
+        if (n > 0 && fds[2].revents != 0) {
+            take_link(r);
         }
         uint64_t count;
         if (n > 0 && fds[1].revents != 0 && read(r->gw->wake_fd, &count, sizeof count) < 0) {
@@ -426,6 +468,9 @@ static void run_until_end(struct running *r)
         int64_t now = cs_clock_mono_us();
         if (r->drain_at_us != 0 && now >= r->drain_at_us) {
             r->drain_at_us = 0;
+            if (!atomic_load(&r->gw->retired)) {
+                link_closing(&r->gw->link);
+            }
             post_all(r->gw, loop_drain);
         } else if (r->draining && now >= r->cut_at_us) {
             r->cut = true;
@@ -531,6 +576,7 @@ static void finish(struct gateway *gw)
     if (gw->live != NULL) {
         ks_live_close(gw->live);
     }
+    link_close(&gw->link);
     if (gw->wake_fd >= 0) {
         close(gw->wake_fd);
     }
@@ -582,6 +628,7 @@ int gw_run(const struct gw_run_options *opt)
     if (pthread_mutex_init(&gw.runtime_lock, NULL) != 0 || tls_registry_init(&gw.tls) != 0) {
         return CS_EXIT_INTERNAL;
     }
+    link_init(&gw.link, opt->master_fd);
     running.signals = block_signals(&before);
     gw.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (running.signals < 0 || gw.wake_fd < 0) {

@@ -11,10 +11,10 @@
 /* What the built-in policy allows where no verification names one. */
 #define BODY_LIMIT_DEFAULT (UINT64_C(64) << 20)
 
-static struct listening *listening_of(const struct plan *p, const char *address)
+static struct listening *listening_of(const struct plan *p, const struct gw_listener *l)
 {
     for (unsigned i = 0; p != NULL && i < p->n_listening; i++) {
-        if (strcmp(listening_written(p->listening[i]), address) == 0) {
+        if (listening_is(p->listening[i], l)) {
             return p->listening[i];
         }
     }
@@ -32,8 +32,8 @@ static int plan_listen(struct plan *p, const struct plan *old, cs_error *e)
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory for %u listeners", n);
     }
     for (const struct gw_listener *l = p->config->listener; l != NULL; l = l->next) {
-        struct listening *known = listening_of(old, l->address.text);
-        struct listening *made = known != NULL ? listening_ref(known) : listening_open(l, e);
+        struct listening *known = listening_of(old, l);
+        struct listening *made = known != NULL ? listening_ref(known) : listening_open(p->gateway, l, e);
         if (made == NULL) {
             return -1;
         }

@@ -124,6 +124,7 @@ static void add_process(cs_json *j, struct gateway *gw, const struct runtime *rt
     cs_json_bool(j, "ok", true);
     cs_json_str(j, "version", CS_VERSION);
     cs_json_int(j, "pid", getpid());
+    cs_json_int(j, "master", gw->link.fd >= 0 ? getppid() : 0);
     cs_json_str(j, "node", ks_live_node(gw->live));
     cs_json_time(j, "started", gw->started);
     cs_json_str(j, "state", atomic_load(&gw->draining) ? "draining" : "running");

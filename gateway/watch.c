@@ -233,7 +233,9 @@ static void watch_reload_now(struct gateway *gw)
     cs_error e = {0};
     int64_t begin = cs_clock_mono_us();
     struct watch_wish *wishes = wishes_take(gw);
+    link_tell(&gw->link, "reloading");
     bool good = reload(gw, &report, &e) == 0;
+    link_tell(&gw->link, "reloaded");
     if (good) {
         log_report(&report, CS_LOG_WARN, "configuration");
         cs_log(CS_LOG_NOTICE, "reloaded", "the configuration was read anew and is in force",

@@ -142,6 +142,12 @@ class Gateway(Process):
             self.kill()
             raise AssertionError("the gateway did not end after a second SIGTERM")
 
+    @property
+    def serving_pid(self):
+        """The process that serves: the newest child of the master."""
+        with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as children:
+            return int(children.read().split()[-1])
+
     def reload(self):
         self.signal(signal.SIGHUP)
 

@@ -27,7 +27,7 @@ class Home(house.House):
     def spooled(self):
         """Descriptors of the gateway that lie in the spool."""
         found = []
-        for link in glob.glob(f"/proc/{self.gateway.pid}/fd/*"):
+        for link in glob.glob(f"/proc/{self.gateway.serving_pid}/fd/*"):
             try:
                 target = os.readlink(link)
             except OSError:

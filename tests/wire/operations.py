@@ -182,16 +182,18 @@ def test_a_second_gateway_does_not_take_the_socket_of_the_first():
     with Scene() as scene:
         done = product.countersign("-c", scene.gateway.conf_file, "gateway", check=False)
         report.equal(done.returncode, 78, "exit status")
-        report.equal(admin.ask(scene.path, "status")["pid"], scene.gateway.pid, "who answers")
+        report.equal(admin.ask(scene.path, "status")["master"], scene.gateway.pid, "who answers")
 
 
 def test_a_socket_left_behind_by_a_kill_is_taken_over():
     with Scene() as scene:
+        serving = scene.gateway.serving_pid
         scene.gateway.signal(signal.SIGKILL)
+        os.kill(serving, signal.SIGKILL)
         scene.gateway.wait(10)
         report.check(os.path.exists(scene.path), "the socket of the dead one")
         with product.Gateway(scene.place, scene.keystore, scene.routes, scene.extra) as again:
-            report.equal(admin.ask(scene.path, "status")["pid"], again.pid, "who answers")
+            report.equal(admin.ask(scene.path, "status")["master"], again.pid, "who answers")
 
 
 if __name__ == "__main__":
