@@ -11,8 +11,8 @@
 
 #include "base/text.h"
 #include "keystore/backup.h"
-#include "keystore/consent.h"
 #include "keystore/checkpoint.h"
+#include "keystore/consent.h"
 #include "keystore/record.h"
 #include "keystore/seal.h"
 #include "keystore/words.h"
@@ -25,6 +25,7 @@ struct restore {
     struct ks_record r;
     ks_restored *out;
     size_t cap;
+    char checkpoint_key[128]; /**< public half of this machine's, "" none */
 };
 
 static int no_memory(cs_error *e)
@@ -289,6 +290,29 @@ static int is_empty(ks_store *s, bool *empty, cs_error *e)
     return s->driver->rows(s->b, &f, see_row, empty, e);
 }
 
+/**
+ * The machine that took everything goes on with its own checkpoints: the log says who came back, and by which key its
+ * end is signed from here on. By a handle of its own: under the first one all tables were made anew.
+ */
+static int begin_again(ks_store *s, const char *key, const ks_actor *who, cs_time now, ks_restored *out, cs_error *e)
+{
+    struct ks_record r = {0};
+    ks_store *fresh = NULL;
+    ks_options opt = s->options;
+    opt.n_kek = s->n_kek;
+    memcpy(opt.kek, s->kek, sizeof opt.kek);
+    int rc = ks_open(&fresh, s->uri, &opt, e) == 0 && ks_record_begin(&r, fresh, who, false, now, e) == 0 &&
+                     (key[0] == '\0' || fresh->driver->meta_set(fresh->b, KS_CHECKPOINT_KEY, key, e) == 0) &&
+                     ks_record_audit(&r, "restore", out->store_id, NULL, NULL, e) == 0 &&
+                     ks_record_commit(&r, "restore", e) == 0
+                 ? 0
+                 : -1;
+    out->generation = r.generation;
+    ks_record_end(&r);
+    ks_close(fresh);
+    return rc;
+}
+
 static int take_all(struct restore *w, const char *text, size_t n, cs_error *e)
 {
     const struct ks_driver *d = w->s->driver;
@@ -300,8 +324,9 @@ static int take_all(struct restore *w, const char *text, size_t n, cs_error *e)
         return no_memory(e);
     }
     memcpy(copy, text, n);
-    int rc = d->load_begin(w->s->b, e) == 0 && ks_dump_read(copy, n, w->s->b, d, &head, &sealed, seal, e) == 0 &&
-                     d->load_end(w->s->b, e) == 0
+    int rc = d->meta_get(w->s->b, KS_CHECKPOINT_KEY, w->checkpoint_key, sizeof w->checkpoint_key, e) >= 0 &&
+                     d->load_begin(w->s->b, e) == 0 &&
+                     ks_dump_read(copy, n, w->s->b, d, &head, &sealed, seal, e) == 0 && d->load_end(w->s->b, e) == 0
                  ? 0
                  : -1;
     free(copy);
@@ -379,6 +404,9 @@ int ks_restore(ks_store *s, const char *text, size_t n, const ks_restore_request
         w.x.s->driver->rollback(w.x.s->b);
     }
     ks_record_end(&w.r);
+    if (rc == 0 && out->whole && !q->dry_run) {
+        rc = begin_again(s, w.checkpoint_key, who, now, out, e);
+    }
     if (rc == 1) {
         rc = ks_consent_propose(s, &plan, who, now, e);
     }
