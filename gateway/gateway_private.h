@@ -53,6 +53,7 @@ struct gateway {
     pthread_mutex_t runtime_lock;
     struct runtime *runtime; /**< the one in force; read with gateway_runtime() */
     struct tls_registry tls;
+    struct keeper *keeper; /* owned; NULL: not started */
     pthread_t watch_thread;
     bool watch_started;
     _Atomic bool watch_stop, reload_wanted;

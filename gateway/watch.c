@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gateway/gateway_private.h"
+#include "gateway/keeper.h"
 
 #define STEP_MS 500
 /* A keystore that is away is asked again so often. */
@@ -291,6 +292,9 @@ static void *watch_run(void *ctx)
         int rc = ks_live_step(gw->live, STEP_MS, cs_clock_now(), &e);
         if (rc > 0) {
             watch_keystore_changed(gw);
+            if (gw->keeper != NULL) {
+                keeper_wake(gw->keeper);
+            }
         } else {
             watch_time(gw);
         }
@@ -318,6 +322,13 @@ static void *watch_run(void *ctx)
 
 int watch_start(struct gateway *gw)
 {
+    struct runtime *rt = gateway_runtime(gw);
+    gw->keeper = keeper_start(rt->plan->settings->keystore_uri);
+    runtime_unref(rt);
+    if (gw->keeper == NULL) {
+        cs_log(CS_LOG_ERROR, "keeper-start", "the keeper thread cannot start");
+        return -1;
+    }
     int rc = pthread_create(&gw->watch_thread, NULL, watch_run, gw);
     if (rc != 0) {
         cs_log(CS_LOG_ERROR, "watch-start", "the watch thread cannot start", CS_STR("why", strerror(rc)));
@@ -330,12 +341,16 @@ int watch_start(struct gateway *gw)
 void watch_stop(struct gateway *gw)
 {
     if (!gw->watch_started) {
+        keeper_stop(gw->keeper);
+        gw->keeper = NULL;
         return;
     }
     atomic_store(&gw->watch_stop, true);
     ks_live_wake(gw->live);
     pthread_join(gw->watch_thread, NULL);
     gw->watch_started = false;
+    keeper_stop(gw->keeper);
+    gw->keeper = NULL;
     struct cs_conf_report none = {0};
     cs_error e = {0};
     cs_error_set(&e, CS_EXIT_UNAVAILABLE, "stopped", "the gateway ends");

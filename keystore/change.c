@@ -286,7 +286,9 @@ static int write_intervals(struct ks_work *w, const struct ks_row *row, const st
             return -1;
         }
     }
-    return ks_work_intervals(w, row->entry_id, old->process_stop, new, e);
+    /* a window that is over is not made longer: what comes behind it begins now */
+    bool over = ks_view_state(&w->before, old, w->now) == KS_ARCHIVED;
+    return ks_work_intervals(w, row->entry_id, over ? 0 : old->process_stop, new, e);
 }
 
 /** Deactivations first: the index of one-active slots is looked at after every row. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "keystore/backup.h"
 
 /* ---- trash ------------------------------------------------------------------------------------------------------ */
 
@@ -195,9 +196,10 @@ static int user_facts(struct ks_work *w, cs_error *e)
 
 static int backup_facts(struct ks_work *w, cs_error *e)
 {
-    char text[CS_TIME_TEXT] = "";
-    int found = w->s->driver->meta_get(w->s->b, KS_META_BACKUP, text, sizeof text, e);
-    return found < 0 || (found == 1 && cs_time_parse(text, &w->before.backup_at) != 0) ? -1 : 0;
+    char text[32] = "";
+    int found = w->s->driver->meta_get(w->s->b, KS_BACKUP_AT, text, sizeof text, e);
+    w->before.backup_at = found == 1 ? strtoll(text, NULL, 10) : 0;
+    return found < 0 ? -1 : 0;
 }
 
 int ks_facts_read(struct ks_work *w, cs_error *e)

@@ -8,8 +8,6 @@
 
 #include "keystore/change.h"
 
-#define KS_META_BACKUP "backup_at" /* meta: RFC 3339 instant of the last backup; absent: never */
-
 /** What is in the trash of a slot, or of all. */
 struct ks_trash {
     struct ks_trash_row *row; /**< owned */

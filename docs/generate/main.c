@@ -17,6 +17,9 @@ static const struct {
     {"@GLOBAL-OPTIONS@\n", page_global_options},
     {"@DIRECTIVES@\n", page_directives},
     {"@COMPLETION@\n", page_completion},
+    {"@TRANSITIONS@\n", page_transitions},
+    {"@GUARDS@\n", page_guards},
+    {"@VERBS@\n", page_verbs},
 };
 
 /* @return 0, or -1: the line names a table that does not exist */

@@ -16,6 +16,10 @@ void page_commands(FILE *out);
 void page_global_options(FILE *out);
 /** mdoc(7): every directive, block by block, from the rows that the configuration is checked against. */
 void page_directives(FILE *out);
+/** Markdown: the life cycle of entries: transitions, guards, verbs by state. */
+void page_transitions(FILE *out);
+void page_guards(FILE *out);
+void page_verbs(FILE *out);
 /** bash: functions that tell commands, options and values. */
 void page_completion(FILE *out);
 

@@ -91,7 +91,8 @@ def test_install_puts_everything_in_its_place():
     report.equal(files_below(PREFIX), sorted([
         "bin/countersign", "include/wssec/reason.def", "include/wssec/wssec.h", "lib/libwssec.a", "lib/libwssec.so", "lib/libwssec.so.1",
         "lib/pkgconfig/wssec.pc", "share/bash-completion/completions/countersign", "share/countersign/countersign.conf",
-        "share/doc/countersign/reasons.md", "share/doc/countersign/result.schema.json", "share/doc/countersign/verify_file.c",
+        "share/doc/countersign/reasons.md", "share/doc/countersign/keystore-rules.md", "share/doc/countersign/result.schema.json",
+        "share/doc/countersign/verify_file.c",
         "share/man/man1/countersign.1", "share/man/man3/wssec.3", "share/man/man5/countersign.conf.5"]), "files")
     report.check(run(installed("bin", "countersign"), "--version").stdout.startswith("countersign "), "the installed command")
 

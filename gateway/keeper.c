@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * keeper.c: what is due in the keystore is done while the gateway runs: verbs set for an instant, windows that are
+ * over, the end of the trash. On a thread of its own, with a handle of its own, so that following the store never waits
+ * for it.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gateway/keeper.h"
+#include "keystore/keystore.h"
+
+#define LOOK_S 60 /* something new may be due at any time; what is known to come is met to the second */
+
+struct keeper {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stop, again; /* under lock */
+    char *uri;        /* owned */
+    bool suspect;     /* told once */
+};
+
+static void tell(const ks_report *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        const ks_due *d = &r->due[i];
+        if (d->done) {
+            cs_log(CS_LOG_NOTICE, "keeper-done", "what was due in the keystore is done",
+                   CS_STR("verb", ks_verb_word(d->verb)), CS_STR("alias", d->alias), CS_INT("n", d->n));
+        } else {
+            cs_log(CS_LOG_WARN, "keeper-refused", "what is due in the keystore cannot be done yet",
+                   CS_STR("verb", ks_verb_word(d->verb)), CS_STR("alias", d->alias), CS_INT("n", d->n),
+                   CS_STR("why", d->text));
+        }
+    }
+}
+
+/* @return seconds until the next look */
+static int64_t look(struct keeper *k, cs_time now)
+{
+    static const ks_options as_told = {.retention = 0}; /* durations are those that the store was told last */
+    ks_store *store = NULL;
+    ks_report report;
+    cs_error e = {0};
+    int64_t wait = LOOK_S;
+    if (ks_open(&store, k->uri, &as_told, &e) != 0) {
+        return wait; /* the watch thread tells that the keystore is away */
+    }
+    if (ks_tick(store, false, now, &report, &e) != 0) {
+        cs_log(CS_LOG_WARN, "keeper", "what is due in the keystore was not looked at", CS_STR("why", e.text));
+        ks_close(store);
+        return wait;
+    }
+    if (report.clock.suspect && !k->suspect) {
+        cs_log(CS_LOG_WARN, "clock-suspect",
+               "nothing is done in the keystore by itself; if the clock is right: countersign keystore clock accept",
+               CS_STR("why", report.clock.text));
+    }
+    k->suspect = report.clock.suspect;
+    if (!report.clock.suspect) {
+        tell(&report);
+    }
+    if (report.next > now && report.next - now < wait) {
+        wait = report.next - now;
+    }
+    ks_report_free(&report);
+    ks_close(store);
+    return wait;
+}
+
+static void *keeper_run(void *ctx)
+{
+    struct keeper *k = ctx;
+    pthread_setname_np(pthread_self(), "keeper");
+    pthread_mutex_lock(&k->lock);
+    while (!k->stop) {
+        pthread_mutex_unlock(&k->lock);
+        int64_t wait = look(k, cs_clock_now());
+        struct timespec until;
+        pthread_mutex_lock(&k->lock);
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += wait;
+        while (!k->stop && !k->again && pthread_cond_timedwait(&k->wake, &k->lock, &until) != ETIMEDOUT) {
+        }
+        k->again = false;
+    }
+    pthread_mutex_unlock(&k->lock);
+    return NULL;
+}
+
+struct keeper *keeper_start(const char *uri)
+{
+    struct keeper *k = calloc(1, sizeof *k);
+    pthread_condattr_t attr;
+    if (k == NULL || (k->uri = strdup(uri)) == NULL || pthread_condattr_init(&attr) != 0) {
+        goto fail;
+    }
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&k->lock, NULL);
+    pthread_cond_init(&k->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    if (pthread_create(&k->thread, NULL, keeper_run, k) == 0) {
+        return k;
+    }
+    pthread_cond_destroy(&k->wake);
+    pthread_mutex_destroy(&k->lock);
+fail:
+    if (k != NULL) {
+        free(k->uri);
+    }
+    free(k);
+    return NULL;
+}
+
+void keeper_wake(struct keeper *k)
+{
+    pthread_mutex_lock(&k->lock);
+    k->again = true;
+    pthread_cond_signal(&k->wake);
+    pthread_mutex_unlock(&k->lock);
+}
+
+void keeper_stop(struct keeper *k)
+{
+    if (k == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&k->lock);
+    k->stop = true;
+    pthread_cond_signal(&k->wake);
+    pthread_mutex_unlock(&k->lock);
+    pthread_join(k->thread, NULL);
+    pthread_cond_destroy(&k->wake);
+    pthread_mutex_destroy(&k->lock);
+    free(k->uri);
+    free(k);
+}
