@@ -96,6 +96,24 @@ static void name_other(struct ks_work *w, unsigned n, ks_outcome *out)
     }
 }
 
+/** A rehearsal tells its steps, and the guards that were asked and are content. */
+static void note_steps(const struct ks_work *w, ks_outcome *out)
+{
+    for (size_t i = 0; i < w->plan.n; i++) {
+        const struct ks_step *step = &w->plan.step[i];
+        const struct ks_transition_row *row = ks_transition_row(step);
+        char guards[96] = "G1 G2 G3";
+        for (int g = KS_G4_OVERLAP; row != NULL && g <= KS_G14_BACKUP; g++) {
+            size_t used = strlen(guards);
+            if ((row->guards & (1U << g)) != 0) {
+                snprintf(guards + used, sizeof guards - used, " G%d", g);
+            }
+        }
+        ks_note(out, "T%d %s %s#%u: content are %s", (int)step->t, row != NULL ? row->word : "?", w->slot.alias,
+                step->n, guards);
+    }
+}
+
 /* ---- one verb --------------------------------------------------------------------------------------------------- */
 
 /** What a verb may be told, into the plan. */
@@ -215,6 +233,9 @@ static int change_within(struct ks_verb_work *v, ks_outcome *out, cs_error *e)
     }
     if (rc == 0) {
         ks_work_info(w, r->n, &out->info);
+        if (r->dry_run) {
+            note_steps(w, out);
+        }
         verb_notes(w, r, out);
         ks_same_key_notes(&same, out);
         out->done = !r->dry_run;

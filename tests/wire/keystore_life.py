@@ -43,6 +43,8 @@ def test_an_open_message_moves_the_end_and_keeps_the_entry():
     store.refuses(64, "open-message", "close", "dlq/18", "--entry", "acme-sign#1", says="no open message dlq/18")
     store.run("open-message", "close", "dlq/17", "--entry", "acme-sign#1", "--now", rfc3339(moved))
     equal(instant(store.entries()["acme-sign#1"]["process_stop"]), moved, "it never shrinks")
+    told = store.refuses(0, "remove", "acme-sign#1", "--dry-run", "--now", rfc3339(moved))
+    check("T5 retire acme-sign#1: content are G1 G2 G3 G8 G9" in told.stderr and "T9 remove acme-sign#1" in told.stderr, told.stderr)
     store.run("remove", "acme-sign#1", "--now", rfc3339(moved))
 
 
