@@ -34,7 +34,7 @@ static int read_fingerprint(struct cli_context *c, const char *text, char out[65
 static int read_options(struct cli_context *c, ks_add *add, char fingerprint[65])
 {
     const char *since = cli_option(c, "since");
-    const char *expected = cli_option(c, "expect-sha256");
+    const char *expected = cli_given(c, "seen") ? cli_option(c, "seen") : cli_option(c, "expect-sha256");
     if (ks_role_parse(cli_option(c, "role"), &add->role) != 0) {
         cli_usage(c, "--role: unknown role");
         return -1;
@@ -66,6 +66,28 @@ static int carry_add(ks_store *s, const void *what, bool dry_run, const ks_actor
     return ks_add_entry(s, what, dry_run, who, now, out, e);
 }
 
+/* The certificate comes from a message that a gateway refused: its expected fingerprint is what was read out to the caller. */
+static int carry_seen(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
+                      cs_error *e)
+{
+    ks_add add = *(const ks_add *)what;
+    uint8_t sha256[32];
+    uint8_t *der = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof sha256; i++) {
+        const char two[3] = {add.expect_sha256[2 * i], add.expect_sha256[2 * i + 1], '\0'};
+        sha256[i] = (uint8_t)strtoul(two, NULL, 16);
+    }
+    if (ks_seen_get(s, add.partner, sha256, &der, &n, e) != 0) {
+        return -1;
+    }
+    add.certificate_pem = (const char *)der;
+    add.certificate_len = n;
+    int rc = ks_add_entry(s, &add, dry_run, who, now, out, e);
+    free(der);
+    return rc;
+}
+
 static int add(struct cli_context *c, const ks_add *what)
 {
     const struct cli_change change = {"add", what->alias, cli_given(c, "dry-run"), true};
@@ -83,6 +105,15 @@ static int run_add(struct cli_context *c)
     int rc = CS_EXIT_USAGE;
     if (read_options(c, &what, fingerprint) != 0) {
         return rc;
+    }
+    if (cli_given(c, "seen")) {
+        const struct cli_change change = {"add", what.alias, cli_given(c, "dry-run"), true};
+        return c->argc != 0 || key_file != NULL || what.partner == NULL
+                   ? cli_usage(c, "--seen takes the certificate of a message: with --partner, without FILE and --private-key")
+                   : cli_change_run(c, &change, carry_seen, &what);
+    }
+    if (c->argc != 1) {
+        return cli_usage(c, "which certificate? FILE, or - for stdin");
     }
     if (key_file != NULL && ks_pkcs11_is_uri(key_file)) {
         what.pkcs11_uri = key_file;
@@ -114,6 +145,7 @@ static const struct cli_option add_options[] = {
     {"activate", 0, CLI_FLAG, NULL, 0, "in force at once; where one entry is active at a time, that one is exchanged"},
     {"shorter-ok", 0, CLI_FLAG, NULL, 0, "it may end before the entry that it exchanges"},
     {"expect-sha256", 0, CLI_TEXT, "HEX", 0, "refuse any certificate but the one with this fingerprint"},
+    {"seen", 0, CLI_TEXT, "SHA256", 0, "instead of FILE: a certificate that a gateway saw in messages of the partner"},
     {"since", 0, CLI_TEXT, "TIME|not-before", 0, "accepted since then, for archived messages of that time"},
     {"until", 0, CLI_TIME, "TIME", 0, "with --since: only until then, never for live traffic"},
     CLI_WRITING_OPTIONS,
@@ -124,8 +156,8 @@ const struct cli_command cli_cmd_keystore_add = {
     .parent = "keystore",
     .name = "add",
     .summary = "Take a certificate into a slot, and print the entry",
-    .operands = "FILE|-",
-    .min_operands = 1,
+    .operands = "[FILE|-]",
+    .min_operands = 0,
     .max_operands = 1,
     .options = add_options,
     .more = "FILE is PEM (the certificate first, its issuers behind it) or DER.\n"

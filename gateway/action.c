@@ -259,6 +259,16 @@ static bool act_decrypt(struct job *j, struct wssec_worker *w, const struct gw_a
     return false;
 }
 
+/* The signature fits a certificate that is not stored, with the names of one that is: perhaps the partner's next. */
+static bool successor(const struct wssec_verdict *v)
+{
+    bool noted = false;
+    for (unsigned i = 0; i < v->n_notes; i++) {
+        noted = noted || strcmp(v->notes[i], "unknown-successor") == 0;
+    }
+    return noted && v->verdict == WSSEC_FAIL && v->reason == WSSEC_CERTIFICATE_UNKNOWN;
+}
+
 static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_actions *a, cs_time now)
 {
     struct wssec_policy *policy = j->response ? j->route->response_policy : j->route->request_policy;
@@ -276,8 +286,11 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
     resolver_decrypt(&source, (const char *const *)a->crypt.decrypt_alias.word, a->crypt.decrypt_alias.n);
     int rc = a->crypt.decrypt ? wssec_open(w, &in, policy, &when, &keys, &replay, true, &j->verdict, NULL, &opened)
                               : wssec_verify(w, &in, policy, &when, &keys, &replay, &j->verdict, NULL);
-    resolver_clear(&source);
     struct wssec_verdict *v = &j->verdict;
+    if (rc == WSSEC_RC_OK && source.unknown != NULL && successor(v)) {
+        ks_seen(j->gateway->live, a->partner, source.unknown, source.unknown_n, now);
+    }
+    resolver_clear(&source);
     j->judged = true;
     if (rc != WSSEC_RC_OK) {
         v->verdict = WSSEC_ERROR;

@@ -42,6 +42,7 @@ int ks_state_parse(const char *word, enum ks_state *s);
 /* ---- store ---------------------------------------------------------------------------------------------------- */
 
 typedef struct ks_store ks_store;
+typedef struct ks_live ks_live; /* a running process that follows a store */
 
 /** Where the key-encryption key comes from. where: a path, a credential's name, a "pkcs11:" address. */
 enum ks_kek_kind { KS_KEK_FILE, KS_KEK_CREDENTIAL, KS_KEK_PASSPHRASE, KS_KEK_PKCS11 };
@@ -372,6 +373,14 @@ typedef struct ks_mapping_outcome {
 int ks_mapping_add(ks_store *s, const ks_mapping_new *what, bool dry_run, const ks_actor *who, cs_time now, ks_mapping_outcome *out, cs_error *e) CS_MUST_CHECK;
 int ks_mapping_retire(ks_store *s, int64_t map_id, bool dry_run, const ks_actor *who, cs_time now, ks_mapping_outcome *out, cs_error *e) CS_MUST_CHECK;
 
+/* ---- certificates that nobody stored --------------------------------------------------------------------------------- */
+
+/** A message of partner is signed with a certificate (DER) that is not stored and has the names of one that is. Copied, judged
+ *  and stored by the watch thread; kept only when its issuer's stored certificate signed it. Any thread. */
+void ks_seen(ks_live *l, const char *partner, const uint8_t *der, size_t n, cs_time now);
+/** One of those kept. @return 0 with *der malloc'ed, the caller's; -1: exit 64, there is none of this fingerprint */
+int ks_seen_get(ks_store *s, const char *partner, const uint8_t sha256[32], uint8_t **der, size_t *n, cs_error *e) CS_MUST_CHECK;
+
 /* ---- evidence --------------------------------------------------------------------------------------------------- */
 
 typedef struct ks_sender_use { char node[KS_WORD], sender[KS_SENDER]; /**< "": not known, or beyond the bound */ uint64_t n; cs_time last; } ks_sender_use;
@@ -402,7 +411,6 @@ void ks_evidence_free(ks_evidence *v);
 
 typedef struct ks_snapshot ks_snapshot;
 typedef struct ks_entry ks_entry;   /* in a snapshot: immutable, lives as long as the snapshot */
-typedef struct ks_live ks_live;
 
 /** Open the store for following; builds the first snapshot. Private keys of sign slots are unsealed into it. */
 int ks_live_open(ks_live **out, const char *uri, const ks_options *opt, cs_time now, cs_error *e) CS_MUST_CHECK;

@@ -80,6 +80,12 @@ int ks_sqlite_node_set(struct ks_backend *b, const struct ks_node_row *row, cs_e
 int ks_sqlite_node_forget(struct ks_backend *b, const char *node, cs_error *e);
 int ks_sqlite_nodes(struct ks_backend *b, ks_visit_node *visit, void *ctx, cs_error *e);
 
+/* sqlite_seen.c */
+int ks_sqlite_seen_add(struct ks_backend *b, const struct ks_seen_row *row, unsigned most, cs_error *e);
+int ks_sqlite_seen(struct ks_backend *b, const char *partner, ks_visit_seen *visit, void *ctx, cs_error *e);
+int ks_sqlite_observe(struct ks_backend *b, const char *node, const char *kind, const char *object, uint64_t n,
+                      cs_time at, cs_error *e);
+
 /* sqlite_use.c */
 int ks_sqlite_use_add(struct ks_backend *b, const char *node, const struct ks_count *c, cs_error *e);
 int ks_sqlite_uses(struct ks_backend *b, int64_t entry_id, int64_t from_day, ks_visit_use *visit, void *ctx,

@@ -113,6 +113,17 @@ struct ks_use_row {
 };
 #define KS_SENDERS_MAX 64
 
+/** A certificate that a partner's messages bring and nobody stored. */
+struct ks_seen_row {
+    char partner[KS_WORD];
+    uint8_t sha256[32];
+    const uint8_t *der; /**< borrowed */
+    size_t der_len;
+    cs_time first_at, last_at;
+    uint64_t n; /**< messages */
+};
+
+typedef int ks_visit_seen(void *ctx, const struct ks_seen_row *row, cs_error *e);
 typedef int ks_visit_use(void *ctx, const struct ks_use_row *row, cs_error *e);
 /** An entry that was removed and can be restored until its key is destroyed. */
 struct ks_trash_row {
@@ -174,8 +185,8 @@ struct ks_value {
     size_t n;
 };
 /** A row of a table; value NULL: the table begins. */
-typedef int ks_visit_dump(void *ctx, const char *table, const char *const *column, const struct ks_value *value, size_t n,
-                          cs_error *e);
+typedef int ks_visit_dump(void *ctx, const char *table, const char *const *column, const struct ks_value *value,
+                          size_t n, cs_error *e);
 
 struct ks_backend; /* of the driver */
 
@@ -291,6 +302,13 @@ struct ks_driver {
     int (*node_set)(struct ks_backend *b, const struct ks_node_row *row, cs_error *e);
     int (*node_forget)(struct ks_backend *b, const char *node, cs_error *e);
     int (*nodes)(struct ks_backend *b, ks_visit_node *visit, void *ctx, cs_error *e);
+    /** Add to the row of that certificate; a new one only while the partner has fewer than most. @return 1 new, 0, -1
+     */
+    int (*seen_add)(struct ks_backend *b, const struct ks_seen_row *row, unsigned most, cs_error *e);
+    int (*seen)(struct ks_backend *b, const char *partner, ks_visit_seen *visit, void *ctx, cs_error *e); /**< by age */
+    /** Count what a node observed of an object. */
+    int (*observe)(struct ks_backend *b, const char *node, const char *kind, const char *object, uint64_t n, cs_time at,
+                   cs_error *e);
     /** Add to the counters of an entry on a node and day, and of the sender: of each entry, node and day at most
      *  KS_SENDERS_MAX by name, the others as "". An entry that is not there is passed over. */
     int (*use_add)(struct ks_backend *b, const char *node, const struct ks_count *c, cs_error *e);
@@ -308,8 +326,8 @@ struct ks_driver {
     int (*dump)(struct ks_backend *b, ks_visit_dump *visit, void *ctx, cs_error *e);
     /** Within a write transaction: all tables empty and unguarded, rows into them, guards again. */
     int (*load_begin)(struct ks_backend *b, cs_error *e);
-    int (*load)(struct ks_backend *b, const char *table, const char *const *column, const struct ks_value *value, size_t n,
-                cs_error *e);
+    int (*load)(struct ks_backend *b, const char *table, const char *const *column, const struct ks_value *value,
+                size_t n, cs_error *e);
     int (*load_end)(struct ks_backend *b, cs_error *e);
 
     int (*hold_add)(struct ks_backend *b, const ks_hold_info *row, cs_error *e);

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "keystore/kek.h"
 #include "keystore/node.h"
+#include "keystore/seen.h"
 #include "keystore/snapshot.h"
 #include "keystore/use.h"
 
@@ -31,9 +32,10 @@ struct ks_live {
     const ks_snapshot *current;
     int wake_fd;
     struct ks_identity me;
-    char build[32], conf[65]; /**< under lock */
-    atomic_bool described;    /**< they changed since the store was told */
-    struct ks_counts *counts; /**< owned */
+    char build[32], conf[65];   /**< under lock */
+    atomic_bool described;      /**< they changed since the store was told */
+    struct ks_counts *counts;   /**< owned */
+    struct ks_seen_queue *seen; /**< owned */
     int64_t flushed_us;
     int64_t pruned_day;
     bool again;    /**< the last build failed, or this process changed the store itself: look again */
@@ -52,6 +54,7 @@ static int flush(ks_live *l, cs_time now)
     if (rc >= 0 && now / CS_DAY != l->pruned_day && l->store->driver->use_prune(l->store->b, now, &ignored) == 0) {
         l->pruned_day = now / CS_DAY;
     }
+    (void)ks_seen_flush(l->store, l->seen, l->current, l->me.node, &ignored);
     l->flushed_us = cs_clock_mono_us();
     l->again = l->again || rc == 1;
     return rc < 0 ? -1 : 0;
@@ -136,7 +139,8 @@ int ks_live_open(ks_live **out, const char *uri, const ks_options *opt, cs_time 
         return cs_error_set(e, CS_EXIT_INTERNAL, "internal", "no mutex could be made");
     }
     l->counts = ks_counts_new();
-    if (l->counts == NULL) {
+    l->seen = ks_seen_new();
+    if (l->counts == NULL || l->seen == NULL) {
         cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "memory ran out while the keystore was opened");
         goto fail;
     }
@@ -249,6 +253,7 @@ void ks_live_close(ks_live *l)
     }
     ks_snapshot_release(l->current);
     ks_counts_free(l->counts);
+    ks_seen_free(l->seen);
     ks_close(l->store);
     if (l->wake_fd >= 0) {
         close(l->wake_fd);
@@ -268,4 +273,9 @@ const ks_snapshot *ks_live_get(ks_live *l)
 void ks_use(ks_live *l, const ks_snapshot *s, const char *alias, unsigned n, const char *sender, bool ok, cs_time now)
 {
     ks_use_count(l->counts, s, alias, n, sender, ok, now);
+}
+
+void ks_seen(ks_live *l, const char *partner, const uint8_t *der, size_t n, cs_time now)
+{
+    ks_seen_take(l->seen, partner, der, n, now);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define UNKNOWN_MAX (16 * 1024) /* octets of a certificate that is worth a look */
 #define PATH_MAX_CERTIFICATES 8
 
 /** A certificate that no entry holds, as the keystore judged it. Entries point into it. */
@@ -130,6 +131,18 @@ static int judged_candidate(struct resolver *r, const struct wssec_hint *hint, i
     return rc;
 }
 
+/** Whoever finds that the signature fits wants to see it; the hint lives for the call only. */
+static void remember(struct resolver *r, const struct wssec_hint *hint)
+{
+    if (r->unknown == NULL && hint->cert_len > 0 && hint->cert_len <= UNKNOWN_MAX) {
+        r->unknown = malloc(hint->cert_len);
+        if (r->unknown != NULL) {
+            memcpy(r->unknown, hint->cert, hint->cert_len);
+            r->unknown_n = hint->cert_len;
+        }
+    }
+}
+
 /* Hints of the message in the keystore's terms. @return NULL: nothing is said */
 static const ks_hint *said(const struct wssec_hint *hint, ks_hint *k)
 {
@@ -167,6 +180,9 @@ static int verifiers(struct resolver *r, const struct wssec_hint *hint, int64_t 
     size_t n = ks_candidates(r->snapshot, r->partner, said(hint, &k), KS_CAN_VERIFY, at, found, room);
     for (size_t i = 0; i < n; i++) {
         fill(&out[i], found[i].entry, found[i].state, ks_entry_public_key(found[i].entry));
+    }
+    if (n == 0 && r->chain == NULL && hint != NULL && hint->has_cert && hint->cert != NULL) {
+        remember(r, hint);
     }
     /* one that is stored has that entry's state, whatever its chain says */
     if (n == 0 && r->chain != NULL && hint != NULL && hint->has_cert && hint->cert != NULL) {
@@ -209,6 +225,9 @@ void resolver_trust(struct resolver *ctx, const ks_chain_rule *rule)
 
 void resolver_clear(struct resolver *ctx)
 {
+    free(ctx->unknown);
+    ctx->unknown = NULL;
+    ctx->unknown_n = 0;
     while (ctx->judged != NULL) {
         struct resolver_judged *one = ctx->judged;
         ctx->judged = one->next;

@@ -17,6 +17,7 @@ struct resolver {
     const char *const *decrypt;  /**< slots of role decrypt; n_decrypt 0: every one */
     size_t n_decrypt;
     const ks_chain_rule *chain;  /**< borrowed; NULL: only stored certificates count */
+    uint8_t *unknown; size_t unknown_n; /**< owned (resolver_clear): the certificate of the message that nobody stored; NULL: none */
     struct resolver_judged *judged; /**< owned (resolver_clear): certificates of the message, judged by chain */
 };
 

@@ -6,15 +6,17 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import time
 
+import keys
 import product
 import report
 import soap
 import wire
 from report import check, equal, until
-from stores import DAY, Store, instant, made, records, rfc3339
+from stores import DAY, PLACE, Store, instant, made, records, rfc3339
 
 ROUTE = 'partner acme {{ policy repeats; }}\npolicy repeats {{ replay off; }}\nroute in {{ listener front; path "/in"; upstream "{url}"; request {{ verify acme; }} }}\n'
 
@@ -40,7 +42,7 @@ class Site:
             gateway.__exit__()
         self.upstream.stop()
 
-    def send(self, name, pair, count, source="127.0.0.1", passes=True):
+    def send(self, name, pair, count, source="127.0.0.1", passes=True, whole=False):
         host, port = self.gateway[name].address.rsplit(":", 1)
         with wire.Client(self.gateway[name].address) as client:
             client.sock.close()
@@ -48,7 +50,7 @@ class Site:
             client.stream = wire.Stream(client.sock)
             for _ in range(count):
                 text = soap.sign(pair)
-                reply = client.post(text if passes else soap.tampered(text), "/in")
+                reply = client.post(text if passes or whole else soap.tampered(text), "/in")
                 equal(reply.status == 200, passes, f"a message of {source} through {name}: {reply.status}")
 
 
@@ -161,6 +163,56 @@ def test_change_that_a_node_does_not_follow_is_said():
         finally:
             site.gateway["gw2"].signal(signal.SIGCONT)
         until(lambda: followed(store), 20, "gw2 to follow")
+
+
+# ---- the partner's next certificate --------------------------------------------------------------------------------
+
+def seen(store):
+    with sqlite3.connect(f"file:{store.path}?mode=ro", uri=True) as db:
+        return db.execute("select partner, lower(hex(sha256)), n from seen_certificate order by 2").fetchall(), \
+            db.execute("select object, sum(n) from observation where kind='unknown-successor' group by 1").fetchall()
+
+
+def test_unknown_successor_is_kept_only_when_its_authority_is_stored():
+    store = Store()
+    authority = keys.issue(PLACE, "seen-authority", subject="CN=Partner CA", authority=True)
+    stranger = keys.issue(PLACE, "seen-stranger", subject="CN=Partner CA", authority=True)
+    now, following, look_alike = (keys.issue(PLACE, f"seen-{name}", issuer, subject="CN=acme signer") for name, issuer in
+                                  [("now", authority), ("next", authority), ("alike", stranger)])
+    store.run("add", "--role", "verifier", "--partner", "acme", "--alias", "acme-sign", now.certificate_file, "--activate")
+    with Site(store, ["gw1"]) as site:
+        site.send("gw1", now, 1)
+        for pair in (following, look_alike):
+            site.send("gw1", pair, 2, passes=False, whole=True)
+        until(lambda: seen(store)[1], 20, "what was seen to be written")
+        equal(seen(store), ([], [("acme", 4)]), "nobody stored the authority: only counted")
+        store.run("add", "--role", "trust-anchor", "--alias", "partner-ca", authority.certificate_file, "--activate", "--wait", "20s")
+        for pair in (following, look_alike):
+            site.send("gw1", pair, 3, passes=False, whole=True)
+        until(lambda: seen(store)[1] == [("acme", 7)] and seen(store)[0], 20, "what was seen to be written")
+        equal(seen(store)[0], [("acme", following.sha256, 3)], "the one that the authority signed")
+        check("partner-switched" in site.gateway["gw1"].stderr() and following.sha256 in site.gateway["gw1"].stderr(), "announced")
+        store.refuses(64, "add", "--role", "verifier", "--partner", "acme", "--alias", "acme-sign", "--seen", look_alike.sha256)
+        store.refuses(64, "add", "--role", "verifier", "--partner", "acme", "--alias", "acme-sign", "--seen", following.sha256[:16])
+        store.refuses(64, "add", "--role", "verifier", "--partner", "other", "--alias", "other-sign", "--seen", following.sha256)
+        store.refuses(64, "add", "--role", "verifier", "--partner", "acme", "--alias", "acme-sign", "--seen", following.sha256, "x.pem")
+        done = store.run("add", "--role", "verifier", "--partner", "acme", "--alias", "acme-sign", "--seen", following.sha256,
+                         "--activate", "--wait", "20s")
+        equal(done.stdout, "acme-sign#2\n", "accepted")
+        site.send("gw1", following, 2)
+
+
+def test_unknown_successors_are_capped_per_partner():
+    store = Store()
+    authority = keys.issue(PLACE, "many-authority", subject="CN=Partner CA", authority=True)
+    store.run("add", "--role", "trust-anchor", "--alias", "partner-ca", authority.certificate_file, "--activate")
+    pairs = [keys.issue(PLACE, f"many-{i}", authority, subject="CN=acme signer") for i in range(20)]
+    store.run("add", "--role", "verifier", "--partner", "acme", "--alias", "acme-sign", pairs[0].certificate_file, "--activate")
+    with Site(store, ["gw1"]) as site:
+        for pair in pairs[1:]:
+            site.send("gw1", pair, 1, passes=False, whole=True)
+        until(lambda: len(seen(store)[0]) == 16, 20, "sixteen to be kept")
+    equal(len(seen(store)[0]), 16, "no more than that")
 
 
 # ---- as of another time --------------------------------------------------------------------------------------------
