@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -110,6 +111,17 @@ def test_a_store_in_use_takes_what_it_lacks():
     equal((again["done"], again["taken"]), (False, 0), "a second time")
     equal(other.run("audit", "verify").returncode, 0, "audit")
     check(other.run("export", "past#1").stdout.startswith("-----BEGIN"), "a certificate of the past")
+
+
+def test_a_decrypt_key_goes_only_when_a_backup_has_it():
+    store = filled()
+    store.run("generate", "--role", "decrypt", "--alias", "inbox")
+    store.run("generate", "--alias", "inbox")
+    store.run("activate", "inbox#2", "--shorter-ok")
+    later = stores.rfc3339(time.time() + 200 * stores.DAY)
+    store.refuses(10, "remove", "inbox#1", "--now", later, says="refused G14")
+    backup(store)
+    store.run("remove", "inbox#1", "--now", later)
 
 
 def test_bad_backups_are_refused_and_change_nothing():
