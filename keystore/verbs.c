@@ -260,6 +260,9 @@ int ks_change(ks_store *s, const ks_request *r, const ks_actor *who, cs_time now
     ks_work_free(v->w);
     bool waits = rc != 0 && out->n_refusal > 0 && out->refusal[0].guard == KS_G10_TWO_PERSONS;
     if (waits && !r->dry_run) {
+        if (e != NULL) {
+            cs_error_clear(e); /* the proposal says it better: who may agree, until when, by which command */
+        }
         rc = ks_consent_propose(s, &v->plan, who, now, e);
         cs_copy(out->refusal[0].text, sizeof out->refusal[0].text, e != NULL ? e->text : "");
     }
