@@ -85,19 +85,22 @@ static bool parameter(const char *type, const char *name, char *out, size_t size
         }
         bool quoted = *++p == '"';
         size_t len = strcspn(p + quoted, quoted ? "\"" : "; \t");
-        if (mine && (found || len >= size || memchr(p + quoted, '\\', len) != NULL)) {
+        const char *value = p + quoted;
+        p = value + len;
+        if (quoted && *p++ != '"') {
+            *bad = true; /* a quote without end */
+            return false;
+        }
+        p += strspn(p, " \t");
+        bool doubtful = (*p != ';' && *p != '\0') || memchr(value, quoted ? '\\' : '"', len) != NULL;
+        if (doubtful || (mine && (found || len >= size))) {
             *bad = true;
             return false;
         }
         if (mine) {
             found = true;
-            memcpy(out, p + quoted, len);
+            memcpy(out, value, len);
             out[len] = '\0';
-        }
-        p += len + quoted;
-        if (quoted && *p++ != '"') {
-            *bad = true;
-            return false;
         }
     }
     return found;

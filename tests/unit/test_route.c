@@ -213,7 +213,8 @@ static void soap_action_of_http(void)
         {NULL, "text/xml; action=\"urn:a\"", ""}, {NULL, S12 "; xaction=\"urn:a\"", ""}, {NULL, S12 "; x=\"action=b\"", ""},
         {"\"a\"b\"", "text/xml", NULL}, {"\"", "text/xml", NULL}, {"\"urn:b\"", S12 "; action=\"urn:a\"", NULL},
         {NULL, S12 "; action=\"urn:a\"; action=\"urn:b\"", NULL}, {NULL, S12 "; action=\"urn:a", NULL},
-        {NULL, S12 "; action=\"a\\\"b\"", NULL}, {NULL, NULL, ""},
+        {NULL, S12 "; action=\"a\\\"b\"", NULL}, {NULL, S12 ";action=urn\"", NULL}, {NULL, S12 "; action=\"a\"b", NULL},
+        {NULL, S12 "; charset = utf-8 ; action=\"urn:a\"", NULL}, {NULL, S12 "; a; action=urn:a", "urn:a"}, {NULL, NULL, ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char action[PLAIN_ACTION];

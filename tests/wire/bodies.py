@@ -160,7 +160,18 @@ def a_reply_beyond_the_quota_is_refused(home):
     home.nothing_left()
 
 
-TESTS = [a_large_signed_message_passes_both_ways_octet_for_octet, a_chunked_body_goes_on_with_its_length,
+def a_directory_that_others_may_enter_stops_the_start(home):
+    place = product.new_directory()
+    os.chmod(place, 0o755)
+    path = os.path.join(home.place, "checked.conf")
+    with open(path, "w", encoding="utf-8") as conf:
+        conf.write(f'keystore sqlite "{home.keystore.path}";\nlistener front {{ address 127.0.0.1:0; }}\nspool {{ directory "{place}"; }}\n')
+    done = product.countersign("-c", path, "gateway", "--check", check=False)
+    report.equal(done.returncode, 78, done.stderr)
+    report.check(":3:1: " in done.stderr and "chmod 0700" in done.stderr, done.stderr)
+
+
+TESTS = [a_directory_that_others_may_enter_stops_the_start, a_large_signed_message_passes_both_ways_octet_for_octet, a_chunked_body_goes_on_with_its_length,
          a_body_in_the_spool_has_no_name, a_declared_body_beyond_the_quota_is_refused_before_it_is_read,
          a_chunked_body_is_refused_when_the_quota_is_reached, many_bodies_at_once_use_no_more_than_there_is,
          a_reply_beyond_the_quota_is_refused]

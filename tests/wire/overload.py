@@ -10,6 +10,7 @@ import house
 import product
 import report
 import soap
+import tls
 import wire
 
 ROUTES = """
@@ -151,6 +152,19 @@ def connections_of_an_address_are_bounded(home):
         client.close()
 
 
+def a_certificate_has_a_rate_of_its_own(_):
+    """Two clients of one address: the one that is too fast does not use up what the other may send."""
+    with tls.House(tls="client-anchors senders; client-certificate require;", route="rate { per-certificate 2; }") as home:
+        with home.client(home.issue("busy")) as busy:
+            statuses = []
+            while 429 not in statuses and len(statuses) < 50:
+                statuses.append(home.post(busy).status)
+            report.equal(statuses[-1], 429, "status of the one too many")
+            home.gateway.logged(lambda r: product.reason_of(r) == "rate-limit")
+        with home.client(home.issue("calm")) as calm_one:
+            report.equal([home.post(calm_one).status for _ in range(2)], [200, 200], "statuses of the other")
+
+
 def accepted(home):
     try:
         with home.client() as client:
@@ -160,7 +174,8 @@ def accepted(home):
 
 
 TESTS = [requests_under_way_are_bounded, a_client_that_sends_too_fast_is_told_to_wait, work_that_waits_too_long_is_shed,
-         a_body_below_the_least_rate_has_its_own_reason, connections_of_an_address_are_bounded]
+         a_body_below_the_least_rate_has_its_own_reason, connections_of_an_address_are_bounded,
+         a_certificate_has_a_rate_of_its_own]
 
 
 def main():
