@@ -53,6 +53,7 @@ struct conn {
     bool broken;        /**< the TLS connection is beyond use: not even a good-bye is sent */
     bool read_to_write; /**< TLS has to write before it can read on */
     char *why;          /**< owned; the last trouble of TLS in words, NULL: none */
+    int reason;         /**< the same as a number of OpenSSL's, 0: none */
 };
 
 /** An err of the callbacks that is no errno: conn_why() has the words. */

@@ -11,6 +11,7 @@
 static void note_why(struct conn *c, int error, int saved_errno)
 {
     unsigned long code = ERR_get_error();
+    c->reason = code != 0 ? ERR_GET_REASON(code) : 0;
     const char *why = code != 0 ? ERR_reason_error_string(code) : NULL;
     if (why == NULL) {
         why = error == SSL_ERROR_ZERO_RETURN                   ? "the peer closed in the handshake"

@@ -44,6 +44,8 @@ struct tls_object {
 
 /** One certificate that may be presented, with references of its own. */
 struct tls_presented {
+    char alias[KS_WORD];
+    unsigned n;
     X509 *leaf;
     EVP_PKEY *key;
     STACK_OF(X509) * issuers; /**< NULL: none */
@@ -120,6 +122,10 @@ bool tls_retired(const struct tls_object *o);
 
 /** Did a client ask for a host by name? Without one the first certificate is shown. */
 bool tls_is_name(const char *name);
+/** What was shown to the client of ssl, NULL: nothing (yet). Borrowed from f. */
+const struct tls_presented *tls_front_shown(const struct tls_front *f, SSL *ssl);
+/** Does this reason (of OpenSSL) say that the other side does not take our certificate? */
+bool tls_reason_ours(int reason);
 /** A connection of ours as server. @return owned by the caller, NULL: no memory */
 SSL *tls_front_new_ssl(struct tls_front *f);
 /** A connection of ours as client, with a session to take up where there is one. @return owned by the caller, NULL: no

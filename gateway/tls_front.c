@@ -221,6 +221,8 @@ static int choice_fill(struct tls_choice *c, const ks_entry *const *entry, size_
             return -1;
         }
         c->n++;
+        cs_copy(p->alias, sizeof p->alias, ks_entry_alias(entry[i]));
+        p->n = ks_entry_n(entry[i]);
         p->leaf = ks_entry_certificate(entry[i]);
         if (EVP_PKEY_up_ref(key) != 1) {
             return -1;
@@ -343,6 +345,32 @@ void tls_front_unref(struct tls_front *f)
         tls_object_free(&f->object);
         front_free(f);
     }
+}
+
+const struct tls_presented *tls_front_shown(const struct tls_front *f, SSL *ssl)
+{
+    const X509 *shown = SSL_get_certificate(ssl);
+    for (unsigned i = 0; shown != NULL && i < f->n_choice; i++) {
+        for (unsigned k = 0; k < f->choice[i].n; k++) {
+            if (f->choice[i].item[k].leaf == shown) {
+                return &f->choice[i].item[k];
+            }
+        }
+    }
+    return NULL;
+}
+
+bool tls_reason_ours(int reason)
+{
+    static const int alerts[] = {SSL_R_TLSV1_ALERT_UNKNOWN_CA,          SSL_R_SSLV3_ALERT_BAD_CERTIFICATE,
+                                 SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED,
+                                 SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE};
+    for (size_t i = 0; i < sizeof alerts / sizeof alerts[0]; i++) {
+        if (alerts[i] == reason) {
+            return true;
+        }
+    }
+    return false;
 }
 
 SSL *tls_front_new_ssl(struct tls_front *f)

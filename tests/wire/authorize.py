@@ -240,7 +240,7 @@ def test_a_mapped_certificate_is_its_user_and_several_may_be():
 
 def test_entries_taken_out_are_denied_at_their_next_request():
     """On an open connection and on a session taken up, for each way of taking one out."""
-    for verb in (["suspend"], ["deactivate", "remove"]):
+    for verb in (["suspend"], ["compromise"], ["deactivate", "remove"]):
         for version in VERSIONS:
             with Mapped() as home:
                 spare = home.add_client(home.issue("spare", subject="CN=spare"))

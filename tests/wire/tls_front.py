@@ -203,7 +203,7 @@ def test_a_reload_begins_and_ends_tls_on_the_same_address():
             report.equal(house.post(client).status, 200, "status under TLS")
             house.gateway.reload()
             report.until(lambda: answers_plain(house), 10, "plain answer")
-            report.equal(house.post(client).status, 200, "status on the connection from before")
+            report.until(lambda: last_reply(house, client), 10, "the last reply on the connection from before")
             report.check(client.closed(), "the connection from before goes on for ever")
         house.gateway.configure(house.routes.format(**house.text))
         house.gateway.reload()
@@ -212,12 +212,36 @@ def test_a_reload_begins_and_ends_tls_on_the_same_address():
             report.equal(house.post(client).status, 200, "status under TLS again")
 
 
+def last_reply(house, client):
+    reply = house.post(client)
+    report.equal(reply.status, 200, "status on the connection from before")
+    return reply.field("connection") == "close"
+
+
 def answers_plain(house):
     try:
         with wire.Client(house.gateway.address) as client:
             return house.post(client).status == 200
     except (OSError, wire.Closed):
         return False
+
+
+def test_handshakes_are_evidence_for_our_certificate_and_alerts_against_it():
+    """A sender without the new root is counted and named."""
+    with tls.House() as house:
+        with house.client() as client:
+            report.equal(house.post(client).status, 200, "status")
+        report.until(lambda: house.keystore.entries()["gw#1"].get("last_use"), 20, "last use of our certificate")
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            said = refused(house, context=tls.client_context(house.senders, version=version))
+            report.check("certificate verify failed" in said, said)
+        report.until(lambda: house.gateway.stderr().count("alert unknown ca") == 2, 10, "lines about it")
+        bad = "select coalesce(sum(bad),0) from use_day"
+        report.until(lambda: sqlite(house, bad) == "2", 20, "uses that failed")
+
+
+def sqlite(house, query):
+    return subprocess.run(["sqlite3", house.keystore.path, query], stdout=subprocess.PIPE, text=True, timeout=30, check=False).stdout.strip()
 
 
 class Trickle:
