@@ -229,7 +229,13 @@ install: all
 	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' wssec/wssec.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/wssec.pc
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/wssec.pc
 	install -m 644 wssec/wssec.h wssec/reason.def $(DESTDIR)$(PREFIX)/include/wssec/
-	install -m 644 conf/countersign.conf $(DESTDIR)$(PREFIX)/share/countersign/countersign.conf
+	install -m 644 conf/countersign.conf conf/countersign.logrotate $(DESTDIR)$(PREFIX)/share/countersign/
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/lib/,systemd/system sysusers.d tmpfiles.d)
+	sed -e 's,/usr/bin/countersign,$(PREFIX)/bin/countersign,' conf/systemd/countersign.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/countersign.service
+	install -m 644 conf/systemd/countersign.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/countersign.socket
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/countersign.service
+	install -m 644 conf/systemd/countersign.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/countersign.conf
+	install -m 644 conf/systemd/countersign.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/countersign.conf
 	install -m 644 docs/reasons.md docs/keystore-rules.md docs/result.schema.json samples/example/verify_file.c $(DESTDIR)$(PREFIX)/share/doc/countersign/
 	install -m 644 $(OUT)/countersign.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/countersign
 	install -m 644 docs/man/countersign.1 $(DESTDIR)$(PREFIX)/share/man/man1/countersign.1
@@ -240,8 +246,9 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/countersign $(addprefix $(DESTDIR)$(PREFIX)/lib/,libwssec.a libwssec.so libwssec.so.1 pkgconfig/wssec.pc)
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/countersign
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/,systemd/system/countersign.service systemd/system/countersign.socket sysusers.d/countersign.conf tmpfiles.d/countersign.conf)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/,man1/countersign.1 man3/wssec.3 man5/countersign.conf.5)
 	rm -rf $(addprefix $(DESTDIR)$(PREFIX)/,include/wssec share/countersign share/doc/countersign)
 
 .SECONDARY:
--include $(shell find $(OUT) -name "*.d" 2>/dev/null)
+-include $(shell find $(OUT) -type f -name "*.d" 2>/dev/null)

@@ -90,7 +90,9 @@ def test_install_puts_everything_in_its_place():
     make("install", f"PREFIX={PREFIX}")
     report.equal(files_below(PREFIX), sorted([
         "bin/countersign", "include/wssec/reason.def", "include/wssec/wssec.h", "lib/libwssec.a", "lib/libwssec.so", "lib/libwssec.so.1",
-        "lib/pkgconfig/wssec.pc", "share/bash-completion/completions/countersign", "share/countersign/countersign.conf",
+        "lib/pkgconfig/wssec.pc", "lib/systemd/system/countersign.service", "lib/systemd/system/countersign.socket",
+        "lib/sysusers.d/countersign.conf", "lib/tmpfiles.d/countersign.conf", "share/bash-completion/completions/countersign",
+        "share/countersign/countersign.conf", "share/countersign/countersign.logrotate",
         "share/doc/countersign/reasons.md", "share/doc/countersign/keystore-rules.md", "share/doc/countersign/result.schema.json",
         "share/doc/countersign/verify_file.c",
         "share/man/man1/countersign.1", "share/man/man3/wssec.3", "share/man/man5/countersign.conf.5"]), "files")
