@@ -246,16 +246,21 @@ static void child_said(struct master *m, struct child *c, char *text)
     }
 }
 
+/* All that it said so far: a signal is looked at behind it, and must find what was said before it came. */
 static void child_hear(struct master *m, struct child *c)
 {
     char text[LINK_TEXT];
-    ssize_t n = recv(c->channel, text, sizeof text - 1, MSG_DONTWAIT);
-    if (n > 0) {
-        text[n] = '\0';
-        child_said(m, c, text);
-    } else if (n == 0) {
-        close(c->channel); /* its death is told by a signal */
-        c->channel = -1;
+    while (c->channel >= 0) {
+        ssize_t n = recv(c->channel, text, sizeof text - 1, MSG_DONTWAIT);
+        if (n > 0) {
+            text[n] = '\0';
+            child_said(m, c, text);
+        } else if (n == 0) {
+            close(c->channel); /* its death is told by a signal */
+            c->channel = -1;
+        } else if (errno != EINTR) {
+            break;
+        }
     }
 }
 
