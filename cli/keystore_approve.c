@@ -56,13 +56,27 @@ static int approve(struct cli_context *c, ks_store *s, int64_t id)
 {
     struct cli_caller caller;
     ks_proposal proposal;
+    bool carried = false;
+    int rc = CS_EXIT_OK;
+    ks_outcome *out = calloc(1, sizeof *out);
     cli_caller_find(c, &caller);
-    if (ks_approve(s, id, &caller.actor, c->now, &proposal, &c->error) != 0 ||
-        ks_proposals(s, id, c->now, print_proposal, c, &c->error) != 0) {
-        return cli_fail(c);
+    if (out == NULL) {
+        cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
+        rc = cli_fail(c);
+    } else if (ks_approve(s, id, &caller.actor, c->now, &proposal, &c->error) != 0 ||
+               ks_carry_out(s, id, c->now, &carried, out, &c->error) != 0 ||
+               ks_proposals(s, id, c->now, print_proposal, c, &c->error) != 0) {
+        rc = cli_fail(c);
+    } else if (carried) {
+        char entry[KS_WORD + 12];
+        cli_entry_text(&out->info, entry, sizeof entry);
+        cli_say(c, "agreed and carried out: %s is %s; generation %llu", entry, ks_state_word(out->info.state),
+                (unsigned long long)out->generation);
+    } else {
+        cli_say(c, "agreed. %s now repeats the command, unchanged", proposal.proposer);
     }
-    cli_say(c, "agreed. %s now repeats the command, unchanged", proposal.proposer);
-    return CS_EXIT_OK;
+    free(out);
+    return rc;
 }
 
 static int run(struct cli_context *c)
@@ -93,7 +107,8 @@ const struct cli_command cli_cmd_keystore_approve = {
             "with 11 and the\n"
             "number of its proposal. Another approver agrees to exactly that change within 24 hours. Persons are "
             "compared, not\n"
-            "accounts; an agreement counts once, and not when anything that the change touches is different by then.\n"
+            "accounts; a verb on an entry is carried out at once, other commands are repeated by who proposed them. An "
+            "agreement counts once, and not when anything that the change touches is different by then.\n"
             "Exit: 0 agreed, or listed; 10 own proposal, or no approver; 12 expired or carried out already; 64 no such "
             "proposal.",
     .run = run,

@@ -564,6 +564,10 @@ int ks_proposals(ks_store *s, int64_t id, cs_time now, ks_visit_proposal *visit,
  *  the same person: nothing changes, no error. */
 int ks_approve(ks_store *s, int64_t id, const ks_actor *who, cs_time now, ks_proposal *out, cs_error *e) CS_MUST_CHECK;
 
+/** Carry out what was agreed to, in the name of who proposed it. *carried false, 0: it needs files of its proposer, who repeats the command.
+ *  Refusals and conflicts as ks_change; when what it touches has changed since, it is proposed anew: exit 11. */
+int ks_carry_out(ks_store *s, int64_t id, cs_time now, bool *carried, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+
 /** Who may agree, and which accounts are whose: lines "approvers anna ben", "operator anna LOGIN…", sorted. "" or NULL: nobody. In force from
  *  two approvers on; while in force a change of the list itself needs the consent of two (exit 11). *changed: told by the caller. */
 int ks_set_persons(ks_store *s, const char *persons, const ks_actor *who, cs_time now, bool *changed, cs_error *e) CS_MUST_CHECK;

@@ -172,6 +172,48 @@ static void test_approver_who_left_the_list_counts_no_more(void)
     fixture_close(&f);
 }
 
+static void test_agreed_verb_is_carried_out_from_its_plan(void)
+{
+    struct fixture f;
+    ks_outcome out;
+    bool carried = false;
+    fixture_two(&f);
+    struct made m = add_verifier(&f, "acme-sign", NOW);
+    struct made other = add_verifier(&f, "acme-sign", NOW);
+    ks_request r = {.verb = KS_DO_COMPROMISE, .alias = "acme-sign", .n = 1};
+    MADE(EXIT_OF(&f, ks_change(f.s, &r, &anna, NOW + 1, &f.out, &f.e)) == 0);
+    r.verb = KS_DO_CLEAR; /* taking a compromise back is for two */
+    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_change(f.s, &r, &anna, NOW + 2, &f.out, &f.e)), CS_EXIT_APPROVAL);
+    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_carry_out(f.s, 1, NOW + 3, &carried, &out, &f.e)), CS_EXIT_APPROVAL);
+    CU_ASSERT_FALSE(carried);
+    CU_ASSERT_EQUAL(agree(&f, 1, &ben, NOW + 3), 0);
+    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_carry_out(f.s, 1, NOW + 4, &carried, &out, &f.e)), 0);
+    CU_ASSERT_TRUE(carried && out.done && out.info.state == KS_ACTIVE);
+    CU_ASSERT_NOT_EQUAL(EXIT_OF(&f, ks_carry_out(f.s, 1, NOW + 5, &carried, &out, &f.e)) == 0 && out.done, true);
+    made_free(&m);
+    made_free(&other);
+    fixture_close(&f);
+}
+
+static void test_what_changed_since_is_not_carried_out(void)
+{
+    struct fixture f;
+    ks_outcome out;
+    bool carried = false;
+    fixture_two(&f);
+    struct made m = add_verifier(&f, "acme-sign", NOW);
+    ks_request r = {.verb = KS_DO_COMPROMISE, .alias = "acme-sign", .n = 1};
+    MADE(EXIT_OF(&f, ks_change(f.s, &r, &anna, NOW + 1, &f.out, &f.e)) == 0);
+    r.verb = KS_DO_CLEAR;
+    MADE(EXIT_OF(&f, ks_change(f.s, &r, &anna, NOW + 2, &f.out, &f.e)) == CS_EXIT_APPROVAL);
+    MADE(agree(&f, 1, &ben, NOW + 3) == 0);
+    MADE(act_at(&f, KS_DO_SUSPEND, "acme-sign", 1, NOW + 4) == 0);
+    CU_ASSERT_NOT_EQUAL(EXIT_OF(&f, ks_carry_out(f.s, 1, NOW + 5, &carried, &out, &f.e)), 0);
+    CU_ASSERT_FALSE(carried);
+    made_free(&m);
+    fixture_close(&f);
+}
+
 /** Read a configuration and give its list, "" where an error was told. */
 static char *persons_of(const char *text)
 {
@@ -223,6 +265,8 @@ const struct harness_test harness_tests[] = {
     {"agreement_lasts_a_day_and_counts_once", test_agreement_lasts_a_day_and_counts_once},
     {"list_of_persons_guards_itself", test_list_of_persons_guards_itself},
     {"approver_who_left_the_list_counts_no_more", test_approver_who_left_the_list_counts_no_more},
+    {"agreed_verb_is_carried_out_from_its_plan", test_agreed_verb_is_carried_out_from_its_plan},
+    {"what_changed_since_is_not_carried_out", test_what_changed_since_is_not_carried_out},
     {"configuration_names_operators_and_approvers", test_configuration_names_operators_and_approvers},
     {NULL, NULL},
 };
