@@ -110,6 +110,9 @@ def test_silent_node_is_named_and_forgotten():
         site.send("gw1", made("two"), 1)
         store.refuses(12, "nodes", "forget", "gw1", says=["gw1", "alive"])
         store.refuses(64, "nodes", "forget", "gw7", says=["gw7"])
+        serving = site.gateway["gw1"].serving_pid
+        site.gateway["gw1"].signal(signal.SIGSTOP)  # the master would start it again
+        os.kill(serving, signal.SIGKILL)
         site.gateway["gw1"].kill()
     store.change("update node set clock_at = clock_at - 61")
     node = json.loads(store.run("nodes", "--json").stdout)
@@ -153,7 +156,8 @@ def test_change_that_a_node_does_not_follow_is_said():
     store.verifier("one", "--activate")
     with Site(store, ["gw1", "gw2"]) as site:
         until(lambda: followed(store), 20, "both nodes to follow")
-        site.gateway["gw2"].signal(signal.SIGSTOP)  # it lives by its lease, and does not follow
+        serving = site.gateway["gw2"].serving_pid
+        os.kill(serving, signal.SIGSTOP)  # it lives by its lease, and does not follow
         try:
             late = store.verifier("two", "--activate", "--wait", "1s", check=False)
             equal((late.returncode, late.stdout), (13, "acme-sign#2\n"), "late")
@@ -161,7 +165,7 @@ def test_change_that_a_node_does_not_follow_is_said():
             code, _, said = safe(store, "acme-sign#1", "--wait", "500ms")
             check(code == 1 and "gw2" in said, said)
         finally:
-            site.gateway["gw2"].signal(signal.SIGCONT)
+            os.kill(serving, signal.SIGCONT)
         until(lambda: followed(store), 20, "gw2 to follow")
 
 
