@@ -56,6 +56,11 @@ static enum body_room reserve_spool(struct body *b, struct memory *m, uint64_t o
     return BODY_ROOM;
 }
 
+static uint64_t whole_pages(uint64_t octets)
+{
+    return (octets + PAGE - 1) / PAGE * PAGE;
+}
+
 enum body_room body_reserve(struct body *b, struct memory *m, uint64_t octets)
 {
     if (!spooled(m) || octets <= m->per_body) {
@@ -64,8 +69,8 @@ enum body_room body_reserve(struct body *b, struct memory *m, uint64_t octets)
     uint64_t before = b->reserved;
     enum body_room room = reserve_memory(b, m, m->per_body);
     if (room == BODY_ROOM) {
-        /* What the last chunk in memory cannot take lies in the file, too. */
-        room = reserve_spool(b, m, octets - m->per_body + CHUNK_LARGE);
+        /* What the last chunk in memory cannot take lies in the file, too; its windows are whole pages. */
+        room = reserve_spool(b, m, whole_pages(octets - m->per_body + CHUNK_LARGE));
         if (room != BODY_ROOM) {
             atomic_fetch_sub_explicit(&m->reserved, b->reserved - before, memory_order_relaxed);
             b->reserved = before;
@@ -142,7 +147,7 @@ static enum body_room grow_file(struct body *b, struct memory *m, size_t n)
         size = b->mapped > n ? b->mapped : n;
         size = size < WINDOW_LEAST ? WINDOW_LEAST : size;
     }
-    size = ((size < WINDOW_MOST ? size : WINDOW_MOST) + PAGE - 1) / PAGE * PAGE;
+    size = whole_pages(size < WINDOW_MOST ? size : WINDOW_MOST);
     struct chunk *c = calloc(1, sizeof *c);
     if (c == NULL) {
         return BODY_NO_MEMORY;

@@ -117,6 +117,24 @@ static void a_declared_length_is_promised_before_the_first_octet(void)
     spool_close(&m.spool);
 }
 
+/* The last window was a page larger than the promise, so a body that had been accepted could still be refused. */
+static void a_promise_of_any_length_is_kept_to_the_last_octet(void)
+{
+    static const uint64_t lengths[] = {256 * 1024 + 1, MB + 1, MB + 4095, 2 * MB - 1, 3 * MB + 17};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        struct memory m = {.ceiling = 2 * MB, .per_body = 256 * 1024};
+        struct body b = {0};
+        open_spool(&m, 64 * MB);
+        CU_ASSERT_EQUAL(body_reserve(&b, &m, lengths[i]), BODY_ROOM);
+        m.spool.quota = m.spool.used; /* nothing more is left */
+        CU_ASSERT_EQUAL(fill(&b, &m, 0, lengths[i], 60001), BODY_ROOM);
+        assert_content(&b, lengths[i]);
+        body_clear(&b, &pool, &m);
+        CU_ASSERT_EQUAL(m.spool.used, 0);
+        spool_close(&m.spool);
+    }
+}
+
 static void a_small_body_never_touches_the_spool(void)
 {
     struct memory m = {.ceiling = 2 * MB, .per_body = 256 * 1024};
@@ -215,6 +233,7 @@ static void a_missing_directory_is_made_for_us_alone(void)
 const struct harness_test harness_tests[] = {
     {"a body beyond its share of memory goes to the spool", a_body_beyond_its_share_of_memory_goes_to_the_spool},
     {"a declared length is promised before the first octet", a_declared_length_is_promised_before_the_first_octet},
+    {"a promise of any length is kept to the last octet", a_promise_of_any_length_is_kept_to_the_last_octet},
     {"a small body never touches the spool", a_small_body_never_touches_the_spool},
     {"without a spool the ceiling ends a body", without_a_spool_the_ceiling_ends_a_body},
     {"the quota ends a body that declared nothing", the_quota_ends_a_body_that_declared_nothing},
