@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "gateway/gateway_private.h"
+#include "gateway/keep.h"
 #include "gateway/plain.h"
 #include "resolver/resolver.h"
 
@@ -298,6 +299,11 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
     } else if (v->verdict == WSSEC_PASS && opened_take(j, &opened, now) == 0) {
         judge_beside(j, w);
     }
+    if (v->reason == WSSEC_ENGINE_DISAGREEMENT) {
+        char name[64];
+        (void)keep_message(&j->gateway->memory.spool, j->output.piece, j->output.n_piece, j->route->conf->name,
+                           v->detail, name, sizeof name);
+    }
     bool pass = v->verdict == WSSEC_PASS;
     for (unsigned i = 0; pass && i < v->n_legacy; i++) {
         (void)legacy_use(j->gateway->legacy, a->partner, v->legacy[i], wssec_policy_legacy_end(policy, v->legacy[i]),
@@ -364,9 +370,11 @@ static bool act_remove(struct job *j, struct wssec_worker *w)
 static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_actions *a, cs_time now)
 {
     struct wssec_when when = {now, now, WSSEC_TIME_NOW, true, true};
-    struct wssec_recipe recipe = {
-        .part = (const char *const *)a->part, .n_part = a->n_part, .key_reference = a->key_reference, .ttl = a->ttl,
-        .join = j->encrypted_to[0] != '\0'};
+    struct wssec_recipe recipe = {.part = (const char *const *)a->part,
+                                  .n_part = a->n_part,
+                                  .key_reference = a->key_reference,
+                                  .ttl = a->ttl,
+                                  .join = j->encrypted_to[0] != '\0'};
     struct wssec_resolver keys;
     struct resolver source;
     struct wssec_output made;

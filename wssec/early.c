@@ -135,7 +135,7 @@ static const char *behind_body(const char *from, const char *end, struct span *r
     }
     *body = name_at(p + 1, end);
     p = behind_tag(body->p + body->n, end);
-    return is_local(*body, "Body") && p != NULL && p[-2] != '/' ? p : NULL;
+    return is_local(*body, "Body") ? p : NULL;
 }
 
 bool wssec_early_text(const struct wssec_input *in, cs_buf *out, size_t *behind)
@@ -156,7 +156,8 @@ bool wssec_early_text(const struct wssec_input *in, cs_buf *out, size_t *behind)
     if (root.n + body.n + 7 > sizeof close) {
         return false;
     }
-    int n = snprintf(close, sizeof close, "</%.*s></%.*s>", (int)body.n, body.p, (int)root.n, root.p);
+    int n = p[-2] == '/' ? snprintf(close, sizeof close, "</%.*s>", (int)root.n, root.p)
+                         : snprintf(close, sizeof close, "</%.*s></%.*s>", (int)body.n, body.p, (int)root.n, root.p);
     *behind = (size_t)(p - out->data);
     out->len = *behind;
     return cs_buf_add(out, close, (size_t)n) == 0;

@@ -11,7 +11,8 @@
 
 /**
  * Make out the same message without the content of its Body: its octets up to and with the Body's start tag (*behind
- * octets of in), then the end tags of Body and Envelope. Nothing is judged here, the result goes through the same steps
+ * octets of in), then the end tags of Body, unless its tag is an
+ * empty-element tag, and Envelope. Nothing is judged here, the result goes through the same steps
  * as a message. Where it is well-formed, the whole message, if it is well-formed, has the same Header and the same Body
  * start tag: what XML has read does not change by what follows. @return false: the message is not of that shape, or no
  * memory

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wssec/target.h"
 #include "wssec/worker.h"
 
 #define PIECE   ((size_t)32768) /* what is looked at three times (octets, reader, digest) stays near the processor */
@@ -336,12 +337,36 @@ static int finish_sums(struct wssec_stream *s)
     return WSSEC_RC_OK;
 }
 
+/* Of <Body/> nothing is left to read but the end tag that it stands for. */
+static int end_empty(struct wssec_judge *j, struct wssec_stream *s)
+{
+    struct wssec_reader *r = &s->reader;
+    const struct wssec_scan_element *place = wssec_place(j->message, j->message->body);
+    if (place == NULL) {
+        return WSSEC_RC_INTERNAL;
+    }
+    if (!place->empty) {
+        return WSSEC_RC_OK;
+    }
+    cs_buf end = CS_BUF_INIT;
+    int rc = WSSEC_RC_NOMEM;
+    if (cs_buf_addf(&end, "</%.*s>", (int)r->open[2].n, r->names.data + r->open[2].at) == 0) {
+        rc = wssec_reader_push(r, (const uint8_t *)end.data, end.len) == 0 ? WSSEC_RC_OK : WSSEC_RC_INTERNAL;
+        r->octets_read = 0;
+    }
+    cs_buf_free(&end);
+    return rc;
+}
+
 int wssec_stream_body(struct wssec_judge *j, struct wssec_stream *s, size_t from, bool hash)
 {
     struct tee tee[WSSEC_EMITTERS];
     const struct wssec_reader *r = &s->reader;
     struct wssec_message *m = j->message;
     int rc = begin_body(j, s, tee, hash);
+    if (rc == WSSEC_RC_OK) {
+        rc = end_empty(j, s);
+    }
     if (rc != WSSEC_RC_OK) {
         return rc;
     }

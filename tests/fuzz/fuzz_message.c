@@ -6,6 +6,7 @@
  */
 #include "tests/unit/engine.h"
 #include "tests/unit/soapmaker.h"
+#include "wssec/worker.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -198,9 +199,16 @@ static void judge(const char *text, size_t n)
     struct wssec_when when = {MAKER_NOW, MAKER_NOW, WSSEC_TIME_NOW, true, true};
     struct wssec_resolver r = {&partner, 1, maker_candidates};
     static struct wssec_verdict v;
+    static struct wssec_verdict other;
     for (int i = 0; i < 2; i++) {
         struct wssec_explain x = {NULL, 0, 0};
+        wssec_forced_engine = WSSEC_ENGINE_DOM;
+        must(wssec_verify(worker, &in, policies[i], &when, &r, NULL, &other, NULL) == WSSEC_RC_OK);
+        wssec_forced_engine = WSSEC_ENGINE_STREAM;
         must(wssec_verify(worker, &in, policies[i], &when, &r, NULL, &v, i == 0 ? &x : NULL) == WSSEC_RC_OK);
+        must((v.verdict == WSSEC_PASS) == (other.verdict == WSSEC_PASS));
+        must(v.reason == other.reason || v.reason == WSSEC_SIGNATURE_MISMATCH || v.reason == WSSEC_CERTIFICATE_UNKNOWN);
+        must(v.verdict != WSSEC_PASS || (v.n_covers == other.n_covers && v.n_reference == other.n_reference));
         must(v.verdict == WSSEC_PASS || v.verdict == WSSEC_FAIL);
         must((v.verdict == WSSEC_PASS) == (v.reason == WSSEC_OK));
         wssec_explain_free(&x);

@@ -134,6 +134,24 @@ struct foreign {
 
 #define COMMENTED "<!-- <S:Body> -->"
 
+static void an_empty_body_is_its_own(void)
+{
+    static const char *const bodies[][2] = {
+        {">@</S:Body>", " />"}, {">@</S:Body>", "/>\n"}, {">@</S:Body>", "></S:Body>"}};
+    struct wssec_policy *p = policy_of(NULL, 0);
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        const struct maker m = {.key = &rsa, .body = "@"};
+        struct wssec_verdict got;
+        char *text = maker_fill(maker_replace(maker_skeleton(&m), bodies[i][0], bodies[i][1]), &m);
+        CU_ASSERT(compare(text, p, &got));
+        CU_ASSERT_EQUAL(got.verdict, WSSEC_PASS);
+        CU_ASSERT_EQUAL(got.engine, WSSEC_ENGINE_STREAM);
+        CU_ASSERT_FALSE(got.is_fault);
+        free(text);
+    }
+    wssec_policy_unref(p);
+}
+
 static void what_it_does_not_know_it_passes_on(void)
 {
     static const struct foreign rows[] = {
@@ -422,6 +440,7 @@ static void both_agree_on_changed_messages(void)
 
 const struct harness_test harness_tests[] = {
     {"usual messages are its own", usual_messages_are_its_own},
+    {"an empty Body is its own", an_empty_body_is_its_own},
     {"what it does not know it passes on", what_it_does_not_know_it_passes_on},
     {"a disagreement refuses the message", a_disagreement_refuses_the_message},
     {"a share is judged by both", a_share_is_judged_by_both},

@@ -478,6 +478,15 @@ static void the_timestamp_lives_as_long_as_asked(void)
     free(text);
 }
 
+static char *envelope_without_content(char *text)
+{
+    char *from = strstr(text, "<S:Body  >");
+    char *to = strstr(text, "</S:Body>");
+    memmove(from + strlen("<S:Body  />"), to + strlen("</S:Body>"), strlen(to + strlen("</S:Body>")) + 1);
+    memcpy(from, "<S:Body  />", strlen("<S:Body  />"));
+    return text;
+}
+
 /* One pass, by the engine that has no limit of a tree; both are tried where a tree is not too large. */
 static void both_engines_sign_so_that_both_verify(void)
 {
@@ -485,16 +494,19 @@ static void both_engines_sign_so_that_both_verify(void)
     static const char *const bodies[] = {ORDER, "a &gt; b\r\n<![CDATA[<x>]]><!-- c -->&#169;<x xmlns='urn:x' b='&quot;' a=''/>", "<x wsu:Id='a' xmlns:wsu='" NS_WSU "'/>"};
     enum wssec_engine before = wssec_forced_engine;
     static const enum wssec_engine engines[] = {WSSEC_ENGINE_STREAM, WSSEC_ENGINE_DOM};
-    for (size_t i = 0; i < 9; i++) {
+    for (size_t i = 0; i < 12; i++) {
         for (size_t e = 0; e < 2; e++) {
-            char *text = envelope(11, headers[i / 3], bodies[i % 3]);
+            char *text = envelope(11, headers[i / 3 % 3], bodies[i % 3]);
+            if (i >= 9) {
+                text = envelope_without_content(text);
+            }
             wssec_forced_engine = engines[e];
             cs_buf b = sign(text, &rsa, NULL);
             for (size_t k = 0; k < 2; k++) {
                 wssec_forced_engine = engines[k];
                 struct wssec_verdict seen;
                 const char *reason = verify_into(b.data, b.len, &rsa, &seen);
-                CU_ASSERT_STRING_EQUAL(reason, i % 3 == 1 ? "comment-in-signed-part" : "ok");
+                CU_ASSERT_STRING_EQUAL(reason, i == 1 || i == 4 || i == 7 ? "comment-in-signed-part" : "ok");
                 CU_ASSERT(seen.n_reference == 2 && seen.reference[0].ok && seen.reference[1].ok);
             }
             cs_buf_free(&b);

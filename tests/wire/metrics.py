@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics: well formed by the judgement of Prometheus' own tool, and true: what they count is what clients got."""
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -67,6 +68,18 @@ def test_a_refused_message_is_told_alike_to_client_log_and_metrics():
                 ("countersign_http_refusals_total", {}, 0),
                 ("countersign_replay_checks_total", {"result": "new"}, 2)):
             report.equal(admin.value(series, name, **labels), wanted, f"{name} {labels}")
+
+
+def test_messages_left_to_libxmlsec_are_counted_by_why():
+    if os.environ.get("COUNTERSIGN_ENGINE") == "dom":
+        raise report.Skip("libxmlsec judges every message of this run")
+    with Scene() as scene:
+        report.equal(scene.post(soap.sign(scene.sender)).status, 200, "status of a usual one")
+        with_instruction = soap.sign(scene.sender, body=f"{soap.ORDER}<?pi?>")
+        report.equal(scene.post(with_instruction).status, 500, "status of one with a processing instruction")
+        series = scene.series(2)
+        counted = {labels["reason"]: v for n, labels, v in series if n == "countersign_engine_fallback_total"}
+        report.equal(counted, {"instruction": 1}, "messages that the one-pass engine left, by why")
 
 
 def test_what_http_refuses_is_counted_by_reason():
