@@ -17,6 +17,8 @@
 /* A reply sent before the request was read whole would be lost in a reset: read on for a while before the close. */
 #define LINGER_MS     1000
 #define LINGER_OCTETS ((size_t)4 << 20)
+/* How long a connection must be idle before it is ended because what it was made with is replaced. */
+#define RETIRE_IDLE_MS 1000
 /* A crowd of connections is one fact, not one each. */
 #define LIMIT_TOLD_US INT64_C(1000000)
 
@@ -108,6 +110,21 @@ static void client_resume(struct task *t)
     }
 }
 
+static bool client_retired(const struct client *c)
+{
+    return c->front != NULL && tls_retired(&c->front->object);
+}
+
+void client_retire(struct loop *loop)
+{
+    int64_t now_us = cs_clock_mono_us();
+    for (struct client *c = loop->client; c != NULL; c = c->next) {
+        if (client_retired(c) && c->conn.fd >= 0 && c->exchange == NULL && c->idle_us != 0 && !c->lingering) {
+            timer_set(&c->conn.timer, RETIRE_IDLE_MS - (now_us - c->idle_us) / 1000);
+        }
+    }
+}
+
 void client_exchange_over(struct client *c, bool keep)
 {
     c->exchange = NULL;
@@ -124,7 +141,8 @@ void client_exchange_over(struct client *c, bool keep)
         return;
     }
     struct runtime *rt = gateway_runtime(c->conn.loop->gateway);
-    timer_set(&c->conn.timer, rt->plan->config->timeouts.keep_alive);
+    c->idle_us = cs_clock_mono_us();
+    timer_set(&c->conn.timer, client_retired(c) ? RETIRE_IDLE_MS : rt->plan->config->timeouts.keep_alive);
     runtime_unref(rt);
     if (c->rest.len > 0) {
         loop_later(c->conn.loop, &c->resume);
@@ -203,6 +221,8 @@ static void client_timeout(struct conn *conn)
     }
     if (c->exchange != NULL) {
         exchange_event(c->exchange, ON_TIMER);
+    } else if (client_retired(c) && !c->lingering && !conn->securing) {
+        client_linger(c);
     } else {
         client_close(c);
     }
@@ -270,7 +290,7 @@ static int client_secure(struct client *c, struct tls_front *front)
 
 bool client_last_reply(const struct client *c)
 {
-    return c->conn.loop->draining || (c->front != NULL && tls_retired(&c->front->object));
+    return c->conn.loop->draining || client_retired(c);
 }
 
 int client_accept(struct loop *loop, struct listening *l, const struct runtime *rt, int fd,

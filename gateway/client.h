@@ -30,9 +30,10 @@ struct client {
     char limited_as[LIMIT_ADDRESS]; /**< what its address is counted by */
     bool limited;                   /**< counted among the connections of that address */
     int64_t accepted_us;
-    bool fresh;     /**< nothing was received yet */
-    bool ended;     /**< the peer closed its side */
-    bool lingering; /**< our last reply is out; what still comes is thrown away */
+    int64_t idle_us; /**< monotonic; since when it is idle. 0: it has had no request yet */
+    bool fresh;      /**< nothing was received yet */
+    bool ended;      /**< the peer closed its side */
+    bool lingering;  /**< our last reply is out; what still comes is thrown away */
     size_t lingered;
 };
 
@@ -45,6 +46,9 @@ void client_exchange_over(struct client *c, bool keep);
 /** The reply that is written now is the last one: the gateway drains, or what the client was served with is replaced.
  */
 bool client_last_reply(const struct client *c);
+/** TLS objects were retired: end idle connections made with them, as soon as they are idle for a second. One that was
+ * in use a moment ago is so again a moment later; it ends with its next reply, so that no request is lost. */
+void client_retire(struct loop *loop);
 /** Close without further ado. */
 void client_close(struct client *c);
 

@@ -67,6 +67,7 @@ static void post_all(struct gateway *gw, void (*deliver)(struct loop *loop, stru
 static void tls_changed(struct loop *loop, struct mail *m)
 {
     upstream_retire(loop);
+    client_retire(loop);
     free(m);
 }
 

@@ -212,6 +212,30 @@ def test_a_reload_begins_and_ends_tls_on_the_same_address():
             report.equal(house.post(client).status, 200, "status under TLS again")
 
 
+def test_after_an_exchange_idle_connections_end_and_busy_ones_with_their_reply():
+    gate = threading.Event()
+
+    def answer(request):
+        if b"slow" in request.body:
+            gate.wait(20)
+        return wire.reply_octets(b"<ok/>")
+    with tls.House(answer=answer) as house:
+        with house.client() as idle, house.client() as busy, house.client() as fresh:
+            report.equal(house.post(idle).status, 200, "status of the idle one")
+            busy.send(tls.post(body=b"<slow/>"))
+            report.until(lambda: len(house.upstream.requests) == 2, 10, "request at the upstream")
+            house.add("tls-server", "gw", house.issue("gw-2", house.receivers, hosts=[tls.HOST]))
+            report.check(idle.closed(), "the idle connection goes on for ever")
+            gate.set()
+            reply = busy.reply()
+            report.equal((reply.status, reply.field("connection")), (200, "close"), "reply on the busy one")
+            reply = house.post(fresh)
+            report.equal((reply.status, reply.field("connection")), (200, "close"), "reply on one that had no request yet")
+        with house.client() as client:
+            reply = house.post(client)
+            report.equal((reply.status, reply.field("connection")), (200, None), "reply on a new one")
+
+
 def last_reply(house, client):
     reply = house.post(client)
     report.equal(reply.status, 200, "status on the connection from before")
