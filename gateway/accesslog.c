@@ -126,12 +126,12 @@ struct accesslog *accesslog_new(const char *path, unsigned ring, cs_error *e)
         return NULL;
     }
     struct accesslog *log = calloc(1, sizeof *log);
-    char **line = calloc(ring, sizeof *line);
+    char **line = calloc(2 * (size_t)ring, sizeof *line);
     if (log == NULL || line == NULL || pthread_mutex_init(&log->lock, NULL) != 0) {
         goto fail;
     }
     log->line = line;
-    log->size = ring;
+    log->size = 2 * ring;
     atomic_store(&log->fd, fd);
     log->next_fd = -2;
     if (pthread_cond_init(&log->filled, NULL) != 0) {
@@ -181,10 +181,10 @@ void accesslog_free(struct accesslog *log)
     free(log);
 }
 
-void accesslog_add(struct accesslog *log, char *line)
+void accesslog_add(struct accesslog *log, char *line, bool judged)
 {
     pthread_mutex_lock(&log->lock);
-    bool room = log->n < log->size;
+    bool room = log->n < (judged ? log->size : log->size / 2);
     if (room) {
         log->line[(log->first + log->n) % log->size] = line;
         if (log->n++ == 0) {

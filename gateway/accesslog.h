@@ -18,8 +18,9 @@ struct accesslog;
 struct accesslog *accesslog_new(const char *path, unsigned ring, cs_error *e);
 /** Write what waits (at most 2 s), then free. NULL is allowed. */
 void accesslog_free(struct accesslog *log);
-/** Any thread; takes line (malloc'ed, without newline). */
-void accesslog_add(struct accesslog *log, char *line);
+/** Any thread; takes line (malloc'ed, without newline). judged: it tells of a verdict; such lines have as much room
+ * again when the ring is full, so that a flood of requests refused before any verdict cannot push them out. */
+void accesslog_add(struct accesslog *log, char *line, bool judged);
 /** Nobody reads the lines: callers need not make them. */
 bool accesslog_off(const struct accesslog *log);
 /** Open the file anew, perhaps another one (reload, logrotate). On an error the old one stays. @return 0, or -1 with e

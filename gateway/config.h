@@ -46,7 +46,8 @@ struct gw_tls {
     struct gw_where at;
     char *name;
     struct gw_where certificate_at;
-    struct gw_words certificate; /**< ALIAS or ALIAS#N; chosen by name, then by key type; the first serves without SNI */
+    struct gw_words
+        certificate; /**< ALIAS or ALIAS#N; chosen by name, then by key type; the first serves without SNI */
     struct gw_where anchors_at;
     struct gw_words anchors; /**< aliases of role trust-anchor to which client certificates lead */
     enum gw_client_certificate client_certificate;
@@ -209,6 +210,7 @@ struct gw_admin {
 
 struct gw_config {
     struct gw_admin admin;
+    bool trace_create; /**< traceparent and X-Request-Id are made where they are absent */
     struct gw_tls *tls;
     struct gw_listener *listener;
     struct gw_route *route;

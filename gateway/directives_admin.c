@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* directives_admin.c: admin { }: how operators and their tools reach a running gateway. */
+/* directives_admin.c: admin { }, hold { } of routes, trace { }: what operators and their tools see and do. */
 #include <pwd.h>
 #include <sys/un.h>
 
@@ -88,6 +88,13 @@ SETTER(set_hold_wait)
     take_ms(node, 1, 3600000, &((struct gw_route *)parent)->hold_wait_ms, report);
 }
 
+SETTER(set_trace_create)
+{
+    (void)child;
+    (void)report;
+    ((struct gw_config *)parent)->trace_create = strcmp(arg(node, 0), "yes") == 0;
+}
+
 #define RESTART CS_DIR_RESTART
 
 const struct cs_directive gw_rows_admin[] = {
@@ -103,6 +110,11 @@ const struct cs_directive gw_rows_admin[] = {
     {"health", "gateway-admin", "address", NULL, RESTART, NULL,
      "Address, off loopback too, that answers /livez, /readyz and /metrics and nothing else, without TLS.",
      "health 10.0.0.11:9465;", "health nowhere;", set_health},
+    {"trace", "", "", "gateway-trace", 0, NULL, "How requests are followed from one system to the next.",
+     "trace { create yes; }", "trace yes;", open_same},
+    {"create", "gateway-trace", "yes-no", NULL, 0, "no",
+     "Whether traceparent and X-Request-Id are made where a client sends none; what it sends passes unchanged.",
+     "create yes;", "create maybe;", set_trace_create},
     {"hold", "route", "", "route-hold", 0, NULL,
      "What happens to requests while the route is on hold: countersign hold ROUTE.", "hold { queue 1000; wait 30s; }",
      "hold 5;", open_same},

@@ -12,6 +12,7 @@
 #include "gateway/client.h"
 #include "gateway/hold.h"
 #include "gateway/runtime.h"
+#include "gateway/trace.h"
 #include "gateway/upstream.h"
 
 enum exchange_state {
@@ -84,6 +85,8 @@ struct exchange {
     struct exchange *held_next, **held_place;
     bool under_way; /**< counted by its route's hold */
     /* upstream */
+    char traceparent[TRACE_PARENT]; /**< made for this request, "" not */
+    bool request_id_made;
     struct target *target;
     struct upstream_conn *upstream;
     unsigned address; /**< number of the address being tried */

@@ -224,8 +224,8 @@ void exchange_log(const struct exchange *ex)
     add_times(&j, ex);
     cs_json_str(&j, "fault", ex->fault_sent ? ex->id : NULL);
     add_cut(&j, "message_id", message_id(ex));
-    add_cut(&j, "request_id", ex->route != NULL ? http1_field_value(h, "X-Request-Id") : NULL);
-    add_cut(&j, "traceparent", ex->route != NULL ? http1_field_value(h, "traceparent") : NULL);
+    add_cut(&j, "request_id", ex->route != NULL ? trace_request_id(ex) : NULL);
+    add_cut(&j, "traceparent", ex->route != NULL ? trace_parent(ex) : NULL);
     cs_json_int(&j, "generation", (int64_t)ex->runtime->generation);
     cs_json_bool(&j, "client_gone", ex->client_gone);
     cs_json_bool(&j, "monitored", (request != NULL && request->monitored) || (reply != NULL && reply->monitored));
@@ -235,5 +235,6 @@ void exchange_log(const struct exchange *ex)
         cs_buf_free(&out);
         return;
     }
-    accesslog_add(log, cs_buf_take(&out, NULL));
+    bool judged = (request != NULL && request->judged) || (reply != NULL && reply->judged);
+    accesslog_add(log, cs_buf_take(&out, NULL), judged);
 }

@@ -457,9 +457,10 @@ static int request_head_write(struct exchange *ex)
     int rc = route_target(&target, ex->route->conf, u, h->path, query);
     cs_buf_reset(&ex->upstream_head);
     if (rc == 0) {
-        const struct http1_extra user = {ex->route->conf->user_header, ex->user};
-        size_t n = user.name != NULL && user.value != NULL;
-        rc = http1_write_request(&ex->upstream_head, h, target.data, u->authority, request_length(ex), has_body, &user,
+        struct http1_extra extra[1 + TRACE_EXTRA] = {{ex->route->conf->user_header, ex->user}};
+        size_t n = extra[0].name != NULL && extra[0].value != NULL;
+        n += trace_fields(ex, extra + n);
+        rc = http1_write_request(&ex->upstream_head, h, target.data, u->authority, request_length(ex), has_body, extra,
                                  n);
     }
     cs_buf_free(&target);

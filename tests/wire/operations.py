@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The admin socket and the probes: who may ask, what is answered, what a wrong line does."""
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -165,6 +166,26 @@ def test_the_admin_port_answers_probes_and_nothing_else():
             client.send(b"GET /livez HTTP/1.1\nHost: a\n\n")
             report.equal(client.reply().status, 400, "status of bare line feeds")
             report.check(client.closed(), "the connection ends behind it")
+
+
+def test_trace_fields_pass_or_are_made_and_logged():
+    given = ("traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "tracestate: a=b", "X-Request-Id: r-1")
+    with Scene(extra="trace { create yes; }") as scene:
+        for fields in (given, ()):
+            with wire.Client(scene.gateway.address) as client:
+                report.equal(client.post(b"<a/>", "/x", fields=fields).status, 200, "status")
+        passed, made = [request.fields for request in scene.upstream.requests]
+        report.equal([passed[n] for n in ("traceparent", "tracestate", "x-request-id")], [f.split(": ")[1] for f in given], "what was given")
+        scene.gateway.logged_count(2)
+        first, second = scene.gateway.log()
+        report.equal((first["traceparent"], first["request_id"]), (passed["traceparent"], "r-1"), "the log of what was given")
+        report.equal((second["traceparent"], second["request_id"]), (made["traceparent"], second["exchange"]), "the log of what was made")
+        report.check(re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-01", made["traceparent"]), made["traceparent"])
+        report.check(made["traceparent"].split("-")[1] == second["exchange"].replace("-", ""), "the trace is named as the exchange")
+    with Scene() as scene:
+        report.equal(scene.post().status, 200, "status")
+        fields = scene.upstream.requests[0].fields
+        report.check("traceparent" not in fields and "x-request-id" not in fields, f"nothing is made unasked: {fields}")
 
 
 def test_an_admin_port_off_loopback_is_refused_and_told_of_health():
