@@ -86,6 +86,7 @@ struct gw_upstream {
     enum gw_check check;
     char *check_path; /**< of an HTTP check */
     int64_t check_interval_ms;
+    int64_t resolve_ms;   /**< between two look-ups of the host's name */
     unsigned eject_after; /**< failures in a row, 0: never */
     struct gw_where check_at;
     bool tls; /**< https */

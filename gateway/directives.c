@@ -174,6 +174,7 @@ SETTER(set_upstream)
     u->max_idle = 32;
     u->max_requests = 1000;
     u->check_interval_ms = 5000;
+    u->resolve_ms = 30000;
     u->eject_after = 5;
     struct gw_upstream **last = &r->upstream;
     while (*last != NULL) {

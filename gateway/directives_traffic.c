@@ -110,6 +110,12 @@ SETTER(set_check_interval)
     take_ms(node, 100, 3600000, &((struct gw_upstream *)parent)->check_interval_ms, report);
 }
 
+SETTER(set_resolve)
+{
+    (void)child;
+    take_ms(node, 1000, 86400000, &((struct gw_upstream *)parent)->resolve_ms, report);
+}
+
 SETTER(set_eject_after)
 {
     (void)child;
@@ -200,6 +206,9 @@ const struct cs_directive gw_rows_traffic[] = {
      "check http \"/health\";", "check ping;", set_check},
     {"check-interval", "upstream", "duration", NULL, 0, "5s", "Time between two checks; two in a row must fail.",
      "check-interval 5s;", "check-interval 0s;", set_check_interval},
+    {"resolve", "upstream", "duration", NULL, 0, "30s",
+     "Time between two look-ups of the name; while the name service is away the last addresses stay.", "resolve 30s;",
+     "resolve 1ms;", set_resolve},
     {"eject-after", "upstream", "number", NULL, 0, "5",
      "Failures in a row after which it gets no requests for 1 s, then 2 s and so on up to 60 s, if the route has "
      "another upstream; 0 is never.",

@@ -7,12 +7,15 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
-#define RESOLVE_EVERY_S 30
+/* A name that has no answer is asked for again soon, whatever its interval. */
+#define AGAIN_US INT64_C(5000000)
+#define IDLE_US  INT64_C(60000000)
 
-/* Ask the name service; a failure leaves the addresses as they are. */
-static void name_look_up(struct resolve_name *name)
+/* Ask the name service; a failure leaves the addresses as they are. @return false: it failed */
+static bool name_look_up(struct resolve_name *name)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                              .ai_flags = name->literal ? AI_NUMERICHOST | AI_NUMERICSERV : AI_NUMERICSERV};
@@ -21,7 +24,7 @@ static void name_look_up(struct resolve_name *name)
     if (rc != 0) {
         cs_log(CS_LOG_WARN, "resolve", "an upstream's name cannot be resolved", CS_STR("host", name->host),
                CS_STR("why", gai_strerror(rc)));
-        return;
+        return false;
     }
     pthread_mutex_lock(&name->lock);
     unsigned n = 0;
@@ -37,6 +40,7 @@ static void name_look_up(struct resolve_name *name)
     name->n_address = n;
     pthread_mutex_unlock(&name->lock);
     freeaddrinfo(list);
+    return true;
 }
 
 static bool host_literal(const char *host, const char *port)
@@ -50,17 +54,21 @@ static bool host_literal(const char *host, const char *port)
     return literal;
 }
 
-/* One name after the other that is not literal, without the list's lock while the name service is asked. */
-static struct resolve_name *next_due(struct resolver_thread *r, struct resolve_name *after)
+/* With the lock. @return a reference to a name that is due, NULL: none, *next_us says when one is */
+static struct resolve_name *take_due(struct resolver_thread *r, int64_t now_us, int64_t *next_us)
 {
-    struct resolve_name *n = after == NULL ? r->names : after->next;
-    while (n != NULL && n->literal) {
-        n = n->next;
+    *next_us = now_us + IDLE_US;
+    for (struct resolve_name *n = r->names; n != NULL; n = n->next) {
+        if (n->literal) {
+            continue;
+        }
+        if (n->due_us <= now_us) {
+            atomic_fetch_add(&n->refs, 1);
+            return n;
+        }
+        *next_us = n->due_us < *next_us ? n->due_us : *next_us;
     }
-    if (n != NULL) {
-        atomic_fetch_add(&n->refs, 1);
-    }
-    return n;
+    return NULL;
 }
 
 static void *resolver_run(void *ctx)
@@ -69,23 +77,22 @@ static void *resolver_run(void *ctx)
     pthread_setname_np(pthread_self(), "resolve");
     pthread_mutex_lock(&r->lock);
     while (!r->stop) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += RESOLVE_EVERY_S;
-        if (pthread_cond_timedwait(&r->wake, &r->lock, &until) == 0 || r->stop) {
+        int64_t next_us;
+        struct resolve_name *name = take_due(r, cs_clock_mono_us(), &next_us);
+        if (name == NULL) {
+            struct timespec until = {(time_t)(next_us / 1000000), (long)(next_us % 1000000) * 1000};
+            pthread_cond_timedwait(&r->wake, &r->lock, &until);
             continue;
         }
-        struct resolve_name *name = next_due(r, NULL);
-        while (name != NULL) {
-            pthread_mutex_unlock(&r->lock);
-            name_look_up(name);
-            pthread_mutex_lock(&r->lock);
-            struct resolve_name *next = next_due(r, name);
-            pthread_mutex_unlock(&r->lock);
-            resolve_unref(r, name);
-            pthread_mutex_lock(&r->lock);
-            name = next;
-        }
+        /* Without the lock: a name service may take its time. */
+        pthread_mutex_unlock(&r->lock);
+        bool good = name_look_up(name);
+        pthread_mutex_lock(&r->lock);
+        int64_t wait_us = good || name->every_us < AGAIN_US ? name->every_us : AGAIN_US;
+        name->due_us = cs_clock_mono_us() + wait_us;
+        pthread_mutex_unlock(&r->lock);
+        resolve_unref(r, name);
+        pthread_mutex_lock(&r->lock);
     }
     pthread_mutex_unlock(&r->lock);
     return NULL;
@@ -93,21 +100,22 @@ static void *resolver_run(void *ctx)
 
 int resolver_start(struct resolver_thread *r)
 {
+    pthread_condattr_t monotonic;
     memset(r, 0, sizeof *r);
     if (pthread_mutex_init(&r->lock, NULL) != 0) {
         return -1;
     }
-    if (pthread_cond_init(&r->wake, NULL) != 0) {
-        pthread_mutex_destroy(&r->lock);
-        return -1;
+    bool cond = pthread_condattr_init(&monotonic) == 0 && pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0 &&
+                pthread_cond_init(&r->wake, &monotonic) == 0;
+    if (cond && pthread_create(&r->thread, NULL, resolver_run, r) == 0) {
+        r->started = true;
+        return 0;
     }
-    if (pthread_create(&r->thread, NULL, resolver_run, r) != 0) {
+    if (cond) {
         pthread_cond_destroy(&r->wake);
-        pthread_mutex_destroy(&r->lock);
-        return -1;
     }
-    r->started = true;
-    return 0;
+    pthread_mutex_destroy(&r->lock);
+    return -1;
 }
 
 void resolver_stop(struct resolver_thread *r)
@@ -132,7 +140,7 @@ static void name_free(struct resolve_name *n)
     free(n);
 }
 
-struct resolve_name *resolve_get(struct resolver_thread *r, const char *host, const char *port)
+struct resolve_name *resolve_get(struct resolver_thread *r, const char *host, const char *port, int64_t every_ms)
 {
     pthread_mutex_lock(&r->lock);
     struct resolve_name *n = r->names;
@@ -141,6 +149,12 @@ struct resolve_name *resolve_get(struct resolver_thread *r, const char *host, co
     }
     if (n != NULL) {
         atomic_fetch_add(&n->refs, 1);
+        if (every_ms * 1000 < n->every_us) { /* who asks most often decides for all */
+            n->every_us = every_ms * 1000;
+            int64_t due_us = cs_clock_mono_us() + n->every_us;
+            n->due_us = due_us < n->due_us ? due_us : n->due_us;
+            pthread_cond_signal(&r->wake);
+        }
     }
     pthread_mutex_unlock(&r->lock);
     if (n != NULL) {
@@ -158,10 +172,13 @@ struct resolve_name *resolve_get(struct resolver_thread *r, const char *host, co
     memcpy(n->port, port, strlen(port) + 1);
     atomic_store(&n->refs, 1);
     n->literal = host_literal(host, port);
-    name_look_up(n);
+    n->every_us = every_ms * 1000;
+    bool good = name_look_up(n);
+    n->due_us = cs_clock_mono_us() + (good || n->every_us < AGAIN_US ? n->every_us : AGAIN_US);
     pthread_mutex_lock(&r->lock);
     n->next = r->names;
     r->names = n;
+    pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
     return n;
 }

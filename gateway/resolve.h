@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * resolve.h: names of upstreams to addresses, never on a loop: literal addresses when they are read, names by a thread
- * that looks again every 30 s. A name keeps its last good addresses while the name service is away.
+ * that looks again every so often. A name keeps its last good addresses while the name service is away.
  */
 #ifndef GW_RESOLVE_H
 #define GW_RESOLVE_H
@@ -24,6 +24,7 @@ struct resolve_name {
     pthread_mutex_t lock;
     struct gw_address address[RESOLVE_ADDRESSES];
     unsigned n_address;
+    int64_t every_us, due_us;     /**< under the lock of the thread */
     _Atomic unsigned connections; /**< open ones, over all loops */
 };
 
@@ -39,9 +40,9 @@ struct resolver_thread {
 int resolver_start(struct resolver_thread *r) __attribute__((warn_unused_result));
 void resolver_stop(struct resolver_thread *r);
 
-/** The shared name; resolved here and now the first time (may block: never on a loop). @return a reference, NULL: no
- * memory */
-struct resolve_name *resolve_get(struct resolver_thread *r, const char *host, const char *port);
+/** The shared name, looked up again every so often; resolved here and now the first time (may block: never on a loop).
+ * @return a reference, NULL: no memory */
+struct resolve_name *resolve_get(struct resolver_thread *r, const char *host, const char *port, int64_t every_ms);
 /** @return another reference */
 struct resolve_name *resolve_ref(struct resolve_name *name);
 void resolve_unref(struct resolver_thread *r, struct resolve_name *name);

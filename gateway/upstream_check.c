@@ -294,7 +294,7 @@ static struct receiver *receiver_new(struct check_thread *t, const struct gw_ups
     r->timeout_ms = u->connect_ms;
     r->authority = strdup(u->authority);
     r->path = u->check_path != NULL ? strdup(u->check_path) : NULL;
-    r->name = resolve_get(t->resolver, u->host, u->port);
+    r->name = resolve_get(t->resolver, u->host, u->port, u->resolve_ms);
     if (r->authority == NULL || (u->check_path != NULL && r->path == NULL) || r->name == NULL) {
         receiver_free(t, r);
         return NULL;
