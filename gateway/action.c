@@ -250,7 +250,12 @@ static bool act_decrypt(struct job *j, struct wssec_worker *w, const struct gw_a
     struct wssec_verdict *v = &j->verdict;
     resolver_init(&keys, &source, j->newest, NULL, NULL);
     resolver_decrypt(&source, (const char *const *)a->crypt.decrypt_alias.word, a->crypt.decrypt_alias.n);
+    (void)keyop_failed();
     int rc = wssec_open(w, &in, j->route->names_policy, &when, &keys, NULL, false, v, NULL, &opened);
+    if (keyop_failed()) {
+        job_fail(j, WSSEC_KEY_UNAVAILABLE, "the keys process does not answer");
+        return false;
+    }
     if (rc == WSSEC_RC_OK && v->verdict == WSSEC_PASS && opened_take(j, &opened, now) == 0) {
         return true;
     }
@@ -285,6 +290,7 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
     resolver_trust(&source, settings->chain(settings, a->partner));
     struct wssec_output opened = {NULL, 0, 0};
     resolver_decrypt(&source, (const char *const *)a->crypt.decrypt_alias.word, a->crypt.decrypt_alias.n);
+    (void)keyop_failed();
     int rc = a->crypt.decrypt ? wssec_open(w, &in, policy, &when, &keys, &replay, true, &j->verdict, NULL, &opened)
                               : wssec_verify(w, &in, policy, &when, &keys, &replay, &j->verdict, NULL);
     struct wssec_verdict *v = &j->verdict;
@@ -292,6 +298,10 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
         ks_seen(j->gateway->live, a->partner, source.unknown, source.unknown_n, now);
     }
     resolver_clear(&source);
+    if (keyop_failed()) {
+        job_fail(j, WSSEC_KEY_UNAVAILABLE, "the keys process does not answer");
+        return false;
+    }
     j->judged = true;
     if (rc != WSSEC_RC_OK) {
         v->verdict = WSSEC_ERROR;
@@ -383,7 +393,12 @@ static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_acti
     struct wssec_input in = input_of(j, &confirm);
     memset(&v, 0, sizeof v);
     resolver_init(&keys, &source, j->runtime->snapshot, NULL, a->sign_alias);
+    (void)keyop_failed();
     int rc = wssec_sign(w, &in, &recipe, &when, &keys, &made, &v);
+    if (keyop_failed()) {
+        job_fail(j, WSSEC_KEY_UNAVAILABLE, "the keys process does not answer");
+        return false;
+    }
     if (rc != WSSEC_RC_OK || v.verdict != WSSEC_PASS) {
         job_fail(j, rc == WSSEC_RC_OK && v.reason != WSSEC_OK ? v.reason : reason_of_rc(rc), v.detail);
         if (!j->judged) {

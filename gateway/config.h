@@ -210,6 +210,7 @@ struct gw_admin {
 };
 
 struct gw_config {
+    bool keys_process; /**< private keys stand in a process of their own */
     struct gw_admin admin;
     bool trace_create; /**< traceparent and X-Request-Id are made where they are absent */
     struct gw_tls *tls;

@@ -10,6 +10,7 @@
 #include "gateway/body.h"
 #include "gateway/config.h"
 #include "gateway/hold.h"
+#include "gateway/keyop.h"
 #include "gateway/legacy.h"
 #include "gateway/limit.h"
 #include "gateway/link.h"
@@ -34,6 +35,7 @@ struct reload_stats {
 struct gateway {
     const struct gw_run_options *options; /**< borrowed */
     ks_live *live;
+    struct keyop *keys; /**< the keys process; NULL: keys are here */
     struct memory memory;
     struct queue queue;
     struct shed shed;

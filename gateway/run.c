@@ -213,6 +213,14 @@ static const ks_snapshot *snapshot_follow(void *ctx, const struct gw_settings *s
     struct gateway *gw = ctx;
     ks_options options = s->keystore;
     options.place = gw_admin_socket(s->config);
+    if (s->config->keys_process) {
+        gw->keys = keyop_start(s->keystore_uri, &s->keystore, e);
+        if (gw->keys == NULL) {
+            return NULL;
+        }
+        options.lend = keyop_lend;
+        options.lend_ctx = gw->keys;
+    }
     if (ks_live_open(&gw->live, s->keystore_uri, &options, cs_clock_now(), e) != 0) {
         return NULL;
     }
@@ -577,6 +585,7 @@ static void finish(struct gateway *gw)
     if (gw->live != NULL) {
         ks_live_close(gw->live);
     }
+    keyop_stop(gw->keys);
     link_close(&gw->link);
     if (gw->wake_fd >= 0) {
         close(gw->wake_fd);

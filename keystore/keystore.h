@@ -61,6 +61,9 @@ typedef struct ks_options {
     bool read_only;
     const char *node;             /**< ks_live_open: name of this node; NULL: the host's */
     const char *place;            /**< ks_live_open: admin socket, which tells two nodes of a host apart; NULL: none */
+    /** Private keys are elsewhere: gives what stands for that of alias#n, NULL: none can. Any thread. NULL: keys are opened here. */
+    EVP_PKEY *(*lend)(void *ctx, const char *alias, unsigned n, EVP_PKEY *public_key);
+    void *lend_ctx;
     bool time_given;              /**< now is not the clock's: not held against it, and no witness of it */
 } ks_options;
 
@@ -457,6 +460,8 @@ const ks_entry *ks_encrypter(const ks_snapshot *s, const char *partner);
 const ks_entry *ks_active(const ks_snapshot *s, const char *alias);
 /** The entry alias#n whatever its state, NULL: none. */
 const ks_entry *ks_entry_at(const ks_snapshot *s, const char *alias, unsigned n);
+/** Entry alias#n, NULL: none. */
+const ks_entry *ks_entry_find(const ks_snapshot *s, const char *alias, unsigned n);
 /** A slot of that name and role is there (references of a configuration). */
 bool ks_has_slot(const ks_snapshot *s, const char *alias, enum ks_role *role);
 

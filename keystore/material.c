@@ -115,6 +115,14 @@ static int material_unseal(struct ks_material *m, ks_store *s, struct ks_keyring
     if (!ks_material_opens(row)) {
         return 0;
     }
+    if (s->options.lend != NULL) {
+        m->private_key = s->options.lend(s->options.lend_ctx, m->alias, m->n, m->public_key);
+        if (m->private_key == NULL) {
+            cs_log(CS_LOG_WARN, "key-unavailable", "a key of this kind cannot be used from another process",
+                   CS_STR("alias", m->alias), CS_INT("n", m->n));
+        }
+        return 0;
+    }
     memcpy(slot.alias, m->alias, sizeof slot.alias);
     memcpy(slot.partner, m->partner, sizeof slot.partner);
     if (ks_key_open(s, ring, &slot, m->key_id, &m->private_key, &why) == 0) {

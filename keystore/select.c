@@ -237,6 +237,17 @@ const ks_entry *ks_entry_at(const ks_snapshot *s, const char *alias, unsigned n)
     return NULL;
 }
 
+const ks_entry *ks_entry_find(const ks_snapshot *s, const char *alias, unsigned n)
+{
+    const ks_entry *e = ks_snapshot_slot(s, alias);
+    for (; e != NULL && e < s->entry + s->n && strcmp(e->m->alias, alias) == 0; e++) {
+        if (e->m->n == n) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
 bool ks_has_slot(const ks_snapshot *s, const char *alias, enum ks_role *role)
 {
     const ks_entry *e = ks_snapshot_slot(s, alias);

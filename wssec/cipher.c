@@ -10,6 +10,8 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
+#include "wssec/worker.h"
+
 #define E   "http://www.w3.org/2001/04/xmlenc#"
 #define E11 "http://www.w3.org/2009/xmlenc11#"
 
@@ -118,8 +120,8 @@ const char *wssec_mgf_uri(const char *evp)
 static int padding(const struct wssec_transport *t, EVP_PKEY_CTX *ctx)
 {
     if (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) != 1 ||
-        EVP_PKEY_CTX_set_rsa_oaep_md_name(ctx, t->digest, NULL) != 1 ||
-        EVP_PKEY_CTX_set_rsa_mgf1_md_name(ctx, t->mgf_digest, NULL) != 1) {
+        EVP_PKEY_CTX_set_rsa_oaep_md(ctx, wssec_md(t->digest)) != 1 ||
+        EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, wssec_md(t->mgf_digest)) != 1) { /* by name fails for keys of tokens */
         return -1;
     }
     if (t->label.n == 0) {
