@@ -3,11 +3,13 @@
 #include "keystore/kek.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -177,10 +179,29 @@ int ks_kek_next(ks_store *s, struct ks_kek *out, cs_error *e)
     return rc;
 }
 
+/** Hold the directory of path: two that settle at once would move the new key into the old one's place. @return a
+ *  descriptor whose end lets go, -1: it cannot be held */
+static int hold_directory(const char *path)
+{
+    char directory[4096];
+    const char *slash = strrchr(path, '/');
+    int n = snprintf(directory, sizeof directory, "%.*s", slash != NULL ? (int)(slash - path) + 1 : 1,
+                     slash != NULL ? path : ".");
+    int fd = n > 0 && (size_t)n < sizeof directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    while (fd >= 0 && flock(fd, LOCK_EX) != 0) {
+        if (errno != EINTR) {
+            close(fd);
+            fd = -1;
+        }
+    }
+    return fd;
+}
+
 int ks_kek_settle(ks_store *s, const char *id, cs_error *e)
 {
     struct ks_kek next = {0};
     char *path[BESIDE] = {NULL};
+    int held = -1;
     int rc = 0;
     if (s->n_kek > 0) {
         return 0;
@@ -194,6 +215,15 @@ int ks_kek_settle(ks_store *s, const char *id, cs_error *e)
         goto out;
     }
     cs_error absent = {0};
+    if (access(path[BESIDE_NEXT], F_OK) != 0) {
+        goto out; /* the usual case, without a lock */
+    }
+    held = hold_directory(path[BESIDE_NEXT]);
+    if (held < 0) {
+        rc = cs_error_set(e, CS_EXIT_UNAVAILABLE, "kek-unavailable", "the directory of %s cannot be locked: %s",
+                          path[BESIDE_NEXT], strerror(errno));
+        goto out;
+    }
     if (access(path[BESIDE_NEXT], F_OK) != 0 || ks_kek_read(path[BESIDE_NEXT], &next, &absent) != 0 ||
         strcmp(next.id, id) != 0) {
         goto out; /* nothing to move: another rekey is at work, or this one was settled */
@@ -205,6 +235,9 @@ int ks_kek_settle(ks_store *s, const char *id, cs_error *e)
                           strerror(errno));
     }
 out:
+    if (held >= 0) {
+        close(held);
+    }
     ks_kek_wipe(&next);
     for (int i = 0; i < BESIDE; i++) {
         free(path[i]);
