@@ -16,7 +16,7 @@ import soap
 import wire
 
 PARTNERS_KEYS = 4
-ROUNDS = 2
+ROUNDS = 5
 RELOADS = 20
 IN_FORCE_S = 1.0
 
