@@ -64,6 +64,7 @@ struct gateway {
     _Atomic int64_t stale_since_us; /**< monotonic: since when the keystore is away; 0: it is there */
     struct admin *admin;
     struct link link;
+    char place[32]; /**< stands for the admin socket where there is none */
     cs_time started;
     int64_t started_us;                  /**< monotonic */
     _Atomic bool draining;               /**< asked to end: not ready for more */

@@ -17,6 +17,7 @@ static void list_refresh(struct metrics *m, const struct runtime *rt, cs_time no
     ks_options options = s->keystore;
     ks_filter all = {0};
     ks_list list = {NULL, 0};
+    ks_node_list nodes = {NULL, 0};
     ks_store *store = NULL;
     if (m->list_generation == rt->generation && now - m->list_at < READ_AGAIN_S) {
         return;
@@ -26,6 +27,10 @@ static void list_refresh(struct metrics *m, const struct runtime *rt, cs_time no
         ks_list_free(&m->list);
         m->list = list;
         m->list_generation = rt->generation;
+        if (ks_nodes(store, now, &nodes, NULL) == 0) {
+            ks_node_list_free(&m->nodes);
+            m->nodes = nodes;
+        }
     }
     m->list_at = now;
     ks_close(store);
@@ -58,6 +63,24 @@ static void write_times(struct metrics *m, cs_buf *out, const char *name, const 
     }
 }
 
+/* This node as it is, the others as they said last. */
+static void write_nodes(const struct metrics *m, const struct runtime *rt, cs_buf *out)
+{
+    const char *own = ks_live_node(m->gateway->live);
+    prom_family(out, "countersign_keystore_generation", "gauge", "Generation of the keystore in force on a node.");
+    cs_buf_adds(out, "countersign_keystore_generation{");
+    prom_label(out, "node", own);
+    prom_value(out, (double)rt->generation);
+    for (size_t i = 0; i < m->nodes.n; i++) {
+        const ks_node_info *node = &m->nodes.info[i];
+        if (node->live && strcmp(node->node, own) != 0) {
+            cs_buf_adds(out, "countersign_keystore_generation{");
+            prom_label(out, "node", node->node);
+            prom_value(out, (double)node->applied);
+        }
+    }
+}
+
 static void write_counts(const struct metrics *m, cs_buf *out)
 {
     unsigned n[KS_ROLES][KS_STATES] = {{0}};
@@ -80,6 +103,7 @@ static void write_counts(const struct metrics *m, cs_buf *out)
 void metrics_keystore(struct metrics *m, const struct runtime *rt, cs_buf *out)
 {
     list_refresh(m, rt, cs_clock_now());
+    write_nodes(m, rt, out);
     write_counts(m, out);
     write_times(m, out, "countersign_certificate_not_after_timestamp_seconds", "When a certificate ends.",
                 offsetof(ks_info, not_after));

@@ -13,6 +13,7 @@ struct metrics {
     char (*partner)[KS_WORD]; /* labels given out */
     unsigned n_partner, partner_max;
     ks_list list; /* entries as read last */
+    ks_node_list nodes;
     uint64_t list_generation;
     cs_time list_at;
 };

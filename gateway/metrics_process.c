@@ -114,12 +114,10 @@ static void add_legacy(void *ctx, const char *partner, const char *exception, ui
     prom_value(out, (double)count);
 }
 
-static void write_stores(struct gateway *gw, const struct runtime *rt, cs_buf *out)
+static void write_stores(struct gateway *gw, cs_buf *out)
 {
     int64_t stale = atomic_load(&gw->stale_since_us);
     struct replay_counts replay = replay_local_counts(gw->replay);
-    prom_family(out, "countersign_keystore_generation", "gauge", "Generation of the keystore in force.");
-    labelled(out, "countersign_keystore_generation", "node", ks_live_node(gw->live), (double)rt->generation);
     prom_one(out, "countersign_keystore_stale_seconds", "gauge", "Since when the keystore is away; 0: it is there.",
              stale != 0 ? (double)(cs_clock_mono_us() - stale) / 1e6 : 0);
     prom_family(out, "countersign_replay_checks_total", "counter", "Signatures looked up in the replay store.");
@@ -213,7 +211,7 @@ void metrics_process(struct metrics *m, const struct runtime *rt, cs_buf *out)
     write_traffic(gw, out);
     metrics_tls(m, out);
     write_routes(rt, out);
-    write_stores(gw, rt, out);
+    write_stores(gw, out);
     write_self(gw, out);
     write_build(out);
 }

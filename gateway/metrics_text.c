@@ -230,6 +230,7 @@ void metrics_free(struct metrics *m)
 {
     if (m != NULL) {
         ks_list_free(&m->list);
+        ks_node_list_free(&m->nodes);
         free(m->partner);
         free(m);
     }

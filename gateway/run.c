@@ -212,7 +212,12 @@ static const ks_snapshot *snapshot_follow(void *ctx, const struct gw_settings *s
 {
     struct gateway *gw = ctx;
     ks_options options = s->keystore;
+    /* What the process before and after this one has in common, so that an upgrade keeps the name of the node. */
     options.place = gw_admin_socket(s->config);
+    if (options.place == NULL && gw->link.fd >= 0) {
+        snprintf(gw->place, sizeof gw->place, "master %ld", (long)getppid());
+        options.place = gw->place;
+    }
     if (s->config->keys_process) {
         gw->keys = keyop_start(s->keystore_uri, &s->keystore, e);
         if (gw->keys == NULL) {

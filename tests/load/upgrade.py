@@ -93,6 +93,15 @@ def test_upgrades_under_load_lose_nothing():
         report.check(scene.gateway.running(), "the master is still the same process")
 
 
+def test_an_upgrade_keeps_the_name_of_the_node_without_an_admin_socket_too():
+    place = product.new_directory()
+    keystore = product.Keystore(place)
+    with wire.Upstream(wire.reply_octets(b"<ok/>")) as upstream, product.Gateway(place, keystore, ROUTES.format(url=upstream.url)) as gateway:
+        gateway.signal(signal.SIGUSR2)
+        report.until(lambda: "upgraded" in gateway.stderr(), 60, "the upgrade")
+        report.check("node-name" not in gateway.stderr(), gateway.stderr())
+
+
 def test_connections_that_wait_in_the_queue_are_served_over_an_upgrade():
     with Scene() as scene:
         waiting = []
