@@ -170,6 +170,7 @@ class Upstream:
         self.tls = tls
         self.requests = []
         self.connections = 0
+        self.ended = 0  # connections that are closed
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port = self.listener.getsockname()[1]
@@ -242,9 +243,11 @@ class Upstream:
         except (OSError, Closed):
             pass
         finally:
-            sock.close()
             with self.lock:
                 self.sockets.discard(sock)
+            sock.close()
+            with self.lock:
+                self.ended += 1
 
 
 def unused_port():
