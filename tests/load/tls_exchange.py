@@ -7,6 +7,7 @@ nginx as a receiver that gives tickets: no request is lost, and after a second n
 import os
 import random
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import wire
 from cryptography import x509
 
 SWITCHES = 20
+UPGRADES = 3
 PROMISE_S = 1.0
 VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -96,10 +98,10 @@ class Scene:
 class Client(threading.Thread):
     """Connections one after the other, each taking up the session of the one before; some requests on each."""
 
-    def __init__(self, scene, version, stop):
+    def __init__(self, scene, version, stop, path=None):
         super().__init__(daemon=True)
         self.scene = scene
-        self.path = f"/{version}"
+        self.path = path or f"/{version}"
         self.context = tls.client_context(scene.house.receivers, scene.sender, VERSIONS[version])
         self.stop = stop
         self.statuses = {}
@@ -171,6 +173,26 @@ def test_switches_under_load_lose_nothing_and_show_nothing_old():
         report.equal(stale(front, times, scene.serial["gw"])[:3], [], "old certificate towards clients")
         print(f"  # {SWITCHES} switches, {statuses[200]} requests, {len(front)} client connections "
               f"({sum(row[2] for row in front)} taken up), {sum(row[3] for row in upstream)} requests at nginx on sessions taken up", flush=True)
+
+
+def test_upgrades_of_the_program_under_tls_lose_nothing():
+    """The new process has ticket keys of its own: sessions of the old one end in a full handshake, not in an error."""
+    stop = threading.Event()
+    with tls.House(tls="client-anchors senders;") as house:
+        scene = type("Plain", (), {"house": house, "sender": house.issue("sender")})
+        clients = [Client(scene, version, stop, path="/plain") for version in VERSIONS for _ in range(2)]
+        for client in clients:
+            client.start()
+        for number in range(UPGRADES):
+            answered = sum(sum(client.statuses.values()) for client in clients)
+            report.until(lambda n=answered: sum(sum(c.statuses.values()) for c in clients) > n + 100, 30, "traffic")
+            house.gateway.signal(signal.SIGUSR2)
+            report.until(lambda n=number: house.gateway.stderr().count("accepts connections") > n + 1, 30, "the new process")
+        stop.set()
+        for client in clients:
+            client.join(30)
+        report.equal([trouble for client in clients for trouble in client.troubles][:3], [], "connections that failed")
+        report.equal({status for client in clients for status in client.statuses}, {200}, "statuses")
 
 
 def answers(scene):
