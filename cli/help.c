@@ -74,7 +74,7 @@ void cli_help(FILE *out, const struct cli_command *command, const char *group)
             continue;
         }
         cli_command_words(cli_commands[i], words, sizeof words);
-        fprintf(out, "  %-26s %s\n", words, cli_commands[i]->summary);
+        fprintf(out, "  %-28s %s\n", words, cli_commands[i]->summary);
     }
     print_options(out, "Options of every command", cli_global_options);
     fprintf(out, "\ncountersign COMMAND --help tells more.\n");

@@ -174,7 +174,7 @@ static const struct cli_option verb_options[] = {
 };
 
 static const struct cli_option retire_options[] = {
-    {"force", 0, CLI_FLAG, NULL, 0, "in spite of signs that it is needed; needs --reason. Never before its process stop"},
+    {"force", 0, CLI_FLAG, NULL, 0, "in spite of signs that it is needed; needs --reason; never before its process stop"},
     AT_OPTIONS,
     VERSION_OPTION,
     CLI_WRITING_OPTIONS,
@@ -182,7 +182,7 @@ static const struct cli_option retire_options[] = {
 };
 
 static const struct cli_option remove_options[] = {
-    {"force", 0, CLI_FLAG, NULL, 0, "in spite of signs that it is needed; needs --reason. Never before its process stop"},
+    {"force", 0, CLI_FLAG, NULL, 0, "in spite of signs that it is needed; needs --reason; never before its process stop"},
     {"no-backup-ok", 0, CLI_FLAG, NULL, 0, "a decrypt key may go without a backup of it"},
     AT_OPTIONS,
     VERSION_OPTION,
