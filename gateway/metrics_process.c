@@ -14,7 +14,7 @@
 #include "gateway/upstream.h"
 
 struct sums {
-    uint64_t connections, retries, connects, open, idle, shed;
+    uint64_t connections, retries, connects, open, idle, shed, disagreements;
 };
 
 static struct sums loops_sum(struct gateway *gw)
@@ -28,6 +28,7 @@ static struct sums loops_sum(struct gateway *gw)
         s.idle += atomic_load(&c->upstream_idle);
         s.open += atomic_load(&c->upstream_open);
         s.shed += atomic_load(&c->refused[WSSEC_SHED]);
+        s.disagreements += atomic_load(&c->refused[WSSEC_ENGINE_DISAGREEMENT]);
     }
     return s;
 }
@@ -59,6 +60,8 @@ static void write_traffic(struct gateway *gw, cs_buf *out)
     prom_one(out, "countersign_inflight_exchanges", "gauge", "Exchanges that have begun and not ended.",
              (double)in_flight);
     prom_one(out, "countersign_shed_total", "counter", "Exchanges refused under overload.", (double)s.shed);
+    prom_one(out, "countersign_engine_disagreements_total", "counter",
+             "Messages refused because two judges of the same octets disagree.", (double)s.disagreements);
     prom_one(out, "countersign_worker_queue_length", "gauge", "Messages that wait for a worker.",
              (double)queue_length(&gw->queue));
     prom_one(out, "countersign_memory_reserved_bytes", "gauge", "Octets promised to bodies in memory.",

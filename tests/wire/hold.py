@@ -3,6 +3,7 @@
 """A route on hold: requests wait and none is lost, nothing is under way, and what is let go carries the keys of now."""
 import base64
 import json
+import os
 import signal
 import socket
 import sys
@@ -191,6 +192,23 @@ def test_a_hold_survives_reload_and_restart():
         scene.gateway.__exit__()
         with product.Gateway(scene.place, scene.keystore, scene.routes, scene.extra):
             report.equal(scene.route()["held"], True, "held behind a restart")
+
+
+def test_what_waits_stays_with_its_process_over_an_upgrade():
+    with Scene() as scene:
+        scene.hold()
+        client = scene.send(1)
+        scene.waiting(1)
+        old = scene.gateway.serving_pid
+        scene.gateway.signal(signal.SIGUSR2)
+        report.until(lambda: "upgraded" in scene.gateway.stderr(), 60, "the upgrade")
+        report.until(lambda: scene.route()["waiting"] == 0, 20, "the new process")
+        status = report.until(lambda: os.path.exists(f"{scene.path}.{old}") and admin.ask(f"{scene.path}.{old}", "status"), 20, "the old one")
+        report.equal([r["waiting"] for r in status["routes"] if r["route"] == "orders"], [1], "what waits in the old process")
+        report.equal(scene.route()["held"], True, "held in the new process")
+        scene.command("release", "orders")
+        report.equal(client.reply().status, 200, "status of one that waited in the old process")
+        client.close()
 
 
 def test_one_whose_route_is_gone_meanwhile_learns_so():
