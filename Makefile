@@ -22,7 +22,7 @@ else
 OUT := build
 endif
 
-.PHONY: help all run test test-quick bench fuzz docs install uninstall clean deps lint format _all _unit _docs
+.PHONY: help all run test test-quick bench fuzz differential docs install uninstall clean deps lint format _all _unit _docs
 
 help:
 	@echo 'make run         build, make demonstration keys, start receiver and gateway, tell the story (RUN_ONCE=1: end after it)'
@@ -30,6 +30,7 @@ help:
 	@echo 'make test-quick  unit tests and a first look at the wire'
 	@echo 'make bench       speed and memory as ratios of one run'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (60) each'
+	@echo 'make differential  both engines on DOCUMENTS (100000) random documents and changed messages, by SEED'
 	@echo 'make docs        write the pages in docs/ that come from tables: reasons, manual pages'
 	@echo 'make all install uninstall clean lint format;  SAN=1 sanitizers  V=1 show commands  PREFIX=/usr/local  DESTDIR='
 
@@ -66,6 +67,14 @@ fuzz:
 	$(Q).ci/install build fuzz
 	$(Q)$(MAKE) -j$(JOBS) _fuzz
 	$(Q)tests/fuzz/run --seconds $(FUZZ_SECONDS)
+
+DOCUMENTS ?= 100000
+SEED ?= $(shell date +%s)
+differential:
+	$(Q).ci/install build test
+	$(Q)$(MAKE) -j$(JOBS) $(OUT)/tests/emit $(OUT)/tests/engines
+	$(Q)EMIT_DOCUMENTS=$(DOCUMENTS) EMIT_SEED=$(SEED) $(OUT)/tests/emit
+	$(Q)ENGINE_MESSAGES=$(DOCUMENTS) ENGINE_SEED=$(SEED) $(OUT)/tests/engines
 
 docs:
 	$(Q).ci/install build
