@@ -286,9 +286,10 @@ static int write_intervals(struct ks_work *w, const struct ks_row *row, const st
             return -1;
         }
     }
-    /* a window that is over is not made longer: what comes behind it begins now */
-    bool over = ks_view_state(&w->before, old, w->now) == KS_ARCHIVED;
-    return ks_work_intervals(w, row->entry_id, over ? 0 : old->process_stop, new, e);
+    /* only a window that runs still is made longer; behind one that is over, or was cut off, it begins anew: nobody is
+     * told afterwards that an entry was accepted while it was not */
+    bool runs = old->state == KS_DEACTIVATED && w->now < ks_view_stop(&w->before, old);
+    return ks_work_intervals(w, row->entry_id, runs ? old->process_stop : 0, new, e);
 }
 
 /** Deactivations first: the index of one-active slots is looked at after every row. */
