@@ -135,9 +135,9 @@ def test_wait_names_the_nodes_that_do_not_follow():
         store.verifier("next", "--activate", "--wait", "10s")
         with sqlite3.connect(store.path) as db:
             node = report.until(lambda: db.execute("select node_id from node").fetchone(), 5, "the node's row")[0]
-        gateway.signal(signal.SIGSTOP)
+        os.kill(gateway.serving_pid, signal.SIGSTOP)
         late = store.run("deactivate", "acme-sign#1", "--wait", "100ms", check=False)
-        gateway.signal(signal.SIGCONT)
+        os.kill(gateway.serving_pid, signal.SIGCONT)
     equal(late.returncode, 13, "exit")
     check(node in late.stderr, late.stderr)
     equal(store.entries()["acme-sign#1"]["state"], "deactivated", "the change stands")
