@@ -45,6 +45,18 @@ static void actions_json(cs_json *j, const ks_action *action, int n)
     cs_json_array_end(j);
 }
 
+static void planned_json(cs_json *j, const ks_info *i)
+{
+    cs_json_array(j, "scheduled");
+    for (size_t k = 0; k < i->n_planned; k++) {
+        cs_json_object(j, NULL);
+        cs_json_str(j, "action", ks_verb_word(i->planned[k].verb));
+        cs_json_time(j, "at", i->planned[k].at);
+        cs_json_object_end(j);
+    }
+    cs_json_array_end(j);
+}
+
 void cli_record_json(cs_json *j, const ks_info *i, const ks_action *action, int n_action)
 {
     char entry[KS_WORD + 12];
@@ -58,6 +70,7 @@ void cli_record_json(cs_json *j, const ks_info *i, const ks_action *action, int 
     cs_json_time(j, "not_after", i->not_after);
     cs_json_time(j, "process_stop", i->process_stop);
     cs_json_time(j, "trash_until", i->trash_until);
+    planned_json(j, i);
     cs_json_time(j, "created_at", i->created_at);
     cs_json_time(j, "activated_at", i->activated_at);
     cs_json_time(j, "exchanged_at", i->exchanged_at);
@@ -124,7 +137,8 @@ const char *cli_time_local(cs_time t, char *out, size_t size)
     struct tm tm;
     time_t seconds = (time_t)t;
     cs_time_format(t, utc);
-    if (localtime_r(&seconds, &tm) != NULL && tm.tm_gmtoff != 0 && strftime(local, sizeof local, " (%Y-%m-%d %H:%M %Z)", &tm) == 0) {
+    if (localtime_r(&seconds, &tm) != NULL && tm.tm_gmtoff != 0 &&
+        strftime(local, sizeof local, " (%Y-%m-%d %H:%M %Z)", &tm) == 0) {
         local[0] = '\0';
     }
     snprintf(out, size, "%s%s", utc, local);
@@ -133,7 +147,10 @@ const char *cli_time_local(cs_time t, char *out, size_t size)
 
 const char *cli_span(int64_t seconds, char *out, size_t size)
 {
-    static const struct { int64_t seconds; const char *unit; } unit[] = {{CS_DAY, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+    static const struct {
+        int64_t seconds;
+        const char *unit;
+    } unit[] = {{CS_DAY, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
     size_t i = 0;
     while (i + 1 < sizeof unit / sizeof unit[0] && seconds < unit[i].seconds) {
         i++;
@@ -168,6 +185,18 @@ static void use_text(const ks_info *i, cs_time at, char *out, size_t size)
     }
 }
 
+/* Its state, and what will be done with it next: "active, deactivate 2026-08-01". */
+static void state_text(const ks_info *i, char *out, size_t size)
+{
+    char date[CS_TIME_TEXT];
+    if (i->n_planned == 0) {
+        snprintf(out, size, "%s", ks_state_word(i->state));
+        return;
+    }
+    snprintf(out, size, "%s, %s %s%s", ks_state_word(i->state), ks_verb_word(i->planned[0].verb),
+             cli_date(i->planned[0].at, date), i->n_planned > 1 ? " …" : "");
+}
+
 /* What a deactivated entry is still good for, or since when it is no longer. */
 static void until_text(const ks_info *i, cs_time at, char *out, size_t size)
 {
@@ -185,7 +214,8 @@ static void until_text(const ks_info *i, cs_time at, char *out, size_t size)
 /* ---- table ------------------------------------------------------------------------------------------------------ */
 
 enum { COLUMNS = 10, CELL = 96 };
-static const char *const heading[COLUMNS] = {"ENTRY", "ROLE", "PARTNER", "STATE", "NOT AFTER", "LEFT", "SHA-256", "USES", "LAST USE", "ACCEPTED UNTIL"};
+static const char *const heading[COLUMNS] = {"ENTRY", "ROLE",    "PARTNER", "STATE",    "NOT AFTER",
+                                             "LEFT",  "SHA-256", "USES",    "LAST USE", "ACCEPTED UNTIL"};
 static const bool to_the_right[COLUMNS] = {[5] = true, [7] = true};
 
 static void fill_row(const ks_info *i, cs_time at, char cell[COLUMNS][CELL])
@@ -195,7 +225,7 @@ static void fill_row(const ks_info *i, cs_time at, char cell[COLUMNS][CELL])
     cli_entry_text(i, cell[0], CELL);
     cs_copy(cell[1], CELL, ks_role_word(i->role));
     cs_copy(cell[2], CELL, i->partner[0] != '\0' ? i->partner : "-");
-    cs_copy(cell[3], CELL, ks_state_word(i->state));
+    state_text(i, cell[3], CELL);
     cs_copy(cell[4], CELL, cli_date(i->not_after, date));
     left_text(i, at, cell[5], CELL);
     cs_hex(i->sha256, sizeof i->sha256, sha256);
@@ -266,7 +296,20 @@ static void print_life(const ks_info *i, cs_time now)
     putchar('\n');
     if (i->exchanged_at != 0) {
         printf("  exchanged %s", cli_time_local(i->exchanged_at, when, sizeof when));
-        printf("   accepted until %s\n", i->process_stop != 0 ? cli_time_local(i->process_stop, when, sizeof when) : "-");
+        printf("   accepted until %s\n",
+               i->process_stop != 0 ? cli_time_local(i->process_stop, when, sizeof when) : "-");
+    }
+}
+
+static void print_planned(const ks_info *i)
+{
+    char when[80];
+    char entry[KS_WORD + 12];
+    cli_entry_text(i, entry, sizeof entry);
+    for (size_t k = 0; k < i->n_planned; k++) {
+        const char *verb = ks_verb_word(i->planned[k].verb);
+        printf("  scheduled: %s at %s   (taken back by: countersign keystore %s %s --cancel)\n", verb,
+               cli_time_local(i->planned[k].at, when, sizeof when), verb, entry);
     }
 }
 
@@ -282,7 +325,8 @@ static void print_actions(const ks_action *action, int n)
     for (int i = 0; i < n; i++) {
         const ks_refusal *r = &action[i].refusal;
         if (!action[i].possible && r->guard != 0) {
-            printf("  refused now: %s (G%d %s: %s)\n", ks_verb_word(action[i].verb), (int)r->guard, ks_guard_word(r->guard), r->text);
+            printf("  refused now: %s (G%d %s: %s)\n", ks_verb_word(action[i].verb), (int)r->guard,
+                   ks_guard_word(r->guard), r->text);
         }
     }
 }
@@ -300,18 +344,21 @@ static int print_page(struct cli_context *c, ks_store *s, const ks_info *i, cons
         return cli_fail(c);
     }
     cli_entry_text(i, entry, sizeof entry);
-    printf("%s  %s  %s  %s", entry, ks_role_word(i->role), i->partner[0] != '\0' ? i->partner : "-", ks_state_word(i->state));
+    printf("%s  %s  %s  %s", entry, ks_role_word(i->role), i->partner[0] != '\0' ? i->partner : "-",
+           ks_state_word(i->state));
     if (in_use(i) && c->now > i->not_after) {
         printf("   ! EXPIRED, cannot be extended: add its successor");
     } else if (in_use(i) && i->not_after - c->now < EXPIRES_SOON) {
-        printf("   ! EXPIRES IN %s, cannot be extended: add its successor", cli_span(i->not_after - c->now, left, sizeof left));
+        printf("   ! EXPIRES IN %s, cannot be extended: add its successor",
+               cli_span(i->not_after - c->now, left, sizeof left));
     }
     printf("\n  subject %s   issuer %s   serial %s\n", i->subject, i->issuer, i->serial);
-    printf("  valid %s to %s   %s %d bits%s\n", cs_time_format(i->not_before, from), cs_time_format(i->not_after, to), i->key_algorithm,
-           i->key_bits, i->has_key ? "   with its private key" : "");
+    printf("  valid %s to %s   %s %d bits%s\n", cs_time_format(i->not_before, from), cs_time_format(i->not_after, to),
+           i->key_algorithm, i->key_bits, i->has_key ? "   with its private key" : "");
     printf("  sha256 %s\n", cs_hex(i->sha256, sizeof i->sha256, hex));
     printf("  spki   %s\n", cs_hex(i->spki_sha256, sizeof i->spki_sha256, hex));
     print_life(i, c->now);
+    print_planned(i);
     cli_where_print(where);
     print_actions(action, n);
     return CS_EXIT_OK;

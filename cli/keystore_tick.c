@@ -3,7 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "cli/keystore.h"
+
+/* What the time of day is held against; ran keeps the name. */
+static ks_uptime uptime(cs_uptime *ran)
+{
+    cs_clock_uptime(ran);
+    return (ks_uptime){ran->boot, ran->s};
+}
 
 /* ---- tick ------------------------------------------------------------------------------------------------------- */
 
@@ -53,7 +61,9 @@ static int tick(struct cli_context *c, ks_store *store)
 {
     ks_report report;
     bool dry_run = cli_given(c, "dry-run");
-    if (ks_tick(store, dry_run, c->now, &report, &c->error) != 0) {
+    cs_uptime ran;
+    const ks_uptime up = uptime(&ran);
+    if (ks_tick(store, dry_run, c->now_given ? NULL : &up, c->now, &report, &c->error) != 0) {
         return cli_fail(c);
     }
     int rc = print_due(c, &report, dry_run);
@@ -62,8 +72,9 @@ static int tick(struct cli_context *c, ks_store *store)
         refused = refused || report.due[i].text[0] != '\0';
     }
     if (report.clock.suspect) {
-        cli_warn(c, "clock-suspect: %s; nothing is done by itself. If the clock is right: countersign keystore clock accept",
-                 report.clock.text);
+        cli_warn(
+            c, "clock-suspect: %s; nothing is done by itself. If the clock is right: countersign keystore clock accept",
+            report.clock.text);
         refused = true;
     }
     ks_report_free(&report);
@@ -104,7 +115,8 @@ static int print_clock(struct cli_context *c, const ks_clock_info *i)
     char mark[80];
     if (!c->json) {
         printf("%s\n", cli_time_local(c->now, now, sizeof now));
-        printf("keystore changed last %s\n", i->high_water != 0 ? cli_time_local(i->high_water, mark, sizeof mark) : "never");
+        printf("keystore changed last %s\n",
+               i->high_water != 0 ? cli_time_local(i->high_water, mark, sizeof mark) : "never");
         printf("%s%s\n", i->suspect ? "suspect: " : "good", i->suspect ? i->text : "");
         return CS_EXIT_OK;
     }
@@ -133,10 +145,13 @@ static int run_clock(struct cli_context *c)
         return cli_usage(c, "\"%.40s\" is none of: accept", c->argv[0]);
     }
     cli_caller_find(c, &caller);
+    cs_uptime ran;
+    const ks_uptime here = uptime(&ran);
+    const ks_uptime *up = c->now_given ? NULL : &here;
     int rc = CS_EXIT_OK;
     if (cli_keystore_open(c, &settings, &store) != 0 ||
-        (accept ? ks_clock_accept(store, cli_given(c, "dry-run"), &caller.actor, c->now, &info, &c->error)
-                : ks_clock_look(store, c->now, &info, &c->error)) != 0) {
+        (accept ? ks_clock_accept(store, cli_given(c, "dry-run"), &caller.actor, up, c->now, &info, &c->error)
+                : ks_clock_look(store, up, c->now, &info, &c->error)) != 0) {
         rc = cli_fail(c);
     } else {
         rc = print_clock(c, &info);
@@ -159,7 +174,9 @@ const struct cli_command cli_cmd_keystore_clock = {
     .operands = "[accept]",
     .max_operands = 1,
     .options = clock_options,
-    .more = "A clock that went back, or ahead by more than a week since the last change, stops what is done by itself.\n"
+    .more = "A clock that went back, or ahead by more than a week since the last change, or that left the one that "
+            "nobody can set by\n"
+            "more than a minute while the machine was running, stops what is done by itself.\n"
             "Exit: 0 good; 1 suspect.",
     .run = run_clock,
 };

@@ -52,7 +52,10 @@ static int64_t look(struct keeper *k, cs_time now)
     if (ks_open(&store, k->uri, &as_told, &e) != 0) {
         return wait; /* the watch thread tells that the keystore is away */
     }
-    if (ks_tick(store, false, now, &report, &e) != 0) {
+    cs_uptime ran;
+    cs_clock_uptime(&ran);
+    const ks_uptime up = {ran.boot, ran.s};
+    if (ks_tick(store, false, &up, now, &report, &e) != 0) {
         cs_log(CS_LOG_WARN, "keeper", "what is due in the keystore was not looked at", CS_STR("why", e.text));
         ks_close(store);
         return wait;

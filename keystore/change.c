@@ -177,6 +177,9 @@ static char *entry_json(const struct ks_view_entry *v)
     cs_json_time(&j, "activated_at", v->activated_at);
     cs_json_time(&j, "exchanged_at", v->exchanged_at);
     cs_json_time(&j, "process_stop", v->process_stop);
+    if (v->since != 0) { /* it came in with a past: acceptable from then on, not from now */
+        cs_json_time(&j, "since", v->since);
+    }
     if (v->compromised_since != 0) {
         cs_json_time(&j, "compromised_since", v->compromised_since);
     }

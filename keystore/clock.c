@@ -32,11 +32,41 @@ static int mark_write(ks_store *s, cs_time now, cs_error *e)
     return s->driver->meta_set(s->b, KS_META_CLOCK, cs_time_format(now, text), e);
 }
 
-int ks_clock_read(ks_store *s, cs_time now, struct ks_clock_facts *out, cs_error *e)
+/** "BOOT UPTIME INSTANT". One of another boot says nothing, and one that cannot be read is made anew. */
+static int witness_read(ks_store *s, const ks_uptime *up, struct ks_clock_facts *out, cs_error *e)
 {
-    (void)now;
+    char text[128];
+    char boot[64];
+    char instant[CS_TIME_TEXT];
+    long long ran = 0;
+    int found = s->driver->meta_get(s->b, KS_META_BOOT, text, sizeof text, e);
+    if (found == 1 && sscanf(text, "%63s %lld %23s", boot, &ran, instant) == 3 && strcmp(boot, up->boot) == 0 &&
+        up->s >= ran && cs_time_parse(instant, &out->last_now) == 0) {
+        out->running = true;
+        out->since_last_s = up->s - ran;
+    }
+    return found < 0 ? -1 : 0;
+}
+
+int ks_clock_witness(ks_store *s, const ks_uptime *up, cs_time now, cs_error *e)
+{
+    char text[128];
+    char instant[CS_TIME_TEXT];
+    if (up == NULL) {
+        return 0;
+    }
+    int n = snprintf(text, sizeof text, "%s %lld %s", up->boot, (long long)up->s, cs_time_format(now, instant));
+    return n < 0 || (size_t)n >= sizeof text
+               ? cs_error_set(e, CS_EXIT_INTERNAL, "internal", "the name of the boot is too long")
+               : s->driver->meta_set(s->b, KS_META_BOOT, text, e);
+}
+
+int ks_clock_read(ks_store *s, const ks_uptime *up, struct ks_clock_facts *out, cs_error *e)
+{
     memset(out, 0, sizeof *out);
-    return mark_read(s, &out->high_water, e) != 0 ? -1 : s->driver->nodes(s->b, keep_newest, &out->newest_node, e);
+    return mark_read(s, &out->high_water, e) != 0 || (up != NULL && witness_read(s, up, out, e) != 0)
+               ? -1
+               : s->driver->nodes(s->b, keep_newest, &out->newest_node, e);
 }
 
 int ks_clock_raise(ks_store *s, cs_time now, cs_error *e)
@@ -53,14 +83,14 @@ int ks_clock_raise(ks_store *s, cs_time now, cs_error *e)
     return believed && now > f.high_water ? mark_write(s, now, e) : 0;
 }
 
-int ks_clock_look(ks_store *s, cs_time now, ks_clock_info *out, cs_error *e)
+int ks_clock_look(ks_store *s, const ks_uptime *up, cs_time now, ks_clock_info *out, cs_error *e)
 {
     struct ks_clock_facts f;
     memset(out, 0, sizeof *out);
     if (s->driver->begin(s->b, KS_READ, e) != 0) {
         return -1;
     }
-    int rc = ks_clock_read(s, now, &f, e);
+    int rc = ks_clock_read(s, up, &f, e);
     s->driver->rollback(s->b);
     if (rc == 0) {
         out->high_water = f.high_water;
@@ -69,7 +99,8 @@ int ks_clock_look(ks_store *s, cs_time now, ks_clock_info *out, cs_error *e)
     return rc;
 }
 
-int ks_clock_accept(ks_store *s, bool dry_run, const ks_actor *who, cs_time now, ks_clock_info *out, cs_error *e)
+int ks_clock_accept(ks_store *s, bool dry_run, const ks_actor *who, const ks_uptime *up, cs_time now,
+                    ks_clock_info *out, cs_error *e)
 {
     struct ks_record r = {0};
     char before[CS_TIME_TEXT];
@@ -82,7 +113,7 @@ int ks_clock_accept(ks_store *s, bool dry_run, const ks_actor *who, cs_time now,
     }
     if (rc == 0 && !dry_run) {
         cs_time_format(now, after);
-        rc = mark_write(s, now, e) == 0 &&
+        rc = mark_write(s, now, e) == 0 && ks_clock_witness(s, up, now, e) == 0 &&
                      ks_record_audit(&r, "clock accept", "clock", mark != 0 ? cs_time_format(mark, before) : NULL,
                                      after, e) == 0 &&
                      ks_record_commit(&r, "clock", e) == 0

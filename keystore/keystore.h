@@ -82,6 +82,12 @@ int ks_schema_version(const ks_store *s);
 
 /* ---- entries as data ------------------------------------------------------------------------------------------ */
 
+/** What may be done to an entry. */
+enum ks_verb { KS_DO_ACTIVATE, KS_DO_DEACTIVATE, KS_DO_SUSPEND, KS_DO_RESUME, KS_DO_RETIRE, KS_DO_REMOVE, KS_DO_REOPEN, KS_DO_COMPROMISE,
+               KS_DO_CLEAR /**< compromise --undo */, KS_DO_RESTORE /**< out of the trash */, KS_DO_DISCARD /**< for good */, KS_VERBS };
+const char *ks_verb_word(enum ks_verb v);                 /**< "activate" … */
+#define KS_PLANNED 6              /* verbs of one entry that can wait for an instant */
+
 #define KS_SENDER 64              /* octets of a sender's name: address, user or host of the other side; longer ones are cut */
 #define KS_WORD 65                /* alias, partner: [A-Za-z0-9._-], at most 64 octets */
 
@@ -94,6 +100,7 @@ typedef struct ks_info {          /** One entry, copied out of the store. */
     cs_time not_before, not_after, created_at, activated_at, exchanged_at, process_stop, last_use; /**< 0: none */
     uint64_t uses; bool has_key; uint64_t version;
     cs_time trash_until;                        /**< removed, and can be restored so long; 0: not in the trash */
+    struct ks_planned { enum ks_verb verb; cs_time at; } planned[KS_PLANNED]; size_t n_planned; /**< verbs that wait for their instant, the next one first */
 } ks_info;
 
 typedef struct ks_list { ks_info *info; size_t n; } ks_list;
@@ -144,10 +151,6 @@ typedef struct ks_new {
     const char *const *host; size_t n_host; /**< tls-server: host names and addresses; none: those of the entry before, else the CN */
 } ks_new;
 #define KS_NEW_DAYS_MAX 3650
-
-enum ks_verb { KS_DO_ACTIVATE, KS_DO_DEACTIVATE, KS_DO_SUSPEND, KS_DO_RESUME, KS_DO_RETIRE, KS_DO_REMOVE, KS_DO_REOPEN, KS_DO_COMPROMISE,
-               KS_DO_CLEAR /**< compromise --undo */, KS_DO_RESTORE /**< out of the trash */, KS_DO_DISCARD /**< for good */, KS_VERBS };
-const char *ks_verb_word(enum ks_verb v);                 /**< "activate" … */
 
 typedef struct ks_refusal { enum ks_guard guard; cs_time allowed_from; /**< 0: by a condition */ char text[384]; } ks_refusal;
 
@@ -226,9 +229,12 @@ typedef struct ks_clock_info {
     cs_time high_water;       /**< latest instant at which the store was changed; 0: never */
     char text[256];           /**< a sentence */
 } ks_clock_info;
-int ks_clock_look(ks_store *s, cs_time now, ks_clock_info *out, cs_error *e) CS_MUST_CHECK;
+/** How long the machine runs, by a clock that nobody can set, and the name of this boot: what the time of day is held against while it runs.
+ *  Borrowed. NULL where one is asked for: it is not. */
+typedef struct ks_uptime { const char *boot; int64_t s; } ks_uptime;
+int ks_clock_look(ks_store *s, const ks_uptime *up, cs_time now, ks_clock_info *out, cs_error *e) CS_MUST_CHECK;
 /** A person says that the clock is right. */
-int ks_clock_accept(ks_store *s, bool dry_run, const ks_actor *who, cs_time now, ks_clock_info *out, cs_error *e) CS_MUST_CHECK;
+int ks_clock_accept(ks_store *s, bool dry_run, const ks_actor *who, const ks_uptime *up, cs_time now, ks_clock_info *out, cs_error *e) CS_MUST_CHECK;
 
 /** One thing that was due. */
 typedef struct ks_due { enum ks_verb verb; char alias[KS_WORD]; unsigned n; bool done; uint64_t generation; char text[384]; /**< why not; "" done */ } ks_due;
@@ -236,7 +242,7 @@ typedef struct ks_report { ks_clock_info clock; ks_due *due; size_t n; cs_time n
 void ks_report_free(ks_report *r);
 /** All due work, once: windows that are over (T5), what was scheduled, what is long enough in the trash. With a suspect clock
  *  nothing. Each in its own transaction; one that a guard refuses is told and tried again next time. */
-int ks_tick(ks_store *s, bool dry_run, cs_time now, ks_report *out, cs_error *e) CS_MUST_CHECK;
+int ks_tick(ks_store *s, bool dry_run, const ks_uptime *up, cs_time now, ks_report *out, cs_error *e) CS_MUST_CHECK;
 
 /** What may be done with an entry now, and what not and why: one row per verb that its state knows. */
 typedef struct ks_action { enum ks_verb verb; bool possible; ks_refusal refusal; /**< the first guard that refuses */ } ks_action;

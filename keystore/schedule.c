@@ -117,6 +117,8 @@ static int set(struct ks_verb_work *v, const struct ks_row *row, const char *obj
     }
     ks_view_copy(&w->after, &w->before);
     ks_work_info(w, r->n, &out->info);
+    out->info.planned[0] = (struct ks_planned){r->verb, r->at};
+    out->info.n_planned = 1;
     out->has_other = false;
     ks_note(out,
             "%s at %s, by a gateway or by: countersign keystore tick. To take it back: countersign keystore %s %s "

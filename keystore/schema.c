@@ -171,7 +171,7 @@ const struct ks_schema_row *ks_schema_rows(size_t *n)
 }
 
 static const struct ks_schema_audit audit_row[] = {
-    {"meta", "key", "key in ('served', 'clock_high_water')"},
+    {"meta", "key", "key in ('served', 'clock_high_water', 'clock_witness')"},
     {"generation", "gen", NULL},
     {"partner", "partner", NULL},
     {"slot", "slot_id", NULL},

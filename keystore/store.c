@@ -336,7 +336,8 @@ struct collect {
     cs_time now;
     const ks_filter *filter;
     struct ks_terms terms;
-    const struct ks_trash *trash; /**< borrowed; NULL: nothing is in the trash */
+    const struct ks_trash *trash;       /**< borrowed; NULL: nothing is in the trash */
+    const struct ks_calendar *calendar; /**< borrowed; NULL: it is not asked for */
     char partner[KS_WORD];
     bool have_terms;
     bool at_that_time; /**< the entries are acceptable at now, which may be long ago */
@@ -376,6 +377,9 @@ static int collect_row(void *ctx, const struct ks_row *row, cs_error *e)
     info->process_stop = ks_stop_of(info->role, &c->terms, &entry);
     info->state = c->at_that_time ? state_then(info, c->now) : ks_state_of(info->role, &c->terms, &entry, c->now);
     info->trash_until = ks_trash_until(c->trash, row->entry_id);
+    if (c->calendar != NULL) {
+        ks_calendar_tell(c->calendar, row->entry_id, info);
+    }
     bool shown = info->trash_until == 0 || c->filter == NULL || c->filter->n != 0 || c->filter->with_destroyed;
     if (shown && (c->filter == NULL || !c->filter->has_state || c->filter->state == info->state)) {
         c->list->n++;
@@ -409,15 +413,19 @@ int ks_list_entries(ks_store *s, const ks_filter *f, cs_time now, ks_list *out, 
     }
     if (rc == 0) {
         struct ks_trash trash = {0};
-        struct collect c = {.store = s, .list = out, .now = now, .filter = f, .trash = &trash};
+        struct ks_calendar calendar = {0};
+        struct collect c = {.store = s, .list = out, .now = now, .filter = f, .trash = &trash, .calendar = &calendar};
         struct ks_row_filter rf = {.alias = f->alias,
                                    .partner = f->partner,
                                    .n = f->n,
                                    .has_role = f->has_role,
                                    .role = f->role,
                                    .with_destroyed = f->with_destroyed || (f->has_state && f->state == KS_DESTROYED)};
-        rc = ks_trash_read(s, 0, &trash, e) == 0 ? s->driver->rows(s->b, &rf, collect_row, &c, e) : -1;
+        rc = ks_trash_read(s, 0, &trash, e) == 0 && ks_calendar_read(s, 0, &calendar, e) == 0
+                 ? s->driver->rows(s->b, &rf, collect_row, &c, e)
+                 : -1;
         free(trash.row);
+        free(calendar.row);
     }
     s->driver->rollback(s->b);
     if (rc != 0) {

@@ -18,8 +18,10 @@ static const ks_actor keeper = {"keeper", "keeper", NULL};
 /** Everything that has an instant, due or not. */
 struct agenda {
     ks_store *s;
+    const ks_uptime *up; /**< NULL: not known */
     cs_time now;
     ks_report *report;
+    struct ks_clock_facts clock;
     size_t cap;
     struct ks_terms terms;
     char partner[KS_WORD];
@@ -133,15 +135,15 @@ static int find_oldest(void *ctx, const struct ks_node_row *row, cs_error *e)
 static int look(struct agenda *a, cs_error *e)
 {
     ks_store *s = a->s;
-    struct ks_clock_facts f;
+    const struct ks_clock_facts *f = &a->clock;
     if (s->driver->begin(s->b, KS_READ, e) != 0) {
         return -1;
     }
-    int rc = ks_clock_read(s, a->now, &f, e);
+    int rc = ks_clock_read(s, a->up, &a->clock, e);
     if (rc == 0) {
         ks_clock_info *c = &a->report->clock;
-        c->high_water = f.high_water;
-        c->suspect = !s->options.time_given && ks_clock_judge(&f, a->now, c->text, sizeof c->text) != KS_CLOCK_GOOD;
+        c->high_water = f->high_water;
+        c->suspect = !s->options.time_given && ks_clock_judge(f, a->now, c->text, sizeof c->text) != KS_CLOCK_GOOD;
         rc = s->driver->nodes(s->b, find_oldest, a, e);
     }
     struct ks_row_filter all = {.alias = NULL};
@@ -220,23 +222,26 @@ static int carry_out(ks_store *s, ks_due *d, const char *actor, const char *reas
 
 #define WITNESS_S 3600 /* a store where nothing changes must not look like one after a long stop */
 
-static int witness(ks_store *s, cs_time now, const ks_clock_info *clock, cs_error *e)
+static int witness(struct agenda *a, cs_error *e)
 {
-    if (s->options.time_given || now - clock->high_water < WITNESS_S) {
+    ks_store *s = a->s;
+    bool quiet = a->now - a->clock.high_water >= WITNESS_S;
+    bool unseen = a->up != NULL && (!a->clock.running || a->clock.since_last_s >= WITNESS_S);
+    if (s->options.time_given || (!quiet && !unseen)) {
         return 0;
     }
-    int rc =
-        s->driver->begin(s->b, KS_UPKEEP, e) == 0 && ks_clock_raise(s, now, e) == 0 && s->driver->commit(s->b, e) == 0
-            ? 0
-            : -1;
+    int rc = s->driver->begin(s->b, KS_UPKEEP, e) == 0 && ks_clock_raise(s, a->now, e) == 0 &&
+                     ks_clock_witness(s, a->up, a->now, e) == 0 && s->driver->commit(s->b, e) == 0
+                 ? 0
+                 : -1;
     s->driver->rollback(s->b);
     return rc;
 }
 
-int ks_tick(ks_store *s, bool dry_run, cs_time now, ks_report *out, cs_error *e)
+int ks_tick(ks_store *s, bool dry_run, const ks_uptime *up, cs_time now, ks_report *out, cs_error *e)
 {
     memset(out, 0, sizeof *out);
-    struct agenda a = {.s = s, .now = now, .report = out};
+    struct agenda a = {.s = s, .up = s->options.time_given ? NULL : up, .now = now, .report = out};
     int rc = look(&a, e);
     if (rc == 0 && out->clock.suspect) {
         for (size_t i = 0; i < out->n; i++) {
@@ -247,7 +252,7 @@ int ks_tick(ks_store *s, bool dry_run, cs_time now, ks_report *out, cs_error *e)
         rc = carry_out(s, &out->due[i], a.actor[i], a.reason[i], dry_run, now, e);
     }
     if (rc == 0 && !out->clock.suspect && !dry_run) {
-        rc = witness(s, now, &out->clock, e);
+        rc = witness(&a, e);
     }
     free(a.reason);
     free(a.actor);

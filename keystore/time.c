@@ -20,6 +20,11 @@ enum ks_clock ks_clock_judge(const struct ks_clock_facts *f, cs_time now, char *
                  (long long)f->since_last_s);
         return KS_CLOCK_AHEAD;
     }
+    if (f->running && now - f->last_now < f->since_last_s - DRIFT_S) {
+        snprintf(text, size, "the clock fell behind by %lld s within %lld s",
+                 (long long)(f->since_last_s - (now - f->last_now)), (long long)f->since_last_s);
+        return KS_CLOCK_BEHIND;
+    }
     if (f->high_water != 0 && now < f->high_water - BACK_S) {
         snprintf(text, size, "the clock shows %s, but the keystore was changed %s", mine,
                  cs_time_format(f->high_water, mark));

@@ -4,6 +4,7 @@
 """The life of an entry by commands: windows with open messages, the trash, a key in wrong hands, verbs set for an instant, the clock;
 and the gateway that does by itself what is due."""
 import json
+import sqlite3
 import sys
 import time
 
@@ -97,8 +98,15 @@ def test_a_verb_is_set_for_its_instant_and_taken_back():
     at = time.time() + 10 * DAY
     store.refuses(64, "deactivate", "acme-sign#1", "--at", "2020-01-01T00:00:00Z", says="of the past")
     store.refuses(10, "remove", "acme-sign#1", "--at", rfc3339(at), says="refused G7")
-    store.run("deactivate", "acme-sign#1", "--at", rfc3339(at))
+    done = json.loads(store.run("deactivate", "acme-sign#1", "--at", rfc3339(at), "--json").stdout)
+    wanted = [{"action": "deactivate", "at": rfc3339(at)}]
+    equal((done["state"], done["scheduled"]), ("active", wanted), "record of the change")
+    equal([r["scheduled"] for r in records(store.run("list", "--json"))], [wanted], "record of the list")
+    check(f"active, deactivate {rfc3339(at)[:10]} " in store.run("list").stdout, "the table")
+    page = store.run("show", "acme-sign#1").stdout
+    check(f"scheduled: deactivate at {rfc3339(at)}" in page and "deactivate acme-sign#1 --cancel" in page, page)
     store.run("deactivate", "acme-sign#1", "--cancel")
+    equal([r["scheduled"] for r in records(store.run("list", "--json"))], [[]], "taken back")
     store.refuses(64, "deactivate", "acme-sign#1", "--cancel", says="not scheduled")
     store.refuses(0, "tick", "--now", rfc3339(at))
     store.run("deactivate", "acme-sign#1", "--at", rfc3339(at), "--reason", "agreed")
@@ -118,6 +126,22 @@ def test_a_clock_in_doubt_stops_what_is_done_by_itself():
     equal(waiting.returncode, 1, "exit of tick")
     check("clock-suspect" in waiting.stderr and "clock accept" in waiting.stderr, waiting.stderr)
     store.run("clock", "accept", "--reason", "checked")
+    equal(store.run("clock").returncode, 0, "exit of clock")
+    store.run("tick")
+    store.run("audit", "verify")
+
+
+def test_a_clock_that_leaves_the_running_machine_is_in_doubt():
+    store = Store()
+    store.verifier("new", "--activate")
+    store.run("tick")
+    with sqlite3.connect(store.path) as db:
+        boot, ran, _ = db.execute("select value from meta where key='clock_witness'").fetchone()[0].split()
+    store.change("update meta set value=? where key='clock_witness'", f"{boot} {ran} {rfc3339(time.time() - 120)}")
+    done = store.run("clock", check=False)
+    check(done.returncode == 1 and "the clock went ahead by 1" in done.stdout, done.stdout)
+    equal(store.run("tick", check=False).returncode, 1, "exit of tick")
+    store.run("clock", "accept", "--reason", "set by hand, and right")
     equal(store.run("clock").returncode, 0, "exit of clock")
     store.run("tick")
     store.run("audit", "verify")
