@@ -16,6 +16,19 @@ static const struct {
     {WSSEC_NS_XENC, "ReferenceList", CHILD_ENCRYPTED}, {WSSEC_NS_XENC, "EncryptedData", CHILD_ENCRYPTED},
 };
 
+/* A key alone opens nothing where it stands: the list that names it may follow the Signature. */
+static bool lists_something(const xmlNode *n)
+{
+    if (!wssec_is(n, WSSEC_NS_XENC, "EncryptedKey")) {
+        return true;
+    }
+    const xmlNode *c = wssec_first_element(n);
+    while (c != NULL && !wssec_is(c, WSSEC_NS_XENC, "ReferenceList")) {
+        c = wssec_next_element(c);
+    }
+    return c != NULL;
+}
+
 static int take(struct wssec_security *s, xmlNodePtr n, enum child kind, unsigned max_signatures,
                 struct wssec_refusal *why)
 {
@@ -33,7 +46,7 @@ static int take(struct wssec_security *s, xmlNodePtr n, enum child kind, unsigne
     case CHILD_USERNAME: s->username = s->username != NULL ? s->username : n; break;
     case CHILD_ENCRYPTED:
         s->encrypted = s->encrypted != NULL ? s->encrypted : n;
-        s->encrypted_first = s->encrypted_first || s->n_signature == 0;
+        s->encrypted_first = s->encrypted_first || (s->n_signature == 0 && lists_something(n));
         break;
     }
     return 0;
@@ -77,4 +90,12 @@ struct wssec_slice wssec_base64_content(struct wssec_arena *arena, const xmlNode
     out.p = octets;
     out.n = got;
     return out;
+}
+
+void wssec_security_sealed(const struct wssec_security *s, struct wssec_refusal *why)
+{
+    *why = (struct wssec_refusal){WSSEC_OK, ""};
+    (void)wssec_refuse(why, WSSEC_NO_DECRYPTION_KEY,
+                       "%.32s stands before the Signature: the message is to be opened before it can be verified",
+                       s->encrypted->name);
 }

@@ -122,12 +122,17 @@ static int step_security(struct work *k)
 static int step_shape(struct work *k)
 {
     struct wssec_judge *j = &k->judge;
+    bool opened = j->opening != NULL && j->opening->began;
     for (unsigned i = 0; i < k->security.n_signature; i++) {
         struct signature *s = wssec_arena_take(&j->worker->arena, sizeof *s);
         if (s == NULL) {
             return WSSEC_RC_NOMEM;
         }
         int rc = wssec_siginfo_read(&j->reader, k->security.signature[i], &s->info);
+        if (rc == WSSEC_RC_OK && j->why->reason == WSSEC_REFERENCE_UNRESOLVED && k->security.encrypted_first &&
+            !opened) {
+            wssec_security_sealed(&k->security, j->why);
+        }
         if (rc != WSSEC_RC_OK || stopped(k)) {
             return rc;
         }
@@ -135,11 +140,8 @@ static int step_shape(struct work *k)
         wssec_explain_add(j->explain, "signature-shape", true, "%s, %s, %u reference(s)", s->info.algorithm->word,
                           s->info.c14n->word, s->info.n_reference);
     }
-    bool opened = j->opening != NULL && j->opening->began;
     if (k->security.encrypted_first && !opened) {
-        (void)wssec_refuse(j->why, WSSEC_NO_DECRYPTION_KEY,
-                           "%.32s stands before the Signature: the message is to be opened before it can be verified",
-                           k->security.encrypted->name);
+        wssec_security_sealed(&k->security, j->why);
     } else if (k->security.encrypted != NULL && j->opening == NULL) {
         wssec_note(j->verdict, "encrypted-content");
     }

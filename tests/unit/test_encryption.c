@@ -399,6 +399,65 @@ static void an_older_key_opens_in_its_retention_and_the_record_says_so(void)
     reset();
 }
 
+static enum wssec_reason verified_alone(const char *text)
+{
+    struct wssec_slice slice = {(const uint8_t *)text, strlen(text)};
+    struct wssec_input in = {.slice = &slice, .n_slice = 1};
+    struct wssec_policy *p = policy_with(NULL);
+    CU_ASSERT_EQUAL(wssec_verify(worker, &in, p, &when, &keys, NULL, &v, NULL), WSSEC_RC_OK);
+    wssec_policy_unref(p);
+    return v.reason;
+}
+
+static void a_signature_over_a_sealed_header_block_asks_for_a_key_not_for_the_block(void)
+{
+    static const char *const parts[] = {"wsa:To", "Body"};
+    static const char *const all[] = {"wsa:To", "Body", "Timestamp"};
+    static const char text[] = "<S:Envelope xmlns:S=\"" SOAP12 "\"><S:Header><a:To xmlns:a=\"" WSA10
+                               "\">urn:x</a:To></S:Header><S:Body>" BODY "</S:Body></S:Envelope>";
+    reset();
+    char *signed_over = signed_text(text, &(struct wssec_recipe){.part = all, .n_part = 3, .timestamp = true});
+    char *sealed = encrypted(signed_over, &(struct wssec_encryption){.part = parts, .n_part = 2});
+    CU_ASSERT_EQUAL(verified_alone(sealed), WSSEC_NO_DECRYPTION_KEY);
+    opens_to(sealed, true, NULL, signed_over);
+    free(signed_over);
+}
+
+/* What stands from one word to the end of another. */
+static char *part_of(const char *text, const char *from, const char *to)
+{
+    const char *at = strstr(text, from);
+    const char *end = at != NULL ? strstr(at, to) : NULL;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(end);
+    return strndup(at, (size_t)(end - at) + strlen(to));
+}
+
+static void a_key_ahead_of_the_signature_whose_list_follows_it_is_used_behind_it(void)
+{
+    reset();
+    char *sealed = encrypted(PLAIN, NULL);
+    char *text = signed_text(sealed, &(struct wssec_recipe){.timestamp = true, .join = true});
+    char *list = part_of(text, "<xenc:ReferenceList", "</xenc:ReferenceList>");
+    text = with(text, list, "");
+    char *key = part_of(text, "<xenc:EncryptedKey", "</xenc:EncryptedKey>");
+    char *stamp = part_of(text, "<wsu:Timestamp", ">");
+    char *first = with(strdup(key), "</xenc:EncryptedKey>", "</xenc:EncryptedKey>@");
+    first = with(first, "@", stamp);
+    char *last = with(with(strdup("@</wsse:Security>"), "@", list), "<xenc:ReferenceList", "<xenc:ReferenceList xmlns:xenc=\"" NS_XENC "\"");
+    text = with(with(with(text, key, ""), stamp, first), "</wsse:Security>", last);
+    char *made = opened(text, true, NULL);
+    CU_ASSERT_PTR_NOT_NULL(made);
+    CU_ASSERT(made != NULL && strstr(made, BODY) != NULL);
+    free(made);
+    refused(with(text, "<S:Body", "<S:Body x=\"1\""), true, NULL, "digest-mismatch");
+    free(last);
+    free(first);
+    free(stamp);
+    free(key);
+    free(list);
+    free(sealed);
+}
+
 /* ---- refusals -------------------------------------------------------------------------------------------------- */
 
 static const char *const every_exception[] = {"cbc", "cbc-before-verify", "rsa-1_5", "tripledes", NULL};
@@ -604,6 +663,8 @@ const struct harness_test harness_tests[] = {
     {"encrypt_then_sign_is_verified_before_it_is_opened", encrypt_then_sign_is_verified_before_it_is_opened},
     {"the_header_is_removed_from_what_was_opened", the_header_is_removed_from_what_was_opened},
     {"an_older_key_opens_in_its_retention_and_the_record_says_so", an_older_key_opens_in_its_retention_and_the_record_says_so},
+    {"a_signature_over_a_sealed_header_block_asks_for_a_key_not_for_the_block", a_signature_over_a_sealed_header_block_asks_for_a_key_not_for_the_block},
+    {"a_key_ahead_of_the_signature_whose_list_follows_it_is_used_behind_it", a_key_ahead_of_the_signature_whose_list_follows_it_is_used_behind_it},
     {"weak_algorithms_need_their_exception", weak_algorithms_need_their_exception},
     {"damaged_ciphertext_and_wrong_keys_are_one_refusal", damaged_ciphertext_and_wrong_keys_are_one_refusal},
     {"every_fault_behind_decryption_is_the_same", every_fault_behind_decryption_is_the_same},

@@ -378,7 +378,8 @@ static void malformed_tokens(void)
 static void encrypted_content_is_not_judged_blindly(void)
 {
     accept_only(&rsa, NULL);
-    const char *const key = "<e:EncryptedKey xmlns:e=\"http://www.w3.org/2001/04/xmlenc#\"/>";
+    const char *const key =
+        "<e:EncryptedKey xmlns:e=\"http://www.w3.org/2001/04/xmlenc#\"><e:ReferenceList/></e:EncryptedKey>";
     expect(judge(maker_message(&(struct maker){.key = &rsa, .in_security = key}), NULL, 0), "no-decryption-key",
            "EncryptedKey in front of the Signature");
     expect(judge(maker_message(&(struct maker){.key = &rsa, .after_signature = key}), NULL, 0), "ok",
