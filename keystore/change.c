@@ -93,6 +93,7 @@ struct ks_work *ks_work_within(const struct ks_work *outer, const char *alias, c
         return NULL;
     }
     w->inner = true;
+    w->approver = outer->approver;
     w->generation = outer->generation;
     if (work_read(w, alias, e) != 0) {
         ks_work_free(w);
@@ -212,7 +213,8 @@ int ks_work_audit(struct ks_work *w, unsigned n, const char *verb, const struct 
                                    .object = object,
                                    .before = old,
                                    .after = new,
-                                   .reason = w->who->reason};
+                                   .reason = w->who->reason,
+                                   .approver = w->approver};
         rc = ks_audit_append(w->s, &row, e);
         w->seq = row.seq;
     }

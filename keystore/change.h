@@ -9,9 +9,10 @@
 #include "keystore/store.h"
 
 struct ks_work {
-    ks_store *s;         /**< borrowed */
-    const ks_actor *who; /**< borrowed */
-    const char *verb;    /**< word for audit and generation; borrowed */
+    ks_store *s;          /**< borrowed */
+    const ks_actor *who;  /**< borrowed */
+    const char *verb;     /**< word for audit and generation; borrowed */
+    const char *approver; /**< who agreed to it (G10), for the audit; borrowed; NULL: nobody was asked */
     cs_time now;
     bool dry_run;
     bool inner;          /**< works in the transaction of another one, which commits or rolls back */

@@ -234,6 +234,11 @@ int ks_consent_propose(ks_store *s, const struct ks_plan *p, const ks_actor *who
                                   p->verb, c.names, a.proposer, cs_time_format(a.expires_at, until), (long long)a.id);
 }
 
+const char *ks_consent_approver(const struct ks_consent *c)
+{
+    return c->given ? c->proposal.approver : NULL;
+}
+
 int ks_consent_use(ks_store *s, const struct ks_consent *c, cs_time now, cs_error *e)
 {
     ks_proposal a = c->proposal;
@@ -412,9 +417,10 @@ int ks_set_persons(ks_store *s, const char *persons, const ks_actor *who, cs_tim
         goto out;
     }
     if (c.asked && !c.given && strcmp(who->kind, "node") == 0) {
-        cs_error_set(e, CS_EXIT_APPROVAL, "approval-needed",
-                     "the configuration names other operators or approvers than are in force; the next keystore command "
-                     "that a person runs with it proposes the change");
+        cs_error_set(
+            e, CS_EXIT_APPROVAL, "approval-needed",
+            "the configuration names other operators or approvers than are in force; the next keystore command "
+            "that a person runs with it proposes the change");
         goto out;
     }
     if (c.asked && !c.given) {
@@ -422,6 +428,7 @@ int ks_set_persons(ks_store *s, const char *persons, const ks_actor *who, cs_tim
         rc = ks_consent_propose(s, p, who, now, e);
         goto out;
     }
+    r.approver = ks_consent_approver(&c);
     rc = s->driver->meta_set(s->b, PERSONS_KEY, wanted, e) == 0 && (!c.given || ks_consent_use(s, &c, now, e) == 0) &&
                  audit_persons(&r, held, wanted, e) == 0 && ks_record_commit(&r, "configure", e) == 0
              ? 0

@@ -252,6 +252,7 @@ static int private_within(struct ks_record *r, const struct found *f, const char
     if (c.asked && !c.given) {
         return 1;
     }
+    r->approver = ks_consent_approver(&c);
     int rc = open_key(r->s, &f->row, &key, e) == 0 && encrypt(key, passphrase, out, n, e) == 0 &&
                      ks_record_audit(r, "export-private", p->object, NULL, NULL, e) == 0 &&
                      (!c.given || ks_consent_use(r->s, &c, r->now, e) == 0) &&

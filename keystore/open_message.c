@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "keystore/change.h"
+#include "keystore/checkpoint.h"
 
 struct found {
     const char *ref;
@@ -60,7 +61,7 @@ static int record(struct ks_work *w, unsigned n, const struct ks_open_row *row, 
     return ks_extend_waiting(w->s, w->slot.partner[0] != '\0' ? w->slot.partner : NULL, w->generation, w->who, w->now,
                              &w->seq, e) == 0 &&
                    ks_generation_next(w->s, w->now, w->verb, w->who, w->seq, w->generation, e) == 0
-               ? w->s->driver->commit(w->s->b, e)
+               ? ks_commit(w->s, e)
                : -1;
 }
 

@@ -24,7 +24,8 @@ int ks_record_audit(struct ks_record *r, const char *verb, const char *object, c
                                .object = object,
                                .before = before,
                                .after = after,
-                               .reason = r->who->reason};
+                               .reason = r->who->reason,
+                               .approver = r->approver};
     if (r->dry_run) {
         return 0;
     }

@@ -9,8 +9,9 @@
 #include "keystore/store.h"
 
 struct ks_record {
-    ks_store *s;         /**< borrowed */
-    const ks_actor *who; /**< borrowed */
+    ks_store *s;          /**< borrowed */
+    const ks_actor *who;  /**< borrowed */
+    const char *approver; /**< who agreed to it (G10), for the audit; borrowed; NULL: nobody was asked */
     cs_time now;
     bool dry_run;
     uint64_t generation; /**< that this change makes */

@@ -110,7 +110,8 @@ static int move(struct rekey *r, struct moving *m, cs_error *e)
     return rc;
 }
 
-static int audit(struct rekey *r, const char *from, const ks_actor *who, uint64_t *seq, cs_error *e)
+static int audit(struct rekey *r, const char *from, const ks_actor *who, const char *approver, uint64_t *seq,
+                 cs_error *e)
 {
     char before[64];
     char after[96];
@@ -123,7 +124,8 @@ static int audit(struct rekey *r, const char *from, const ks_actor *who, uint64_
                                .object = r->store_id,
                                .before = before,
                                .after = after,
-                               .reason = who->reason};
+                               .reason = who->reason,
+                               .approver = approver};
     int rc = ks_audit_append(r->s, &row, e);
     *seq = row.seq;
     return rc;
@@ -184,7 +186,8 @@ static int within(struct rekey *r, const ks_actor *who, struct ks_plan *p, ks_re
     out->keys = r->n;
     out->generation++;
     return d->meta_set(r->s->b, "kek_id", r->next.id, e) != 0 ||
-                   (c.given && ks_consent_use(r->s, &c, r->now, e) != 0) || audit(r, out->from, who, &seq, e) != 0 ||
+                   (c.given && ks_consent_use(r->s, &c, r->now, e) != 0) ||
+                   audit(r, out->from, who, ks_consent_approver(&c), &seq, e) != 0 ||
                    ks_generation_next(r->s, r->now, "rekey", who, seq, out->generation, e) != 0
                ? -1
                : 0;

@@ -26,6 +26,7 @@ struct restore {
     ks_restored *out;
     size_t cap;
     char checkpoint_key[128]; /**< public half of this machine's, "" none */
+    struct ks_consent consent;
 };
 
 static int no_memory(cs_error *e)
@@ -294,19 +295,22 @@ static int is_empty(ks_store *s, bool *empty, cs_error *e)
  * The machine that took everything goes on with its own checkpoints: the log says who came back, and by which key its
  * end is signed from here on. By a handle of its own: under the first one all tables were made anew.
  */
-static int begin_again(ks_store *s, const char *key, const ks_actor *who, cs_time now, ks_restored *out, cs_error *e)
+static int begin_again(ks_store *s, const struct restore *w, const ks_actor *who, cs_time now, cs_error *e)
 {
     struct ks_record r = {0};
+    ks_restored *out = w->out;
+    const char *key = w->checkpoint_key;
     ks_store *fresh = NULL;
     ks_options opt = s->options;
     opt.n_kek = s->n_kek;
     memcpy(opt.kek, s->kek, sizeof opt.kek);
-    int rc = ks_open(&fresh, s->uri, &opt, e) == 0 && ks_record_begin(&r, fresh, who, false, now, e) == 0 &&
-                     (key[0] == '\0' || fresh->driver->meta_set(fresh->b, KS_CHECKPOINT_KEY, key, e) == 0) &&
-                     ks_record_audit(&r, "restore", out->store_id, NULL, NULL, e) == 0 &&
-                     ks_record_commit(&r, "restore", e) == 0
-                 ? 0
-                 : -1;
+    int rc = ks_open(&fresh, s->uri, &opt, e) == 0 && ks_record_begin(&r, fresh, who, false, now, e) == 0 ? 0 : -1;
+    r.approver = ks_consent_approver(&w->consent);
+    rc = rc == 0 && (key[0] == '\0' || fresh->driver->meta_set(fresh->b, KS_CHECKPOINT_KEY, key, e) == 0) &&
+                 ks_record_audit(&r, "restore", out->store_id, NULL, NULL, e) == 0 &&
+                 ks_record_commit(&r, "restore", e) == 0
+             ? 0
+             : -1;
     out->generation = r.generation;
     ks_record_end(&r);
     ks_close(fresh);
@@ -350,17 +354,18 @@ static int ask(struct restore *w, const char *text, size_t n, struct ks_plan *p,
 /** Within the transaction. @return 0; 1: a second person must agree; -1 */
 static int within(struct restore *w, const char *text, size_t n, struct ks_plan *p, cs_error *e)
 {
-    struct ks_consent c;
+    struct ks_consent *c = &w->consent;
     bool empty = false;
     bool changes = w->q->merge || w->q->only != NULL;
-    if (compare(w, e) != 0 || is_empty(w->s, &empty, e) != 0 || ask(w, text, n, p, &c, e) != 0) {
+    if (compare(w, e) != 0 || is_empty(w->s, &empty, e) != 0 || ask(w, text, n, p, c, e) != 0) {
         return -1;
     }
+    w->r.approver = ks_consent_approver(c);
     w->out->generation = w->r.generation - 1;
     if (!changes) {
         return 0;
     }
-    if (c.asked && !c.given && !w->q->dry_run) {
+    if (c->asked && !c->given && !w->q->dry_run) {
         return 1;
     }
     if (empty && w->q->merge) {
@@ -377,7 +382,7 @@ static int within(struct restore *w, const char *text, size_t n, struct ks_plan 
     if (w->q->dry_run) {
         return 0;
     }
-    return (c.given && ks_consent_use(w->s, &c, w->r.now, e) != 0) || ks_record_commit(&w->r, "restore", e) != 0 ? -1
+    return (c->given && ks_consent_use(w->s, c, w->r.now, e) != 0) || ks_record_commit(&w->r, "restore", e) != 0 ? -1
                                                                                                                  : 0;
 }
 
@@ -405,7 +410,7 @@ int ks_restore(ks_store *s, const char *text, size_t n, const ks_restore_request
     }
     ks_record_end(&w.r);
     if (rc == 0 && out->whole && !q->dry_run) {
-        rc = begin_again(s, w.checkpoint_key, who, now, out, e);
+        rc = begin_again(s, &w, who, now, e);
     }
     if (rc == 1) {
         rc = ks_consent_propose(s, &plan, who, now, e);

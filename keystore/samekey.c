@@ -125,8 +125,13 @@ static int write_gone(struct ks_work *w, const struct ks_row *gone, cs_time sinc
     if (inner == NULL) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
     }
-    *inner = (struct ks_work){
-        .s = w->s, .who = w->who, .verb = w->verb, .now = w->now, .inner = true, .generation = w->generation};
+    *inner = (struct ks_work){.s = w->s,
+                              .who = w->who,
+                              .verb = w->verb,
+                              .now = w->now,
+                              .inner = true,
+                              .generation = w->generation,
+                              .approver = w->approver};
     cs_copy(inner->slot.alias, sizeof inner->slot.alias, row.info.alias);
     inner->slot.role = row.info.role;
     int rc = ks_work_audit(inner, row.info.n, since != 0 ? "compromise" : "clear", &before, &after, e) == 0 &&

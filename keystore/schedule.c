@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* schedule.c: verbs that wait for their instant; see schedule.h. */
 #include "keystore/schedule.h"
+#include "keystore/checkpoint.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,13 +34,13 @@ static int record(struct ks_work *w, const char *verb, const char *object, const
                                .verb = verb,
                                .object = object,
                                .after = b.data,
-                               .reason = w->who->reason};
+                               .reason = w->who->reason,
+                               .approver = w->approver};
     int rc =
         b.failed ? cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory") : ks_audit_append(w->s, &row, e);
     if (rc == 0) {
         w->seq = row.seq;
-        rc = ks_generation_next(w->s, w->now, verb, w->who, w->seq, w->generation, e) == 0 &&
-                     w->s->driver->commit(w->s->b, e) == 0
+        rc = ks_generation_next(w->s, w->now, verb, w->who, w->seq, w->generation, e) == 0 && ks_commit(w->s, e) == 0
                  ? 0
                  : -1;
     }

@@ -172,6 +172,7 @@ static int consent(struct ks_verb_work *v, const ks_info *info, cs_error *e)
     if (ks_consent_ask(w->s, &v->plan, w->who, w->now, &v->consent, e) != 0) {
         return -1;
     }
+    w->approver = ks_consent_approver(&v->consent);
     if (v->consent.asked) {
         w->plan.approval = v->consent.given ? KS_APPROVAL_GIVEN : KS_APPROVAL_MISSING;
     }

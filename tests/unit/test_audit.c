@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "keystore/schema.h"
+#include <sys/stat.h>
+
 #include "tests/unit/keystore_fixture.h"
 
 const char *const harness_suite = "audit";
@@ -331,6 +333,36 @@ static void test_node_does_not_follow_a_store_that_was_rolled_back(void)
     fixture_close(&f);
 }
 
+static long checkpoints_size(const struct fixture *f)
+{
+    char path[4500];
+    struct stat st;
+    snprintf(path, sizeof path, "%s.checkpoints", f->path);
+    MADE(stat(path, &st) == 0);
+    return (long)st.st_size;
+}
+
+/** Scheduling and messages that wait were committed past the checkpoints: a log cut behind them went unnoticed. */
+static void test_every_change_leaves_its_checkpoint(void)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct made m = add_verifier(&f, "acme-sign", NOW);
+    ks_request r = {.verb = KS_DO_DEACTIVATE, .alias = "acme-sign", .n = 1, .at = NOW + CS_DAY};
+    long size = checkpoints_size(&f);
+    MADE(ks_change(f.s, &r, &actor, NOW + 1, &f.out, &f.e) == 0);
+    CU_ASSERT(checkpoints_size(&f) > size);
+    size = checkpoints_size(&f);
+    r.cancel = true;
+    MADE(ks_change(f.s, &r, &actor, NOW + 2, &f.out, &f.e) == 0);
+    CU_ASSERT(checkpoints_size(&f) > size);
+    size = checkpoints_size(&f);
+    MADE(ks_open_message(f.s, "queue/7", "acme-sign", 1, true, false, &actor, NOW + 3, &f.out, &f.e) == 0);
+    CU_ASSERT(checkpoints_size(&f) > size);
+    made_free(&m);
+    fixture_close(&f);
+}
+
 static void test_checkpoint_of_nobody_is_not_believed(void)
 {
     struct fixture f;
@@ -382,6 +414,7 @@ const struct harness_test harness_tests[] = {
     {"counters_and_nodes_are_no_decisions", test_counters_and_nodes_are_no_decisions},
     {"older_copy_put_back_is_named", test_older_copy_put_back_is_named},
     {"node_does_not_follow_a_store_that_was_rolled_back", test_node_does_not_follow_a_store_that_was_rolled_back},
+    {"every_change_leaves_its_checkpoint", test_every_change_leaves_its_checkpoint},
     {"checkpoint_of_nobody_is_not_believed", test_checkpoint_of_nobody_is_not_believed},
     {"line_cut_by_a_crash_is_no_alarm", test_line_cut_by_a_crash_is_no_alarm},
     {NULL, NULL},

@@ -172,6 +172,60 @@ static void test_approver_who_left_the_list_counts_no_more(void)
     fixture_close(&f);
 }
 
+struct approvers {
+    const char *verb;  /**< of the rows looked at */
+    char approver[64]; /**< of the last of them; "-": it has none */
+    unsigned others;   /**< rows of other verbs that name one */
+};
+
+static int see_approver(void *ctx, const ks_logged *row, cs_error *e)
+{
+    (void)e;
+    struct approvers *a = ctx;
+    if (strcmp(row->verb, a->verb) == 0) {
+        snprintf(a->approver, sizeof a->approver, "%s", row->approver != NULL ? row->approver : "-");
+    } else {
+        a->others += row->approver != NULL;
+    }
+    return 0;
+}
+
+static void logged_approver(struct fixture *f, const char *verb, const char *expected)
+{
+    struct approvers a = {.verb = verb};
+    MADE(ks_audit_list(f->s, true, see_approver, &a, &f->e) == 0);
+    CU_ASSERT_STRING_EQUAL(a.approver, expected);
+}
+
+static void test_log_names_who_agreed(void)
+{
+    struct fixture f;
+    ks_outcome out;
+    bool carried = false;
+    uint64_t rows = 0;
+    char text[256];
+    fixture_two(&f);
+    struct made m = add_verifier(&f, "acme-sign", NOW);
+    ks_add twin = adding(KS_VERIFIER, "bolt", "bolt-sign", &m, true);
+    MADE(add_at(&f, &twin, NOW) == 0); /* the same key in another slot goes and comes with it */
+    ks_request r = {.verb = KS_DO_COMPROMISE, .alias = "acme-sign", .n = 1};
+    MADE(EXIT_OF(&f, ks_change(f.s, &r, &anna, NOW + 1, &f.out, &f.e)) == 0);
+    logged_approver(&f, "compromise", "-");
+    r.verb = KS_DO_CLEAR;
+    MADE(EXIT_OF(&f, ks_change(f.s, &r, &anna, NOW + 2, &f.out, &f.e)) == CS_EXIT_APPROVAL);
+    MADE(agree(&f, 1, &ben, NOW + 3) == 0);
+    MADE(EXIT_OF(&f, ks_carry_out(f.s, 1, NOW + 4, &carried, &out, &f.e)) == 0 && carried);
+    logged_approver(&f, "clear", "ben");
+    struct approvers a = {.verb = "clear"};
+    MADE(ks_audit_list(f.s, true, see_approver, &a, &f.e) == 0);
+    CU_ASSERT_EQUAL(a.others, 0);
+    MADE(act_at(&f, KS_DO_SUSPEND, "acme-sign", 1, NOW + 5) == 0);
+    logged_approver(&f, "suspend", "-"); /* an agreement does not reach beyond its change */
+    CU_ASSERT_EQUAL(ks_audit_verify(f.s, &rows, text, sizeof text, &f.e), 0);
+    made_free(&m);
+    fixture_close(&f);
+}
+
 static void test_agreed_verb_is_carried_out_from_its_plan(void)
 {
     struct fixture f;
@@ -265,6 +319,7 @@ const struct harness_test harness_tests[] = {
     {"agreement_lasts_a_day_and_counts_once", test_agreement_lasts_a_day_and_counts_once},
     {"list_of_persons_guards_itself", test_list_of_persons_guards_itself},
     {"approver_who_left_the_list_counts_no_more", test_approver_who_left_the_list_counts_no_more},
+    {"log_names_who_agreed", test_log_names_who_agreed},
     {"agreed_verb_is_carried_out_from_its_plan", test_agreed_verb_is_carried_out_from_its_plan},
     {"what_changed_since_is_not_carried_out", test_what_changed_since_is_not_carried_out},
     {"configuration_names_operators_and_approvers", test_configuration_names_operators_and_approvers},
