@@ -1,124 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sign.c: countersign sign: one message in, the same message with a Security header out. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "cli/transform.h"
 
-#include "cli/message.h"
-#include "cli/settings.h"
-#include "resolver/resolver.h"
-
-#define OCTETS_MOST ((size_t)64 << 20) /* what wssec_sign takes at most */
-
-struct signing {
-    struct cli_context *c;
-    struct cli_settings *settings;
-    ks_store *store;
-    const ks_snapshot *snapshot;
-    struct wssec_worker *worker;
-    struct cli_words parts;
-    struct wssec_recipe recipe;
-    cs_buf octets;
-};
-
-static int read_recipe(struct signing *k)
+static int read_recipe(struct cli_transform *t, struct wssec_recipe *r)
 {
-    struct cli_context *c = k->c;
-    const char *word = NULL;
+    struct cli_context *c = t->c;
     int64_t ttl_ms = 0;
-    for (size_t i = 0; (word = cli_option_nth(c, "parts", i)) != NULL; i++) {
-        if (cli_words_add(&k->parts, word) != 0) {
-            return cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "--parts: an empty word in \"%.128s\"", word);
-        }
-    }
-    k->recipe.part = (const char *const *)k->parts.word;
-    k->recipe.n_part = k->parts.n;
-    k->recipe.timestamp = cli_given(c, "timestamp");
-    word = cli_option(c, "key-reference");
-    if (word != NULL && wssec_keyref_parse(word, &k->recipe.key_reference) != 0) {
-        return cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "--key-reference: \"%.64s\" is not known", word);
-    }
-    k->recipe.signature_algorithm = cli_option(c, "signature-algorithm");
-    k->recipe.digest_algorithm = cli_option(c, "digest-algorithm");
+    r->part = (const char *const *)t->parts.word;
+    r->n_part = t->parts.n;
+    r->timestamp = cli_given(c, "timestamp");
+    r->signature_algorithm = cli_option(c, "signature-algorithm");
+    r->digest_algorithm = cli_option(c, "digest-algorithm");
     if (cli_option_duration(c, "ttl", &ttl_ms)) {
         if (ttl_ms < 1000 || ttl_ms % 1000 != 0) {
             return cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "--ttl: whole seconds, at least 1s");
         }
-        k->recipe.ttl = ttl_ms / 1000;
+        r->ttl = ttl_ms / 1000;
     }
-    return 0;
+    return cli_transform_key_reference(t, &r->key_reference);
 }
 
-static int find_slot(struct signing *k, const char *alias)
+static int sign(struct cli_transform *t)
 {
-    struct cli_context *c = k->c;
-    enum ks_role role = KS_SIGN;
-    if (!ks_has_slot(k->snapshot, alias, &role)) {
-        return cs_error_set(&c->error, CS_EXIT_USAGE, "unknown-alias", "no alias \"%.64s\" in the keystore; see: countersign keystore list --role sign", alias);
-    }
-    if (role != KS_SIGN) {
-        return cs_error_set(&c->error, CS_EXIT_USAGE, "wrong-role", "alias \"%.64s\" has role %s; signing needs one of role sign", alias, ks_role_word(role));
-    }
-    return 0;
-}
-
-static int begin(struct signing *k, const char *file)
-{
-    struct cli_context *c = k->c;
-    char why[128];
-    if (read_recipe(k) != 0 || cli_wssec_init(c) != 0 || cli_open_store(c, true, &k->settings, &k->store) != 0 ||
-        ks_snapshot_read(k->store, c->now, &k->snapshot, &c->error) != 0 || find_slot(k, cli_option(c, "alias")) != 0) {
-        return -1;
-    }
-    if (cli_octets_read(file, OCTETS_MOST, &k->octets, why, sizeof why) != 0) {
-        return cs_error_set(&c->error, CS_EXIT_UNREADABLE, wssec_reason_code(WSSEC_INPUT_UNREADABLE), "%.256s: %s", file, why);
-    }
-    k->worker = wssec_worker_new();
-    return k->worker != NULL ? 0 : cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
-}
-
-static int sign(struct signing *k, const char *file)
-{
-    struct cli_context *c = k->c;
-    struct wssec_slice slice = {(const uint8_t *)k->octets.data, k->octets.len};
-    struct wssec_input in = {.slice = &slice, .n_slice = 1};
-    struct wssec_when when = {.now = c->now, .at = c->now, .source = WSSEC_TIME_NOW};
+    struct cli_context *c = t->c;
+    struct wssec_recipe recipe = {0};
     struct wssec_resolver r;
     struct resolver ctx;
     struct wssec_output out;
     struct wssec_verdict v;
-    resolver_init(&r, &ctx, k->snapshot, NULL, cli_option(c, "alias"));
-    int rc = wssec_sign(k->worker, &in, &k->recipe, &when, &r, &out, &v);
-    if (rc != WSSEC_RC_OK || v.verdict != WSSEC_PASS) {
-        return cs_error_set(&c->error, rc != WSSEC_RC_OK ? CS_EXIT_INTERNAL : CS_EXIT_FAIL, wssec_reason_code(v.reason), "%.256s is not signed: %s", file,
-                            v.detail[0] != '\0' ? v.detail : wssec_reason_meaning(v.reason));
-    }
-    if (cli_octets_write(cli_option(c, "output"), &out, &c->error) != 0) {
+    if (read_recipe(t, &recipe) != 0 || cli_transform_slot(t, cli_option(c, "alias"), KS_SIGN) != 0) {
         return -1;
     }
-    cli_detail(c, "signed with %s#%u, %s, %s", v.certificate.alias, v.certificate.ordinal, v.algorithm, wssec_keyref_word(v.key_reference));
+    resolver_init(&r, &ctx, t->snapshot, NULL, cli_option(c, "alias"));
+    int rc = wssec_sign(t->worker, &t->in, &recipe, &t->when, &r, &out, &v);
+    if (cli_transform_answer(t, rc, &v, &out, "signed") != 0) {
+        return -1;
+    }
+    cli_detail(c, "signed with %s#%u, %s, %s", v.certificate.alias, v.certificate.ordinal, v.algorithm,
+               wssec_keyref_word(v.key_reference));
     return 0;
 }
 
 static int run(struct cli_context *c)
 {
-    struct signing k = {.c = c, .octets = CS_BUF_INIT};
-    const char *file = c->argc > 0 ? c->argv[0] : "-";
-    if (cli_is_directory(file)) {
-        return cli_usage(c, "%s is a directory; sign takes one file", file);
-    }
-    int rc = begin(&k, file);
-    if (rc == 0) {
-        rc = sign(&k, file);
-    }
-    wssec_worker_free(k.worker);
-    ks_snapshot_release(k.snapshot);
-    ks_close(k.store);
-    cli_settings_free(k.settings);
-    cli_words_free(&k.parts);
-    cs_buf_free(&k.octets);
-    wssec_shutdown();
-    return rc == 0 ? CS_EXIT_OK : cli_fail(c);
+    return cli_transform_run(c, "sign", sign);
 }
 
 static const struct cli_option options[] = {

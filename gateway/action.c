@@ -377,6 +377,16 @@ static bool act_remove(struct job *j, struct wssec_worker *w)
     return true;
 }
 
+/* What we were to make was not made. A message that was judged before keeps that verdict. */
+static void made_fail(struct job *j, int rc, const struct wssec_verdict *v)
+{
+    job_fail(j, rc == WSSEC_RC_OK && v->reason != WSSEC_OK ? v->reason : reason_of_rc(rc), v->detail);
+    if (!j->judged) {
+        j->verdict = *v;
+        j->judged = true;
+    }
+}
+
 static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_actions *a, cs_time now)
 {
     struct wssec_when when = {now, now, WSSEC_TIME_NOW, true, true};
@@ -400,11 +410,7 @@ static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_acti
         return false;
     }
     if (rc != WSSEC_RC_OK || v.verdict != WSSEC_PASS) {
-        job_fail(j, rc == WSSEC_RC_OK && v.reason != WSSEC_OK ? v.reason : reason_of_rc(rc), v.detail);
-        if (!j->judged) {
-            j->verdict = v;
-            j->judged = true;
-        }
+        made_fail(j, rc, &v);
         return false;
     }
     struct wssec_slice value = wssec_signature_value(w);
@@ -441,11 +447,7 @@ static bool act_encrypt(struct job *j, struct wssec_worker *w, const struct gw_a
     resolver_init(&keys, &source, j->runtime->snapshot, c->encrypt_to, NULL);
     int rc = wssec_encrypt(w, &in, &how, &when, &keys, &made, &v);
     if (rc != WSSEC_RC_OK || v.verdict != WSSEC_PASS) {
-        job_fail(j, rc == WSSEC_RC_OK && v.reason != WSSEC_OK ? v.reason : reason_of_rc(rc), v.detail);
-        if (!j->judged) {
-            j->verdict = v;
-            j->judged = true;
-        }
+        made_fail(j, rc, &v);
         return false;
     }
     if (output_take(j, &made) != 0) {

@@ -84,6 +84,21 @@ static inline void take_count(const struct cs_conf_node *node, unsigned low, uns
     *out = (unsigned)value;
 }
 
+/* All arguments behind those that are there. */
+static inline void take_words(const struct cs_conf_node *node, struct gw_words *w, struct cs_conf_report *report)
+{
+    char **more = reallocarray(w->word, w->n + (size_t)node->argc + 1, sizeof *more);
+    if (more == NULL) {
+        cs_conf_error(report, node, -1, "no memory");
+        return;
+    }
+    w->word = more;
+    for (int i = 0; i < node->argc; i++) {
+        w->word[w->n] = keep(node, arg(node, i), report);
+        w->n += w->word[w->n] != NULL;
+    }
+}
+
 /* A block whose statements go to the object of the block around it. */
 static inline void open_same(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
 {

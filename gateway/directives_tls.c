@@ -4,20 +4,6 @@
 
 #include "gateway/directives.h"
 
-static void take_words(const struct cs_conf_node *node, struct gw_words *w, struct cs_conf_report *report)
-{
-    char **more = reallocarray(w->word, w->n + (size_t)node->argc, sizeof *more);
-    if (more == NULL) {
-        cs_conf_error(report, node, -1, "no memory");
-        return;
-    }
-    w->word = more;
-    for (int i = 0; i < node->argc; i++) {
-        w->word[w->n] = keep(node, arg(node, i), report);
-        w->n += w->word[w->n] != NULL;
-    }
-}
-
 SETTER(set_tls)
 {
     struct gw_config *c = parent;

@@ -170,7 +170,7 @@ static void test_one_changed_value_in_any_column_is_named(void)
         }
         sqlite3_finalize(q);
         for (int k = 0; k < columns; k++) {
-            char change[512];
+            char change[8192];
             char member[80];
             snprintf(change, sizeof change,
                      "update %s set %s = case typeof(%s) when 'integer' then %s+1000003 when 'text' then '~' || "
