@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "cli/settings.h"
 #include "keystore/keystore.h"
+#include "keystore/renewal.h"
 
 /* ---- arguments -------------------------------------------------------------------------------------------------- */
 
@@ -82,6 +83,15 @@ void cli_table_print(const ks_list *list, cs_time at);
 /** One entry in full for people, with where it is used. @return exit code */
 int cli_entry_print(struct cli_context *c, ks_store *s, const ks_info *info);
 
+/** Open requests as lists show them, below the entries. @return exit code */
+int cli_requests_print(struct cli_context *c, ks_store *s, const ks_filter *f);
+/** The members of the record of an open request into an open object. */
+void cli_request_json(cs_json *j, const ks_csr *r);
+
+#define CLI_HOSTS_MAX 64
+/** --host, as often as given. @return 0, or -1: the usage error is printed */
+int cli_hosts_read(struct cli_context *c, const char *host[CLI_HOSTS_MAX], size_t *n) CS_MUST_CHECK;
+
 /** A change as asked for. */
 struct cli_change {
     const char *verb;      /**< "add", "remove" … */
@@ -89,6 +99,8 @@ struct cli_change {
     bool dry_run;
     bool prints_entry;     /**< add: the entry alone on stdout, the sentence on stderr */
 };
+/** Print the guards that refuse. @return exit code */
+int cli_refused(struct cli_context *c, const struct cli_change *change, const ks_outcome *out);
 /** One change by the library; what: its request. @return and out as ks_change */
 typedef int cli_change_do(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
                           cs_error *e);

@@ -2,8 +2,6 @@
 /* keystore_generate.c: keystore generate: a key and its certificate are made, and come into a slot. */
 #include "cli/keystore.h"
 
-#define HOSTS_MAX 64
-
 struct generating {
     struct cli_context *c;
     const ks_new *new;
@@ -26,9 +24,20 @@ static int generate(struct cli_context *c, const ks_new *what)
     return cli_change_run(c, &change, carry_generate, &(const struct generating){c, what});
 }
 
+int cli_hosts_read(struct cli_context *c, const char *host[CLI_HOSTS_MAX], size_t *n)
+{
+    for (*n = 0; *n < CLI_HOSTS_MAX && (host[*n] = cli_option_nth(c, "host", *n)) != NULL; (*n)++) {
+    }
+    if (*n == CLI_HOSTS_MAX && cli_option_nth(c, "host", CLI_HOSTS_MAX) != NULL) {
+        cli_usage(c, "--host: more than %d of them", CLI_HOSTS_MAX);
+        return -1;
+    }
+    return 0;
+}
+
 static int run_generate(struct cli_context *c)
 {
-    const char *host[HOSTS_MAX];
+    const char *host[CLI_HOSTS_MAX];
     const char *role = cli_option(c, "role");
     ks_new what = {.alias = cli_option(c, "alias"), .subject = cli_option(c, "subject"), .key = cli_option(c, "key")};
     if (role != NULL) {
@@ -40,11 +49,8 @@ static int run_generate(struct cli_context *c)
     if (cli_option_number(c, "days", &what.days) && what.days == 0) {
         return cli_usage(c, "--days: a certificate lasts one day or more");
     }
-    while (what.n_host < HOSTS_MAX && (host[what.n_host] = cli_option_nth(c, "host", what.n_host)) != NULL) {
-        what.n_host++;
-    }
-    if (what.n_host == HOSTS_MAX && cli_option_nth(c, "host", HOSTS_MAX) != NULL) {
-        return cli_usage(c, "--host: more than %d of them", HOSTS_MAX);
+    if (cli_hosts_read(c, host, &what.n_host) != 0) {
+        return CS_EXIT_USAGE;
     }
     what.host = host;
     return generate(c, &what);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* keystore_list.c: keystore list, show and acceptable: what is stored, asked without changing anything. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,12 +38,15 @@ static int run_list(struct cli_context *c)
         ks_close(store);
         return cli_fail(c);
     }
+    int rc = print_list(c, store, &list, at);
+    if (rc == CS_EXIT_OK && at >= c->now) {
+        rc = cli_requests_print(c, store, &filter);
+    }
     if (list.n == 0 && filter.partner != NULL) {
         cli_warn_unknown_partner(c, store, filter.partner);
     } else if (list.n == 0) {
         cli_say(c, "no entries");
     }
-    int rc = print_list(c, store, &list, at);
     ks_list_free(&list);
     ks_close(store);
     return rc;
@@ -67,6 +71,23 @@ const struct cli_command cli_cmd_keystore_list = {
 
 /* ---- show ------------------------------------------------------------------------------------------------------- */
 
+static int count_request(void *ctx, const ks_csr *r, cs_error *e)
+{
+    (void)e;
+    unsigned *wanted = ctx;
+    if (*wanted == 0 || *wanted == r->n) {
+        *wanted = UINT_MAX;
+    }
+    return 0;
+}
+
+/* Does an entry wait for its certificate there? */
+static bool is_requested(struct cli_context *c, ks_store *store, const ks_filter *f)
+{
+    unsigned n = f->n;
+    return ks_csr_each(store, f->alias, count_request, &n, &c->error) == 0 && n == UINT_MAX;
+}
+
 static int run_show(struct cli_context *c)
 {
     struct cli_entry entry;
@@ -80,7 +101,7 @@ static int run_show(struct cli_context *c)
     if (rc == 0) {
         rc = ks_list_entries(store, &filter, c->now, &list, &c->error);
     }
-    if (rc == 0 && list.n == 0) {
+    if (rc == 0 && list.n == 0 && !is_requested(c, store, &filter)) {
         rc = cs_error_set(&c->error, CS_EXIT_USAGE, "entry-unknown", "%s holds no entry #%u; see: countersign keystore show %s", entry.alias, entry.n, entry.alias);
     }
     if (rc != 0) {
@@ -88,6 +109,9 @@ static int run_show(struct cli_context *c)
     }
     for (size_t i = 0; rc == CS_EXIT_OK && i < list.n; i++) {
         rc = c->json ? cli_record_print(c, store, &list.info[i]) : cli_entry_print(c, store, &list.info[i]);
+    }
+    if (rc == CS_EXIT_OK) {
+        rc = cli_requests_print(c, store, &filter);
     }
     ks_list_free(&list);
     ks_close(store);

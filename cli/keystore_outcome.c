@@ -18,7 +18,7 @@ static void other_text(const ks_outcome *out, char *text, size_t size)
 
 /* ---- refused ---------------------------------------------------------------------------------------------------- */
 
-static int refused(struct cli_context *c, const struct cli_change *change, const ks_outcome *out)
+int cli_refused(struct cli_context *c, const struct cli_change *change, const ks_outcome *out)
 {
     cs_buf b = CS_BUF_INIT;
     cs_json j;
@@ -158,7 +158,7 @@ int cli_wait_applied(struct cli_context *c, ks_store *s, uint64_t generation)
 static int print(struct cli_context *c, ks_store *s, const struct cli_change *change, const ks_outcome *out, int rc)
 {
     if (rc != 0 && out->n_refusal > 0) {
-        return refused(c, change, out);
+        return cli_refused(c, change, out);
     }
     if (rc != 0) {
         return cli_fail(c);

@@ -201,6 +201,10 @@ static int store_key(struct ks_work *w, const struct ks_incoming *in, struct ks_
     if (in->key == NULL) {
         return 0;
     }
+    if (in->key_id != NULL) {
+        cs_copy(row->key_id, sizeof row->key_id, in->key_id);
+        return 0;
+    }
     memcpy(key.spki_sha256, in->certificate.spki_sha256, 32);
     if (ks_key_store(w->s, &w->slot, in->key, in->pkcs11_uri, &key, e) != 0) {
         return -1;
@@ -276,8 +280,8 @@ int ks_take_in(struct ks_work *w, const ks_add *a, struct ks_incoming *in, ks_ou
     if (w->slot.slot_id != 0 && w->s->driver->last_n(w->s->b, w->slot.slot_id, &n, e) != 0) {
         return -1;
     }
-    in->first = n == 0;
-    n++;
+    n = in->n != 0 ? in->n : n + 1;
+    in->first = n == 1;
     ks_key_fits(a->role, &in->certificate, in->authority ? NULL : in->key, w->plan.key_problem,
                 sizeof w->plan.key_problem, in->warning, sizeof in->warning);
     fill_fresh(w, a, in, n);

@@ -60,6 +60,9 @@ struct ks_wanted {
     EVP_PKEY *key;
     cs_time from, until;
 };
+/** What a key of that role is for, in OpenSSL's words: key usage, extended key usage (NULL: none). Static.
+ *  @return whether such certificates are made here */
+bool ks_usage_of(enum ks_role role, EVP_PKEY *key, const char **usage, const char **extended);
 /** A certificate signed by the own authority, random serial. @return owned by the caller, or NULL with e filled (70) */
 X509 *ks_own_issue(const struct ks_own_ca *ca, const struct ks_wanted *wanted, cs_error *e);
 

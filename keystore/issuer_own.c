@@ -125,18 +125,28 @@ static const struct usage {
     {KS_TLS_SERVER, "critical,digitalSignature,keyEncipherment", "critical,digitalSignature", "serverAuth"},
 };
 
-static int extend_for_role(X509 *x, const struct ks_wanted *wanted)
+bool ks_usage_of(enum ks_role role, EVP_PKEY *key, const char **key_usage, const char **extended)
 {
-    bool rsa = EVP_PKEY_get_base_id(wanted->key) == EVP_PKEY_RSA;
+    bool rsa = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA;
     for (size_t i = 0; i < sizeof usage / sizeof usage[0]; i++) {
-        if (usage[i].role == wanted->role) {
-            return extend(x, x, NID_key_usage, rsa ? usage[i].rsa : usage[i].other) == 0 &&
-                           (usage[i].extended == NULL || extend(x, x, NID_ext_key_usage, usage[i].extended) == 0)
-                       ? 0
-                       : -1;
+        if (usage[i].role == role) {
+            *key_usage = rsa ? usage[i].rsa : usage[i].other;
+            *extended = usage[i].extended;
+            return true;
         }
     }
-    return -1;
+    return false;
+}
+
+static int extend_for_role(X509 *x, const struct ks_wanted *wanted)
+{
+    const char *key_usage = NULL;
+    const char *extended = NULL;
+    return ks_usage_of(wanted->role, wanted->key, &key_usage, &extended) &&
+                   extend(x, x, NID_key_usage, key_usage) == 0 &&
+                   (extended == NULL || extend(x, x, NID_ext_key_usage, extended) == 0)
+               ? 0
+               : -1;
 }
 
 static int extend_with_hosts(X509 *x, const GENERAL_NAMES *hosts)

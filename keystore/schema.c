@@ -158,6 +158,15 @@ static const struct ks_schema_row schema_row[] = {
      "token_hash blob primary key, roll_id integer not null references rollover, n text not null, role text not null, "
      "expires integer not null, used_at integer not null default 0",
      true, NULL},
+    {2, "key_request",
+     "slot_id integer primary key references slot, n integer not null, key_id text not null, subject_dn text not null, "
+     "csr blob not null, created_at integer not null, actor text not null",
+     false, NULL},
+    {2, "renewal",
+     "predecessor integer primary key references entry, slot_id integer not null references slot, successor integer, "
+     "made_at integer not null default 0, attempts integer not null default 0, next_at integer not null default 0, "
+     "last_error text",
+     false, "create index renewal_slot on renewal(slot_id);\n"},
     {2, "api_token",
      "id text primary key, secret_sha256 blob not null, roles text not null, scopes text not null, "
      "expires integer not null, actor text not null, added_at integer not null",
@@ -185,6 +194,8 @@ static const struct ks_schema_audit audit_row[] = {
     {"trash", "entry_id", NULL},
     {"approval", "approval_id", NULL},
     {"schedule", "entry_id verb", NULL},
+    {"key_request", "slot_id", NULL},
+    {"renewal", "predecessor", NULL},
 };
 
 const struct ks_schema_audit *ks_schema_audited(size_t *n)

@@ -223,7 +223,8 @@ int ks_sqlite_nearest(struct ks_backend *b, const char *kind, const char *name, 
 
 int ks_sqlite_last_n(struct ks_backend *b, int64_t slot_id, unsigned *n, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "select max(n) from entry where slot_id = ?1");
+    struct ks_query q = ks_query_open(b, "select max(n) from (select n from entry where slot_id=?1 "
+                                         "union all select n from key_request where slot_id=?1)");
     ks_query_int(&q, slot_id);
     int rc = ks_query_row(&q, e);
     *n = rc == 1 ? (unsigned)sqlite3_column_int64(q.stmt, 0) : 0;

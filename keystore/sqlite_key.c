@@ -91,7 +91,8 @@ int ks_sqlite_keys(struct ks_backend *b, ks_visit_key *visit, void *ctx, cs_erro
 {
     struct ks_query q =
         ks_query_open(b, "select " KEY_COLUMNS ", s.slot_id, s.alias, s.partner, s.role "
-                         "from private_key k join entry e on e.key_id=k.key_id "
+                         "from private_key k join (select key_id, slot_id from entry union all "
+                         "select key_id, slot_id from key_request) e on e.key_id=k.key_id "
                          "join slot s on s.slot_id=e.slot_id where k.destroyed_at is null order by k.key_id");
     int rc = 0;
     while (rc == 0 && (rc = ks_query_row(&q, e)) == 1) {

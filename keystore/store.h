@@ -144,6 +144,21 @@ struct ks_schedule_row {
     char actor[64], reason[256]; /**< reason "": none */
 };
 
+/** A key that is sealed already and waits for the certificate that was requested for it; one per slot. */
+struct ks_request_row {
+    int64_t slot_id;
+    char alias[KS_WORD]; /**< with role: when read */
+    enum ks_role role;
+    unsigned n; /**< number that the entry will have */
+    char key_id[KS_ID];
+    char subject[512];
+    const uint8_t *csr; /**< DER; borrowed */
+    size_t csr_len;
+    cs_time created_at;
+    char actor[64];
+};
+typedef int ks_visit_request(void *ctx, const struct ks_request_row *row, cs_error *e);
+
 #define KS_REF 201
 /** A message that waits somewhere and needs the entry when it is taken up again. */
 struct ks_open_row {
@@ -329,6 +344,11 @@ struct ks_driver {
     int (*load)(struct ks_backend *b, const char *table, const char *const *column, const struct ks_value *value,
                 size_t n, cs_error *e);
     int (*load_end)(struct ks_backend *b, cs_error *e);
+
+    int (*request_add)(struct ks_backend *b, const struct ks_request_row *row, cs_error *e);
+    int (*request_remove)(struct ks_backend *b, int64_t slot_id, cs_error *e);
+    int (*requests)(struct ks_backend *b, int64_t slot_id, ks_visit_request *visit, void *ctx,
+                    cs_error *e); /**< by alias; slot_id 0: of all slots */
 
     int (*hold_add)(struct ks_backend *b, const ks_hold_info *row, cs_error *e);
     int (*hold_remove)(struct ks_backend *b, const char *route, cs_error *e);
