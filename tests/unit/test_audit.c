@@ -165,19 +165,19 @@ static void test_one_changed_value_in_any_column_is_named(void)
         bool any = sqlite3_step(q) == SQLITE_ROW;
         int columns = any ? sqlite3_column_count(q) : 0;
         char name[64][64];
-        for (int k = 0; k < columns && k < 64; k++) {
+        columns = columns < 64 ? columns : 64;
+        for (int k = 0; k < columns; k++) {
             snprintf(name[k], sizeof name[k], "%s", sqlite3_column_name(q, k));
         }
         sqlite3_finalize(q);
         for (int k = 0; k < columns; k++) {
-            char change[8192];
             char member[80];
-            snprintf(change, sizeof change,
-                     "update %s set %s = case typeof(%s) when 'integer' then %s+1000003 when 'text' then '~' || "
-                     "substr(%s,2) when 'blob' then x'7e' || substr(%s,2) else 1 end where %s = (select %s from %s%s%s "
-                     "limit 1)",
-                     a[i].table, name[k], name[k], name[k], name[k], name[k], name[0], name[0], a[i].table,
-                     a[i].except != NULL ? " where not " : "", a[i].except != NULL ? a[i].except : "");
+            char *change = sqlite3_mprintf(
+                "update %s set %s = case typeof(%s) when 'integer' then %s+1000003 when 'text' then '~' || "
+                "substr(%s,2) when 'blob' then x'7e' || substr(%s,2) else 1 end where %s = (select %s from %s%s%s "
+                "limit 1)",
+                a[i].table, name[k], name[k], name[k], name[k], name[k], name[0], name[0], a[i].table,
+                a[i].except != NULL ? " where not " : "", a[i].except != NULL ? a[i].except : "");
             snprintf(text, sizeof text, "create temp table kept as select * from main.%s", a[i].table);
             MADE(sqlite3_exec(db, text, NULL, NULL, NULL) == SQLITE_OK);
             int rc = sqlite3_exec(db, change, NULL, NULL, NULL);
@@ -185,6 +185,7 @@ static void test_one_changed_value_in_any_column_is_named(void)
                 printf("  # %s: %s\n", change, sqlite3_errmsg(db));
             }
             CU_ASSERT_EQUAL(rc, SQLITE_OK);
+            sqlite3_free(change);
             const char *said = verdict(&f);
             snprintf(member, sizeof member, "%s/", a[i].table);
             bool good = strstr(said, member) != NULL || strstr(said, "generation") != NULL;

@@ -111,7 +111,7 @@ static void pass(struct history *h)
     static const uint32_t reach[] = {1, 2, 3600, 86400, 2 * 86400};
     ks_report report;
     h->now += dice(reach[dice(5)]) + (dice(70) == 0 ? 95 * CS_DAY : 0);
-    MADE(ks_clock_accept(h->f.s, false, &actor, h->now, &(ks_clock_info){0}, &h->f.e) == 0);
+    MADE(ks_clock_accept(h->f.s, false, &actor, NULL, h->now, &(ks_clock_info){0}, &h->f.e) == 0);
     MADE(ks_tick(h->f.s, false, NULL, h->now, &report, &h->f.e) == 0);
     for (size_t i = 0; i < report.n; i++) {
         h->carried += report.due[i].done;
