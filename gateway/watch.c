@@ -27,7 +27,8 @@ static size_t uses_most(const struct plan *p)
 {
     size_t n = 1;
     for (unsigned i = 0; i < p->n_route; i++) {
-        n += 4 + p->route[i].conf->request.crypt.decrypt_alias.n + p->route[i].conf->response.crypt.decrypt_alias.n;
+        n += 4 + 2 * KS_ANCHORS_MAX + p->route[i].conf->request.crypt.decrypt_alias.n +
+             p->route[i].conf->response.crypt.decrypt_alias.n;
         for (const struct gw_upstream *u = p->route[i].conf->upstream; u != NULL; u = u->next) {
             n += 1 + u->anchors.n;
         }
@@ -64,10 +65,15 @@ static void uses_of_tls(const struct plan *p, const struct gw_route *r, ks_node_
     }
 }
 
-static void uses_of_actions(const char *route, const struct gw_actions *a, ks_node_use *use, size_t *n)
+static void uses_of_actions(const struct gw_settings *s, const char *route, const struct gw_actions *a,
+                            ks_node_use *use, size_t *n)
 {
+    const ks_chain_rule *rule = a->partner != NULL ? s->chain(s, a->partner) : NULL;
     if (a->partner != NULL) {
         use[(*n)++] = (ks_node_use){route, NULL, a->partner};
+    }
+    for (size_t i = 0; rule != NULL && i < rule->n_anchor; i++) { /* its certificates count only while these do */
+        use[(*n)++] = (ks_node_use){route, rule->anchor[i], NULL};
     }
     if (a->sign_alias != NULL) {
         use[(*n)++] = (ks_node_use){route, a->sign_alias, NULL};
@@ -82,8 +88,8 @@ static ks_node_use *uses_of(const struct plan *p, size_t *n)
     *n = 0;
     for (unsigned i = 0; use != NULL && i < p->n_route; i++) {
         const struct gw_route *r = p->route[i].conf;
-        uses_of_actions(r->name, &r->request, use, n);
-        uses_of_actions(r->name, &r->response, use, n);
+        uses_of_actions(p->settings, r->name, &r->request, use, n);
+        uses_of_actions(p->settings, r->name, &r->response, use, n);
         uses_of_tls(p, r, use, n);
     }
     return use;

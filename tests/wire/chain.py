@@ -232,6 +232,9 @@ def test_a_gateway_follows_the_authority_not_the_certificate():
     with product.Receiver(DIRECTORY, serving, FALSE_SIGNER) as receiver, \
             product.Gateway(DIRECTORY, KEYSTORE, ROUTE % receiver.url, extra) as gateway:
         equal(post(gateway.address), 200, "status")
+        alone = KEYSTORE.run("suspend", "acme-ca#1", check=False)
+        check(alone.returncode == 10 and "refused G3" in alone.stderr, f"the anchor of a partner with traffic: {alone.stderr}")
+        check("orders" in KEYSTORE.run("show", "acme-ca").stdout, "where the anchor is used")
         KEYSTORE.run("add-crl", "--alias", "acme-ca", crl("third.crl", ISSUING, [serving], days=(-0.5, 1)), "--wait", "10s")
         until(lambda: post(gateway.address) == 502, 10, "a revoked signer is refused")
         gateway.logged(lambda r: product.reason_of(r) == "certificate-revoked")

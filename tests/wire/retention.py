@@ -81,6 +81,37 @@ def test_command_judges_by_the_day():
     equal((code, verdict["reason"]), (1, "certificate-archived"), "as of an instant after the window")
 
 
+def test_a_longer_promise_of_delivery_is_a_longer_window():
+    store = Store()
+    conf = os.path.join(os.path.dirname(store.path), "promise.conf")
+    with open(conf, "w", encoding="utf-8") as out:
+        out.write(f'keystore sqlite "{store.path}";\nretention 90d;\nguaranteed-delivery 120d;\n')
+    store.verifier("one", "--activate")
+    store.verifier("two", "--activate")
+    done = product.countersign("-c", conf, "keystore", "deactivate", "acme-sign#1", "--json")
+    record = json.loads(done.stdout)
+    equal(instant(record["process_stop"]) - instant(record["exchanged_at"]), 120 * DAY, "window")
+    for number, wanted in ((91, (0, "ok")), (119, (0, "ok")), (121, (1, "certificate-archived"))):
+        code, verdict = judged(store, number, message(store, f"promise-{number}.xml", number))
+        equal((code, verdict["reason"]), wanted, f"day {number}")
+    stop = instant(record["process_stop"])
+    refused = product.countersign("-c", conf, "--now", rfc3339(stop - 1), "keystore", "remove", "acme-sign#1", check=False)
+    equal(refused.returncode, 10, "a second before its end")
+    check("refused G8" in refused.stderr and rfc3339(stop) in refused.stderr, refused.stderr)
+    product.countersign("-c", conf, "--now", rfc3339(stop), "keystore", "remove", "acme-sign#1")
+
+
+def test_a_retention_below_ninety_days_starts_nothing():
+    store = Store()
+    conf = os.path.join(os.path.dirname(store.path), "short.conf")
+    with open(conf, "w", encoding="utf-8") as out:
+        out.write(f'keystore sqlite "{store.path}";\nlistener front {{ address 127.0.0.1:0; }}\nretention 89d;\n')
+    for words in (("gateway",), ("gateway", "--check"), ("keystore", "list"), ("keystore", "tick")):
+        done = product.countersign("-c", conf, *words, check=False)
+        equal(done.returncode, 78, f"exit of {words}")
+        check(f"{conf}:3:11: retention 89d is below 90d" in done.stderr, done.stderr)
+
+
 def pass_through(store, number, upstream, messages):
     """Through a gateway of that day. @return statuses, access log records"""
     place = os.path.join(os.path.dirname(store.path), f"gateway-{number}")
