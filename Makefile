@@ -49,6 +49,7 @@ run:
 test:
 	$(Q).ci/install build run test fuzz
 	$(Q)$(MAKE) -j$(JOBS) SAN=1 _all _unit
+	$(Q)$(MAKE) -j$(JOBS) build/tests/sandbox
 	$(Q)$(MAKE) -j$(JOBS) _fuzz
 	$(Q)tests/run --out build/san
 
@@ -93,7 +94,7 @@ lint:
 	$(Q)tests/lint
 
 # ---- flags ---------------------------------------------------------------------------------------------------------
-MODULES := libxml-2.0 xmlsec1-openssl openssl libevent_core libevent_pthreads sqlite3 jansson
+MODULES := libxml-2.0 xmlsec1-openssl openssl libevent_core libevent_pthreads sqlite3 jansson libseccomp
 ifneq ($(filter _% $(OUT)/% build/%,$(MAKECMDGOALS)),)
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(MODULES)))
 PKG_LIBS := $(shell pkg-config --libs $(MODULES))

@@ -89,6 +89,8 @@ int cs_conf_read_text(const char *name, const char *text, size_t n, const struct
  * is the parent of top-level statements. @return 0; -1: the report holds an error */
 int cs_conf_apply(const struct cs_conf *tree, struct cs_conf_table table, void *root, struct cs_conf_report *report);
 const struct cs_conf_node *cs_conf_root(const struct cs_conf *tree); /**< first top-level statement */
+/** Each file that was read, the last one first; names as the user wrote them. */
+void cs_conf_each_file(const struct cs_conf *tree, void (*each)(void *ctx, const char *file), void *ctx);
 void cs_conf_free(struct cs_conf *tree);
 
 /** Add an error at a node or argument (arg -1: the name). */

@@ -248,6 +248,25 @@ static bool is_open(const struct source *s, const struct stat *st)
     return false;
 }
 
+/* No memory: told by whatever needs some next. */
+static void remember(struct cs_conf *tree, const char *file)
+{
+    struct conf_file *f = conf_alloc(tree, sizeof *f);
+    char *name = f != NULL ? conf_text(tree, file, strlen(file)) : NULL;
+    if (name == NULL) {
+        return;
+    }
+    *f = (struct conf_file){name, tree->file};
+    tree->file = f;
+}
+
+void cs_conf_each_file(const struct cs_conf *tree, void (*each)(void *ctx, const char *file), void *ctx)
+{
+    for (const struct conf_file *f = tree->file; f != NULL; f = f->next) {
+        each(ctx, f->name);
+    }
+}
+
 static void parse_file(struct cs_conf *tree, struct cs_conf_report *report, const char *file, struct conf_place at,
                        const struct source *outer, int block_depth, tail_t *tail)
 {
@@ -274,6 +293,7 @@ static void parse_file(struct cs_conf *tree, struct cs_conf_report *report, cons
     } else {
         struct source source = {outer, st.st_dev, st.st_ino, outer != NULL ? outer->depth + 1 : 0};
         tree->octets += text.len;
+        remember(tree, file);
         parse_source(tree, report, file, text.data, text.len, &source, block_depth, tail);
     }
     cs_buf_free(&text);

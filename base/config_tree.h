@@ -17,6 +17,10 @@ struct cs_conf {
     struct conf_memory *memory; /* owned: nodes, arguments, texts; freed as a whole */
     struct cs_conf_node *root;
     const char *name; /* of the first file */
+    struct conf_file {
+        const char *name;
+        struct conf_file *next;
+    } *file; /* those that were read, the last one first */
     size_t octets;    /* read so far, all files */
 };
 

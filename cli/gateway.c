@@ -68,6 +68,14 @@ static unsigned settings_check(const struct gw_settings *s, const ks_snapshot *s
     return ks_config_check(&l->settings->config, snapshot, report);
 }
 
+static void settings_each_file(const struct gw_settings *s, void (*each)(void *ctx, const char *file), void *ctx)
+{
+    const struct loaded *l = s->ctx;
+    if (l->settings->tree != NULL) {
+        cs_conf_each_file(l->settings->tree, each, ctx);
+    }
+}
+
 static void settings_free(struct gw_settings *s)
 {
     gw_config_free(s->config);
@@ -132,6 +140,7 @@ struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, c
     s->partner_delivery = settings_partner_delivery;
     s->chain = settings_chain;
     s->check = settings_check;
+    s->each_file = settings_each_file;
     s->free = settings_free;
     s->ctx = l;
     good = true;

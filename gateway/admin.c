@@ -236,6 +236,7 @@ static void beat(void *ctx)
     if (status_alive(gw)) {
         link_tell(&gw->link, "alive");
     }
+    sandbox_tell();
     timer_set(&a->beat, BEAT_MS);
 }
 

@@ -3,6 +3,7 @@
 #include "gateway/config.h"
 
 #include <arpa/inet.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ struct gw_config *gw_config_new(void)
     c->spool_quota = UINT64_C(4) << 30;
     c->replay = (struct replay_limits){.entries = UINT64_C(1) << 20, .share = 50};
     c->ring = 8192;
+    c->sandbox = true;
     c->admin.partner_labels = 100;
     c->access_log = strdup("-");
     if (c->access_log == NULL) {
@@ -168,6 +170,10 @@ void gw_config_free(struct gw_config *c)
     free(c->replay_at.file);
     free(c->replay_file);
     free(c->access_log);
+    free(c->user);
+    free(c->user_at.file);
+    gw_words_clear(&c->sandbox_read);
+    gw_words_clear(&c->sandbox_write);
     free(c);
 }
 
@@ -537,6 +543,14 @@ static void check_admin(struct check *ck)
     }
 }
 
+static void check_process(struct check *ck)
+{
+    const struct gw_config *c = ck->config;
+    if (c->user != NULL && getpwnam(c->user) == NULL) {
+        BAD(ck, c->user_at, "there is no account %s", c->user);
+    }
+}
+
 unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s, const ks_snapshot *snapshot,
                          struct cs_conf_report *report)
 {
@@ -560,6 +574,7 @@ unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s,
     check_replay(&ck);
     check_spool(&ck);
     check_admin(&ck);
+    check_process(&ck);
     if (snapshot != NULL) {
         ck.errors += s->check(s, snapshot, report);
     }

@@ -233,6 +233,10 @@ struct gw_config {
     struct gw_where replay_at;
     char *access_log; /**< path, "-" standard output, NULL: off */
     unsigned ring;    /**< lines that may wait for the disk */
+    bool sandbox;     /**< the process confines itself */
+    struct gw_words sandbox_read, sandbox_write; /**< what it may reach, too */
+    char *user; /**< account to go over to, NULL: as started */
+    struct gw_where user_at;
 };
 
 /** Remember that word (static) stood at node: actions run in an order of their own, and --check says where the file

@@ -494,7 +494,8 @@ static const struct {
     {gw_rows_log, &gw_rows_log_n},
     {gw_rows_traffic, &gw_rows_traffic_n},
     {gw_rows_admin, &gw_rows_admin_n},
-    {gw_rows_tls, &gw_rows_tls_n}, {gw_rows_crypt, &gw_rows_crypt_n}, {gw_rows_process, &gw_rows_process_n},
+    {gw_rows_process, &gw_rows_process_n},
+    {gw_rows_tls, &gw_rows_tls_n}, {gw_rows_crypt, &gw_rows_crypt_n},
 };
 
 #define ROWS_MAX 256

@@ -37,6 +37,8 @@ struct gw_settings {
     const ks_chain_rule *(*chain)(const struct gw_settings *s, const char *partner);
     /** What the loader's part refers to, against the keystore. @return errors, told in the report */
     unsigned (*check)(const struct gw_settings *s, const ks_snapshot *snapshot, struct cs_conf_report *report);
+    /** Each file that was read; NULL: none. */
+    void (*each_file)(const struct gw_settings *s, void (*each)(void *ctx, const char *file), void *ctx);
     void *ctx;                           /**< the loader's own */
     void (*free)(struct gw_settings *s); /**< frees all of it */
 };

@@ -19,6 +19,7 @@
 #include "gateway/replay_local.h"
 #include "gateway/resolve.h"
 #include "gateway/runtime.h"
+#include "gateway/sandbox.h"
 #include "gateway/shed.h"
 #include "gateway/worker.h"
 
@@ -65,6 +66,7 @@ struct gateway {
     struct admin *admin;
     struct link link;
     char place[32]; /**< stands for the admin socket where there is none */
+    struct sandbox sandbox; /**< immutable once the process has confined itself */
     cs_time started;
     int64_t started_us;                  /**< monotonic */
     _Atomic bool draining;               /**< asked to end: not ready for more */

@@ -323,16 +323,16 @@ static int listen_unnamed(struct keyop *k)
 }
 
 /* In the child: nothing of the gateway process' descriptors but the log and the socket. */
-static void __attribute__((noreturn)) become_keeper(int fd, pid_t asker, const char *uri, const ks_options *options)
+static void __attribute__((noreturn)) become_keeper(int fd, pid_t asker, const struct gw_settings *settings)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != asker || dup2(fd, STDERR_FILENO + 1) < 0 ||
         close_range(STDERR_FILENO + 2, ~0U, 0) != 0) {
         _exit(CS_EXIT_INTERNAL);
     }
-    keyproc_keep(STDERR_FILENO + 1, asker, uri, options);
+    keyproc_keep(STDERR_FILENO + 1, asker, settings);
 }
 
-struct keyop *keyop_start(const char *keystore_uri, const ks_options *options, cs_error *e)
+struct keyop *keyop_start(const struct gw_settings *settings, cs_error *e)
 {
     struct keyop *k = calloc(1, sizeof *k);
     if (k == NULL || pthread_mutex_init(&k->lock, NULL) != 0) {
@@ -347,7 +347,7 @@ struct keyop *keyop_start(const char *keystore_uri, const ks_options *options, c
     } else {
         k->keeper = fork();
         if (k->keeper == 0) {
-            become_keeper(fd, self, keystore_uri, options);
+            become_keeper(fd, self, settings);
         }
         if (k->keeper < 0) {
             cs_error_set(e, CS_EXIT_INTERNAL, "keys", "the keys process cannot be started: %s", strerror(errno));

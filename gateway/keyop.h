@@ -10,14 +10,15 @@
 #include <openssl/evp.h>
 
 #include "base/error.h"
-#include "keystore/keystore.h"
+#include "gateway/gateway.h"
 
 struct keyop;
 
-/** Start the keys process, which reads the keystore by these options (its own store handle). Before any thread and
+/** Start the keys process, which reads the keystore of these settings (its own store handle). Before any thread and
  *  before the keystore is opened here. @return owned by the caller (keyop_stop), NULL with e filled */
-struct keyop *keyop_start(const char *keystore_uri, const ks_options *options, cs_error *e);
-/** As ks_options.lend, ctx a struct keyop: a key that asks the keys process. RSA and EC; NULL: another kind. Any thread. */
+struct keyop *keyop_start(const struct gw_settings *settings, cs_error *e);
+/** As ks_options.lend, ctx a struct keyop: a key that asks the keys process. RSA and EC; NULL: another kind. Any
+ * thread. */
 EVP_PKEY *keyop_lend(void *ctx, const char *alias, unsigned n, EVP_PKEY *public_key);
 /** Has a private operation of this thread failed for want of the keys process since the last question? Forgets it. */
 bool keyop_failed(void);

@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/sandbox.h"
 
 #define BACKOFF_FIRST_US 20000u
 #define BACKOFF_MOST_US  2000000u
@@ -157,6 +158,7 @@ static void serve(struct keys *k, int fd, pid_t asker)
     for (;;) {
         pthread_t thread;
         int got = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+        sandbox_tell();
         if (got < 0 && (errno == EINTR || errno == ECONNABORTED)) {
             continue;
         }
@@ -175,16 +177,20 @@ static void serve(struct keys *k, int fd, pid_t asker)
     }
 }
 
-static void __attribute__((noreturn)) run(int fd, pid_t asker, const char *uri, const ks_options *options)
+static void __attribute__((noreturn)) run(int fd, pid_t asker, const struct gw_settings *settings)
 {
     struct keys k = {.lock = PTHREAD_MUTEX_INITIALIZER};
-    ks_options mine = *options;
+    ks_options mine = settings->keystore;
     cs_error e = {0};
     mine.read_only = true;
     mine.lend = NULL;
     (void)prctl(PR_SET_NAME, "countersign-key");
-    if (ks_open(&k.store, uri, &mine, &e) != 0 || ks_snapshot_read(k.store, cs_clock_now(), &k.snapshot, &e) != 0) {
+    if (ks_open(&k.store, settings->keystore_uri, &mine, &e) != 0 || ks_snapshot_read(k.store, cs_clock_now(), &k.snapshot, &e) != 0) {
         cs_log(CS_LOG_ERROR, "keys", "the keys process cannot read the keystore", CS_STR("why", e.text));
+        _exit(e.exit_code);
+    }
+    if (sandbox_keys(settings, &e) != 0) {
+        cs_log(CS_LOG_ERROR, "keys", "the keys process cannot confine itself", CS_STR("why", e.text));
         _exit(e.exit_code);
     }
     cs_log(CS_LOG_INFO, "keys", "the keys process answers", CS_INT("generation", ks_snapshot_generation(k.snapshot)));
@@ -202,7 +208,7 @@ static pid_t child_of(pid_t parent)
     return pid;
 }
 
-void keyproc_keep(int fd, pid_t asker, const char *keystore_uri, const ks_options *options)
+void keyproc_keep(int fd, pid_t asker, const struct gw_settings *settings)
 {
     sigset_t none;
     unsigned backoff = BACKOFF_FIRST_US;
@@ -215,7 +221,7 @@ void keyproc_keep(int fd, pid_t asker, const char *keystore_uri, const ks_option
         int status = 0;
         pid_t pid = child_of(self);
         if (pid == 0) {
-            run(fd, asker, keystore_uri, options);
+            run(fd, asker, settings);
         }
         while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
         }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "keystore/keystore.h"
+#include "gateway/gateway.h"
 
 #define KEYPROC_OCTETS 2048 /* RSA-16384 */
 #define KEYPROC_MAGIC  0x6b657973u
@@ -35,6 +35,6 @@ struct keyproc_answer {
 
 /** Keep a keys process alive on listening socket fd until the process asker is gone; starts a dead one again. Never
  *  returns. To be called in a child of a process without threads. */
-void keyproc_keep(int fd, pid_t asker, const char *keystore_uri, const ks_options *options) __attribute__((noreturn));
+void keyproc_keep(int fd, pid_t asker, const struct gw_settings *settings) __attribute__((noreturn));
 
 #endif

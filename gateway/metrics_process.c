@@ -197,6 +197,15 @@ static void version_label(cs_buf *out, const char *key, const char *name)
     prom_label(out, key, version);
 }
 
+static void write_sandbox(struct gateway *gw, cs_buf *out)
+{
+    prom_family(out, "countersign_sandbox", "gauge", "1: this part of the sandbox is in force.");
+    labelled(out, "countersign_sandbox", "part", "seccomp", gw->sandbox.seccomp);
+    labelled(out, "countersign_sandbox", "part", "landlock", gw->sandbox.landlock > 0);
+    prom_one(out, "countersign_sandbox_refused_total", "counter", "System calls that the sandbox refused.",
+             (double)sandbox_refused());
+}
+
 static void write_build(cs_buf *out)
 {
     prom_family(out, "countersign_build_info", "gauge", "What runs here; always 1.");
@@ -216,5 +225,6 @@ void metrics_process(struct metrics *m, const struct runtime *rt, cs_buf *out)
     write_routes(rt, out);
     write_stores(gw, out);
     write_self(gw, out);
+    write_sandbox(gw, out);
     write_build(out);
 }

@@ -211,6 +211,9 @@ static const ks_snapshot *snapshot_read(void *ctx, const struct gw_settings *s, 
 static const ks_snapshot *snapshot_follow(void *ctx, const struct gw_settings *s, cs_error *e)
 {
     struct gateway *gw = ctx;
+    if (sandbox_become(s->config, e) != 0) {
+        return NULL;
+    }
     ks_options options = s->keystore;
     /* What the process before and after this one has in common, so that an upgrade keeps the name of the node. */
     options.place = gw_admin_socket(s->config);
@@ -219,7 +222,7 @@ static const ks_snapshot *snapshot_follow(void *ctx, const struct gw_settings *s
         options.place = gw->place;
     }
     if (s->config->keys_process) {
-        gw->keys = keyop_start(s->keystore_uri, &s->keystore, e);
+        gw->keys = keyop_start(s, e);
         if (gw->keys == NULL) {
             return NULL;
         }
@@ -575,6 +578,7 @@ static void finish(struct gateway *gw)
         legacy_log(gw->legacy);
     }
     admin_stop(gw);
+    sandbox_tell();
     for (unsigned i = 0; i < gw->n_loop; i++) {
         loop_destroy(&gw->loop[i]);
     }
@@ -595,6 +599,7 @@ static void finish(struct gateway *gw)
     if (gw->wake_fd >= 0) {
         close(gw->wake_fd);
     }
+    sandbox_free(&gw->sandbox);
     pthread_mutex_destroy(&gw->runtime_lock);
     tls_registry_destroy(&gw->tls);
 }
@@ -652,6 +657,11 @@ int gw_run(const struct gw_run_options *opt)
     }
     settings = load(opt, snapshot_follow, &gw, &e);
     if (settings == NULL) {
+        goto out;
+    }
+    if (sandbox_gateway(&gw.sandbox, settings, opt->master_fd < 0, gw.keys != NULL ? keyop_pid(gw.keys) : 0, &e) != 0) {
+        fprintf(stderr, "countersign gateway: %s\n", e.text);
+        settings->free(settings);
         goto out;
     }
     if (start(&gw, settings, &e) != 0) {

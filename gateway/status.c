@@ -132,6 +132,13 @@ static void add_process(cs_json *j, struct gateway *gw, const struct runtime *rt
     cs_json_bool(j, "alive", status_alive(gw));
     cs_json_int(j, "generation", (int64_t)rt->generation);
     cs_json_int(j, "keystore_stale_s", stale != 0 ? (now - stale) / 1000000 : 0);
+    cs_json_object(j, "sandbox");
+    cs_json_bool(j, "on", gw->sandbox.wanted);
+    cs_json_bool(j, "seccomp", gw->sandbox.seccomp);
+    cs_json_int(j, "landlock", gw->sandbox.landlock);
+    cs_json_int(j, "refused", (int64_t)sandbox_refused());
+    cs_json_int(j, "uid", geteuid());
+    cs_json_object_end(j);
     cs_json_array(j, "listeners");
     for (unsigned i = 0; i < rt->plan->n_listening; i++) {
         cs_json_str(j, NULL, listening_address(rt->plan->listening[i]));

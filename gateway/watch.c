@@ -2,6 +2,7 @@
 /* watch.c: see watch.h. */
 #include "gateway/watch.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -137,6 +138,21 @@ static bool replay_changed(const struct gw_config *old, const struct gw_config *
            !same_text(old->replay_file, new->replay_file);
 }
 
+static bool same_words(const struct gw_words *a, const struct gw_words *b)
+{
+    bool same = a->n == b->n;
+    for (size_t i = 0; same && i < a->n; i++) {
+        same = strcmp(a->word[i], b->word[i]) == 0;
+    }
+    return same;
+}
+
+static bool process_changed(const struct gw_config *old, const struct gw_config *new)
+{
+    return old->sandbox != new->sandbox || !same_text(old->user, new->user) ||
+           !same_words(&old->sandbox_read, &new->sandbox_read) || !same_words(&old->sandbox_write, &new->sandbox_write);
+}
+
 /* What lives as long as the process is not changed by a reload: said, not done by half. */
 static void warn_restart(const struct gw_config *old, const struct gw_config *new)
 {
@@ -150,6 +166,7 @@ static void warn_restart(const struct gw_config *old, const struct gw_config *ne
         {"workers", old->workers != new->workers},
         {"memory", old->memory != new->memory},
         {"replay", replay_changed(old, new)},
+        {"process", process_changed(old, new)},
         {"log { ring }", old->ring != new->ring},
         {"admin { socket }", !same_text(old->admin.socket, new->admin.socket)},
         {"admin { http }", !same_text(old->admin.http.text, new->admin.http.text)},
@@ -163,6 +180,19 @@ static void warn_restart(const struct gw_config *old, const struct gw_config *ne
     }
 }
 
+/* A file that the old configuration did not name may stand where the sandbox does not reach. */
+static void tell_closed_doors(const struct gateway *gw, const struct cs_conf_report *report)
+{
+    for (size_t i = 0; gw->sandbox.landlock > 0 && i < report->n; i++) {
+        if (strstr(report->line[i], strerrordesc_np(EACCES)) != NULL) {
+            cs_log(CS_LOG_ERROR, "reload-failed",
+                   "the sandbox of this process reaches the directories of the configuration that it started with; for "
+                   "others restart, or upgrade in place with SIGUSR2 to the master",
+                   CS_STR("refused", report->line[i]));
+        }
+    }
+}
+
 static int reload(struct gateway *gw, struct cs_conf_report *report, cs_error *e)
 {
     struct runtime *old = gateway_runtime(gw);
@@ -172,6 +202,7 @@ static int reload(struct gateway *gw, struct cs_conf_report *report, cs_error *e
     int rc = -1;
     struct gw_settings *settings = gw->options->load(gw->options->load_ctx, report, e);
     if (settings == NULL) {
+        tell_closed_doors(gw, report);
         goto out;
     }
     if (!same_text(settings->keystore_uri, old->plan->settings->keystore_uri)) {
@@ -183,6 +214,10 @@ static int reload(struct gateway *gw, struct cs_conf_report *report, cs_error *e
     if (gw_config_check(settings->config, settings, snapshot, report) > 0) {
         settings->free(settings);
         cs_error_set(e, CS_EXIT_CONFIG, "reload", "the configuration has errors");
+        goto out;
+    }
+    if (sandbox_judge(&gw->sandbox, settings, e) != 0) {
+        settings->free(settings);
         goto out;
     }
     plan = plan_new(gw, settings, old->plan, e);

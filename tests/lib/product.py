@@ -141,6 +141,9 @@ class Gateway(Process):
         if self.running():
             self.kill()
             raise AssertionError("the gateway did not end after a second SIGTERM")
+        refused = [line for line in self.stderr().splitlines() if "sandbox-refused" in line]
+        if refused:
+            raise AssertionError(f"the gateway's own sandbox stood in its way: {refused[0]}")
 
     @property
     def serving_pid(self):

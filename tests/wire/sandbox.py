@@ -1,0 +1,234 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# tests/run: quick
+"""The gateway in its sandbox: what it has given up, that it serves nevertheless, and what a reload may not want."""
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+import admin
+import product
+import report
+import wire
+
+ROUTE = 'route plain {{ listener front; path "/"; methods POST; upstream "http://localhost:{port}"; }}\n'
+NOBODY = "nobody"
+
+
+def extra(place, more="", socket=True):
+    admin_socket = f'admin {{ socket "{place}/admin.sock"; }}\n' if socket else ""
+    return (f'{admin_socket}spool {{ directory "{place}/spool"; }}\nbody-memory 64k;\n'
+            f'replay {{ store local; file "{place}/replay"; }}\n{more}\n')
+
+
+class House:
+    """A gateway with everything that writes files, in front of one receiver whose name has to be looked up."""
+
+    def __init__(self, more="", place=None, socket=True):
+        self.place = place or product.new_directory()
+        self.keystore = product.Keystore(self.place)
+        self.upstream = wire.Upstream(lambda _: wire.reply_octets(b"<ok/>"))
+        self.routes = ROUTE.format(port=self.upstream.port)
+        self.gateway = product.Gateway(self.place, self.keystore, self.routes, extra(self.place, more, socket))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.gateway.__exit__()
+        self.upstream.stop()
+
+    def status(self):
+        return json.loads(product.countersign("-c", self.gateway.conf_file, "status", "--json").stdout)
+
+    def post(self, octets=b"<a/>"):
+        with wire.Client(self.gateway.address) as client:
+            return client.post(octets, "/x").status
+
+    def stderr_has(self, text):
+        return report.until(lambda: text in self.gateway.stderr(), 10, text)
+
+    def proc(self, name, pid=None):
+        with open(f"/proc/{pid or self.gateway.serving_pid}/status", encoding="ascii") as text:
+            return re.search(rf"^{name}:\s*(.*)$", text.read(), re.M).group(1).split()
+
+
+def of_sanitizers():
+    return "build/san" in product.OUT
+
+
+def test_it_is_confined_and_says_so():
+    with House() as house:
+        sandbox = house.status()["sandbox"]
+        if sandbox["landlock"] == 0:
+            raise report.Skip("this kernel has no Landlock")
+        report.equal((sandbox["on"], sandbox["refused"]), (True, 0), sandbox)
+        report.equal(house.proc("NoNewPrivs"), ["1"], "no new privileges")
+        if of_sanitizers():
+            report.check("sandbox-degraded" in house.gateway.stderr(), "a build with sanitizers says that it has no filter")
+        else:
+            report.equal((sandbox["seccomp"], house.proc("Seccomp")), (True, ["2"]), "the filter")
+
+
+def test_it_serves_reloads_spools_and_follows_the_keystore():
+    with House() as house:
+        report.equal(house.post(), 200, "a request to a name")
+        report.equal(house.post(b"<a>" + b"x" * 300000 + b"</a>"), 200, "a body that goes through the spool")
+        before = house.status()["generation"]
+        for number in range(3):
+            os.rename(house.gateway.access_file, f"{house.gateway.access_file}.{number}")
+            product.countersign("-c", house.gateway.conf_file, "reload")
+            report.equal(house.post(), 200, "behind a reload")
+            report.until(lambda: os.path.exists(house.gateway.access_file), 10, "a new access log")
+        product.countersign("-c", house.gateway.conf_file, "hold", "plain")
+        report.check(house.status()["generation"] > before, "a change of the keystore came through")
+        product.countersign("-c", house.gateway.conf_file, "release", "plain")
+        report.equal(house.status()["sandbox"]["refused"], 0, "nothing stood in its way")
+
+
+def test_the_keys_process_is_confined_tighter():
+    with House("process { keys yes; }") as house:
+        with open(f"/proc/{house.gateway.serving_pid}/task/{house.gateway.serving_pid}/children", encoding="ascii") as children:
+            keeper = int(children.read().split()[0])
+        def confined():
+            with open(f"/proc/{keeper}/task/{keeper}/children", encoding="ascii") as children:
+                pids = children.read().split()
+            return pids and house.proc("NoNewPrivs", pids[0]) == ["1"] and pids[0]
+        pid = report.until(confined, 10, "the keys process")
+        if not of_sanitizers():
+            report.equal(report.until(lambda: house.proc("Seccomp", pid) == ["2"], 10, "its filter"), True, "its filter")
+        os.kill(int(pid), signal.SIGKILL)
+        report.until(lambda: confined() not in (None, False, pid), 10, "another one, confined again")
+        report.equal(house.status()["sandbox"]["refused"], 0, "nothing stood in the way")
+    report.check(not house.gateway.running(), "it ended, and its keeper with it")
+    report.until(lambda: not os.path.exists(f"/proc/{keeper}"), 10, "the keeper ends")
+
+
+def test_an_upgrade_confines_the_new_process_too():
+    with House() as house:
+        old = house.gateway.serving_pid
+        house.gateway.signal(signal.SIGUSR2)
+        report.until(lambda: house.status()["pid"] != old, 20, "another process serves")
+        report.equal(house.post(), 200, "behind the upgrade")
+        report.equal(house.status()["sandbox"]["on"], True, "the new one")
+        report.equal(house.proc("NoNewPrivs"), ["1"], "no new privileges")
+
+
+def test_a_reload_to_another_place_names_it_and_the_cure():
+    outside = tempfile.mkdtemp(prefix="cs-outside-", dir="/var/tmp")
+    try:
+        with House() as house:
+            if house.status()["sandbox"]["landlock"] == 0:
+                raise report.Skip("this kernel has no Landlock")
+            head = house.gateway.head
+            house.gateway.head = head.replace(house.gateway.access_file, f"{outside}/access.json")
+            house.gateway.configure(house.routes, extra(house.place))
+            done = product.countersign("-c", house.gateway.conf_file, "reload", check=False)
+            report.equal(done.returncode, 78, "the reload is refused")
+            line = house.stderr_has(f"{outside}/access.json, which the sandbox") and house.gateway.stderr()
+            report.check("restart" in line, line)
+            with open(f"{outside}/more.conf", "w", encoding="utf-8") as text:
+                text.write("workers 2;\n")
+            house.gateway.head = head
+            house.gateway.configure(house.routes, extra(house.place, f'include "{outside}/more.conf";'))
+            done = product.countersign("-c", house.gateway.conf_file, "reload", check=False)
+            report.equal(done.returncode, 78, "the reload is refused")
+            house.stderr_has(f"cannot read {outside}/more.conf: Permission denied")
+            house.stderr_has("for others restart")
+            report.equal(house.post(), 200, "the old configuration serves")
+            # a new process reaches what its own configuration names
+            house.gateway.signal(signal.SIGUSR2)
+            report.until(lambda: house.gateway.stderr().count("ready:") == 2, 20, "another process")
+            product.countersign("-c", house.gateway.conf_file, "reload")
+    finally:
+        shutil.rmtree(outside)
+
+
+def test_words_of_the_configuration_open_more_doors():
+    outside = tempfile.mkdtemp(prefix="cs-outside-", dir="/var/tmp")
+    try:
+        with House(f'process {{ write "{outside}"; read "/opt"; }}') as house:
+            house.gateway.head = house.gateway.head.replace(house.gateway.access_file, f"{outside}/access.json")
+            house.gateway.configure(house.routes, extra(house.place, f'process {{ write "{outside}"; read "/opt"; }}'))
+            product.countersign("-c", house.gateway.conf_file, "reload")
+            report.equal(house.post(), 200, "it serves")
+            report.until(lambda: os.path.getsize(f"{outside}/access.json") > 0, 10, "a line in the new place")
+    finally:
+        shutil.rmtree(outside)
+
+
+def test_off_is_off_and_loud():
+    with House("process { sandbox off; }") as house:
+        report.equal(house.status()["sandbox"]["on"], False, "status")
+        report.equal(house.proc("Seccomp"), ["0"], "no filter")
+        report.check("sandbox-off" in house.gateway.stderr(), "the log says so")
+        with wire.Client(house.gateway.address) as client:
+            report.equal(client.post(b"<a/>", "/x").status, 200, "it serves")
+
+
+def test_root_is_given_up_for_the_account_of_the_configuration():
+    if os.geteuid() != 0:
+        raise report.Skip("only root can give root up")
+    account = pwd.getpwnam(NOBODY)
+    place = tempfile.mkdtemp(prefix="cs-account-", dir="/var/tmp")
+    try:
+        product.Keystore(place)
+        for name in os.listdir(place):
+            os.chown(os.path.join(place, name), account.pw_uid, account.pw_gid)
+        os.chown(place, account.pw_uid, account.pw_gid)
+        with House(f"process {{ user {NOBODY}; }}", place=place) as house:
+            report.equal(house.post(b"<a>" + b"x" * 300000 + b"</a>"), 200, "it serves, and spools")
+            report.equal(house.proc("Uid"), [str(account.pw_uid)] * 4, "real, effective, saved, of files")
+            report.equal(house.proc("Gid"), [str(account.pw_gid)] * 4, "its group")
+            report.check("0" not in house.proc("Groups"), house.proc("Groups"))
+            report.equal(house.proc("CapEff"), ["0" * 16], "capabilities")
+            report.equal(house.status()["sandbox"]["uid"], account.pw_uid, "status")
+            report.equal(os.stat(f"{place}/spool").st_uid, account.pw_uid, "a directory that was missing is the account's")
+            product.countersign("-c", house.gateway.conf_file, "reload")
+            report.equal(house.post(), 200, "behind a reload")
+    finally:
+        shutil.rmtree(place)
+
+
+def test_an_account_that_is_not_there_is_said_at_once():
+    place = product.new_directory()
+    keystore = product.Keystore(place)
+    conf = f"{place}/c.conf"
+    with open(conf, "w", encoding="utf-8") as text:
+        text.write(f'keystore sqlite "{keystore.path}";\nlistener front {{ address 127.0.0.1:0; }}\nprocess {{ user no-such-account; }}\n'
+                   + ROUTE.format(port=1))
+    for command in (("gateway", "--check"), ("gateway",)):
+        done = product.countersign("-c", conf, *command, check=False)
+        report.equal(done.returncode, 78, done.stderr)
+        report.check(f"{conf}:3:" in done.stderr and "no account no-such-account" in done.stderr, done.stderr)
+
+
+def test_metrics_tell_of_it():
+    port = wire.unused_port()
+    with House(f"admin {{ http 127.0.0.1:{port}; }}", socket=False) as house:
+        text = admin.get(f"127.0.0.1:{port}", "/metrics").body.decode()
+        report.check('countersign_sandbox{part="landlock"} ' in text, text[-1500:])
+        report.check(f'countersign_sandbox{{part="seccomp"}} {0 if of_sanitizers() else 1}\n' in text, text[-1500:])
+        report.check("countersign_sandbox_refused_total 0\n" in text, text[-1500:])
+        report.check(house.gateway.running(), "it runs")
+
+
+def test_the_build_without_sanitizers_from_inside():
+    """Under sanitizers there is no filter of system calls; then the plain build's own test shows it."""
+    if not of_sanitizers():
+        raise report.Skip("this is that build")
+    program = os.path.join(product.ROOT, "build", "tests", "sandbox")
+    if not os.path.exists(program):
+        raise report.Skip("make test builds it")
+    done = subprocess.run([program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    report.equal(done.returncode, 0, done.stdout)
+
+
+if __name__ == "__main__":
+    report.run("sandbox", report.tests_of(sys.modules[__name__]))
