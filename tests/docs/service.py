@@ -48,6 +48,13 @@ def test_the_service_is_as_closed_as_it_says():
     report.equal((code, float(level.group(1)) <= EXPOSURE), (0, True), f"exposure {level.group(1)}")
 
 
+def test_the_service_may_confine_itself_further():
+    with open(os.path.join(UNITS, "countersign.service"), encoding="utf-8") as text:
+        allowed = re.search(r"^SystemCallFilter=@system-service (.*)$", text.read(), re.M).group(1).split()
+    report.equal(sorted(allowed), ["landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self", "seccomp"],
+                 "without them the sandbox would be degraded under systemd")
+
+
 def test_the_end_is_waited_for_longer_than_a_drain_takes():
     with open(os.path.join(UNITS, "countersign.service"), encoding="utf-8") as text:
         unit = text.read()
