@@ -6,11 +6,14 @@ import java.io.FileInputStream;
 import java.io.InputStreamReader;
 import java.security.KeyStore;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import javax.security.auth.callback.Callback;
+import javax.security.auth.callback.CallbackHandler;
 import javax.xml.parsers.DocumentBuilderFactory;
 import javax.xml.transform.OutputKeys;
 import javax.xml.transform.Transformer;
@@ -20,11 +23,13 @@ import javax.xml.transform.stream.StreamResult;
 import org.apache.ws.security.WSConstants;
 import org.apache.ws.security.WSDataRef;
 import org.apache.ws.security.WSEncryptionPart;
+import org.apache.ws.security.WSPasswordCallback;
 import org.apache.ws.security.WSSConfig;
 import org.apache.ws.security.WSSecurityEngine;
 import org.apache.ws.security.WSSecurityEngineResult;
 import org.apache.ws.security.components.crypto.Crypto;
 import org.apache.ws.security.components.crypto.Merlin;
+import org.apache.ws.security.message.WSSecEncrypt;
 import org.apache.ws.security.message.WSSecHeader;
 import org.apache.ws.security.message.WSSecSignature;
 import org.apache.ws.security.message.WSSecTimestamp;
@@ -32,7 +37,8 @@ import org.w3c.dom.Document;
 
 /**
  * WSS4J as a peer: reads tasks from standard input, one a line with tabs, and answers each with "ok" or "refused WHY".
- * sign KEYSTORE KIND SIGNATURE DIGEST STR-TRANSFORM IN OUT; verify KEYSTORE IN. A keystore is PKCS#12 with alias "peer"
+ * sign KEYSTORE KIND SIGNATURE DIGEST STR-TRANSFORM IN OUT; verify KEYSTORE IN; encrypt KEYSTORE KIND CIPHER TRANSPORT
+ * ORDER IN OUT and decrypt KEYSTORE ORDER IN OUT with ORDER encrypt, sign-encrypt or encrypt-sign. A keystore is PKCS#12 with alias "peer"
  * and password "password"; as a trust store it is its own anchor.
  */
 public final class Peer {
@@ -82,34 +88,81 @@ public final class Peer {
         identity.transform(new DOMSource(document), new StreamResult(new File(file)));
     }
 
-    private static void sign(String[] task) throws Exception {
-        Document document = read(task[6]);
-        WSSecHeader header = new WSSecHeader();
-        header.insertSecurityHeader(document);
+    private static void addSignature(Document document, WSSecHeader header, String[] kinds, Crypto crypto) throws Exception {
         WSSecTimestamp timestamp = new WSSecTimestamp();
         timestamp.setTimeToLive(240);
         timestamp.build(document, header);
         WSSecSignature signature = new WSSecSignature();
         signature.setUserInfo("peer", PASSWORD);
-        signature.setKeyIdentifierType(KINDS.get(task[2]));
-        signature.setUseSingleCertificate(!"pkipath".equals(task[2]));
-        signature.setSignatureAlgorithm(task[3]);
-        signature.setDigestAlgo(task[4]);
+        signature.setKeyIdentifierType(KINDS.get(kinds[0]));
+        signature.setUseSingleCertificate(!"pkipath".equals(kinds[0]));
+        signature.setSignatureAlgorithm(kinds[1]);
+        signature.setDigestAlgo(kinds[2]);
         List<WSEncryptionPart> parts = new ArrayList<>();
         parts.add(new WSEncryptionPart("Body", document.getDocumentElement().getNamespaceURI(), "Content"));
         parts.add(new WSEncryptionPart("Timestamp", WSConstants.WSU_NS, ""));
-        if ("yes".equals(task[5])) {
+        if ("yes".equals(kinds[3])) {
             parts.add(new WSEncryptionPart("STRTransform", "", "Element"));
         }
         signature.setParts(parts);
-        signature.build(document, crypto(task[1]), header);
+        signature.build(document, crypto, header);
+    }
+
+    private static void sign(String[] task) throws Exception {
+        Document document = read(task[6]);
+        WSSecHeader header = new WSSecHeader();
+        header.insertSecurityHeader(document);
+        addSignature(document, header, Arrays.copyOfRange(task, 2, 6), crypto(task[1]));
         write(document, task[7]);
     }
 
-    @SuppressWarnings("unchecked")
+    /* The Body's content and, where it is signed first, the signature too. */
+    private static void encrypt(String[] task) throws Exception {
+        Document document = read(task[6]);
+        WSSecHeader header = new WSSecHeader();
+        header.insertSecurityHeader(document);
+        String[] usual = {"direct", "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256", "http://www.w3.org/2001/04/xmlenc#sha256", "no"};
+        if ("sign-encrypt".equals(task[5])) {
+            addSignature(document, header, usual, crypto(task[1]));
+        }
+        WSSecEncrypt encryption = new WSSecEncrypt();
+        encryption.setUserInfo("peer");
+        encryption.setKeyIdentifierType(KINDS.get(task[2]));
+        encryption.setSymmetricEncAlgorithm(task[3]);
+        encryption.setKeyEnc(task[4]);
+        List<WSEncryptionPart> parts = new ArrayList<>();
+        parts.add(new WSEncryptionPart("Body", document.getDocumentElement().getNamespaceURI(), "Content"));
+        if ("sign-encrypt".equals(task[5])) {
+            parts.add(new WSEncryptionPart("Signature", WSConstants.SIG_NS, "Element"));
+        }
+        encryption.setParts(parts);
+        encryption.build(document, crypto(task[1]), header);
+        if ("encrypt-sign".equals(task[5])) {
+            addSignature(document, header, usual, crypto(task[1]));
+        }
+        write(document, task[7]);
+    }
+
+    private static void decrypt(String[] task) throws Exception {
+        Document document = read(task[3]);
+        CallbackHandler passwords = new CallbackHandler() {
+            @Override
+            public void handle(Callback[] callbacks) {
+                for (Callback callback : callbacks) {
+                    ((WSPasswordCallback) callback).setPassword(PASSWORD);
+                }
+            }
+        };
+        check(new WSSecurityEngine().processSecurityHeader(document, null, passwords, crypto(task[1])), !"encrypt".equals(task[2]));
+        write(document, task[4]);
+    }
+
     private static void verify(String[] task) throws Exception {
-        Document document = read(task[2]);
-        List<WSSecurityEngineResult> results = new WSSecurityEngine().processSecurityHeader(document, null, null, crypto(task[1]));
+        check(new WSSecurityEngine().processSecurityHeader(read(task[2]), null, null, crypto(task[1])), true);
+    }
+
+    @SuppressWarnings("unchecked")
+    private static void check(List<WSSecurityEngineResult> results, boolean signed) {
         Set<String> covered = new HashSet<>();
         for (WSSecurityEngineResult result : results == null ? new ArrayList<WSSecurityEngineResult>() : results) {
             List<WSDataRef> references = (List<WSDataRef>) result.get(WSSecurityEngineResult.TAG_DATA_REF_URIS);
@@ -118,6 +171,9 @@ public final class Peer {
                     covered.add(reference.getName().getLocalPart());
                 }
             }
+        }
+        if (!signed) {
+            return;
         }
         if (!covered.contains("Body") || !covered.contains("Timestamp")) {
             throw new IllegalStateException("signed are only " + covered);
@@ -132,6 +188,10 @@ public final class Peer {
             try {
                 if ("sign".equals(task[0])) {
                     sign(task);
+                } else if ("encrypt".equals(task[0])) {
+                    encrypt(task);
+                } else if ("decrypt".equals(task[0])) {
+                    decrypt(task);
                 } else {
                     verify(task);
                 }
