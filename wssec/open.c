@@ -48,8 +48,9 @@ static bool usable(const struct wssec_entry *e)
 static void tell(struct opener *o, const struct wssec_entry *e)
 {
     size_t at = strlen(o->tried);
-    (void)snprintf(o->tried + at, sizeof o->tried - at, "%s%.64s#%u (%s)", at > 0 ? ", " : "", e->alias, e->ordinal,
-                   wssec_state_word(e->state));
+    bool closed = e->key == NULL && (e->state == WSSEC_ACTIVE || e->state == WSSEC_DEACTIVATED);
+    (void)snprintf(o->tried + at, sizeof o->tried - at, "%s%.64s#%u (%s%s)", at > 0 ? ", " : "", e->alias, e->ordinal,
+                   wssec_state_word(e->state), closed ? " then, its private key is closed now" : "");
 }
 
 /* All candidates, whichever fits: how long this takes tells nothing. */

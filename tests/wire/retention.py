@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 
+import keys
 import product
 import report
 import soap
@@ -19,6 +20,8 @@ from report import check, equal
 from stores import DAY, Store, instant, made, records, rfc3339
 
 LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+OPENED = ('partner sender {{ }}\nroute in {{ listener front; path "/in"; upstream "{url}"; '
+          'request {{ decrypt own-dec; verify acme; remove-security-header yes; }} }}\n')
 ROUTE = 'partner acme {{ }}\nroute in {{ listener front; path "/in"; upstream "{url}"; request {{ verify acme; }} }}\n'
 
 
@@ -112,12 +115,12 @@ def test_a_retention_below_ninety_days_starts_nothing():
         check(f"{conf}:3:11: retention 89d is below 90d" in done.stderr, done.stderr)
 
 
-def pass_through(store, number, upstream, messages):
+def pass_through(store, number, upstream, messages, route=ROUTE):
     """Through a gateway of that day. @return statuses, access log records"""
     place = os.path.join(os.path.dirname(store.path), f"gateway-{number}")
     os.mkdir(place)
     with day(number), contextlib.ExitStack() as stack:
-        gateway = stack.enter_context(product.Gateway(place, store, ROUTE.format(url=upstream.url)))
+        gateway = stack.enter_context(product.Gateway(place, store, route.format(url=upstream.url)))
         with wire.Client(gateway.address) as client:
             statuses = [client.post(text, "/in").status for text in messages]
         gateway.logged_count(len(messages))
@@ -148,6 +151,63 @@ def test_gateway_judges_by_the_day():
     listed = [r for r in records(store.run("list", "--json")) if r["entry"] == "acme-sign#1"][0]
     days = (instant(listed["process_stop"]) - instant(listed["exchanged_at"])) / DAY
     check(105 <= days < 105.1, f"process stop {days} days after the exchange")
+
+
+def own_key(name):
+    """An RSA pair to be encrypted to."""
+    return keys.new_pair(product.new_directory(), name, "rsa:2048")
+
+
+def two_own_keys():
+    """own-dec#2 has taken the place of own-dec#1 just now; a partner still encrypts to the first. @return both stores"""
+    store = Store()
+    partner = Store()
+    store.verifier("one", "--activate")
+    old = own_key("old")
+    for pair in (old, own_key("new")):
+        store.run("add", "--role", "decrypt", "--alias", "own-dec", pair.certificate_file, "--private-key", pair.key_file, "--activate")
+    states = {r["entry"]: r["state"] for r in records(store.run("list", "--json"))}
+    if states["own-dec#1"] == "active":
+        store.run("deactivate", "own-dec#1")
+    partner.run("add", "--role", "encrypt-to", "--partner", "us", "--alias", "us-enc", old.certificate_file, "--activate")
+    return store, partner
+
+
+def sealed(partner, number):
+    """Signed by acme and encrypted to the first key, on that day."""
+    text = soap.sign(made("one"), body=soap.ORDER, created_s=number * DAY)
+    return product.countersign("--keystore", partner.uri, "encrypt", "--partner", "us", "--parts", "Body,Signature", stdin=text).stdout
+
+
+def test_an_exchanged_key_decrypts_through_the_gateway_on_day_89_and_not_on_day_91():
+    store, partner = two_own_keys()
+    copy = Store()
+    shutil.copy(store.path + ".kek", copy.path + ".kek")
+    copy_of(store, copy)
+    upstream = wire.Upstream(wire.reply_octets(b"<ok/>"))
+    try:
+        statuses, log = pass_through(store, 89, upstream, [sealed(partner, 89)], OPENED)
+        equal((statuses, log[0]["request"].get("decrypted_with")), ([200], "own-dec#1"), f"day 89: {log}")
+        check(b"4711" in upstream.requests[0].body and b"Security" not in upstream.requests[0].body, "the receiver did not get the plain message")
+        statuses, log = pass_through(copy, 91, upstream, [sealed(partner, 91)], OPENED)
+        equal((statuses, product.reason_of(log[0])), ([500], "no-decryption-key"), f"day 91: {log}")
+        equal(len(upstream.requests), 1, "requests that reached the upstream")
+    finally:
+        upstream.stop()
+    # what came on day 80 is asked for on day 91: it was good then, and the answer says what is missing now
+    path = os.path.join(os.path.dirname(copy.path), "80.xml")
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(sealed(partner, 80))
+    exchange = instant([r for r in records(copy.run("list", "--json")) if r["entry"] == "own-dec#1"][0]["exchanged_at"])
+    with day(91):
+        copy.run("clock", "accept")
+        copy.run("tick")
+    code, verdict = judged(copy, 91, path, "--as-of", rfc3339(exchange + 80 * DAY + 60))
+    equal((code, verdict["reason"]), (1, "no-decryption-key"), "day 80, asked on day 91")
+    for word in ("own-dec#1", "deactivated then", "closed now"):
+        check(word in verdict["detail"], f"detail lacks {word}: {verdict['detail']}")
+    code, verdict = judged(store, 89, path, "--as-of", rfc3339(exchange + 80 * DAY + 60))
+    equal((code, verdict["verdict"], verdict["decrypted_with"]), (0, "pass", "own-dec#1"), "day 80, asked on day 89")
 
 
 def copy_of(store, copy):
