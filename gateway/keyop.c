@@ -120,9 +120,11 @@ static bool exchange(int fd, const struct keyproc_question *q, struct keyproc_an
 
 /* One question. A kept connection may lead to a process that has died meanwhile: a new one is tried once. @return
  * octets in out (at most room), -1 */
-static int ask(const struct lent *l, enum keyproc_op op, int padding, const void *data, size_t n, uint8_t *out, size_t room)
+static int ask(const struct lent *l, enum keyproc_op op, int padding, const void *data, size_t n, uint8_t *out,
+               size_t room)
 {
-    struct keyproc_question q = {.magic = KEYPROC_MAGIC, .op = op, .padding = padding, .n = l->n, .octets = (uint32_t)n};
+    struct keyproc_question q = {
+        .magic = KEYPROC_MAGIC, .op = op, .padding = padding, .n = l->n, .octets = (uint32_t)n};
     struct keyproc_answer a = {.octets = -1};
     int made = -1;
     if (n > sizeof q.data) {
@@ -166,16 +168,18 @@ static int rsa_sign(int n, const unsigned char *from, unsigned char *to, RSA *rs
 
 static int rsa_decrypt(int n, const unsigned char *from, unsigned char *to, RSA *rsa, int padding)
 {
-    return ask(RSA_get_ex_data(rsa, rsa_index), KEYPROC_RSA_DECRYPT, padding, from, (size_t)n, to, (size_t)RSA_size(rsa));
+    return ask(RSA_get_ex_data(rsa, rsa_index), KEYPROC_RSA_DECRYPT, padding, from, (size_t)n, to,
+               (size_t)RSA_size(rsa));
 }
 
-static int ec_sign(int type, const unsigned char *digest, int n, unsigned char *sig, unsigned int *sig_n, const BIGNUM *kinv,
-                   const BIGNUM *r, EC_KEY *key)
+static int ec_sign(int type, const unsigned char *digest, int n, unsigned char *sig, unsigned int *sig_n,
+                   const BIGNUM *kinv, const BIGNUM *r, EC_KEY *key)
 {
     (void)type;
     (void)kinv;
     (void)r;
-    int made = ask(EC_KEY_get_ex_data(key, ec_index), KEYPROC_EC_SIGN, 0, digest, (size_t)n, sig, (size_t)ECDSA_size(key));
+    int made =
+        ask(EC_KEY_get_ex_data(key, ec_index), KEYPROC_EC_SIGN, 0, digest, (size_t)n, sig, (size_t)ECDSA_size(key));
     *sig_n = made > 0 ? (unsigned)made : 0;
     return made > 0;
 }
@@ -292,14 +296,15 @@ EVP_PKEY *keyop_lend(void *ctx, const char *alias, unsigned n, EVP_PKEY *public_
 
 static int make_methods(struct keyop *k)
 {
-    int (*sign)(int, const unsigned char *, int, unsigned char *, unsigned int *, const BIGNUM *, const BIGNUM *, EC_KEY *) = NULL;
+    int (*sign)(int, const unsigned char *, int, unsigned char *, unsigned int *, const BIGNUM *, const BIGNUM *,
+                EC_KEY *) = NULL;
     int (*setup)(EC_KEY *, BN_CTX *, BIGNUM **, BIGNUM **) = NULL;
     ECDSA_SIG *(*raw)(const unsigned char *, int, const BIGNUM *, const BIGNUM *, EC_KEY *) = NULL;
     (void)pthread_once(&once, make_indices);
     k->rsa = RSA_meth_dup(RSA_PKCS1_OpenSSL());
     k->ec = EC_KEY_METHOD_new(EC_KEY_OpenSSL());
-    if (k->rsa == NULL || k->ec == NULL || rsa_index < 0 || ec_index < 0 || RSA_meth_set_priv_enc(k->rsa, rsa_sign) != 1 ||
-        RSA_meth_set_priv_dec(k->rsa, rsa_decrypt) != 1) {
+    if (k->rsa == NULL || k->ec == NULL || rsa_index < 0 || ec_index < 0 ||
+        RSA_meth_set_priv_enc(k->rsa, rsa_sign) != 1 || RSA_meth_set_priv_dec(k->rsa, rsa_decrypt) != 1) {
         return -1;
     }
     EC_KEY_METHOD_get_sign(k->ec, &sign, &setup, &raw);
@@ -313,9 +318,9 @@ static int listen_unnamed(struct keyop *k)
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     struct sockaddr_un any = {.sun_family = AF_UNIX};
     k->address_n = sizeof k->address;
-    if (fd >= 0 && (bind(fd, (const struct sockaddr *)&any, offsetof(struct sockaddr_un, sun_path)) != 0 ||
-                    listen(fd, IDLE_MOST) != 0 ||
-                    getsockname(fd, (struct sockaddr *)&k->address, &k->address_n) != 0)) {
+    if (fd >= 0 &&
+        (bind(fd, (const struct sockaddr *)&any, offsetof(struct sockaddr_un, sun_path)) != 0 ||
+         listen(fd, IDLE_MOST) != 0 || getsockname(fd, (struct sockaddr *)&k->address, &k->address_n) != 0)) {
         close(fd);
         fd = -1;
     }
@@ -325,8 +330,8 @@ static int listen_unnamed(struct keyop *k)
 /* In the child: nothing of the gateway process' descriptors but the log and the socket. */
 static void __attribute__((noreturn)) become_keeper(int fd, pid_t asker, const struct gw_settings *settings)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != asker || dup2(fd, STDERR_FILENO + 1) < 0 ||
-        close_range(STDERR_FILENO + 2, ~0U, 0) != 0) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != asker || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        dup2(fd, STDERR_FILENO + 1) < 0 || close_range(STDERR_FILENO + 2, ~0U, 0) != 0) {
         _exit(CS_EXIT_INTERNAL);
     }
     keyproc_keep(STDERR_FILENO + 1, asker, settings);

@@ -180,16 +180,19 @@ static void warn_restart(const struct gw_config *old, const struct gw_config *ne
     }
 }
 
-/* A file that the old configuration did not name may stand where the sandbox does not reach. */
-static void tell_closed_doors(const struct gateway *gw, const struct cs_conf_report *report)
+/* What may not be opened may stand where the old configuration did not lead, and the sandbox does not: then this is the
+ * error, and the lines of the report say which place. */
+static void closed_doors(const struct gateway *gw, const struct cs_conf_report *report, cs_error *e)
 {
+    bool closed = false;
     for (size_t i = 0; gw->sandbox.landlock > 0 && i < report->n; i++) {
-        if (strstr(report->line[i], strerrordesc_np(EACCES)) != NULL) {
-            cs_log(CS_LOG_ERROR, "reload-failed",
-                   "the sandbox of this process reaches the directories of the configuration that it started with; for "
-                   "others restart, or upgrade in place with SIGUSR2 to the master",
-                   CS_STR("refused", report->line[i]));
-        }
+        closed |= strstr(report->line[i], strerrordesc_np(EACCES)) != NULL;
+    }
+    if (closed) {
+        cs_error_clear(e);
+        cs_error_set(e, CS_EXIT_CONFIG, "sandbox",
+                     "the sandbox of this process reaches the places that its configuration named when it started; for "
+                     "others restart, or upgrade in place with SIGUSR2 to the master");
     }
 }
 
@@ -202,7 +205,7 @@ static int reload(struct gateway *gw, struct cs_conf_report *report, cs_error *e
     int rc = -1;
     struct gw_settings *settings = gw->options->load(gw->options->load_ctx, report, e);
     if (settings == NULL) {
-        tell_closed_doors(gw, report);
+        closed_doors(gw, report, e);
         goto out;
     }
     if (!same_text(settings->keystore_uri, old->plan->settings->keystore_uri)) {
@@ -214,6 +217,7 @@ static int reload(struct gateway *gw, struct cs_conf_report *report, cs_error *e
     if (gw_config_check(settings->config, settings, snapshot, report) > 0) {
         settings->free(settings);
         cs_error_set(e, CS_EXIT_CONFIG, "reload", "the configuration has errors");
+        closed_doors(gw, report, e);
         goto out;
     }
     if (sandbox_judge(&gw->sandbox, settings, e) != 0) {

@@ -45,7 +45,7 @@ class House:
         self.upstream.stop()
 
     def status(self):
-        return json.loads(product.countersign("-c", self.gateway.conf_file, "status", "--json").stdout)
+        return json.loads(product.countersign("-c", self.gateway.conf_file, "status", "--json", check=False).stdout)  # draining: exit 1
 
     def post(self, octets=b"<a/>"):
         with wire.Client(self.gateway.address) as client:
@@ -101,6 +101,7 @@ def test_the_keys_process_is_confined_tighter():
                 pids = children.read().split()
             return pids and house.proc("NoNewPrivs", pids[0]) == ["1"] and pids[0]
         pid = report.until(confined, 10, "the keys process")
+        report.equal(house.proc("NoNewPrivs", keeper), ["1"], "its keeper gains nothing either")
         if not of_sanitizers():
             report.equal(report.until(lambda: house.proc("Seccomp", pid) == ["2"], 10, "its filter"), True, "its filter")
         os.kill(int(pid), signal.SIGKILL)
@@ -141,6 +142,15 @@ def test_a_reload_to_another_place_names_it_and_the_cure():
             report.equal(done.returncode, 78, "the reload is refused")
             house.stderr_has(f"cannot read {outside}/more.conf: Permission denied")
             house.stderr_has("for others restart")
+            house.gateway.configure(house.routes, extra(house.place).replace(f"{house.place}/replay", f"{outside}/replay"))
+            with open(f"{outside}/replay", "wb"):
+                pass
+            done = product.countersign("-c", house.gateway.conf_file, "reload", check=False)
+            report.equal(done.returncode, 78, "the reload is refused")
+            report.check(f"{outside}/replay" in done.stderr + done.stdout, done.stderr + done.stdout)
+            house.stderr_has(f"{outside}/replay")
+            report.until(lambda: house.gateway.stderr().count("for others restart") >= 2, 10, "the cure, again")
+            house.gateway.configure(house.routes, extra(house.place, f'include "{outside}/more.conf";'))
             report.equal(house.post(), 200, "the old configuration serves")
             # a new process reaches what its own configuration names
             house.gateway.signal(signal.SIGUSR2)
@@ -182,14 +192,20 @@ def test_root_is_given_up_for_the_account_of_the_configuration():
         for name in os.listdir(place):
             os.chown(os.path.join(place, name), account.pw_uid, account.pw_gid)
         os.chown(place, account.pw_uid, account.pw_gid)
-        with House(f"process {{ user {NOBODY}; }}", place=place) as house:
+        port = wire.unused_port()
+        more = f'process {{ user {NOBODY}; }} admin {{ socket "{place}/run/admin.sock"; http 127.0.0.1:{port}; }}'
+        with House(more, place=place, socket=False) as house:
             report.equal(house.post(b"<a>" + b"x" * 300000 + b"</a>"), 200, "it serves, and spools")
             report.equal(house.proc("Uid"), [str(account.pw_uid)] * 4, "real, effective, saved, of files")
             report.equal(house.proc("Gid"), [str(account.pw_gid)] * 4, "its group")
             report.check("0" not in house.proc("Groups"), house.proc("Groups"))
             report.equal(house.proc("CapEff"), ["0" * 16], "capabilities")
             report.equal(house.status()["sandbox"]["uid"], account.pw_uid, "status")
-            report.equal(os.stat(f"{place}/spool").st_uid, account.pw_uid, "a directory that was missing is the account's")
+            itself = admin.get(f"127.0.0.1:{port}", "/metrics").body.decode()
+            for gauge in ("process_open_fds", "process_resident_memory_bytes"):
+                report.check(re.search(rf"^{gauge} [1-9]", itself, re.M), f"it still sees itself: {gauge}")
+            for missing in ("spool", "run"):
+                report.equal(os.stat(f"{place}/{missing}").st_uid, account.pw_uid, f"{missing}, a directory that was missing, is the account's")
             product.countersign("-c", house.gateway.conf_file, "reload")
             report.equal(house.post(), 200, "behind a reload")
     finally:
