@@ -196,6 +196,7 @@ static const struct ks_schema_audit audit_row[] = {
     {"schedule", "entry_id verb", NULL},
     {"key_request", "slot_id", NULL},
     {"renewal", "predecessor", NULL},
+    {"subscriber", "sub_id", NULL},
 };
 
 const struct ks_schema_audit *ks_schema_audited(size_t *n)

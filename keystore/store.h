@@ -203,7 +203,8 @@ struct ks_value {
 typedef int ks_visit_dump(void *ctx, const char *table, const char *const *column, const struct ks_value *value,
                           size_t n, cs_error *e);
 
-struct ks_backend; /* of the driver */
+struct ks_backend;       /* of the driver */
+struct ks_notice_driver; /* notice_store.h */
 
 /** What a transaction is for. Upkeep is what a serving node writes without being asked (counters, its own row, the end
  *  of a window that grew): allowed in a store of the version before, too, where changes wait for the upgrade. */
@@ -353,6 +354,7 @@ struct ks_driver {
     int (*hold_add)(struct ks_backend *b, const ks_hold_info *row, cs_error *e);
     int (*hold_remove)(struct ks_backend *b, const char *route, cs_error *e);
     int (*holds)(struct ks_backend *b, ks_visit_hold *visit, void *ctx, cs_error *e); /**< by route */
+    const struct ks_notice_driver *notices;
 };
 
 extern const struct ks_driver ks_driver_sqlite;

@@ -2,6 +2,7 @@
 /* store_sqlite.c: the SQLite driver: meta data, generations, audit rows, partners, nodes, use; and the table of all. */
 #include <string.h>
 
+#include "keystore/notice_store.h"
 #include "keystore/sqlite_rows.h"
 
 static int one_number(struct ks_query *q, uint64_t *out, cs_error *e)
@@ -283,4 +284,5 @@ const struct ks_driver ks_driver_sqlite = {
     .hold_add = ks_sqlite_hold_add,
     .hold_remove = ks_sqlite_hold_remove,
     .holds = ks_sqlite_holds,
+    .notices = &ks_sqlite_notices,
 };

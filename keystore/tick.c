@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "keystore/change.h"
 #include "keystore/facts.h"
+#include "keystore/notice.h"
 #include "keystore/time.h"
 
 static const ks_actor keeper = {"keeper", "keeper", NULL};
@@ -250,6 +251,11 @@ int ks_tick(ks_store *s, bool dry_run, const ks_uptime *up, cs_time now, ks_repo
     }
     for (size_t i = 0; rc == 0 && !out->clock.suspect && i < out->n; i++) {
         rc = carry_out(s, &out->due[i], a.actor[i], a.reason[i], dry_run, now, e);
+    }
+    if (rc == 0 && !out->clock.suspect) {
+        cs_time next = 0;
+        rc = ks_notice_due(s, dry_run, now, &out->notices, &next, e);
+        later(&a, next);
     }
     if (rc == 0 && !out->clock.suspect && !dry_run) {
         rc = witness(&a, e);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* notice_store.h: the part of a driver that keeps facts, subscribers and deliveries. Calls as in store.h. */
+#ifndef KS_NOTICE_STORE_H
+#define KS_NOTICE_STORE_H
+
+#include "keystore/notice.h"
+#include "keystore/store.h"
+
+#define KS_DEDUP       80
+#define KS_MESSAGE_ID  320
+#define KS_NOTICE_TEXT 384
+
+struct ks_fact {
+    char dedup[KS_DEDUP]; /**< kind|entry|occasion */
+    enum ks_notice kind;
+    int64_t entry_id, occasion;
+    cs_time due_at;
+    const char *text; /**< borrowed; "" none */
+};
+
+/** An own certificate in use, as far as its end goes. */
+struct ks_ending {
+    int64_t entry_id;
+    cs_time not_after;
+    bool automatic; /**< its slot renews by itself */
+    int64_t told;   /**< nearest threshold that a fact stands for, days; INT64_MAX: none, 0: expired was told */
+};
+
+/** One delivery with all that its mail says. */
+struct ks_delivery {
+    char dedup[KS_DEDUP];
+    int64_t sub_id, occasion;
+    enum ks_notice kind;
+    char alias[KS_WORD];
+    unsigned n;
+    char system_type[KS_FULL_NAME], system_name[KS_FULL_NAME]; /**< "" not said */
+    char name[KS_FULL_NAME], mail[KS_MAIL];
+    char message_id[KS_MESSAGE_ID]; /**< without brackets; fixed by the first attempt */
+    int64_t attempts;
+    char text[KS_NOTICE_TEXT];
+};
+
+typedef int ks_visit_ending(void *ctx, const struct ks_ending *row, cs_error *e);
+
+struct ks_notice_driver {
+    int (*subscriber_add)(struct ks_backend *b, int64_t slot_id, const ks_subscriber *row, cs_error *e);
+    int (*subscriber_remove)(struct ks_backend *b, int64_t sub_id, cs_error *e); /**< with its deliveries */
+    int (*subscribers)(struct ks_backend *b, int64_t slot_id, ks_visit_subscriber *visit, void *ctx, cs_error *e);
+    /** Type and name of the system that a slot stands for; NULL: as it is. */
+    int (*system_set)(struct ks_backend *b, int64_t slot_id, const char *type, const char *name, cs_error *e);
+    /** The fact and a delivery per subscriber; older expirations of the entry that still wait are dropped.
+     *  @return 1 new, 0 known, -1 */
+    int (*fact_add)(struct ks_backend *b, const struct ks_fact *fact, cs_error *e);
+    /** Active entries with a key of our own that end before an instant. */
+    int (*endings)(struct ks_backend *b, cs_time before, ks_visit_ending *visit, void *ctx, cs_error *e);
+    /** Take the next due delivery: attempts + 1, its Message-ID at domain, nobody else's until lease.
+     *  @return 1, 0 nothing is due, -1 */
+    int (*claim)(struct ks_backend *b, cs_time now, cs_time lease, const char *domain, struct ks_delivery *out,
+                 cs_error *e);
+    /** What became of a claimed one: state sent, failed, queued (again at next_at) or dropped. One that was claimed
+     *  anew meanwhile is left alone. */
+    int (*settle)(struct ks_backend *b, const struct ks_delivery *d, const char *state, cs_time next_at,
+                  const char *error, cs_error *e);
+    /** Deliveries that wait and the instant of the next; *at 0: none. */
+    int (*waiting)(struct ks_backend *b, size_t *n, cs_time *at, cs_error *e);
+    int (*unreached)(struct ks_backend *b, ks_visit_unreached *visit, void *ctx, cs_error *e);
+};
+
+extern const struct ks_notice_driver ks_sqlite_notices;
+
+#endif

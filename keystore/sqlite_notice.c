@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sqlite_notice.c: facts, subscribers and deliveries, as rows. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "keystore/notice_store.h"
+#include "keystore/sqlite_rows.h"
+
+#define OWN_ROLES "('sign', 'decrypt', 'tls-client', 'tls-server')"
+
+static int damaged(const struct ks_backend *b, const char *table, cs_error *e)
+{
+    return cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
+                        "keystore %s is damaged: a row of %s has not its shape; restore it from a backup", b->path,
+                        table);
+}
+
+/* ---- subscribers ------------------------------------------------------------------------------------------------ */
+
+static int subscriber_add(struct ks_backend *b, int64_t slot_id, const ks_subscriber *row, cs_error *e)
+{
+    struct ks_query q = ks_query_open(
+        b, "insert into subscriber(slot_id, name, mail, kind, added_at, actor) values(?1,?2,?3,?4,?5,?6)");
+    ks_query_int(&q, slot_id);
+    ks_query_text(&q, row->name);
+    ks_query_text(&q, row->mail);
+    ks_query_text(&q, ks_subscriber_word(row->kind));
+    ks_query_int(&q, row->since);
+    ks_query_text(&q, row->actor);
+    return ks_query_run(&q, e);
+}
+
+static int subscriber_remove(struct ks_backend *b, int64_t sub_id, cs_error *e)
+{
+    struct ks_query q = ks_query_open(b, "delete from delivery where sub_id=?1");
+    ks_query_int(&q, sub_id);
+    if (ks_query_run(&q, e) != 0) {
+        return -1;
+    }
+    q = ks_query_open(b, "delete from subscriber where sub_id=?1");
+    ks_query_int(&q, sub_id);
+    return ks_query_run(&q, e);
+}
+
+static int read_subscriber(struct ks_query *q, ks_subscriber *row)
+{
+    char kind[16];
+    memset(row, 0, sizeof *row);
+    row->id = sqlite3_column_int64(q->stmt, 0);
+    row->since = sqlite3_column_int64(q->stmt, 4);
+    if (ks_column_text(q, 1, row->name, sizeof row->name) != 0 ||
+        ks_column_text(q, 2, row->mail, sizeof row->mail) != 0 || ks_column_text(q, 3, kind, sizeof kind) != 0 ||
+        ks_column_text(q, 5, row->actor, sizeof row->actor) != 0) {
+        return -1;
+    }
+    for (int k = KS_SUBSCRIBER_SELF; k <= KS_SUBSCRIBER_GROUP; k++) {
+        if (strcmp(kind, ks_subscriber_word((enum ks_subscriber_kind)k)) == 0) {
+            row->kind = (enum ks_subscriber_kind)k;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+static int subscribers(struct ks_backend *b, int64_t slot_id, ks_visit_subscriber *visit, void *ctx, cs_error *e)
+{
+    struct ks_query q = ks_query_open(b, "select sub_id, name, mail, kind, added_at, actor from subscriber"
+                                         " where slot_id=?1 order by mail");
+    ks_query_int(&q, slot_id);
+    int rc = 0;
+    while ((rc = ks_query_row(&q, e)) == 1) {
+        ks_subscriber row;
+        rc = read_subscriber(&q, &row) != 0 ? damaged(b, "subscriber", e) : visit(ctx, &row, e);
+        if (rc != 0) {
+            rc = -1;
+            break;
+        }
+    }
+    ks_query_done(&q);
+    return rc;
+}
+
+static int system_set(struct ks_backend *b, int64_t slot_id, const char *type, const char *name, cs_error *e)
+{
+    struct ks_query q =
+        ks_query_open(b, "update slot set policy_json=json_set(coalesce(policy_json,'{}'),"
+                         " '$.system_type', coalesce(?2, json_extract(policy_json,'$.system_type')),"
+                         " '$.system_name', coalesce(?3, json_extract(policy_json,'$.system_name'))) where slot_id=?1");
+    ks_query_int(&q, slot_id);
+    ks_query_text(&q, type);
+    ks_query_text(&q, name);
+    return ks_query_run(&q, e);
+}
+
+/* ---- facts ------------------------------------------------------------------------------------------------------ */
+
+static int drop_older(struct ks_backend *b, const struct ks_fact *fact, cs_error *e)
+{
+    struct ks_query q = ks_query_open(
+        b, "update delivery set state='dropped' where state='queued' and dedup_key<>?1 and dedup_key in"
+           " (select dedup_key from notification where entry_id=?2 and kind in ('expiration', 'expired'))");
+    ks_query_text(&q, fact->dedup);
+    ks_query_int(&q, fact->entry_id);
+    return ks_query_run(&q, e);
+}
+
+static int fact_add(struct ks_backend *b, const struct ks_fact *fact, cs_error *e)
+{
+    struct ks_query q =
+        ks_query_open(b, "insert into notification(dedup_key, kind, entry_id, threshold, due_at, state, facts_json)"
+                         " values(?1,?2,?3,?4,?5,'raised',?6) on conflict do nothing");
+    ks_query_text(&q, fact->dedup);
+    ks_query_text(&q, ks_notice_word(fact->kind));
+    ks_query_int(&q, fact->entry_id);
+    ks_query_int(&q, fact->occasion);
+    ks_query_int(&q, fact->due_at);
+    ks_query_text(&q, fact->text);
+    if (ks_query_run(&q, e) != 0) {
+        return -1;
+    }
+    if (sqlite3_changes(b->db) == 0) {
+        return 0;
+    }
+    if ((fact->kind == KS_NOTICE_EXPIRATION || fact->kind == KS_NOTICE_EXPIRED) && drop_older(b, fact, e) != 0) {
+        return -1;
+    }
+    q = ks_query_open(b, "insert into delivery(dedup_key, sub_id, state, next_at, message_id)"
+                         " select ?1, sub_id, 'queued', ?3, lower(hex(randomblob(16)))"
+                         " from subscriber join entry using(slot_id) where entry_id=?2");
+    ks_query_text(&q, fact->dedup);
+    ks_query_int(&q, fact->entry_id);
+    ks_query_int(&q, fact->due_at);
+    return ks_query_run(&q, e) == 0 ? 1 : -1;
+}
+
+static int endings(struct ks_backend *b, cs_time before, ks_visit_ending *visit, void *ctx, cs_error *e)
+{
+    struct ks_query q = ks_query_open(
+        b, "select entry_id, not_after, coalesce(auto,'') like 'on%', (select min(case kind when 'expired' then 0"
+           " else threshold end) from notification f where f.entry_id=e.entry_id and kind in ('expiration','expired'))"
+           " from entry e join slot s using(slot_id) where state='active' and key_id is not null and not_after<?1"
+           " and s.role in " OWN_ROLES " order by entry_id");
+    ks_query_int(&q, before);
+    int rc = 0;
+    while ((rc = ks_query_row(&q, e)) == 1) {
+        struct ks_ending row = {.entry_id = sqlite3_column_int64(q.stmt, 0),
+                                .not_after = sqlite3_column_int64(q.stmt, 1),
+                                .automatic = sqlite3_column_int(q.stmt, 2) != 0,
+                                .told = INT64_MAX};
+        if (sqlite3_column_type(q.stmt, 3) != SQLITE_NULL) {
+            row.told = sqlite3_column_int64(q.stmt, 3);
+        }
+        if (visit(ctx, &row, e) != 0) {
+            rc = -1;
+            break;
+        }
+    }
+    ks_query_done(&q);
+    return rc;
+}
+
+static int unreached(struct ks_backend *b, ks_visit_unreached *visit, void *ctx, cs_error *e)
+{
+    struct ks_query q = ks_query_open(
+        b, "select s.alias, e.n, e.not_after, (select count(*) from subscriber u where u.slot_id=s.slot_id)"
+           " from entry e join slot s using(slot_id) where e.state='active' and exists(select 1 from notification f"
+           " where f.entry_id=e.entry_id) and not exists(select 1 from notification f join delivery d using(dedup_key)"
+           " where f.entry_id=e.entry_id and d.state in ('queued', 'sending', 'sent')) order by s.alias, e.n");
+    int rc = 0;
+    while ((rc = ks_query_row(&q, e)) == 1) {
+        ks_unreached row = {.n = (unsigned)sqlite3_column_int(q.stmt, 1),
+                            .not_after = sqlite3_column_int64(q.stmt, 2),
+                            .subscribers = (size_t)sqlite3_column_int64(q.stmt, 3)};
+        rc = ks_column_text(&q, 0, row.alias, sizeof row.alias) != 0 ? damaged(b, "slot", e) : visit(ctx, &row, e);
+        if (rc != 0) {
+            rc = -1;
+            break;
+        }
+    }
+    ks_query_done(&q);
+    return rc;
+}
+
+/* ---- deliveries ------------------------------------------------------------------------------------------------- */
+
+static int read_delivery(struct ks_query *q, struct ks_delivery *d)
+{
+    char kind[24];
+    memset(d, 0, sizeof *d);
+    d->sub_id = sqlite3_column_int64(q->stmt, 1);
+    d->occasion = sqlite3_column_int64(q->stmt, 3);
+    d->n = (unsigned)sqlite3_column_int(q->stmt, 5);
+    d->attempts = sqlite3_column_int64(q->stmt, 11);
+    if (ks_column_text(q, 0, d->dedup, sizeof d->dedup) != 0 || ks_column_text(q, 2, kind, sizeof kind) != 0 ||
+        ks_column_text(q, 4, d->alias, sizeof d->alias) != 0 ||
+        ks_column_text(q, 6, d->system_type, sizeof d->system_type) != 0 ||
+        ks_column_text(q, 7, d->system_name, sizeof d->system_name) != 0 ||
+        ks_column_text(q, 8, d->name, sizeof d->name) != 0 || ks_column_text(q, 9, d->mail, sizeof d->mail) != 0 ||
+        ks_column_text(q, 10, d->message_id, sizeof d->message_id) != 0 ||
+        ks_column_text(q, 12, d->text, sizeof d->text) != 0) {
+        return -1;
+    }
+    for (int k = 0; k < KS_NOTICES; k++) {
+        if (strcmp(kind, ks_notice_word((enum ks_notice)k)) == 0) {
+            d->kind = (enum ks_notice)k;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+static int claim(struct ks_backend *b, cs_time now, cs_time lease, const char *domain, struct ks_delivery *out,
+                 cs_error *e)
+{
+    struct ks_query q = ks_query_open(
+        b,
+        "select d.dedup_key, d.sub_id, f.kind, f.threshold, s.alias, n.n, json_extract(s.policy_json,"
+        "'$.system_type'), json_extract(s.policy_json,'$.system_name'), u.name, u.mail, d.message_id, d.attempts,"
+        " f.facts_json from delivery d join notification f using(dedup_key) join subscriber u using(sub_id)"
+        " join slot s on s.slot_id=u.slot_id join entry n on n.entry_id=f.entry_id"
+        " where d.state in ('queued', 'sending') and d.next_at<=?1 order by d.next_at, d.dedup_key, d.sub_id limit 1");
+    ks_query_int(&q, now);
+    int rc = ks_query_row(&q, e);
+    if (rc == 1 && read_delivery(&q, out) != 0) {
+        rc = damaged(b, "delivery", e);
+    }
+    ks_query_done(&q);
+    if (rc != 1) {
+        return rc;
+    }
+    size_t used = strlen(out->message_id);
+    if (strchr(out->message_id, '@') == NULL) {
+        snprintf(out->message_id + used, sizeof out->message_id - used, "@%.255s", domain);
+    }
+    out->attempts++;
+    q = ks_query_open(b, "update delivery set state='sending', attempts=?3, next_at=?4, message_id=?5"
+                         " where dedup_key=?1 and sub_id=?2");
+    ks_query_text(&q, out->dedup);
+    ks_query_int(&q, out->sub_id);
+    ks_query_int(&q, out->attempts);
+    ks_query_int(&q, lease);
+    ks_query_text(&q, out->message_id);
+    return ks_query_run(&q, e) == 0 ? 1 : -1;
+}
+
+static int settle(struct ks_backend *b, const struct ks_delivery *d, const char *state, cs_time next_at,
+                  const char *error, cs_error *e)
+{
+    struct ks_query q = ks_query_open(b, "update delivery set state=?4, next_at=?5, last_error=?6 where dedup_key=?1"
+                                         " and sub_id=?2 and attempts=?3 and state='sending'");
+    ks_query_text(&q, d->dedup);
+    ks_query_int(&q, d->sub_id);
+    ks_query_int(&q, d->attempts);
+    ks_query_text(&q, state);
+    ks_query_int(&q, next_at);
+    ks_query_text(&q, error);
+    return ks_query_run(&q, e);
+}
+
+static int waiting(struct ks_backend *b, size_t *n, cs_time *at, cs_error *e)
+{
+    struct ks_query q = ks_query_open(
+        b, "select count(*), coalesce(min(next_at), 0) from delivery where state in ('queued', 'sending')");
+    int rc = ks_query_row(&q, e);
+    *n = rc == 1 ? (size_t)sqlite3_column_int64(q.stmt, 0) : 0;
+    *at = rc == 1 ? sqlite3_column_int64(q.stmt, 1) : 0;
+    ks_query_done(&q);
+    return rc == 1 ? 0 : -1;
+}
+
+const struct ks_notice_driver ks_sqlite_notices = {
+    .subscriber_add = subscriber_add,
+    .subscriber_remove = subscriber_remove,
+    .subscribers = subscribers,
+    .system_set = system_set,
+    .fact_add = fact_add,
+    .endings = endings,
+    .claim = claim,
+    .settle = settle,
+    .waiting = waiting,
+    .unreached = unreached,
+};
