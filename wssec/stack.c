@@ -102,7 +102,8 @@ static bool has_der_ecdsa(xmlNodePtr signature)
         text++;
         n--;
     }
-    return n > 4 && text[0] == 'M' && strchr("CDEFGHIJ", text[1]) != NULL && (text[2] == 'U' || text[2] == 'Q' || text[2] == 'Y' || text[2] == 'I');
+    /* 30, then the length: a little less when r or s begins with zeros */
+    return n > 4 && text[0] == 'M' && strchr("CDEFGHIJ", text[1]) != NULL && strchr("EIMQUYcg", text[2]) != NULL;
 }
 
 static bool seen(const struct wssec_message *m, enum habit habit, const char *text)
