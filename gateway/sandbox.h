@@ -18,6 +18,9 @@
  */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANDBOX_SANITIZED true
+#elif defined(__has_feature)
+#define SANDBOX_SANITIZED                                                                                              \
+    (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer))
 #else
 #define SANDBOX_SANITIZED false
 #endif

@@ -173,6 +173,40 @@ def test_words_of_the_configuration_open_more_doors():
         shutil.rmtree(outside)
 
 
+# Installs a filter that answers as a kernel without Landlock does, and becomes the program.
+OLD_KERNEL = """#!/usr/bin/python3
+import ctypes, errno, os, sys
+seccomp = ctypes.CDLL("libseccomp.so.2")
+seccomp.seccomp_init.restype = ctypes.c_void_p
+context = ctypes.c_void_p(seccomp.seccomp_init(0x7fff0000))
+for call in (444, 445, 446):
+    assert seccomp.seccomp_rule_add(context, ctypes.c_uint32(0x00050000 | errno.ENOSYS), ctypes.c_int(call), ctypes.c_uint(0)) == 0
+assert seccomp.seccomp_load(context) == 0
+os.execv("{program}", ["{program}"] + sys.argv[1:])
+"""
+
+
+def test_a_kernel_without_landlock_is_told_of_and_the_rest_is_in_force():
+    place, program = product.new_directory(), product.COUNTERSIGN
+    wrapper = os.path.join(place, "countersign")
+    with open(wrapper, "w", encoding="utf-8") as text:
+        text.write(OLD_KERNEL.format(program=program))
+    os.chmod(wrapper, 0o755)
+    product.COUNTERSIGN = wrapper
+    try:
+        house = House()
+    finally:
+        product.COUNTERSIGN = program
+    with house:
+        sandbox = house.status()["sandbox"]
+        report.equal((sandbox["on"], sandbox["landlock"], sandbox["seccomp"]), (True, 0, not of_sanitizers()), sandbox)
+        said = [line for line in house.gateway.stderr().splitlines() if "sandbox-degraded" in line and "landlock" in line]
+        report.equal(len(said), 1, house.gateway.stderr())
+        report.equal(house.post(), 200, "it serves")
+        product.countersign("-c", house.gateway.conf_file, "reload")
+        report.equal(house.post(), 200, "behind a reload")
+
+
 def test_off_is_off_and_loud():
     with House("process { sandbox off; }") as house:
         report.equal(house.status()["sandbox"]["on"], False, "status")
