@@ -87,7 +87,7 @@ def test_it_serves_reloads_spools_and_follows_the_keystore():
             report.equal(house.post(), 200, "behind a reload")
             report.until(lambda: os.path.exists(house.gateway.access_file), 10, "a new access log")
         product.countersign("-c", house.gateway.conf_file, "hold", "plain")
-        report.check(house.status()["generation"] > before, "a change of the keystore came through")
+        report.until(lambda: house.status()["generation"] > before, 10, "a change of the keystore comes through")
         product.countersign("-c", house.gateway.conf_file, "release", "plain")
         report.equal(house.status()["sandbox"]["refused"], 0, "nothing stood in its way")
 
