@@ -16,6 +16,9 @@
 
 #define LINES_AT_ONCE 64
 #define END_WAIT_S    2
+#define MERGED_BELOW  8 /* merged lines are written when the ring is filled to this fraction only */
+
+_Static_assert(MERGE_ROWS <= LINES_AT_ONCE, "merged lines go out in one piece");
 
 struct accesslog {
     pthread_mutex_t lock;
@@ -24,6 +27,8 @@ struct accesslog {
     bool started, stop;
     char **line; /* ring */
     unsigned size, first, n;
+    struct merge merged; /* requests whose lines found no room */
+    int64_t now_ms;      /* of the newest request that was to be merged */
     _Atomic uint64_t dropped;
     _Atomic int fd; /* -1: off */
     int next_fd;    /* to be used from the next write on; -2: no change */
@@ -79,6 +84,50 @@ static unsigned take(struct accesslog *log, char **out, unsigned max)
     return n;
 }
 
+/* With the lock held: what was merged, once there is room again, or when it was kept back long enough. */
+static unsigned take_merged(struct accesslog *log, struct merge_row *out)
+{
+    struct merge *m = &log->merged;
+    if (m->n == 0 || (log->n > log->size / MERGED_BELOW && !merge_due(m, log->now_ms))) {
+        return 0;
+    }
+    unsigned n = m->n;
+    memcpy(out, m->row, n * sizeof *out);
+    m->n = 0;
+    return n;
+}
+
+static void write_lines(struct accesslog *log, char **line, unsigned n)
+{
+    struct iovec v[2 * LINES_AT_ONCE];
+    int fd = atomic_load(&log->fd);
+    for (unsigned i = 0; i < n; i++) {
+        v[2 * i] = (struct iovec){line[i], strlen(line[i])};
+        v[2 * i + 1] = (struct iovec){(void *)(uintptr_t) "\n", 1};
+    }
+    if (n > 0 && fd >= 0) {
+        write_all(fd, v, (int)(2 * n));
+    }
+    for (unsigned i = 0; i < n; i++) {
+        free(line[i]);
+    }
+}
+
+static void write_merged(struct accesslog *log, const struct merge_row *row, unsigned n)
+{
+    char *line[MERGE_ROWS];
+    unsigned made = 0;
+    for (unsigned i = 0; i < n; i++) {
+        line[made] = merge_line(&row[i]);
+        if (line[made] != NULL) {
+            made++;
+        } else {
+            atomic_fetch_add(&log->dropped, row[i].n);
+        }
+    }
+    write_lines(log, line, made);
+}
+
 static void *log_run(void *ctx)
 {
     struct accesslog *log = ctx;
@@ -93,6 +142,8 @@ static void *log_run(void *ctx)
         }
         char *line[LINES_AT_ONCE];
         unsigned n = take(log, line, LINES_AT_ONCE);
+        struct merge_row merged[MERGE_ROWS];
+        unsigned n_merged = take_merged(log, merged);
         int next_fd = log->next_fd;
         log->next_fd = -2;
         pthread_mutex_unlock(&log->lock);
@@ -102,17 +153,8 @@ static void *log_run(void *ctx)
                 close(old);
             }
         }
-        struct iovec v[2 * LINES_AT_ONCE];
-        for (unsigned i = 0; i < n; i++) {
-            v[2 * i] = (struct iovec){line[i], strlen(line[i])};
-            v[2 * i + 1] = (struct iovec){(void *)(uintptr_t) "\n", 1};
-        }
-        if (n > 0 && atomic_load(&log->fd) >= 0) {
-            write_all(atomic_load(&log->fd), v, (int)(2 * n));
-        }
-        for (unsigned i = 0; i < n; i++) {
-            free(line[i]);
-        }
+        write_lines(log, line, n);
+        write_merged(log, merged, n_merged);
         pthread_mutex_lock(&log->lock);
     }
     pthread_mutex_unlock(&log->lock);
@@ -181,10 +223,15 @@ void accesslog_free(struct accesslog *log)
     free(log);
 }
 
-void accesslog_add(struct accesslog *log, char *line, bool judged)
+void accesslog_add(struct accesslog *log, char *line, const struct accesslog_key *key)
 {
     pthread_mutex_lock(&log->lock);
-    bool room = log->n < (judged ? log->size : log->size / 2);
+    bool room = log->n < (key == NULL ? log->size : log->size / 2);
+    bool told = room;
+    if (!room && key != NULL) {
+        log->now_ms = key->at_ms;
+        told = merge_add(&log->merged, key);
+    }
     if (room) {
         log->line[(log->first + log->n) % log->size] = line;
         if (log->n++ == 0) {
@@ -192,8 +239,10 @@ void accesslog_add(struct accesslog *log, char *line, bool judged)
         }
     }
     pthread_mutex_unlock(&log->lock);
-    if (!room) {
+    if (!told) {
         atomic_fetch_add(&log->dropped, 1);
+    }
+    if (!room) {
         free(line);
     }
 }

@@ -236,5 +236,6 @@ void exchange_log(const struct exchange *ex)
         return;
     }
     bool judged = (request != NULL && request->judged) || (reply != NULL && reply->judged);
-    accesslog_add(log, cs_buf_take(&out, NULL), judged);
+    struct accesslog_key key = {ex->client->limited_as, wssec_reason_code(ex->reason), ex->start_ms};
+    accesslog_add(log, cs_buf_take(&out, NULL), judged ? NULL : &key);
 }

@@ -54,8 +54,11 @@ static unsigned lines_of(const char *text)
 static void add(struct accesslog *log, const char *word, unsigned i, bool judged)
 {
     char line[64];
+    char address[16];
     snprintf(line, sizeof line, "%s%u", word, i);
-    accesslog_add(log, strdup(line), judged);
+    snprintf(address, sizeof address, "192.0.2.%u", i % 2);
+    const struct accesslog_key key = {address, "http-fold", INT64_C(1700000000000) + i};
+    accesslog_add(log, strdup(line), judged ? NULL : &key);
 }
 
 static void lines_come_out_in_their_order(void)
@@ -85,7 +88,7 @@ static void a_flood_of_refusals_leaves_room_for_verdicts(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(large);
     memset(large, 'x', (4 << 20) - 1);
     large[(4 << 20) - 1] = '\0';
-    accesslog_add(log, large, true);
+    accesslog_add(log, large, NULL);
     char octet;
     while (read(reader, &octet, 1) != 1) { /* the thread has taken the large line out of the ring */
         usleep(1000);
@@ -93,13 +96,12 @@ static void a_flood_of_refusals_leaves_room_for_verdicts(void)
     for (unsigned i = 0; i < 40; i++) {
         add(log, "refused", i, false);
     }
-    CU_ASSERT_EQUAL(accesslog_dropped(log), 24);
+    CU_ASSERT_EQUAL(accesslog_dropped(log), 0); /* 24 had no room: they are merged */
     for (unsigned i = 0; i < 16; i++) {
         add(log, "judged", i, true);
     }
-    CU_ASSERT_EQUAL(accesslog_dropped(log), 24);
     add(log, "judged", 16, true);
-    CU_ASSERT_EQUAL(accesslog_dropped(log), 25);
+    CU_ASSERT_EQUAL(accesslog_dropped(log), 1);
     size_t left = (4 << 20) - 2; /* one octet was read above */
     static char part[65536];
     fcntl(reader, F_SETFL, 0);
@@ -110,7 +112,7 @@ static void a_flood_of_refusals_leaves_room_for_verdicts(void)
     }
     size_t have = 0;
     part[0] = '\0';
-    while (lines_of(part) < 33 && /* the end of the large line is one */
+    while (lines_of(part) < 35 && /* the end of the large line is one */
            have < sizeof part - 1) {
         ssize_t n = read(reader, part + have, sizeof part - 1 - have);
         CU_ASSERT_TRUE_FATAL(n > 0);
@@ -118,9 +120,34 @@ static void a_flood_of_refusals_leaves_room_for_verdicts(void)
         part[have] = '\0';
     }
     CU_ASSERT_PTR_NOT_NULL(strstr(part, "refused15\njudged0\n"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(part, "judged15\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(part, "judged15\n{"));
+    const char *const merged[] = {"{\"v\":1,\"t\":\"2023-11-14T22:13:20.016Z\",\"until\":\"2023-11-14T22:13:20.038Z\","
+                                  "\"merged\":12,\"client\":\"192.0.2.0\",\"reason\":\"http-fold\"}\n",
+                                  "\"merged\":12,\"client\":\"192.0.2.1\",\"reason\":\"http-fold\"}\n"};
+    for (size_t i = 0; i < 2; i++) {
+        CU_ASSERT_PTR_NOT_NULL(strstr(part, merged[i]));
+    }
     accesslog_free(log);
     close(reader);
+}
+
+static void merging_is_bounded_and_tells_within_a_second(void)
+{
+    static struct merge m;
+    char address[16];
+    for (unsigned i = 0; i < MERGE_ROWS; i++) {
+        snprintf(address, sizeof address, "192.0.2.%u", i);
+        CU_ASSERT_TRUE(merge_add(&m, &(struct accesslog_key){address, "http-fold", 5000 + i}));
+    }
+    CU_ASSERT_FALSE(merge_add(&m, &(struct accesslog_key){"192.0.2.0", "http-field", 5100}));
+    CU_ASSERT_FALSE(merge_add(&m, &(struct accesslog_key){"198.51.100.1", "http-fold", 5100}));
+    CU_ASSERT_TRUE(merge_add(&m, &(struct accesslog_key){"192.0.2.0", "http-fold", 5100}));
+    CU_ASSERT_EQUAL(m.row[0].n, 2);
+    CU_ASSERT_EQUAL(m.row[1].n, 1);
+    CU_ASSERT_FALSE(merge_due(&m, 5999));
+    CU_ASSERT_TRUE(merge_due(&m, 6000));
+    m.n = 0;
+    CU_ASSERT_FALSE(merge_due(&m, 9000));
 }
 
 static void a_new_file_is_taken_and_a_wrong_one_changes_nothing(void)
@@ -148,8 +175,9 @@ static void a_new_file_is_taken_and_a_wrong_one_changes_nothing(void)
 
 const struct harness_test harness_tests[] = {
     {"lines come out in their order", lines_come_out_in_their_order},
-    {"a flood of refusals leaves room for verdicts; what finds none is counted",
+    {"a flood of refusals leaves room for verdicts; what finds none is merged by address and reason",
      a_flood_of_refusals_leaves_room_for_verdicts},
+    {"merging is bounded and tells within a second", merging_is_bounded_and_tells_within_a_second},
     {"a new file is taken, a wrong one changes nothing", a_new_file_is_taken_and_a_wrong_one_changes_nothing},
     {NULL, NULL},
 };
