@@ -5,7 +5,10 @@
 a declared body is read and in the middle of one that declared nothing; nothing stays behind."""
 import glob
 import os
+import select
+import socket
 import sys
+import threading
 
 import house
 import product
@@ -160,6 +163,58 @@ def a_reply_beyond_the_quota_is_refused(home):
     home.nothing_left()
 
 
+def a_client_is_not_read_while_its_first_request_is_under_way(home):
+    """What it sends ahead waits in its own socket, not in our memory, and is served when its turn comes."""
+    release = threading.Event()
+    home.answer = lambda request: release.wait(30) and wire.reply_octets(b"<a/>")
+    seen = len(home.upstream.requests)
+    body = os.urandom(20 * MB)
+    second = wire.post_octets(body, "/raw")
+    with home.client(60) as client:
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        client.send(wire.post_octets(b"<a/>", "/raw"))
+        report.until(lambda: len(home.upstream.requests) == seen + 1, 10, "the first request at the upstream")
+        sent = 0
+        while select.select([], [client.sock], [], 1)[1] and sent < len(second):
+            sent += client.sock.send(second[sent:sent + 65536])
+        report.check(sent < 10 * MB, f"{sent} octets were taken ahead")
+        report.equal(home.spooled(), [], "spool files of what is not read")
+        release.set()
+        report.equal(client.reply().status, 200, "status of the first")
+        client.sock.sendall(second[sent:])
+        report.equal(client.reply().status, 200, "status of the second")
+    home.answer = None
+    report.check(home.upstream.requests[-1].body == body, "the upstream received other octets")
+    home.nothing_left()
+
+
+def a_reply_without_end_is_not_read_beyond_the_quota(home):
+    poured = []
+
+    def pour(request):
+        sock = request.socket
+        sent = 0
+        try:
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while sent < 200 * MB:
+                sock.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+                sent += 65536
+        except OSError:
+            pass
+        poured.append(sent)
+    home.answer = pour
+    with home.client(60) as client:
+        reply = client.post(soap.envelope(), "/raw")
+    home.answer = None
+    report.equal(reply.status, 503, "status")
+    record = home.logged(client, "spool-full")
+    report.until(lambda: poured, 10, "the end of the upstream's connection")
+    report.check(record["response"]["bytes"] <= 24 * MB, f"{record['response']['bytes']} octets were kept")
+    report.check(poured[0] < 48 * MB, f"{poured[0]} octets of the reply were taken")
+    home.good()
+    home.nothing_left()
+
+
 def a_directory_that_others_may_enter_stops_the_start(home):
     place = product.new_directory()
     os.chmod(place, 0o755)
@@ -174,7 +229,8 @@ def a_directory_that_others_may_enter_stops_the_start(home):
 TESTS = [a_directory_that_others_may_enter_stops_the_start, a_large_signed_message_passes_both_ways_octet_for_octet, a_chunked_body_goes_on_with_its_length,
          a_body_in_the_spool_has_no_name, a_declared_body_beyond_the_quota_is_refused_before_it_is_read,
          a_chunked_body_is_refused_when_the_quota_is_reached, many_bodies_at_once_use_no_more_than_there_is,
-         a_reply_beyond_the_quota_is_refused]
+         a_reply_beyond_the_quota_is_refused, a_client_is_not_read_while_its_first_request_is_under_way,
+         a_reply_without_end_is_not_read_beyond_the_quota]
 
 
 def main():
