@@ -56,6 +56,13 @@ static int64_t settings_partner_delivery(const struct gw_settings *s, const char
     return p != NULL ? p->guaranteed_delivery : 0;
 }
 
+static unsigned settings_partner_concurrency(const struct gw_settings *s, const char *partner)
+{
+    const struct loaded *l = s->ctx;
+    const struct ks_partner_config *p = ks_config_partner(&l->settings->config, partner);
+    return p != NULL ? p->concurrency : 0;
+}
+
 static const ks_chain_rule *settings_chain(const struct gw_settings *s, const char *partner)
 {
     const struct loaded *l = s->ctx;
@@ -138,6 +145,7 @@ struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, c
     s->policy = settings_policy;
     s->partner_known = settings_partner_known;
     s->partner_delivery = settings_partner_delivery;
+    s->partner_concurrency = settings_partner_concurrency;
     s->chain = settings_chain;
     s->check = settings_check;
     s->each_file = settings_each_file;

@@ -79,6 +79,7 @@ struct exchange {
     struct job *request_job; /**< after its return: verdict and output, owned; before: the workers' */
     bool passes_unsigned;    /**< GET of a service description */
     bool counted;            /**< among those in flight on its route */
+    bool shared[2];          /**< counted among those of the partner of route->share */
     char *user;              /**< owned; who was authorized, NULL: nobody was asked for */
     /* hold */
     struct hold_route *hold; /**< it waits for; borrowed from the plan; NULL: it does not */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exchange_admit.c: may this request begin? Its client's rate, what is under way on its route, and the load of all. */
+/* exchange_admit.c: may this request begin? Its client's rate, what is under way on its route and
+ * of its partners, and the load of all. */
 #include "gateway/exchange.h"
+
+#include <limits.h>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -41,6 +44,25 @@ static bool concurrency_good(struct exchange *ex)
     return true;
 }
 
+/* A reply is never refused for its number (the receiver has acted), so its place is taken before the request is read.
+ */
+static bool partners_good(struct exchange *ex)
+{
+    const struct partner_share *share = ex->route->share;
+    for (size_t i = 0; i < 2 && !ex->passes_unsigned; i++) {
+        if (share[i].partner == NULL) {
+            continue;
+        }
+        ex->shared[i] = limit_partner(ex->loop->gateway->limiter, share[i].partner, share[i].most);
+        if (!ex->shared[i]) {
+            exchange_fail(ex, WSSEC_PARTNER_LIMIT, "%u requests of partner %s are under way", share[i].most,
+                          share[i].partner);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Only what a worker would have to do is shed; what passes through costs no worker. */
 static bool load_good(struct exchange *ex, int64_t now_us)
 {
@@ -60,17 +82,28 @@ static bool load_good(struct exchange *ex, int64_t now_us)
 bool exchange_admit(struct exchange *ex)
 {
     int64_t now_us = cs_clock_mono_us();
-    return rate_good(ex, now_us) && concurrency_good(ex) && load_good(ex, now_us);
+    return rate_good(ex, now_us) && concurrency_good(ex) && load_good(ex, now_us) && partners_good(ex);
 }
 
 void exchange_count(struct exchange *ex)
 {
     atomic_fetch_add_explicit(&ex->route->load->in_flight, 1, memory_order_relaxed);
     ex->counted = true;
+    const struct partner_share *share = ex->route->share;
+    for (size_t i = 0; i < 2 && !ex->passes_unsigned; i++) {
+        ex->shared[i] =
+            share[i].partner != NULL && limit_partner(ex->loop->gateway->limiter, share[i].partner, UINT_MAX);
+    }
 }
 
 void exchange_release(struct exchange *ex)
 {
+    for (size_t i = 0; i < 2; i++) {
+        if (ex->shared[i]) {
+            ex->shared[i] = false;
+            limit_partner_release(ex->loop->gateway->limiter, ex->route->share[i].partner);
+        }
+    }
     if (ex->counted) {
         ex->counted = false;
         atomic_fetch_sub_explicit(&ex->route->load->in_flight, 1, memory_order_relaxed);

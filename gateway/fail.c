@@ -35,6 +35,7 @@ static const struct status_row {
     {WSSEC_OUT_OF_MEMORY, 503, 0, true, false},
     {WSSEC_RATE_LIMIT, 429, 0, true, true},
     {WSSEC_CONCURRENCY_LIMIT, 503, 0, true, false},
+    {WSSEC_PARTNER_LIMIT, 503, 0, true, false},
     {WSSEC_HTTP_BODY_RATE, 408, 0, false, true},
     {WSSEC_UPSTREAM_CONNECT_TIMEOUT, 504, 0, false, false},
     {WSSEC_UPSTREAM_UNAVAILABLE, 503, 0, true, false},

@@ -31,7 +31,8 @@ struct gw_settings {
     struct wssec_policy *(*policy)(const struct gw_settings *s, const char *policy, const char *partner);
     bool (*partner_known)(const struct gw_settings *s, const char *partner);
     const char *persons; /**< operators and approvers of the file (ks_set_persons), "" nobody; borrowed */
-    int64_t (*partner_delivery)(const struct gw_settings *s, const char *partner); /**< seconds, 0: none */
+    int64_t (*partner_delivery)(const struct gw_settings *s, const char *partner);     /**< seconds, 0: none */
+    unsigned (*partner_concurrency)(const struct gw_settings *s, const char *partner); /**< exchanges, 0: any number */
     /** Rule for certificates of that partner which are not stored. Borrowed from the settings. NULL: they do not count.
      */
     const ks_chain_rule *(*chain)(const struct gw_settings *s, const char *partner);
@@ -51,8 +52,8 @@ struct gw_run_options {
     gw_load load;
     void *load_ctx;
     bool check_only; /**< --check: both passes (grammar, references), then return */
-    int master_fd;          /**< -1, or the socket to the master that started this process */
-    bool again;             /**< another process serves or served already: it is taken over from */
+    int master_fd;   /**< -1, or the socket to the master that started this process */
+    bool again;      /**< another process serves or served already: it is taken over from */
     int ready_fd; /**< -1, or a descriptor that gets one line "ready ADDRESS…\n" when all listeners accept (tests, demo)
                    */
 };

@@ -118,6 +118,7 @@ void exchange_hold(struct exchange *ex)
     struct loop *loop = ex->loop;
     const struct gw_route *r = ex->route->conf;
     unsigned before = atomic_fetch_add(&ex->route->hold->waiting, 1);
+    exchange_release(ex); /* what waits is bounded by the queue; it must not use up what is for those under way */
     ex->hold = ex->route->hold;
     ex->mark.hold = cs_clock_mono_us();
     ex->held_next = NULL;
@@ -170,7 +171,6 @@ static void let_go(struct exchange *ex)
     struct gateway *gw = ex->loop->gateway;
     timer_off(&ex->client->conn.timer);
     leave_queue(ex);
-    exchange_release(ex);
     struct runtime *before = ex->runtime;
     ex->runtime = gateway_runtime(gw);
     ex->route = NULL;

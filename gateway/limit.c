@@ -16,6 +16,8 @@
 #define SECOND_US INT64_C(1000000)
 #define SHARDS    16
 
+#define PARTNER_KEY 80
+
 struct peer {
     struct peer *chain;         /* same bucket */
     struct peer *newer, *older; /* by last use, within the shard */
@@ -209,6 +211,25 @@ void limit_release(struct limiter *l, const char *address)
         forget(l, s, p);
     }
     pthread_mutex_unlock(&s->lock);
+}
+
+/* Beside addresses in the same table: no address begins with a letter and a blank. */
+static const char *partner_key(const char *partner, char key[PARTNER_KEY])
+{
+    snprintf(key, PARTNER_KEY, "p %s", partner);
+    return key;
+}
+
+bool limit_partner(struct limiter *l, const char *partner, unsigned most)
+{
+    char key[PARTNER_KEY];
+    return limit_connection(l, partner_key(partner, key), most);
+}
+
+void limit_partner_release(struct limiter *l, const char *partner)
+{
+    char key[PARTNER_KEY];
+    limit_release(l, partner_key(partner, key));
 }
 
 bool limit_request(struct limiter *l, const char *route, char kind, const char *who, unsigned per_second,

@@ -47,6 +47,19 @@ static uint64_t body_limit(const struct wssec_policy *policy)
     return policy != NULL ? wssec_policy_body_limit(policy) : BODY_LIMIT_DEFAULT;
 }
 
+/* A route that verifies the same partner both ways counts an exchange once. */
+static void route_shares(const struct plan *p, struct plan_route *r)
+{
+    const char *partner[2] = {r->conf->request.partner, r->conf->response.partner};
+    if (partner[0] != NULL && partner[1] != NULL && strcmp(partner[0], partner[1]) == 0) {
+        partner[1] = NULL;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        unsigned most = partner[i] != NULL ? p->settings->partner_concurrency(p->settings, partner[i]) : 0;
+        r->share[i] = (struct partner_share){most != 0 ? partner[i] : NULL, most};
+    }
+}
+
 static int route_build(struct plan *p, struct plan_route *r, const struct gw_route *conf, cs_error *e)
 {
     r->conf = conf;
@@ -83,6 +96,7 @@ static int route_build(struct plan *p, struct plan_route *r, const struct gw_rou
     if (conf->response.partner != NULL) {
         r->response_policy = p->settings->policy(p->settings, NULL, conf->response.partner);
     }
+    route_shares(p, r);
     r->names_policy = r->response_policy != NULL  ? r->response_policy
                       : r->request_policy != NULL ? r->request_policy
                                                   : p->settings->policy(p->settings, NULL, NULL);

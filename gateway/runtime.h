@@ -22,7 +22,7 @@ struct target {
     const struct gw_upstream *conf;
     struct receiver *receiver; /**< reference: its health, shared by all plans */
     struct resolve_name *name; /**< of the receiver */
-    int tls; /**< index into the runtime's back objects; -1: plain */
+    int tls;                   /**< index into the runtime's back objects; -1: plain */
     _Atomic unsigned in_flight;
 };
 
@@ -30,6 +30,12 @@ struct target {
 struct route_load {
     _Atomic unsigned in_flight; /**< exchanges from the acceptance of their head to their end */
     _Atomic unsigned turn;      /**< among targets with as much to do, the next one */
+};
+
+/** How many exchanges of one partner may be under way over all routes. */
+struct partner_share {
+    const char *partner; /**< of the configuration; NULL: no limit applies */
+    unsigned most;
 };
 
 struct plan_route {
@@ -41,6 +47,7 @@ struct plan_route {
     struct hold_route *hold;             /**< reference */
     struct wssec_policy *request_policy; /**< borrowed from the settings; NULL: no verification */
     struct wssec_policy *response_policy;
+    struct partner_share share[2];     /**< of the partners that requests and replies are verified as */
     struct wssec_policy *names_policy; /**< limits for what is only named; never NULL */
     uint64_t request_limit;            /**< octets of a body */
     uint64_t response_limit;

@@ -6,10 +6,11 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "keystore/pkcs11.h"
 #include "keystore/operators.h"
+#include "keystore/pkcs11.h"
 
-#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+#define CONCURRENCY_MOST 1000000
+#define NAME_CHARACTERS  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
 bool ks_name_ok(const char *name)
 {
@@ -234,6 +235,19 @@ static void set_partner_delivery(const struct cs_conf_node *node, void *parent, 
     }
 }
 
+static void set_partner_concurrency(const struct cs_conf_node *node, void *parent, void **child,
+                                    struct cs_conf_report *report)
+{
+    (void)child;
+    struct ks_partner_config *p = parent;
+    long long n = strtoll(node->arg[0].text, NULL, 10);
+    if (n < 1 || n > CONCURRENCY_MOST) {
+        cs_conf_error(report, node, 0, "concurrency is a number from 1 to %d", CONCURRENCY_MOST);
+    } else {
+        p->concurrency = (unsigned)n;
+    }
+}
+
 static void set_partner_trust(const struct cs_conf_node *node, void *parent, void **child,
                               struct cs_conf_report *report)
 {
@@ -345,6 +359,10 @@ static const struct cs_directive rows[] = {
      "policy response-default;", "policy;", set_partner_policy},
     {"guaranteed-delivery", "partner", "duration", NULL, 0, NULL, "this partner's own guaranteed delivery",
      "guaranteed-delivery 120d;", "guaranteed-delivery 0s;", set_partner_delivery},
+    {"concurrency", "partner", "number", NULL, 0, NULL,
+     "requests that may be under way at the same time on all routes which verify this partner, so that its messages "
+     "cannot take all workers; more are refused with 503",
+     "concurrency 16;", "concurrency 0;", set_partner_concurrency},
     {"trust", "partner", "word", "trust?", 0, "pinned",
      "pinned: only certificates that the keystore holds; chain: also those that lead to an anchor and bear the right "
      "names",
@@ -378,8 +396,8 @@ static const struct cs_directive rows[] = {
      "roles tenant-admin lb-admin;", "roles emperor;", ks_set_operator_roles},
     {"name", "operator", "string", NULL, 0, NULL, "the name as people write it", "name \"Anna Berg\";", "name \"\";",
      ks_set_operator_name},
-    {"mail", "operator", "string", NULL, 0, NULL, "where mails of this person's roles go",
-     "mail \"anna@example.com\";", "mail \"anna\";", ks_set_operator_mail},
+    {"mail", "operator", "string", NULL, 0, NULL, "where mails of this person's roles go", "mail \"anna@example.com\";",
+     "mail \"anna\";", ks_set_operator_mail},
     {"two-persons", "", "", "two-persons", 0, NULL,
      "guard G10: what one person alone must not do waits for another one's agreement",
      "two-persons { approvers anna ben; }", "two-persons yes;", ks_set_two_persons},

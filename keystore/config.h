@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config.h: the configuration rows of the keystore's own directives (keystore, key-encryption-key, retention, guaranteed-delivery, partner)
- * and what they fill. cli/ joins the table with the others; nothing here opens a store.
+ * config.h: the configuration rows of the keystore's own directives (keystore, key-encryption-key, retention,
+ * guaranteed-delivery, partner) and what they fill. cli/ joins the table with the others; nothing here opens a store.
  */
 #ifndef KS_CONFIG_H
 #define KS_CONFIG_H
@@ -17,6 +17,7 @@ struct ks_partner_config {
     char name[KS_WORD];
     char policy[KS_WORD];                    /**< "" where none is named: the built-in default */
     int64_t guaranteed_delivery;             /**< seconds; 0: the general one */
+    unsigned concurrency;                    /**< its exchanges that a gateway has under way at most; 0: any number */
     char expired_certificate[16];            /**< "" (the policy decides), "at-signing", "refuse", "grace" */
     char expired_grace[24];                  /**< duration text behind grace, else "" */
     char trust[8];                           /**< "pinned", "chain" */
@@ -45,7 +46,7 @@ struct ks_operator {
 };
 
 struct ks_config {
-    char *uri;                          /**< owned: "sqlite:PATH"; NULL where the file names no keystore */
+    char *uri; /**< owned: "sqlite:PATH"; NULL where the file names no keystore */
     struct ks_kek_config {
         enum ks_kek_kind kind;
         char *where; /**< owned */

@@ -19,6 +19,9 @@ partner acme {{ policy repeats; }}
 route orders {{ listener front; path "/orders"; upstream "{url}"; request {{ verify sender; }} response {{ verify acme; }} }}
 route few {{ listener front; path "/few"; concurrency 2; upstream "{url}"; }}
 route slowly {{ listener front; path "/slowly"; rate {{ per-address 3; }} upstream "{url}"; }}
+partner two {{ policy repeats; concurrency 2; }}
+route first {{ listener front; path "/first"; upstream "{url}"; response {{ verify two; on-failure monitor; }} }}
+route second {{ listener front; path "/second"; upstream "{url}"; request {{ verify two; on-failure monitor; }} response {{ verify two; on-failure monitor; }} }}
 route raw {{ listener front; path "/raw"; upstream "{url}"; }}
 """
 EXTRA = "loops 1; workers 1; shed { queue-wait 20ms; interval 50ms; } timeouts { body-idle 1s; body-rate 100k; } policy repeats { replay off; }"
@@ -36,6 +39,12 @@ def refused(home, client, status, reason):
     report.equal((reply.status, reply.field("retry-after")), (status, "1"), "status and Retry-After")
     home.logged(client, reason)
     return reply
+
+
+def reload(home):
+    before = home.gateway.stderr().count("reloaded")
+    home.gateway.reload()
+    report.until(lambda: home.gateway.stderr().count("reloaded") > before, 10, "the reload")
 
 
 def requests_under_way_are_bounded(home):
@@ -61,6 +70,36 @@ def requests_under_way_are_bounded(home):
     report.equal(len(home.upstream.requests), seen + 3, "requests that the upstream saw")
     with home.client() as client:
         report.equal(client.post(b"<a/>", "/few").status, 200, "status when there is room again")
+
+
+def a_partner_has_its_share_over_all_routes(home):
+    """Two under way, one on each of its routes: the third is refused on both, other partners are served; a reload does
+    not forget them, and each gives its place back."""
+    release = threading.Event()
+    home.answer = lambda request: release.wait(20) and wire.reply_octets(soap.envelope(soap.ANSWER))
+    seen = len(home.upstream.requests)
+    message = soap.envelope(soap.ORDER)
+    clients = [home.client() for _ in range(2)]
+    for client, path in zip(clients, ("/first", "/second")):
+        client.send(wire.post_octets(message, path))
+    report.until(lambda: len(home.upstream.requests) == seen + 2, 10, "two requests under way")
+    for again in (False, True):
+        if again:
+            reload(home)
+        for path in ("/first", "/second"):
+            with home.client() as client:
+                client.send(wire.post_octets(message, path))
+                refused(home, client, 503, "partner-limit")
+    report.equal(len(home.upstream.requests), seen + 2, "requests that the upstream saw")
+    release.set()
+    for client in clients:
+        report.equal(client.reply().status, 200, "status of one under way")
+        client.close()
+    for path in ("/first", "/second", "/first", "/second"):
+        with home.client() as client:
+            report.equal(client.post(message, path).status, 200, "status when there is room again")
+    home.answer = None
+    home.good()
 
 
 def a_client_that_sends_too_fast_is_told_to_wait(home):
@@ -137,8 +176,7 @@ def a_body_below_the_least_rate_has_its_own_reason(home):
 
 def connections_of_an_address_are_bounded(home):
     home.gateway.configure(ROUTES.format(url=home.upstream.url), EXTRA + " limits { per-address 4; }")
-    home.gateway.reload()
-    report.until(lambda: "reloaded" in home.gateway.stderr(), 10, "the reload")
+    reload(home)
     clients = [home.client() for _ in range(4)]
     for client in clients:
         report.equal(client.post(b"<a/>", "/raw").status, 200, "status")
@@ -173,7 +211,7 @@ def accepted(home):
         return False
 
 
-TESTS = [requests_under_way_are_bounded, a_client_that_sends_too_fast_is_told_to_wait, work_that_waits_too_long_is_shed,
+TESTS = [requests_under_way_are_bounded, a_partner_has_its_share_over_all_routes, a_client_that_sends_too_fast_is_told_to_wait, work_that_waits_too_long_is_shed,
          a_body_below_the_least_rate_has_its_own_reason, connections_of_an_address_are_bounded,
          a_certificate_has_a_rate_of_its_own]
 
