@@ -18,10 +18,9 @@
 #define BUSY_MS          10000
 #define DELIVERY_DEFAULT (14 * CS_DAY)
 
-static const struct ks_driver *const drivers[] = {&ks_driver_sqlite};
-
 static const struct ks_driver *driver_of(const char *uri, const char **where, cs_error *e)
 {
+    const struct ks_driver *const drivers[] = {&ks_driver_sqlite, ks_driver_memory()};
     for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++) {
         size_t n = strlen(drivers[i]->scheme);
         if (strncmp(uri, drivers[i]->scheme, n) == 0 && uri[n] == ':' && uri[n + 1] != '\0') {

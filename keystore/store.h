@@ -358,6 +358,8 @@ struct ks_driver {
 };
 
 extern const struct ks_driver ks_driver_sqlite;
+/** "memory:NAME": in this process, for tests. Any thread. */
+const struct ks_driver *ks_driver_memory(void);
 
 struct ks_store {
     const struct ks_driver *driver;

@@ -21,12 +21,23 @@ struct fixture {
 
 static const ks_actor actor = {"tester", "uid", "a test"};
 
+/** Where the keystores of fixtures are made. A suite that is about no file runs on each driver: IN_MEMORY(NAME) makes
+ * of test_NAME a second test, NAME_in_memory. */
+static const char *fixture_scheme = "sqlite";
+#define IN_MEMORY(name)                                                                                                \
+    static void test_##name##_in_memory(void)                                                                          \
+    {                                                                                                                  \
+        fixture_scheme = "memory";                                                                                     \
+        test_##name();                                                                                                 \
+        fixture_scheme = "sqlite";                                                                                     \
+    }
+
 static inline void fixture_path(struct fixture *f)
 {
     static int count;
     memset(f, 0, sizeof *f);
     snprintf(f->path, sizeof f->path, "%s/ks%d.db", harness_dir(), ++count);
-    snprintf(f->uri, sizeof f->uri, "sqlite:%s", f->path);
+    snprintf(f->uri, sizeof f->uri, "%s:%s", fixture_scheme, f->path);
 }
 
 static inline void fixture_open(struct fixture *f)

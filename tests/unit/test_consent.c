@@ -312,6 +312,15 @@ static void test_configuration_names_operators_and_approvers(void)
     }
 }
 
+IN_MEMORY(not_in_force_until_two_are_named)
+IN_MEMORY(only_another_person_of_the_approvers_agrees)
+IN_MEMORY(agreement_is_bound_to_the_exact_plan)
+IN_MEMORY(list_of_persons_guards_itself)
+IN_MEMORY(approver_who_left_the_list_counts_no_more)
+IN_MEMORY(log_names_who_agreed)
+IN_MEMORY(agreed_verb_is_carried_out_from_its_plan)
+IN_MEMORY(what_changed_since_is_not_carried_out)
+
 const struct harness_test harness_tests[] = {
     {"not_in_force_until_two_are_named", test_not_in_force_until_two_are_named},
     {"only_another_person_of_the_approvers_agrees", test_only_another_person_of_the_approvers_agrees},
@@ -323,5 +332,14 @@ const struct harness_test harness_tests[] = {
     {"agreed_verb_is_carried_out_from_its_plan", test_agreed_verb_is_carried_out_from_its_plan},
     {"what_changed_since_is_not_carried_out", test_what_changed_since_is_not_carried_out},
     {"configuration_names_operators_and_approvers", test_configuration_names_operators_and_approvers},
+    {"not_in_force_until_two_are_named_in_memory", test_not_in_force_until_two_are_named_in_memory},
+    {"only_another_person_of_the_approvers_agrees_in_memory",
+     test_only_another_person_of_the_approvers_agrees_in_memory},
+    {"agreement_is_bound_to_the_exact_plan_in_memory", test_agreement_is_bound_to_the_exact_plan_in_memory},
+    {"list_of_persons_guards_itself_in_memory", test_list_of_persons_guards_itself_in_memory},
+    {"approver_who_left_the_list_counts_no_more_in_memory", test_approver_who_left_the_list_counts_no_more_in_memory},
+    {"log_names_who_agreed_in_memory", test_log_names_who_agreed_in_memory},
+    {"agreed_verb_is_carried_out_from_its_plan_in_memory", test_agreed_verb_is_carried_out_from_its_plan_in_memory},
+    {"what_changed_since_is_not_carried_out_in_memory", test_what_changed_since_is_not_carried_out_in_memory},
     {NULL, NULL},
 };

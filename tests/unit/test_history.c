@@ -366,10 +366,20 @@ static void test_compromise_taken_back_does_not_fill_the_time_of_refusal(void)
     fixture_close(&f);
 }
 
+IN_MEMORY(coming_back_does_not_fill_the_gap_behind_an_exchange)
+IN_MEMORY(compromise_taken_back_does_not_fill_the_time_of_refusal)
+IN_MEMORY(acceptable_is_what_the_log_played_again_says)
+
 const struct harness_test harness_tests[] = {
     {"coming_back_does_not_fill_the_gap_behind_an_exchange", test_coming_back_does_not_fill_the_gap_behind_an_exchange},
     {"compromise_taken_back_does_not_fill_the_time_of_refusal",
      test_compromise_taken_back_does_not_fill_the_time_of_refusal},
     {"acceptable_is_what_the_log_played_again_says", test_acceptable_is_what_the_log_played_again_says},
+    {"coming_back_does_not_fill_the_gap_behind_an_exchange_in_memory",
+     test_coming_back_does_not_fill_the_gap_behind_an_exchange_in_memory},
+    {"compromise_taken_back_does_not_fill_the_time_of_refusal_in_memory",
+     test_compromise_taken_back_does_not_fill_the_time_of_refusal_in_memory},
+    {"acceptable_is_what_the_log_played_again_says_in_memory",
+     test_acceptable_is_what_the_log_played_again_says_in_memory},
     {NULL, NULL},
 };

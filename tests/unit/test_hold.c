@@ -106,9 +106,16 @@ static void test_running_process_follows_a_hold(void)
     fixture_close(&f);
 }
 
+IN_MEMORY(hold_begins_and_ends_once)
+IN_MEMORY(hold_of_what_is_no_route_is_refused)
+IN_MEMORY(running_process_follows_a_hold)
+
 const struct harness_test harness_tests[] = {
     {"hold_begins_and_ends_once", test_hold_begins_and_ends_once},
     {"hold_of_what_is_no_route_is_refused", test_hold_of_what_is_no_route_is_refused},
     {"running_process_follows_a_hold", test_running_process_follows_a_hold},
+    {"hold_begins_and_ends_once_in_memory", test_hold_begins_and_ends_once_in_memory},
+    {"hold_of_what_is_no_route_is_refused_in_memory", test_hold_of_what_is_no_route_is_refused_in_memory},
+    {"running_process_follows_a_hold_in_memory", test_running_process_follows_a_hold_in_memory},
     {NULL, NULL},
 };

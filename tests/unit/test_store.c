@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_store.c: changes of a keystore on SQLite: what they do, what they refuse, and that a refusal leaves nothing
- * behind. */
+/* test_store.c: changes of a keystore, on each driver: what they do, what they refuse, and that a refusal leaves
+ * nothing behind. */
 #include "tests/unit/keystore_fixture.h"
 
 const char *const harness_suite = "store";
@@ -365,6 +365,23 @@ static void test_export_gives_back_the_certificate(void)
     fixture_close(&f);
 }
 
+IN_MEMORY(rollover_of_a_verifier_keeps_both_accepted)
+IN_MEMORY(removal_waits_for_process_stop)
+IN_MEMORY(guaranteed_delivery_of_a_partner_reaches_entries_that_wait)
+IN_MEMORY(terms_of_a_node_hold_for_commands_without_configuration)
+IN_MEMORY(sign_slot_exchanges_in_one_change)
+IN_MEMORY(refusal_and_dry_run_leave_nothing_behind)
+IN_MEMORY(version_that_moved_on_is_a_conflict)
+IN_MEMORY(repeated_verb_is_no_change)
+IN_MEMORY(acceptable_answers_for_then_and_as_known_then)
+IN_MEMORY(entry_of_the_past_is_never_active)
+IN_MEMORY(back_dated_entry_is_accepted_since_then)
+IN_MEMORY(last_verifier_of_a_routed_partner_is_not_suspended)
+IN_MEMORY(actions_tell_what_is_possible_and_why_not)
+IN_MEMORY(unknown_names_are_told_with_the_nearest)
+IN_MEMORY(known_partner_is_not_called_new)
+IN_MEMORY(export_gives_back_the_certificate)
+
 const struct harness_test harness_tests[] = {
     {"rollover_of_a_verifier_keeps_both_accepted", test_rollover_of_a_verifier_keeps_both_accepted},
     {"removal_waits_for_process_stop", test_removal_waits_for_process_stop},
@@ -384,5 +401,25 @@ const struct harness_test harness_tests[] = {
     {"unknown_names_are_told_with_the_nearest", test_unknown_names_are_told_with_the_nearest},
     {"known_partner_is_not_called_new", test_known_partner_is_not_called_new},
     {"export_gives_back_the_certificate", test_export_gives_back_the_certificate},
+    {"rollover_of_a_verifier_keeps_both_accepted_in_memory", test_rollover_of_a_verifier_keeps_both_accepted_in_memory},
+    {"removal_waits_for_process_stop_in_memory", test_removal_waits_for_process_stop_in_memory},
+    {"guaranteed_delivery_of_a_partner_reaches_entries_that_wait_in_memory",
+     test_guaranteed_delivery_of_a_partner_reaches_entries_that_wait_in_memory},
+    {"terms_of_a_node_hold_for_commands_without_configuration_in_memory",
+     test_terms_of_a_node_hold_for_commands_without_configuration_in_memory},
+    {"sign_slot_exchanges_in_one_change_in_memory", test_sign_slot_exchanges_in_one_change_in_memory},
+    {"refusal_and_dry_run_leave_nothing_behind_in_memory", test_refusal_and_dry_run_leave_nothing_behind_in_memory},
+    {"version_that_moved_on_is_a_conflict_in_memory", test_version_that_moved_on_is_a_conflict_in_memory},
+    {"repeated_verb_is_no_change_in_memory", test_repeated_verb_is_no_change_in_memory},
+    {"acceptable_answers_for_then_and_as_known_then_in_memory",
+     test_acceptable_answers_for_then_and_as_known_then_in_memory},
+    {"entry_of_the_past_is_never_active_in_memory", test_entry_of_the_past_is_never_active_in_memory},
+    {"back_dated_entry_is_accepted_since_then_in_memory", test_back_dated_entry_is_accepted_since_then_in_memory},
+    {"last_verifier_of_a_routed_partner_is_not_suspended_in_memory",
+     test_last_verifier_of_a_routed_partner_is_not_suspended_in_memory},
+    {"actions_tell_what_is_possible_and_why_not_in_memory", test_actions_tell_what_is_possible_and_why_not_in_memory},
+    {"unknown_names_are_told_with_the_nearest_in_memory", test_unknown_names_are_told_with_the_nearest_in_memory},
+    {"known_partner_is_not_called_new_in_memory", test_known_partner_is_not_called_new_in_memory},
+    {"export_gives_back_the_certificate_in_memory", test_export_gives_back_the_certificate_in_memory},
     {NULL, NULL},
 };
