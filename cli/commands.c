@@ -22,6 +22,8 @@ extern const struct cli_command cli_cmd_keystore_add_crl;
 extern const struct cli_command cli_cmd_keystore_generate;
 extern const struct cli_command cli_cmd_keystore_csr;
 extern const struct cli_command cli_cmd_keystore_import_reply;
+extern const struct cli_command cli_cmd_keystore_renew;
+extern const struct cli_command cli_cmd_keystore_auto;
 extern const struct cli_command cli_cmd_keystore_activate;
 extern const struct cli_command cli_cmd_keystore_deactivate;
 extern const struct cli_command cli_cmd_keystore_suspend;
@@ -75,6 +77,8 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_keystore_generate,
     &cli_cmd_keystore_csr,
     &cli_cmd_keystore_import_reply,
+    &cli_cmd_keystore_renew,
+    &cli_cmd_keystore_auto,
     &cli_cmd_keystore_activate,
     &cli_cmd_keystore_deactivate,
     &cli_cmd_keystore_suspend,

@@ -88,6 +88,9 @@ int cli_requests_print(struct cli_context *c, ks_store *s, const ks_filter *f);
 /** The members of the record of an open request into an open object. */
 void cli_request_json(cs_json *j, const ks_csr *r);
 
+/** Slots that renew themselves, below a list for people. @return exit code */
+int cli_autos_print(struct cli_context *c, ks_store *s, const ks_filter *f);
+
 #define CLI_HOSTS_MAX 64
 /** --host, as often as given. @return 0, or -1: the usage error is printed */
 int cli_hosts_read(struct cli_context *c, const char *host[CLI_HOSTS_MAX], size_t *n) CS_MUST_CHECK;

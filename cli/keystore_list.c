@@ -42,6 +42,9 @@ static int run_list(struct cli_context *c)
     if (rc == CS_EXIT_OK && at >= c->now) {
         rc = cli_requests_print(c, store, &filter);
     }
+    if (rc == CS_EXIT_OK && at >= c->now) {
+        rc = cli_autos_print(c, store, &filter);
+    }
     if (list.n == 0 && filter.partner != NULL) {
         cli_warn_unknown_partner(c, store, filter.partner);
     } else if (list.n == 0) {
@@ -112,6 +115,9 @@ static int run_show(struct cli_context *c)
     }
     if (rc == CS_EXIT_OK) {
         rc = cli_requests_print(c, store, &filter);
+    }
+    if (rc == CS_EXIT_OK) {
+        rc = cli_autos_print(c, store, &filter);
     }
     ks_list_free(&list);
     ks_close(store);

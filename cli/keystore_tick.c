@@ -23,7 +23,7 @@ static int due_json(struct cli_context *c, const ks_due *d)
     snprintf(entry, sizeof entry, "%s#%u", d->alias, d->n);
     cs_json_begin(&j, &b);
     cs_json_object(&j, NULL);
-    cs_json_str(&j, "action", ks_verb_word(d->verb));
+    cs_json_str(&j, "action", d->word);
     cs_json_str(&j, "entry", entry);
     cs_json_bool(&j, "done", d->done);
     cs_json_int(&j, "generation", d->generation > INT64_MAX ? INT64_MAX : (int64_t)d->generation);
@@ -43,9 +43,9 @@ static int print_due(struct cli_context *c, const ks_report *r, bool dry_run)
         if (c->json) {
             rc = due_json(c, d);
         } else if (d->text[0] != '\0') {
-            printf("%s %s#%u: %s\n", ks_verb_word(d->verb), d->alias, d->n, d->text);
+            printf("%s %s#%u: %s\n", d->word, d->alias, d->n, d->text);
         } else {
-            printf("%s %s#%u: %s\n", ks_verb_word(d->verb), d->alias, d->n, dry_run ? "is due" : "done");
+            printf("%s %s#%u: %s\n", d->word, d->alias, d->n, dry_run ? "is due" : "done");
         }
     }
     if (r->n == 0 && !r->clock.suspect) {

@@ -32,10 +32,10 @@ static void tell(const ks_report *r)
         const ks_due *d = &r->due[i];
         if (d->done) {
             cs_log(CS_LOG_NOTICE, "keeper-done", "what was due in the keystore is done",
-                   CS_STR("verb", ks_verb_word(d->verb)), CS_STR("alias", d->alias), CS_INT("n", d->n));
+                   CS_STR("verb", d->word), CS_STR("alias", d->alias), CS_INT("n", d->n));
         } else {
             cs_log(CS_LOG_WARN, "keeper-refused", "what is due in the keystore cannot be done yet",
-                   CS_STR("verb", ks_verb_word(d->verb)), CS_STR("alias", d->alias), CS_INT("n", d->n),
+                   CS_STR("verb", d->word), CS_STR("alias", d->alias), CS_INT("n", d->n),
                    CS_STR("why", d->text));
         }
     }

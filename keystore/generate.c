@@ -47,10 +47,39 @@ static void notes(const struct ks_work *w, const struct ks_making *m, const stru
         X509_NAME_cmp(X509_get_issuer_name(m->predecessor), X509_get_subject_name(ca->certificate)) != 0) {
         ks_note(out, "%s#%u has another issuer: a partner that checks the issuer must be told", i->alias, m->before);
     }
+    if (m->replaces != 0) {
+        ks_note(out, "%s#%u made room: removed in the same moment", i->alias, m->replaces);
+    }
     ks_note(out, "for the other side: countersign keystore export %s#%u", i->alias, i->n);
     if (i->state == KS_PRE_ACTIVE) {
         ks_note(out, "not in use yet; when the other side has it: countersign keystore activate %s#%u", i->alias, i->n);
     }
+}
+
+/** One act for each predecessor: did somebody do it meanwhile, or is the predecessor no longer in use? */
+static bool is_not_ours(struct ks_work *w, const struct ks_making *m, cs_error *e)
+{
+    struct ks_renewal_row r = {0};
+    const struct ks_row *row = m->follows != 0 ? ks_work_row(w, m->follows) : NULL;
+    if (m->follows == 0) {
+        return false;
+    }
+    int found = row != NULL ? w->s->driver->renewal_get(w->s->b, row->entry_id, &r, e) : 0;
+    if (found < 0) {
+        return true;
+    }
+    if (row == NULL || row->info.state != KS_ACTIVE || m->before != m->follows || (found == 1 && r.successor != 0)) {
+        cs_error_set(e, CS_EXIT_CONFLICT, "renewed-already", "%s#%u has its successor already", m->asked->alias,
+                     m->follows);
+        return true;
+    }
+    return false;
+}
+
+static int note_renewal(struct ks_work *w, const struct ks_making *m, unsigned n, cs_error *e)
+{
+    struct ks_renewal_row r = {.predecessor = m->follows_id, .slot_id = w->slot.slot_id, .successor = n, .at = w->now};
+    return m->follows == 0 ? 0 : w->s->driver->renewal_set(w->s->b, &r, e);
 }
 
 static int make_within(struct ks_work *w, struct ks_making *m, EVP_PKEY *key, ks_outcome *out, cs_error *e)
@@ -67,14 +96,15 @@ static int make_within(struct ks_work *w, struct ks_making *m, EVP_PKEY *key, ks
         return cs_error_set(e, CS_EXIT_CONFLICT, "conflict", "%s was changed by somebody else: try again",
                             m->asked->alias);
     }
-    const ks_add add = {.role = m->role, .alias = m->asked->alias, .activate = m->before == 0};
-    if (ks_own_ca_get(w, m->until, &ca, e) != 0) {
+    const ks_add add = {.role = m->role, .alias = m->asked->alias, .activate = m->before == 0 || m->activate};
+    ks_making_plan(w, m);
+    if (is_not_ours(w, m, e) || ks_own_ca_get(w, m->until, &ca, e) != 0) {
         return -1;
     }
     const struct ks_wanted wanted = {m->role, m->subject, m->hosts, key, m->from, m->until};
     x = ks_own_issue(&ca, &wanted, e);
     if (x == NULL || read_made(x, ca.certificate, &in.certificate, e) != 0 || ks_take_in(w, &add, &in, out, e) != 0 ||
-        (!w->dry_run && ks_work_commit(w, e) != 0)) {
+        (!w->dry_run && (note_renewal(w, m, out->info.n, e) != 0 || ks_work_commit(w, e) != 0))) {
         goto out;
     }
     out->done = !w->dry_run;
@@ -87,30 +117,34 @@ out:
     return rc;
 }
 
-int ks_generate(ks_store *s, const ks_new *g, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
-                cs_error *e)
+int ks_generate_made(ks_store *s, struct ks_making *m, const char *verb, bool dry_run, const ks_actor *who, cs_time now,
+                     ks_outcome *out, cs_error *e)
 {
-    struct ks_making m = {0};
     EVP_PKEY *key = NULL;
     int rc = -1;
-    memset(out, 0, sizeof *out);
-    if (ks_making_ask(g, &m, now, e) != 0) {
-        return -1;
-    }
-    struct ks_work *w = ks_work_begin(s, g->alias, "generate", true, who, now, e);
-    if (w == NULL || ks_making_resolve(w, &m, e) != 0 || ks_making_rehearse(w, &m, out, e) != 0) {
+    struct ks_work *w = ks_work_begin(s, m->asked->alias, verb, true, who, now, e);
+    if (w == NULL || ks_making_resolve(w, m, e) != 0 || ks_making_rehearse(w, m, out, e) != 0) {
         goto out;
     }
     ks_work_free(w);
     w = NULL;
-    key = ks_key_make(m.kind, e);
+    key = ks_key_make(m->kind, e);
     if (key != NULL) {
-        w = ks_work_begin(s, g->alias, "generate", dry_run, who, now, e);
-        rc = w != NULL ? make_within(w, &m, key, out, e) : -1;
+        w = ks_work_begin(s, m->asked->alias, verb, dry_run, who, now, e);
+        rc = w != NULL ? make_within(w, m, key, out, e) : -1;
     }
 out:
     ks_work_free(w);
-    ks_making_free(&m);
     EVP_PKEY_free(key);
+    return rc;
+}
+
+int ks_generate(ks_store *s, const ks_new *g, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
+                cs_error *e)
+{
+    struct ks_making m = {0};
+    memset(out, 0, sizeof *out);
+    int rc = ks_making_ask(g, &m, now, e) == 0 ? ks_generate_made(s, &m, "generate", dry_run, who, now, out, e) : -1;
+    ks_making_free(&m);
     return rc;
 }

@@ -14,7 +14,7 @@
 
 #include "base/text.h"
 #include "keystore/add.h"
-#include "keystore/issuer.h"
+#include "keystore/making.h"
 #include "keystore/seal.h"
 
 #define CA_DAYS     3651 /* a day beyond the longest certificate that is made here */
@@ -296,5 +296,17 @@ int ks_own_ca_get(const struct ks_work *outer, cs_time until, struct ks_own_ca *
     if (rc != 0) {
         ks_own_ca_free(ca);
     }
+    return rc;
+}
+
+int ks_own_ca_named(const struct ks_work *outer, const char *issuer, bool *own, cs_error *e)
+{
+    struct ks_work *w = ks_work_within(outer, KS_OWN_CA, e);
+    *own = false;
+    for (size_t i = 0; w != NULL && i < w->n_row; i++) {
+        *own = *own || (w->row[i].key_id[0] != '\0' && strcmp(w->row[i].info.subject, issuer) == 0);
+    }
+    int rc = w != NULL ? 0 : -1;
+    ks_work_free(w);
     return rc;
 }

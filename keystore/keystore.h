@@ -237,7 +237,7 @@ int ks_clock_look(ks_store *s, const ks_uptime *up, cs_time now, ks_clock_info *
 int ks_clock_accept(ks_store *s, bool dry_run, const ks_actor *who, const ks_uptime *up, cs_time now, ks_clock_info *out, cs_error *e) CS_MUST_CHECK;
 
 /** One thing that was due. */
-typedef struct ks_due { enum ks_verb verb; char alias[KS_WORD]; unsigned n; bool done; uint64_t generation; char text[384]; /**< why not; "" done */ } ks_due;
+typedef struct ks_due { enum ks_verb verb; const char *word; /**< what it is called; static */ char alias[KS_WORD]; unsigned n; bool done; uint64_t generation; char text[384]; /**< why not; "" done */ } ks_due;
 typedef struct ks_report { ks_clock_info clock; ks_due *due; size_t n; cs_time next; /**< instant of what is due next; 0: nothing */ size_t notices; /**< facts that people are to be told now */ } ks_report;
 void ks_report_free(ks_report *r);
 /** All due work, once: windows that are over (T5), what was scheduled, what is long enough in the trash. With a suspect clock

@@ -73,12 +73,12 @@ static int read_predecessor(void *ctx, const struct ks_row *row, cs_error *e)
 }
 
 /** The entry that the new one follows: the active one, else the newest that is in use or may be again. */
-static const struct ks_row *find_predecessor(const struct ks_work *w)
+static const struct ks_row *find_predecessor(const struct ks_work *w, unsigned follows)
 {
     const struct ks_row *found = NULL;
     for (size_t i = 0; i < w->n_row; i++) {
         const ks_info *info = &w->row[i].info;
-        if (info->state == KS_ACTIVE) {
+        if (info->state == KS_ACTIVE && (follows == 0 || info->n == follows)) {
             return &w->row[i];
         }
         if ((info->state == KS_PRE_ACTIVE || info->state == KS_DEACTIVATED || info->state == KS_SUSPENDED) &&
@@ -91,7 +91,7 @@ static const struct ks_row *find_predecessor(const struct ks_work *w)
 
 const ks_info *ks_making_before(const struct ks_work *w)
 {
-    const struct ks_row *row = find_predecessor(w);
+    const struct ks_row *row = find_predecessor(w, 0);
     return row != NULL ? &row->info : NULL;
 }
 
@@ -180,14 +180,37 @@ static int resolve_hosts(struct ks_making *m, cs_error *e)
     return ks_host_add(&m->hosts, n > 0 && strlen(cn) == (size_t)n ? cn : "", e);
 }
 
+/** Who makes room: an inactive entry with a key, the one that was in use before one that never was. */
+static unsigned find_inactive(const struct ks_work *w, const struct ks_making *m)
+{
+    unsigned most = ks_role_row(m->role)->max_keyed;
+    unsigned keyed = 0;
+    const struct ks_view_entry *found = NULL;
+    for (size_t i = 0; i < w->before.n; i++) {
+        const struct ks_view_entry *v = &w->before.entry[i];
+        bool counts = v->state == KS_PRE_ACTIVE || v->state == KS_ACTIVE || v->state == KS_DEACTIVATED;
+        if (!counts || !v->has_key || v->in_trash) {
+            continue;
+        }
+        keyed++;
+        if (v->state != KS_ACTIVE && (found == NULL || (found->state == KS_PRE_ACTIVE && v->state == KS_DEACTIVATED))) {
+            found = v;
+        }
+    }
+    bool full = most != 0 && keyed >= most;
+    return found != NULL && (m->replace_any || (m->replace && full)) ? found->n : 0;
+}
+
 int ks_making_resolve(const struct ks_work *w, struct ks_making *m, cs_error *e)
 {
-    const struct ks_row *before = find_predecessor(w);
+    const struct ks_row *before = find_predecessor(w, m->follows);
     ks_making_free(m);
     m->before = before != NULL ? before->info.n : 0;
+    m->follows_id = before != NULL ? before->entry_id : 0;
     if (resolve_role(w, m, e) != 0) {
         return -1;
     }
+    m->replaces = find_inactive(w, m);
     if (before != NULL) {
         struct ks_row_filter f = {.alias = w->slot.alias, .n = m->before, .with_der = true};
         if (w->s->driver->rows(w->s->b, &f, read_predecessor, m, e) != 0) {
@@ -195,6 +218,12 @@ int ks_making_resolve(const struct ks_work *w, struct ks_making *m, cs_error *e)
         }
     }
     return resolve_kind(before, m, e) == 0 && resolve_subject(m, e) == 0 && resolve_hosts(m, e) == 0 ? 0 : -1;
+}
+
+void ks_making_plan(struct ks_work *w, const struct ks_making *m)
+{
+    w->plan.replaces = m->replaces;
+    w->plan.automatic = m->automatic;
 }
 
 int ks_making_rehearse(struct ks_work *w, const struct ks_making *m, ks_outcome *out, cs_error *e)
@@ -212,6 +241,7 @@ int ks_making_rehearse(struct ks_work *w, const struct ks_making *m, ks_outcome 
     cs_copy(f->key_algorithm, sizeof f->key_algorithm, m->kind->algorithm);
     f->not_before = m->from;
     f->not_after = m->until;
-    ks_plan_add(&w->before, &w->plan, m->before == 0);
+    ks_making_plan(w, m);
+    ks_plan_add(&w->before, &w->plan, m->before == 0 || m->activate);
     return ks_work_judge(w, out, e);
 }

@@ -43,4 +43,33 @@ int ks_csr_each(ks_store *s, const char *alias, ks_visit_csr *visit, void *ctx, 
 int ks_import_reply(ks_store *s, const char *alias, const char *data, size_t n, bool dry_run, const ks_actor *who,
                     cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
 
+/* ---- successors without a hand ------------------------------------------------------------------------------------ */
+
+/** As ks_generate, with the validity of the entry before; in a full slot the inactive entry goes in the same change, after
+ *  the use check (G9). A certificate of an outside authority: exit 64, with the command for a request. */
+int ks_renew(ks_store *s, const char *alias, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
+             cs_error *e) CS_MUST_CHECK;
+
+/** How a slot renews itself. */
+typedef struct ks_auto_info {
+    char alias[KS_WORD];
+    bool on;
+    int days;             /**< it begins so long before the end, 14 at most */
+    bool fingerprint;     /**< partners know the certificate itself: a successor is made, and activated by a hand */
+    char window[64];      /**< "Mon-Thu 09:00-12:00 UTC"; "" at any time */
+    unsigned n;           /**< the active entry that ends first; 0: none */
+    cs_time not_after;    /**< its end */
+    cs_time at;           /**< when its successor is made; 0: there is none in use */
+    unsigned successor;   /**< made for it already; 0: not yet */
+    char error[256];      /**< why the last attempt failed; "" none did */
+    uint64_t generation;  /**< of ks_auto_set: after the change; for a dry run the next one */
+} ks_auto_info;
+typedef struct ks_auto_request { const char *alias; bool on; int64_t days; /**< 0: 14 */ const char *window; /**< NULL: as stored */ const char *pinning; /**< "dn", "fingerprint"; NULL: as stored, else dn */ } ks_auto_request;
+/** Turn it on or off. Unknown alias, a role or an issuer for which nothing is made here, a window that is none: exit 64. */
+int ks_auto_set(ks_store *s, const ks_auto_request *r, bool dry_run, const ks_actor *who, cs_time now, ks_auto_info *out,
+                cs_error *e) CS_MUST_CHECK;
+typedef int ks_visit_auto_info(void *ctx, const ks_auto_info *i, cs_error *e);
+/** Slots for which it was ever said, by alias; alias NULL: all. */
+int ks_auto_each(ks_store *s, const char *alias, cs_time now, ks_visit_auto_info *visit, void *ctx, cs_error *e) CS_MUST_CHECK;
+
 #endif

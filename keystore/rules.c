@@ -187,6 +187,11 @@ enum ks_meeting ks_plan_verb(const struct ks_view *v, enum ks_verb verb, unsigne
 void ks_plan_add(const struct ks_view *v, struct ks_rule_plan *p, bool activate)
 {
     p->n = 0;
+    const struct ks_view_entry *goes = p->replaces != 0 ? ks_view_get(v, p->replaces) : NULL;
+    const struct ks_verb_row *remove = goes != NULL ? meeting_of(KS_DO_REMOVE, goes->state) : NULL;
+    if (remove != NULL) {
+        push_steps(v, remove, goes, goes->state, p);
+    }
     push(p, KS_T1_RECEIVE, KS_WAY_ON, p->fresh.n);
     if (activate) {
         push_exchange(v, p, &p->fresh);

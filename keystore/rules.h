@@ -106,6 +106,7 @@ struct ks_rule_plan {
     size_t n;
     bool full;                  /**< a step did not fit: the plan must not be carried out */
     struct ks_view_entry fresh; /**< what T1 brings */
+    unsigned replaces;          /**< T1: the inactive entry that goes in the same change; 0: none */
     char key_problem[320];      /**< G5: what does not fit; "" nothing */
     bool shorter_ok;            /**< G4: a shorter validity was agreed to */
     bool forced;                /**< G9: in spite of the evidence */
@@ -157,7 +158,8 @@ unsigned ks_view_acceptable(const struct ks_view *v, cs_time now);
 /** The steps of a verb on entry n. On KS_MEET_ALREADY and KS_MEET_NEVER text tells why. */
 enum ks_meeting ks_plan_verb(const struct ks_view *v, enum ks_verb verb, unsigned n, cs_time now,
                              struct ks_rule_plan *p, char *text, size_t size);
-/** The steps of adding p->fresh (its n is set): T1, with activate T2 and T3 of whom it exchanges. */
+/** The steps of adding p->fresh (its n is set): the removal of what it replaces, T1, with activate T2 and T3 of whom it
+ *  exchanges. */
 void ks_plan_add(const struct ks_view *v, struct ks_rule_plan *p, bool activate);
 /** Carry the steps out on v. @return 0, or -1: a step does not start from the state that it finds (text tells) */
 int ks_plan_apply(struct ks_view *v, const struct ks_rule_plan *p, cs_time now, char *text, size_t size);

@@ -67,6 +67,10 @@ int ks_sqlite_mappings(struct ks_backend *b, ks_visit_mapping *visit, void *ctx,
 int ks_sqlite_request_add(struct ks_backend *b, const struct ks_request_row *row, cs_error *e);
 int ks_sqlite_request_remove(struct ks_backend *b, int64_t slot_id, cs_error *e);
 int ks_sqlite_requests(struct ks_backend *b, int64_t slot_id, ks_visit_request *visit, void *ctx, cs_error *e);
+int ks_sqlite_auto_set(struct ks_backend *b, const struct ks_auto_row *row, uint64_t version, cs_error *e);
+int ks_sqlite_autos(struct ks_backend *b, ks_visit_auto *visit, void *ctx, cs_error *e);
+int ks_sqlite_renewal_get(struct ks_backend *b, int64_t predecessor, struct ks_renewal_row *out, cs_error *e);
+int ks_sqlite_renewal_set(struct ks_backend *b, const struct ks_renewal_row *row, cs_error *e);
 int ks_sqlite_hold_add(struct ks_backend *b, const ks_hold_info *row, cs_error *e);
 int ks_sqlite_hold_remove(struct ks_backend *b, const char *route, cs_error *e);
 int ks_sqlite_holds(struct ks_backend *b, ks_visit_hold *visit, void *ctx, cs_error *e);

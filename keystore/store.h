@@ -159,6 +159,25 @@ struct ks_request_row {
 };
 typedef int ks_visit_request(void *ctx, const struct ks_request_row *row, cs_error *e);
 
+/** A slot whose certificates are succeeded without a hand, or were. */
+struct ks_auto_row {
+    int64_t slot_id;
+    char alias[KS_WORD];  /**< with role: when read */
+    enum ks_role role;
+    char settings[128];   /**< "on days=14 window=…", "off" */
+    char pinning[16];     /**< "dn", "fingerprint" */
+};
+typedef int ks_visit_auto(void *ctx, const struct ks_auto_row *row, cs_error *e);
+/** What was done, or failed, for an entry that was about to end. */
+struct ks_renewal_row {
+    int64_t predecessor, slot_id;
+    unsigned successor; /**< number of the entry made; 0: none yet */
+    cs_time at;
+    int64_t attempts; /**< that failed */
+    cs_time next_at;  /**< not tried again before */
+    char error[256];
+};
+
 #define KS_REF 201
 /** A message that waits somewhere and needs the entry when it is taken up again. */
 struct ks_open_row {
@@ -350,6 +369,12 @@ struct ks_driver {
     int (*request_remove)(struct ks_backend *b, int64_t slot_id, cs_error *e);
     int (*requests)(struct ks_backend *b, int64_t slot_id, ks_visit_request *visit, void *ctx,
                     cs_error *e); /**< by alias; slot_id 0: of all slots */
+
+    int (*auto_set)(struct ks_backend *b, const struct ks_auto_row *row, uint64_t version, cs_error *e);
+    int (*autos)(struct ks_backend *b, ks_visit_auto *visit, void *ctx, cs_error *e); /**< by alias */
+    int (*renewal_get)(struct ks_backend *b, int64_t predecessor, struct ks_renewal_row *out,
+                       cs_error *e); /**< 1 found, 0 none */
+    int (*renewal_set)(struct ks_backend *b, const struct ks_renewal_row *row, cs_error *e);
 
     int (*hold_add)(struct ks_backend *b, const ks_hold_info *row, cs_error *e);
     int (*hold_remove)(struct ks_backend *b, const char *route, cs_error *e);

@@ -12,6 +12,7 @@
 #include "keystore/change.h"
 #include "keystore/facts.h"
 #include "keystore/notice.h"
+#include "keystore/regenerate.h"
 #include "keystore/time.h"
 
 static const ks_actor keeper = {"keeper", "keeper", NULL};
@@ -54,6 +55,7 @@ static int add_due(struct agenda *a, enum ks_verb verb, const char *alias, unsig
     ks_due *d = &r->due[r->n];
     memset(d, 0, sizeof *d);
     d->verb = verb;
+    d->word = ks_verb_word(verb);
     d->n = n;
     cs_copy(d->alias, sizeof d->alias, alias);
     snprintf(a->reason[r->n], sizeof a->reason[0], "%s", reason);
@@ -254,7 +256,8 @@ int ks_tick(ks_store *s, bool dry_run, const ks_uptime *up, cs_time now, ks_repo
     }
     if (rc == 0 && !out->clock.suspect) {
         cs_time next = 0;
-        rc = ks_notice_due(s, dry_run, now, &out->notices, &next, e);
+        rc = ks_regenerate_due(s, dry_run, now, out, e);
+        rc = rc == 0 ? ks_notice_due(s, dry_run, now, &out->notices, &next, e) : rc;
         later(&a, next);
     }
     if (rc == 0 && !out->clock.suspect && !dry_run) {
