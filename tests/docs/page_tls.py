@@ -9,31 +9,14 @@ import re
 import subprocess
 import sys
 
+import page
 import product
 import report
 import wire
 
-with open(os.path.join(product.ROOT, "docs", "tls.md"), encoding="utf-8") as page:
-    TEXT = page.read()
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```\n", TEXT, re.S)
-COMMANDS = [line for kind, block in BLOCKS if kind == "" for line in block.splitlines() if line.strip()]
-CONFIGURATION = next(block for kind, block in BLOCKS if kind == "conf")
-
-
-def typed():
-    """Type all commands into one shell. @return the directory, and (command, status, output) of each"""
-    place = product.new_directory()
-    with open(os.path.join(place, "tls.conf"), "w", encoding="utf-8") as out:
-        out.write(CONFIGURATION)
-    script = "".join(f"{command}\nprintf '\x1e%s\x1e' $?\n" for command in COMMANDS)
-    path = f"{os.path.dirname(product.COUNTERSIGN)}:{os.environ['PATH']}"
-    done = subprocess.run(["bash", "--norc"], input=script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
-                          check=False, cwd=place, env=dict(os.environ, PATH=path))
-    pieces = done.stdout.split("\x1e")
-    return place, list(zip(COMMANDS, map(int, pieces[1::2]), pieces[0::2]))
-
-
-PLACE, RESULTS = typed()
+PAGE = page.Page("tls.md")
+COMMANDS, CONFIGURATION, PLACE = PAGE.commands, PAGE.configuration, PAGE.place
+RESULTS = PAGE.typed("tls.conf")
 
 
 def test_every_command_of_the_page_succeeds():

@@ -4,7 +4,8 @@
 """Runs the scripts of vtc/ with varnishtest: client, gateway and receiver of one behaviour in one script. They share one
 gateway, whose address is ${gateway} in a script; its receiver is whoever listens at ${upstream}. Its limits are small, so
 that a script can exceed them: head 2k, field 512, 20 fields, target 256; body of /small 1k; 1 s for head and body, 2 s
-for a reply. Names of scripts as arguments select some."""
+for a reply. Every class of malformed input has a script here; those of TLS have their tests in tls_front.py and
+tls_upstream.py, for varnishtest speaks none. Names of scripts as arguments select some."""
 import glob
 import os
 import shutil
