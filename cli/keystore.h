@@ -95,6 +95,17 @@ int cli_autos_print(struct cli_context *c, ks_store *s, const ks_filter *f);
 /** --host, as often as given. @return 0, or -1: the usage error is printed */
 int cli_hosts_read(struct cli_context *c, const char *host[CLI_HOSTS_MAX], size_t *n) CS_MUST_CHECK;
 
+/** Whom a change would concern. */
+struct cli_concerns {
+    ks_node_list nodes;
+    ks_evidence where;
+};
+/** @return 0, or -1 with c->error set; out to be freed in either case */
+int cli_concerns_read(struct cli_context *c, ks_store *s, const ks_info *info, struct cli_concerns *out) CS_MUST_CHECK;
+/** As members of an open object, or (j NULL) as lines on stdout. */
+void cli_concerns_tell(const struct cli_concerns *k, cs_json *j);
+void cli_concerns_free(struct cli_concerns *k);
+
 /** A change as asked for. */
 struct cli_change {
     const char *verb;      /**< "add", "remove" … */

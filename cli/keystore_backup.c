@@ -81,6 +81,7 @@ static int restore_json(struct cli_context *c, const ks_restored *r)
     cs_json_str(&j, "store_id", r->store_id);
     cs_json_time(&j, "backup_at", r->at);
     cs_json_int(&j, "taken", (int64_t)r->taken);
+    cs_json_int(&j, "revocation_lists", (int64_t)r->crls);
     cs_json_int(&j, "generation", (int64_t)r->generation);
     cs_json_array(&j, "differences");
     for (size_t i = 0; i < r->n; i++) {
@@ -126,7 +127,10 @@ static void restore_text(struct cli_context *c, const ks_restored *r, bool asked
                         : "%zu entries came in; generation %llu\n",
                r->taken, (unsigned long long)r->generation);
     } else if (asked) {
-        cli_say(c, r->taken > 0 ? "dry run: %zu entries would come in" : "nothing to take in (%zu)", r->taken);
+        cli_say(c, r->taken > 0 ? "dry run: %zu entries would come in" : "no entry to take in (%zu)", r->taken);
+    }
+    if (asked && r->crls > 0) {
+        cli_say(c, r->done ? "%zu revocation lists came in" : "dry run: %zu revocation lists would come in", r->crls);
     }
 }
 

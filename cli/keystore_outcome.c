@@ -62,6 +62,11 @@ static int print_json(struct cli_context *c, ks_store *s, const struct cli_chang
     if (n < 0) {
         return cli_fail(c);
     }
+    struct cli_concerns concerns = {0};
+    if (change->dry_run && cli_concerns_read(c, s, &out->info, &concerns) != 0) {
+        cli_concerns_free(&concerns);
+        return cli_fail(c);
+    }
     other_text(out, other, sizeof other);
     cs_json_begin(&j, &b);
     cs_json_object(&j, NULL);
@@ -76,7 +81,11 @@ static int print_json(struct cli_context *c, ks_store *s, const struct cli_chang
         cs_json_str(&j, NULL, out->note[i]);
     }
     cs_json_array_end(&j);
+    if (change->dry_run) {
+        cli_concerns_tell(&concerns, &j);
+    }
     cs_json_object_end(&j);
+    cli_concerns_free(&concerns);
     int rc = cli_json_line(c, &b);
     cs_buf_free(&b);
     return rc;
@@ -108,7 +117,18 @@ static void sentence(const struct cli_change *change, const ks_outcome *out, cs_
     cs_buf_addf(b, "; generation %llu", (unsigned long long)out->generation);
 }
 
-static int print_text(struct cli_context *c, const struct cli_change *change, const ks_outcome *out)
+static int print_concerns(struct cli_context *c, ks_store *s, const ks_info *info)
+{
+    struct cli_concerns concerns;
+    int rc = cli_concerns_read(c, s, info, &concerns);
+    if (rc == 0) {
+        cli_concerns_tell(&concerns, NULL);
+    }
+    cli_concerns_free(&concerns);
+    return rc == 0 ? CS_EXIT_OK : cli_fail(c);
+}
+
+static int print_text(struct cli_context *c, ks_store *s, const struct cli_change *change, const ks_outcome *out)
 {
     char entry[KS_WORD + 12];
     cs_buf b = CS_BUF_INIT;
@@ -119,6 +139,7 @@ static int print_text(struct cli_context *c, const struct cli_change *change, co
         rc = cli_fail(c);
     } else if (!change->prints_entry || change->dry_run) {
         puts(b.data);
+        rc = change->dry_run ? print_concerns(c, s, &out->info) : CS_EXIT_OK;
     } else {
         cli_entry_text(&out->info, entry, sizeof entry);
         puts(entry);
@@ -163,7 +184,7 @@ static int print(struct cli_context *c, ks_store *s, const struct cli_change *ch
     if (rc != 0) {
         return cli_fail(c);
     }
-    int exit_code = c->json ? print_json(c, s, change, out) : print_text(c, change, out);
+    int exit_code = c->json ? print_json(c, s, change, out) : print_text(c, s, change, out);
     for (size_t i = 0; i < out->n_note; i++) {
         cli_say(c, "%s", out->note[i]);
     }

@@ -301,6 +301,7 @@ typedef struct ks_restored {
     char store_id[33]; cs_time at; /**< of the backup */
     ks_difference *difference; size_t n;
     size_t taken;                 /**< entries that came in, or would */
+    size_t crls;                  /**< revocation lists likewise */
     uint64_t generation;
 } ks_restored;
 /** Compare a backup (its octets) with the store, and as asked take in what the store lacks; never replace or remove. Not

@@ -260,9 +260,57 @@ static int take_partner(void *ctx, const struct ks_partner_row *row, cs_error *e
     return found < 0 ? -1 : found == 1 ? 0 : w->s->driver->partner_set(w->s->b, row, e);
 }
 
+struct newer {
+    const struct ks_crl_row *than;
+    bool found;
+};
+
+static int is_newer(void *ctx, const struct ks_crl_row *row, cs_error *e)
+{
+    (void)e;
+    struct newer *n = ctx;
+    n->found = n->found || memcmp(row->sha256, n->than->sha256, sizeof row->sha256) == 0 ||
+               (strcmp(row->issuer, n->than->issuer) == 0 && row->this_update > n->than->this_update);
+    return 0;
+}
+
+/** A revocation list that the store lacks, and has none newer of that issuer: without it, what was revoked would be
+ * accepted again. */
+static int take_crl(void *ctx, const struct ks_crl_row *row, cs_error *e)
+{
+    struct restore *w = ctx;
+    const struct ks_store *here = w->s;
+    struct ks_crl_row mine = *row;
+    char name[2 * sizeof mine.sha256 + 1];
+    struct newer held = {.than = row};
+    uint8_t *der = NULL;
+    size_t n = 0;
+    if (here->driver->crls(here->b, is_newer, &held, e) != 0) {
+        return -1;
+    }
+    if (held.found) {
+        return 0;
+    }
+    mine.added_at = w->r.now;
+    cs_hex(mine.sha256, sizeof mine.sha256, name);
+    int rc = w->x.s->driver->crl_get(w->x.s->b, row->sha256, &der, &n, e) == 1 &&
+                     ks_record_audit(&w->r, "restore", name, NULL, "{\"kind\":\"crl\"}", e) == 0 &&
+                     here->driver->crl_add(here->b, &mine, der, n, e) == 0
+                 ? 0
+                 : -1;
+    free(der);
+    w->out->crls += rc == 0;
+    return rc;
+}
+
+/** Who may send (mappings) and what is on hold are decisions of this installation: they do not come in with keys. */
 static int merge(struct restore *w, cs_error *e)
 {
-    int rc = w->q->only == NULL ? w->x.s->driver->partners(w->x.s->b, take_partner, w, e) : 0;
+    const struct ks_driver *there = w->x.s->driver;
+    int rc = w->q->only == NULL && (there->partners(w->x.s->b, take_partner, w, e) != 0 ||
+                                    there->crls(w->x.s->b, take_crl, w, e) != 0)
+                 ? -1
+                 : 0;
     for (size_t i = 0; rc == 0 && i < w->out->n; i++) {
         ks_difference *d = &w->out->difference[i];
         struct ks_row_filter f = {.alias = d->info.alias, .n = d->info.n, .with_der = true};
@@ -375,7 +423,7 @@ static int within(struct restore *w, const char *text, size_t n, struct ks_plan 
     if (merge(w, e) != 0) {
         return -1;
     }
-    if (w->out->taken == 0) {
+    if (w->out->taken == 0 && w->out->crls == 0) {
         return 0;
     }
     w->out->generation = w->r.generation;
@@ -415,7 +463,7 @@ int ks_restore(ks_store *s, const char *text, size_t n, const ks_restore_request
     if (rc == 1) {
         rc = ks_consent_propose(s, &plan, who, now, e);
     }
-    out->done = rc == 0 && !q->dry_run && out->taken > 0;
+    out->done = rc == 0 && !q->dry_run && out->taken + out->crls > 0;
 out:
     ks_keyring_free(w.ring);
     ks_scratch_close(&w.x);

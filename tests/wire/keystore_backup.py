@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """backup, restore, bundle and export of the real program: what comes back is what was there; what was changed, cut off or
 is sealed under another key is refused; no private octet is in any of these files."""
+import datetime
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ import sys
 import time
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 
 import product
 import report
@@ -22,6 +23,24 @@ PASS = write("export-pass", "correct horse battery\n")
 os.chmod(PASS, 0o600)
 
 
+def revocation_list(store):
+    """An authority as trust-anchor, and its empty list of what it revoked."""
+    place = os.path.dirname(write("authority.txt", ""))
+    key, certificate = os.path.join(place, "authority.key"), os.path.join(place, "authority.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "300", "-subj",
+                    "/CN=authority", "-addext", "keyUsage=keyCertSign,cRLSign", "-keyout", key, "-out", certificate], check=True,
+                   stderr=subprocess.DEVNULL)
+    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0, tzinfo=None)
+    crl = x509.CertificateRevocationListBuilder(issuer_name=x509.load_pem_x509_certificate(read(certificate)).subject, last_update=now,
+                                                next_update=now + datetime.timedelta(days=9))
+    signed = crl.sign(serialization.load_pem_private_key(read(key), None), hashes.SHA256())
+    path = os.path.join(place, "authority.crl")
+    with open(path, "wb") as out:
+        out.write(signed.public_bytes(serialization.Encoding.PEM))
+    store.run("add", "--role", "trust-anchor", "--alias", "authority", certificate, "--activate")
+    store.run("add-crl", "--alias", "authority", path)
+
+
 def filled():
     """Five slots, entries of several states, a decrypt and a sign key."""
     store = Store()
@@ -31,6 +50,7 @@ def filled():
     store.signer("new", "--activate")
     store.signer("twin2", "--activate")
     store.run("generate", "--role", "tls-client", "--alias", "client", "--key", "ec:P-256")
+    revocation_list(store)
     store.verifier("gone", "--since", "not-before", "--until", stores.rfc3339(stores.instant("2026-01-01T00:00:00Z")), alias="past")
     return store
 
@@ -100,7 +120,9 @@ def test_a_store_in_use_takes_what_it_lacks():
     equal((states[made("new").sha256], states[made("twin1").sha256], states[made("short").sha256]), ("deactivated", "active", "active"), "states")
     rehearsed = json.loads(other.run("restore", path, "--merge", "--dry-run", "--json").stdout)
     check(not rehearsed["done"] and rehearsed["taken"] > 0, str(rehearsed))
-    other.run("restore", path, "--merge")
+    check(rehearsed["revocation_lists"] == 1, str(rehearsed))
+    merged = other.run("restore", path, "--merge")
+    check("1 revocation lists came in" in merged.stderr, merged.stderr)
     signers = {r["sha256"]: (e, r["state"]) for e, r in other.entries().items() if r["alias"] == "own-sign"}
     equal(signers[made("soon").sha256][1], "active", "the one in use stays")
     equal(signers[made("twin2").sha256][1], "pre-active", "the active one of the backup waits")
@@ -108,7 +130,7 @@ def test_a_store_in_use_takes_what_it_lacks():
     message = write("plain.xml", "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'><e:Body/></e:Envelope>")
     product.countersign("--keystore", other.uri, "sign", "--alias", "own-sign", message, "-o", os.devnull)
     again = json.loads(other.run("restore", path, "--merge", "--json").stdout)
-    equal((again["done"], again["taken"]), (False, 0), "a second time")
+    equal((again["done"], again["taken"], again["revocation_lists"]), (False, 0, 0), "a second time")
     equal(other.run("audit", "verify").returncode, 0, "audit")
     check(other.run("export", "past#1").stdout.startswith("-----BEGIN"), "a certificate of the past")
 

@@ -233,6 +233,16 @@ def test_a_dry_run_tells_and_changes_nothing():
     told = store.refuses(0, "deactivate", "acme-sign#1", "--dry-run", "--json")
     record = records(told)[0]
     equal((record["state"], record["dry_run"], record["done"]), ("deactivated", True, False), "dry run")
+    equal((record["nodes_informed"], record["routes_concerned"]), ([], []), "nobody serves it")
+    store.change("insert into node(node_id, applied_gen, applied_at, clock_at) values('gw1', 1, 0, ?)", int(time.time()))
+    store.change("insert into node_uses(node_id, route, alias, partner) values('gw1', 'orders', '', 'acme')")
+    told = store.run("suspend", "acme-sign#1", "--dry-run", check=False)
+    equal(told.returncode, 10, "the only verifier of a partner with traffic")
+    store.verifier("next", "--activate")
+    told = store.refuses(0, "deactivate", "acme-sign#1", "--dry-run")
+    check("informed: node gw1\nconcerned: route orders" in told.stdout, told.stdout)
+    store.change("delete from node_uses")
+    store.change("delete from node")
     store.refuses(10, "remove", "acme-sign#1", "--dry-run", says="refused G7 inactive-only: ")
     equal(store.entries()["acme-sign#1"]["state"], "active", "state")
 
