@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "wssec/coding.h"
 #include "wssec/encrypted.h"
 #include "wssec/markup.h"
 #include "wssec/splice.h"
@@ -111,6 +112,11 @@ static int open_key(struct opener *o, struct wssec_encrypted_key *k)
 static bool fits_its_place(const struct wssec_encrypted_data *d, const cs_buf *text)
 {
     struct wssec_fragment f;
+    struct wssec_octets octets = {0};
+    size_t bad = 0;
+    if (wssec_octets_check(&octets, (const uint8_t *)text->data, text->len, &bad) != WSSEC_OK || octets.follow != 0) {
+        return false; /* what a wrong key leaves of a cipher without a tag */
+    }
     if (memchr(text->data, '\0', text->len) != NULL || wssec_markup_fragment(text->data, text->len, &f) != 0) {
         return false;
     }
