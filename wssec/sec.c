@@ -43,7 +43,10 @@ static int take(struct wssec_security *s, xmlNodePtr n, enum child kind, unsigne
         s->timestamp = s->timestamp != NULL ? s->timestamp : n;
         s->n_timestamp++;
         break;
-    case CHILD_USERNAME: s->username = s->username != NULL ? s->username : n; break;
+    case CHILD_USERNAME:
+        s->username = s->username != NULL ? s->username : n;
+        s->n_username++;
+        break;
     case CHILD_ENCRYPTED:
         s->encrypted = s->encrypted != NULL ? s->encrypted : n;
         s->encrypted_first = s->encrypted_first || (s->n_signature == 0 && lists_something(n));

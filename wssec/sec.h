@@ -14,6 +14,7 @@ struct wssec_security { /** Children of our Security header; nodes borrowed from
     xmlNodePtr timestamp;
     unsigned n_timestamp;
     xmlNodePtr username;  /**< first UsernameToken */
+    unsigned n_username;
     xmlNodePtr encrypted; /**< first EncryptedKey, ReferenceList or EncryptedData */
     bool encrypted_first; /**< one that lists EncryptedData stands before the first Signature: to be opened before the
                              signature can be judged */

@@ -180,3 +180,15 @@ int64_t wssec_replay_until(const struct wssec_judge *j, const struct wssec_times
     int64_t end = t->node != NULL ? end_of(j->policy, t) + j->policy->skew : j->when->now + NO_TIMESTAMP;
     return end + OTHER_NODES;
 }
+
+bool wssec_replay_claim(struct wssec_judge *j, const struct wssec_replay *c, const uint8_t key[32], int64_t until,
+                        const char *what)
+{
+    int outcome = c->claim(c->ctx, key, until);
+    if (outcome < 0) {
+        (void)wssec_refuse(j->why, WSSEC_REPLAY_STORE_UNAVAILABLE, "the replay store is full or out of reach");
+    } else if (outcome == 0) {
+        (void)wssec_refuse(j->why, WSSEC_REPLAY, "%s was accepted before", what);
+    }
+    return outcome > 0;
+}

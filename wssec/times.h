@@ -19,5 +19,8 @@ int wssec_timestamp_read(const struct wssec_security *s, struct wssec_timestamp 
 int wssec_timestamp_judge(struct wssec_judge *j, const struct wssec_timestamp *t) WSSEC_MUST_CHECK;
 /** Until when a replay of this message could still be accepted, and must be remembered. */
 int64_t wssec_replay_until(const struct wssec_judge *j, const struct wssec_timestamp *t);
+/** Enter a key into the replay store; what names it in a refusal. @return true: it is new, false: j->why is filled */
+bool wssec_replay_claim(struct wssec_judge *j, const struct wssec_replay *c, const uint8_t key[32], int64_t until,
+                        const char *what) WSSEC_MUST_CHECK;
 
 #endif

@@ -13,6 +13,7 @@
 #include "wssec/open.h"
 #include "wssec/stream.h"
 #include "wssec/times.h"
+#include "wssec/usertoken.h"
 #include "wssec/worker.h"
 
 #define FAULT_MAX ((size_t)65536)
@@ -29,6 +30,7 @@ struct work { /* one call; in the arena */
     const struct wssec_input *whole; /* judge.input may be its header alone for a while */
     struct wssec_security security;
     struct wssec_timestamp timestamp;
+    struct wssec_user_token user;
     struct signature *signature[WSSEC_SIGNATURES];
     struct wssec_cover cover[WSSEC_SIGNATURES];
     unsigned n;
@@ -313,15 +315,12 @@ static void step_replay(struct work *k, const struct wssec_replay *c)
         wssec_note(v, "no-freshness");
     }
     for (unsigned i = 0; i < k->n; i++) {
-        int outcome = c->claim(c->ctx, k->signature[i]->replay_key, v->replay_until);
-        if (outcome == 0) {
-            (void)wssec_refuse(j->why, WSSEC_REPLAY, "this signature was accepted before");
+        if (!wssec_replay_claim(j, c, k->signature[i]->replay_key, v->replay_until, "this signature")) {
             return;
         }
-        if (outcome < 0) {
-            (void)wssec_refuse(j->why, WSSEC_REPLAY_STORE_UNAVAILABLE, "the replay store is full or out of reach");
-            return;
-        }
+    }
+    if (k->user.has_nonce && !wssec_replay_claim(j, c, k->user.nonce_key, k->user.nonce_until, "the nonce of this UsernameToken")) {
+        return;
     }
     wssec_explain_add(j->explain, "replay", true, "not seen before");
 }
@@ -337,7 +336,8 @@ static int run_last(struct work *k)
             return rc;
         }
     }
-    if (k->judge.opening != NULL) {
+    rc = wssec_user_token_judge(&k->judge, &k->security, &k->user);
+    if (rc == WSSEC_RC_OK && !stopped(k) && k->judge.opening != NULL) {
         rc = k->judge.opening->behind(k->judge.opening, &k->judge, &k->cover[k->decisive]);
     }
     return rc;

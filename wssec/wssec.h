@@ -161,6 +161,10 @@ struct wssec_resolver {                     /** Filled by the caller over its ke
      *  then entries that will be refused (archived, suspended, expired), so that the reason can name them. hint NULL or
      *  kind NONE: all entries. @return how many, 0: none, -1: failure */
     int (*candidates)(void *ctx, enum wssec_use use, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out, int max);
+    /** The password of user, NUL-terminated, for a UsernameToken (require-signed UsernameToken demands one).
+     *  NULL: tokens are covered as the policy says, and not looked at. @return 1, 0: nobody of that
+     *  name, -1: failure */
+    int (*password)(void *ctx, const char *user, char *out, size_t outsize);
 };
 
 struct wssec_replay {                       /** ONE atomic step. May block; must be thread-safe. */

@@ -197,7 +197,7 @@ static void judge(const char *text, size_t n)
     struct wssec_slice slice[2] = {{(const uint8_t *)text, n / 2}, {(const uint8_t *)text + n / 2, n - n / 2}};
     struct wssec_input in = {.slice = slice, .n_slice = 2, .response = true, .http_status = 200};
     struct wssec_when when = {MAKER_NOW, MAKER_NOW, WSSEC_TIME_NOW, true, true};
-    struct wssec_resolver r = {&partner, 1, maker_candidates};
+    struct wssec_resolver r = {&partner, 1, maker_candidates, NULL};
     static struct wssec_verdict v;
     static struct wssec_verdict other;
     for (int i = 0; i < 2; i++) {

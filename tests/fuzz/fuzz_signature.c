@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct wssec_slice slice[] = {{(const uint8_t *)before, sizeof before - 1}, {data, size}, {(const uint8_t *)after, sizeof after - 1}};
     struct wssec_input in = {.slice = slice, .n_slice = 3};
     struct wssec_when when = {MAKER_NOW, MAKER_NOW, WSSEC_TIME_NOW, false, false};
-    struct wssec_resolver r = {&partner, 1, maker_candidates};
+    struct wssec_resolver r = {&partner, 1, maker_candidates, NULL};
     struct wssec_verdict v;
     if (size > MOST) {
         return 0;

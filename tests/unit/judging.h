@@ -64,7 +64,7 @@ static MAKER_UNUSED void judge_with(const char *text, struct wssec_policy *p, co
     struct wssec_slice slice = {(const uint8_t *)text, strlen(text)};
     struct wssec_input in = {
         .slice = &slice, .n_slice = 1, .content_type = "text/xml; charset=utf-8", .response = true, .http_status = 200};
-    struct wssec_resolver r = {&partner, 57, maker_candidates};
+    struct wssec_resolver r = {&partner, 57, maker_candidates, NULL};
     wssec_explain_free(&steps);
     int rc = wssec_verify(worker, &in, p, when, &r, replay, &v, &steps);
     CU_ASSERT_EQUAL(rc, WSSEC_RC_OK);

@@ -562,7 +562,7 @@ static void reply_address_must_be_signed_on_requests(void)
             struct wssec_policy *p = policy_of(NULL, 0);
             struct wssec_slice slice = {(const uint8_t *)text, strlen(text)};
             struct wssec_input in = {.slice = &slice, .n_slice = 1};
-            struct wssec_resolver r = {&partner, 1, maker_candidates};
+            struct wssec_resolver r = {&partner, 1, maker_candidates, NULL};
             CU_ASSERT_EQUAL(wssec_verify(worker, &in, p, &live, &r, NULL, &v, NULL), WSSEC_RC_OK);
             expect(wssec_reason_code(v.reason), i == 0 && !is_signed ? "part-not-signed" : "ok", addresses[i]);
             wssec_policy_unref(p);

@@ -69,7 +69,7 @@ static cs_buf signed_by(const struct maker_key *k, const char *text, const struc
     struct wssec_slice slice = {(const uint8_t *)text, strlen(text)};
     struct wssec_input in = {.slice = &slice, .n_slice = 1};
     struct wssec_recipe recipe = {.timestamp = true, .confirm = confirm, .n_confirm = n};
-    struct wssec_resolver r = {(void *)(uintptr_t)k, 1, the_key};
+    struct wssec_resolver r = {(void *)(uintptr_t)k, 1, the_key, NULL};
     struct wssec_output out;
     struct wssec_verdict v;
     cs_buf b = CS_BUF_INIT;
@@ -98,7 +98,7 @@ static enum wssec_reason judge_as(const cs_buf *b, const struct wssec_policy *p,
     struct wssec_verdict v;
     struct wssec_slice slice = {(const uint8_t *)b->data, b->len};
     struct wssec_input in = {.slice = &slice, .n_slice = 1, .response = response, .confirm = confirm, .n_confirm = n};
-    struct wssec_resolver r = {&partner, 1, maker_candidates};
+    struct wssec_resolver r = {&partner, 1, maker_candidates, NULL};
     (void)maker_accept(&partner, &acme, WSSEC_ACTIVE);
     CU_ASSERT_EQUAL(wssec_verify(worker, &in, p, &when, &r, NULL, &v, NULL), WSSEC_RC_OK);
     return v.reason;
@@ -195,7 +195,7 @@ static void more_confirmations_than_fit_are_refused(void)
     struct wssec_slice slice = {(const uint8_t *)REPLY, strlen(REPLY)};
     struct wssec_input in = {.slice = &slice, .n_slice = 1};
     struct wssec_recipe recipe = {.confirm = many, .n_confirm = 9};
-    struct wssec_resolver r = {&acme, 1, the_key};
+    struct wssec_resolver r = {&acme, 1, the_key, NULL};
     struct wssec_output out;
     struct wssec_verdict v;
     for (size_t i = 0; i < 9; i++) {

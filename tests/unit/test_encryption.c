@@ -73,7 +73,7 @@ static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *h,
     return maker_candidates(&p, use, h, at, out, max);
 }
 
-static const struct wssec_resolver keys = {NULL, 7, candidates};
+static const struct wssec_resolver keys = {NULL, 7, candidates, NULL};
 
 static struct wssec_policy *policy_with(const char *const legacy[])
 {

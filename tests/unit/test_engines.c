@@ -228,7 +228,7 @@ static struct wssec_verdict by_both(const char *text, const char *share, bool lo
     struct turncoat t = {.loyal = loyal};
     struct wssec_slice slice = {(const uint8_t *)text, strlen(text)};
     struct wssec_input in = {.slice = &slice, .n_slice = 1};
-    struct wssec_resolver r = {&t, 1, turncoat_candidates};
+    struct wssec_resolver r = {&t, 1, turncoat_candidates, NULL};
     struct wssec_replay replay = {&t, count_claims};
     struct wssec_verdict got;
     CU_ASSERT_EQUAL(wssec_verify(worker, &in, p, &live, &r, &replay, &got, NULL), WSSEC_RC_OK);

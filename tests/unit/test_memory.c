@@ -62,7 +62,7 @@ static int once(struct wssec_worker *w, const char *text, struct wssec_policy *p
 {
     struct wssec_slice slice = {(const uint8_t *)text, strlen(text)};
     struct wssec_input in = {.slice = &slice, .n_slice = 1, .response = true};
-    struct wssec_resolver r = {&partner, 1, maker_candidates};
+    struct wssec_resolver r = {&partner, 1, maker_candidates, NULL};
     seen = 0;
     countdown = fail_at;
     int rc = wssec_verify(w, &in, p, &live, &r, NULL, &v, NULL);
@@ -142,7 +142,7 @@ static cs_buf sign_once(struct wssec_worker *w, enum wssec_keyref kind, long fai
     struct wssec_slice slice = {(const uint8_t *)text, sizeof text - 1};
     struct wssec_input in = {.slice = &slice, .n_slice = 1};
     struct wssec_recipe recipe = {.timestamp = true, .key_reference = kind};
-    struct wssec_resolver r = {&partner, 1, own_key};
+    struct wssec_resolver r = {&partner, 1, own_key, NULL};
     struct wssec_output out;
     cs_buf b = CS_BUF_INIT;
     seen = 0;

@@ -107,7 +107,7 @@ static void utf16_reads_as_the_same_message(void)
     struct wssec_policy *p = policy_of(NULL, 0);
     struct wssec_slice slice[3] = {{wide, 5}, {wide + 5, 1000}, {wide + 1005, 2 * n + 2 - 1005}};
     struct wssec_input in = {.slice = slice, .n_slice = 3, .response = true};
-    struct wssec_resolver r = {&partner, 1, maker_candidates};
+    struct wssec_resolver r = {&partner, 1, maker_candidates, NULL};
     CU_ASSERT_EQUAL(wssec_verify(worker, &in, p, &live, &r, NULL, &v, NULL), WSSEC_RC_OK);
     expect(wssec_reason_code(v.reason), "ok", "UTF-16 in three slices");
     CU_ASSERT_EQUAL(v.security.from % 2, 0);
@@ -125,7 +125,7 @@ static void slices_are_one_message(void)
     char *text = good();
     size_t n = strlen(text);
     struct wssec_policy *p = policy_of(NULL, 0);
-    struct wssec_resolver r = {&partner, 1, maker_candidates};
+    struct wssec_resolver r = {&partner, 1, maker_candidates, NULL};
     struct wssec_slice *slice = calloc(n, sizeof *slice);
     for (size_t i = 0; i < n; i++) {
         slice[i] = (struct wssec_slice){(const uint8_t *)text + i, 1};
@@ -145,7 +145,7 @@ static void multipart_is_not_read_as_xml(void)
 {
     char *text = good();
     struct wssec_policy *p = policy_of(NULL, 0);
-    struct wssec_resolver r = {&partner, 1, maker_candidates};
+    struct wssec_resolver r = {&partner, 1, maker_candidates, NULL};
     struct wssec_slice slice = {(const uint8_t *)text, strlen(text)};
     struct wssec_input in = {
         .slice = &slice, .n_slice = 1, .content_type = " Multipart/Related; boundary=x", .response = true};
@@ -421,7 +421,7 @@ static void unsigned_faults_only_by_directive(void)
         "<S:Envelope xmlns:S=\"" SOAP11 "\"><S:Body><S:Fault><faultcode>S:Server</faultcode><faultstring>no</"
                                         "faultstring></S:Fault></S:Body></S:Envelope>";
     const struct setting allow = {"allow", {"unsigned-faults", NULL}};
-    struct wssec_resolver r = {&partner, 1, maker_candidates};
+    struct wssec_resolver r = {&partner, 1, maker_candidates, NULL};
     struct wssec_slice slice = {(const uint8_t *)fault, strlen(fault)};
     static const struct {
         bool allowed, response;

@@ -93,7 +93,7 @@ static cs_buf sign_octets(const void *p, size_t n, size_t n_slice, const struct 
         slice[i] = (struct wssec_slice){(const uint8_t *)p + i * step, i + 1 < n_slice ? step : n - i * step};
     }
     struct wssec_input in = {.slice = slice, .n_slice = n_slice};
-    struct wssec_resolver r = {(void *)(uintptr_t)k, 3, own_key};
+    struct wssec_resolver r = {(void *)(uintptr_t)k, 3, own_key, NULL};
     struct wssec_output out;
     CU_ASSERT_EQUAL(wssec_sign(worker, &in, recipe, &when, &r, &out, &v), WSSEC_RC_OK);
     CU_ASSERT_EQUAL(v.verdict == WSSEC_PASS, out.n_piece != 0);
@@ -119,7 +119,7 @@ static const char *verify_into(const void *p, size_t n, const struct maker_key *
     (void)maker_accept(&partner, k, WSSEC_ACTIVE);
     struct wssec_slice slice = {p, n};
     struct wssec_input in = {.slice = &slice, .n_slice = 1};
-    struct wssec_resolver r = {&partner, 1, maker_candidates};
+    struct wssec_resolver r = {&partner, 1, maker_candidates, NULL};
     CU_ASSERT_EQUAL(wssec_verify(judge, &in, policy, &when, &r, NULL, out, NULL), WSSEC_RC_OK);
     return wssec_reason_code(out->reason);
 }
