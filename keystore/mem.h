@@ -149,6 +149,7 @@ int ks_mem_load_end(struct ks_backend *b, cs_error *e);
 struct ks_driver;
 void ks_mem_entry_functions(struct ks_driver *d);
 void ks_mem_life_functions(struct ks_driver *d);
+void ks_mem_renewal_functions(struct ks_driver *d);
 void ks_mem_key_functions(struct ks_driver *d);
 void ks_mem_log_functions(struct ks_driver *d);
 void ks_mem_node_functions(struct ks_driver *d);

@@ -253,6 +253,7 @@ static void fill(void)
 {
     ks_mem_entry_functions(&driver);
     ks_mem_life_functions(&driver);
+    ks_mem_renewal_functions(&driver);
     ks_mem_key_functions(&driver);
     ks_mem_log_functions(&driver);
     ks_mem_node_functions(&driver);
