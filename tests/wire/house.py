@@ -66,12 +66,17 @@ class House:
         """A connection; its name is how the access log calls it."""
         client = wire.Client(self.gateway.address, timeout)
         client.name = "%s:%d" % client.sock.getsockname()
+        client.logged = self._of(client)  # ports come again
         return client
+
+    def _of(self, client):
+        """How many lines of the access log are about this name."""
+        return len([r for r in self.gateway.log() if r["client"] == client.name])
 
     def record(self, client, count=1):
         """Wait for the count-th access log record of a client's connection."""
         def found():
-            mine = [r for r in self.gateway.log() if r["client"] == client.name]
+            mine = [r for r in self.gateway.log() if r["client"] == client.name][getattr(client, "logged", 0):]
             return mine[count - 1] if len(mine) >= count else None
         return report.until(found, 10, "access log line")
 

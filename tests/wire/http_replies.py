@@ -229,11 +229,11 @@ def answered_and_reset():
 def upstream_reused_and_closed(home):
     """An idle connection that the upstream closed is noticed: the next call takes a new one and is sent once."""
     home.good()
-    ended = home.upstream.ended
     home.upstream.close_after = True
     home.good()
+    used = home.upstream.requests[-1].socket
+    report.until(lambda: used.fileno() == -1, 10, "the end of the upstream's connection")
     home.upstream.close_after = False
-    report.until(lambda: home.upstream.ended > ended, 10, "the end of the upstream's connection")
     for _ in range(3):
         home.good()
 
