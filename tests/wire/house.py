@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The house in which the wire tests live: a gateway with three routes, partners on both sides, an upstream that answers
 as each test wants. After every refusal the house must still serve a good call."""
+import datetime
+
 import report
 import soap
 import wire
@@ -64,19 +66,16 @@ class House:
 
     def client(self, timeout=20.0):
         """A connection; its name is how the access log calls it."""
+        born = datetime.datetime.utcnow().isoformat(timespec="milliseconds")  # ports come again
         client = wire.Client(self.gateway.address, timeout)
         client.name = "%s:%d" % client.sock.getsockname()
-        client.logged = self._of(client)  # ports come again
+        client.born = born
         return client
-
-    def _of(self, client):
-        """How many lines of the access log are about this name."""
-        return len([r for r in self.gateway.log() if r["client"] == client.name])
 
     def record(self, client, count=1):
         """Wait for the count-th access log record of a client's connection."""
         def found():
-            mine = [r for r in self.gateway.log() if r["client"] == client.name][getattr(client, "logged", 0):]
+            mine = [r for r in self.gateway.log() if r["client"] == client.name and r["t"] >= getattr(client, "born", "")]
             return mine[count - 1] if len(mine) >= count else None
         return report.until(found, 10, "access log line")
 
