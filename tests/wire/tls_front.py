@@ -45,6 +45,14 @@ def test_without_a_certificate_there_is_no_handshake():
         report.until(lambda: "peer did not return a certificate" in house.gateway.stderr(), 10, "line about it")
 
 
+def refused_by_now(house, **how):
+    """The same while a change is on its way; "" while it is not."""
+    try:
+        return refused(house, **how)
+    except AssertionError:
+        return ""
+
+
 def test_certificates_that_are_not_good_are_refused_in_the_handshake():
     with tls.House(tls=MUTUAL) as house:
         revoked = house.issue("revoked")
@@ -55,7 +63,7 @@ def test_certificates_that_are_not_good_are_refused_in_the_handshake():
                "not yet valid": (house.issue("early", days=(1, 20)), "bad certificate"),
                "RSA of 1024 bits": (house.issue("weak", kind="rsa:1024"), ""),
                "revoked": (revoked, "revoked")}
-        report.until(lambda: "revoked" in refused(house, pair=revoked), 10, "list in force")
+        report.until(lambda: "revoked" in refused_by_now(house, pair=revoked), 10, "list in force")
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             for what, (pair, words) in bad.items():
                 context = tls.client_context(house.receivers, version=version)
