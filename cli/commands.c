@@ -37,6 +37,10 @@ extern const struct cli_command cli_cmd_keystore_trash_restore;
 extern const struct cli_command cli_cmd_keystore_trash_discard;
 extern const struct cli_command cli_cmd_keystore_open_message_add;
 extern const struct cli_command cli_cmd_keystore_open_message_close;
+extern const struct cli_command cli_cmd_keystore_subscribe;
+extern const struct cli_command cli_cmd_keystore_unsubscribe;
+extern const struct cli_command cli_cmd_keystore_subscribers;
+extern const struct cli_command cli_cmd_keystore_test_mail;
 extern const struct cli_command cli_cmd_keystore_tick;
 extern const struct cli_command cli_cmd_keystore_clock;
 extern const struct cli_command cli_cmd_keystore_acceptable;
@@ -92,6 +96,10 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_keystore_trash_discard,
     &cli_cmd_keystore_open_message_add,
     &cli_cmd_keystore_open_message_close,
+    &cli_cmd_keystore_subscribe,
+    &cli_cmd_keystore_unsubscribe,
+    &cli_cmd_keystore_subscribers,
+    &cli_cmd_keystore_test_mail,
     &cli_cmd_keystore_tick,
     &cli_cmd_keystore_clock,
     &cli_cmd_keystore_acceptable,

@@ -140,6 +140,7 @@ struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, c
     if (l->persons == NULL) {
         goto out;
     }
+    s->mail = &l->settings->config.mail;
     s->persons = l->persons;
     cs_copy(s->conf_hash, sizeof s->conf_hash, l->settings->hash);
     s->policy = settings_policy;

@@ -39,7 +39,8 @@ static int run_generate(struct cli_context *c)
 {
     const char *host[CLI_HOSTS_MAX];
     const char *role = cli_option(c, "role");
-    ks_new what = {.alias = cli_option(c, "alias"), .subject = cli_option(c, "subject"), .key = cli_option(c, "key")};
+    ks_new what = {.alias = cli_option(c, "alias"), .subject = cli_option(c, "subject"), .key = cli_option(c, "key"),
+                   .system_type = cli_option(c, "system-type"), .system_name = cli_option(c, "system-name")};
     if (role != NULL) {
         what.has_role = true;
         if (ks_role_parse(role, &what.role) != 0) {
@@ -65,6 +66,8 @@ static const struct cli_option generate_options[] = {
     {"days", 0, CLI_NUMBER, "N", 0, "how long it lasts, 365 when not given"},
     {"host", 0, CLI_TEXT, "NAME", CLI_REPEAT,
      "tls-server: what clients connect to (host name or IP address), else the CN"},
+    {"system-type", 0, CLI_TEXT, "TYPE", 0, "kind of system that the slot stands for, in the subject of mails"},
+    {"system-name", 0, CLI_TEXT, "NAME", 0, "its name there"},
     {"issuer", 0, CLI_TEXT, "own", 0, "who signs it: the keystore's own certification authority"},
     CLI_WRITING_OPTIONS,
     {0},

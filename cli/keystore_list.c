@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/keystore.h"
+#include "keystore/notice.h"
 
 /* Records or a table; at: the instant asked about. @return exit code */
 static int print_list(struct cli_context *c, ks_store *store, const ks_list *list, cs_time at)
@@ -20,6 +21,16 @@ static int print_list(struct cli_context *c, ks_store *store, const ks_list *lis
         }
     }
     return CS_EXIT_OK;
+}
+
+static int warn_unreached(void *ctx, const ks_unreached *u, cs_error *e)
+{
+    (void)e;
+    char date[CS_TIME_TEXT];
+    cli_warn(ctx, "notice-undeliverable: %s#%u ends on %s and %s; countersign keystore subscribe %s --name NAME --mail ADDRESS",
+             u->alias, u->n, cli_date(u->not_after, date), u->subscribers == 0 ? "nobody is told" : "no mail about it arrives",
+             u->alias);
+    return 0;
 }
 
 /* ---- list ------------------------------------------------------------------------------------------------------- */
@@ -44,6 +55,9 @@ static int run_list(struct cli_context *c)
     }
     if (rc == CS_EXIT_OK && at >= c->now) {
         rc = cli_autos_print(c, store, &filter);
+    }
+    if (rc == CS_EXIT_OK && ks_unreached_each(store, warn_unreached, c, &c->error) != 0) {
+        rc = cli_fail(c);
     }
     if (list.n == 0 && filter.partner != NULL) {
         cli_warn_unknown_partner(c, store, filter.partner);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "cli/keystore.h"
+#include "keystore/mail.h"
 
 /* What the time of day is held against; ran keeps the name. */
 static ks_uptime uptime(cs_uptime *ran)
@@ -81,11 +82,35 @@ static int tick(struct cli_context *c, ks_store *store)
     return rc == CS_EXIT_OK && refused ? CS_EXIT_FAIL : rc;
 }
 
+/* Mails that wait. One that no server takes is told and tried again: no failure of what else was due. */
+static int deliver(struct cli_context *c, const struct cli_settings *settings, ks_store *store)
+{
+    ks_delivered done;
+    if (ks_deliver(store, &settings->config.mail, c->now, &done, &c->error) != 0) {
+        return cli_fail(c);
+    }
+    if (done.sent > 0) {
+        cli_say(c, "%zu mail%s sent", done.sent, done.sent == 1 ? "" : "s");
+    }
+    if (done.failed + done.put_off > 0) {
+        cli_warn(c, "%zu mail%s not sent; the last: %s", done.failed + done.put_off, done.failed + done.put_off == 1 ? "" : "s",
+                 done.text);
+    } else if (done.waiting > 0 && !settings->config.mail.given) {
+        cli_warn(c, "%zu mail%s wait, and the configuration has no mail { server …; from …; }", done.waiting,
+                 done.waiting == 1 ? "" : "s");
+    }
+    return CS_EXIT_OK;
+}
+
 static int run_tick(struct cli_context *c)
 {
     struct cli_settings *settings = NULL;
     ks_store *store = NULL;
     int rc = cli_keystore_open(c, &settings, &store) != 0 ? cli_fail(c) : tick(c, store);
+    if ((rc == CS_EXIT_OK || rc == CS_EXIT_FAIL) && !cli_given(c, "dry-run")) {
+        int delivered = deliver(c, settings, store);
+        rc = delivered != CS_EXIT_OK ? delivered : rc;
+    }
     ks_close(store);
     cli_settings_free(settings);
     return rc;

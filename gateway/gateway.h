@@ -8,6 +8,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "keystore/keystore.h"
+#include "keystore/mail.h"
 #include "wssec/wssec.h"
 
 /** Listeners, routes, limits of one configuration; opaque. Filled by cs_conf_apply() with gw_directives() and this as
@@ -30,6 +31,7 @@ struct gw_settings {
      * unknown name. */
     struct wssec_policy *(*policy)(const struct gw_settings *s, const char *policy, const char *partner);
     bool (*partner_known)(const struct gw_settings *s, const char *partner);
+    const ks_mail *mail; /**< the way for notices; borrowed from the settings */
     const char *persons; /**< operators and approvers of the file (ks_set_persons), "" nobody; borrowed */
     int64_t (*partner_delivery)(const struct gw_settings *s, const char *partner);     /**< seconds, 0: none */
     unsigned (*partner_concurrency)(const struct gw_settings *s, const char *partner); /**< exchanges, 0: any number */

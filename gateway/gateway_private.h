@@ -57,6 +57,7 @@ struct gateway {
     struct runtime *runtime; /**< the one in force; read with gateway_runtime() */
     struct tls_registry tls;
     struct keeper *keeper; /* owned; NULL: not started */
+    struct fetch *fetch;   /* likewise */
     pthread_t watch_thread;
     bool watch_started;
     _Atomic bool watch_stop, reload_wanted;

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/fetch.h"
 #include "gateway/keeper.h"
 #include "keystore/keystore.h"
 
@@ -21,9 +22,10 @@ struct keeper {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool stop, again; /* under lock */
-    char *uri;        /* owned */
-    bool suspect;     /* told once */
+    bool stop, again;    /* under lock */
+    char *uri;           /* owned */
+    struct fetch *fetch; /* borrowed */
+    bool suspect;        /* told once */
 };
 
 static void tell(const ks_report *r)
@@ -66,6 +68,9 @@ static int64_t look(struct keeper *k, cs_time now)
                CS_STR("why", report.clock.text));
     }
     k->suspect = report.clock.suspect;
+    if (report.notices > 0) {
+        fetch_wake(k->fetch);
+    }
     if (!report.clock.suspect) {
         tell(&report);
     }
@@ -97,13 +102,14 @@ static void *keeper_run(void *ctx)
     return NULL;
 }
 
-struct keeper *keeper_start(const char *uri)
+struct keeper *keeper_start(const char *uri, struct fetch *fetch)
 {
     struct keeper *k = calloc(1, sizeof *k);
     pthread_condattr_t attr;
     if (k == NULL || (k->uri = strdup(uri)) == NULL || pthread_condattr_init(&attr) != 0) {
         goto fail;
     }
+    k->fetch = fetch;
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&k->lock, NULL);
     pthread_cond_init(&k->wake, &attr);

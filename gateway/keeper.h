@@ -4,9 +4,11 @@
 #define GW_KEEPER_H
 
 struct keeper;
+struct fetch;
 
-/** Start the thread over the keystore at uri (copied). @return NULL: no memory, or no thread */
-struct keeper *keeper_start(const char *uri);
+/** Start the thread over the keystore at uri (copied); fetch (borrowed) is woken when people are to be told something.
+ * @return NULL: no memory, or no thread */
+struct keeper *keeper_start(const char *uri, struct fetch *fetch);
 /** The keystore changed: something else may be due next. Any thread. */
 void keeper_wake(struct keeper *k);
 /** End the thread and free everything; NULL is allowed. A change that is being made is finished. */

@@ -287,6 +287,12 @@ int sandbox_gateway(struct sandbox *s, const struct gw_settings *settings, bool 
     if (settings->each_file != NULL) {
         settings->each_file(settings, let_file, p);
     }
+    if (settings->mail != NULL && settings->mail->password_file[0] != '\0') {
+        sandbox_let_around(p, settings->mail->password_file, SANDBOX_READ);
+    }
+    if (settings->mail != NULL && settings->mail->ca_file[0] != '\0') {
+        sandbox_let_around(p, settings->mail->ca_file, SANDBOX_READ);
+    }
     if (c->spool_directory != NULL) {
         sandbox_let(p, c->spool_directory, SANDBOX_WRITE);
     }

@@ -88,6 +88,7 @@ static const struct narrowed {
     {G | K, "mmap", 1, {MASK(2, PROT_WRITE | PROT_EXEC, PROT_EXEC)}},
     {G | K, "mprotect", 1, {MASK(2, PROT_EXEC, 0)}},
     {G, "socket", 1, {EQ(0, AF_UNIX)}},
+    {G, "socketpair", 1, {EQ(0, AF_UNIX)}}, /* libcurl waits for its resolver with one */
     {G, "socket", 2, {EQ(0, AF_INET), MASK(1, 0xf, SOCK_STREAM)}},
     {G, "socket", 2, {EQ(0, AF_INET), MASK(1, 0xf, SOCK_DGRAM)}},
     {G, "socket", 2, {EQ(0, AF_INET6), MASK(1, 0xf, SOCK_STREAM)}},

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gateway/gateway_private.h"
+#include "gateway/fetch.h"
 #include "gateway/keeper.h"
 
 #define STEP_MS 500
@@ -365,13 +366,22 @@ static void *watch_run(void *ctx)
     return NULL;
 }
 
+static void stop_keeper(struct gateway *gw)
+{
+    keeper_stop(gw->keeper);
+    gw->keeper = NULL;
+    fetch_stop(gw->fetch);
+    gw->fetch = NULL;
+}
+
 int watch_start(struct gateway *gw)
 {
     struct runtime *rt = gateway_runtime(gw);
-    gw->keeper = keeper_start(rt->plan->settings->keystore_uri);
+    gw->fetch = fetch_start(gw, rt->plan->settings->keystore_uri);
+    gw->keeper = gw->fetch != NULL ? keeper_start(rt->plan->settings->keystore_uri, gw->fetch) : NULL;
     runtime_unref(rt);
     if (gw->keeper == NULL) {
-        cs_log(CS_LOG_ERROR, "keeper-start", "the keeper thread cannot start");
+        cs_log(CS_LOG_ERROR, "keeper-start", "the keeper or the fetch thread cannot start");
         return -1;
     }
     int rc = pthread_create(&gw->watch_thread, NULL, watch_run, gw);
@@ -386,16 +396,14 @@ int watch_start(struct gateway *gw)
 void watch_stop(struct gateway *gw)
 {
     if (!gw->watch_started) {
-        keeper_stop(gw->keeper);
-        gw->keeper = NULL;
+        stop_keeper(gw);
         return;
     }
     atomic_store(&gw->watch_stop, true);
     ks_live_wake(gw->live);
     pthread_join(gw->watch_thread, NULL);
     gw->watch_started = false;
-    keeper_stop(gw->keeper);
-    gw->keeper = NULL;
+    stop_keeper(gw);
     struct cs_conf_report none = {0};
     cs_error e = {0};
     cs_error_set(&e, CS_EXIT_UNAVAILABLE, "stopped", "the gateway ends");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "keystore/mail_config.h"
 #include "keystore/operators.h"
 #include "keystore/pkcs11.h"
 
@@ -404,6 +405,23 @@ static const struct cs_directive rows[] = {
     {"approvers", "two-persons", "name+", NULL, CS_DIR_REQUIRED, NULL,
      "who may agree, two at least: operators, or accounts that no operator has", "approvers anna ben;",
      "approvers anna;", ks_set_approvers},
+    {"mail", "", "", "mail", 0, NULL, "the way for notices to people (keystore subscribe)",
+     "mail { server \"smtp://mail.example:587\"; from \"countersign@example.com\"; }", "mail yes;", ks_set_mail},
+    {"server", "mail", "string", NULL, CS_DIR_REQUIRED, NULL, "where mail is given: smtp://HOST:PORT or smtps://HOST:PORT",
+     "server \"smtp://mail.example:587\";", "server \"mail.example\";", ks_set_mail_server},
+    {"from", "mail", "string", NULL, CS_DIR_REQUIRED, NULL, "the sender's address", "from \"countersign@example.com\";",
+     "from \"countersign\";", ks_set_mail_from},
+    {"user", "mail", "string", NULL, 0, NULL, "who logs in at the server; then TLS is required", "user \"gateway\";",
+     "user \"\";", ks_set_mail_user},
+    {"password", "mail", "word string", NULL, 0, NULL, "file PATH: its first line is the password",
+     "password file \"/etc/countersign/mail-password\";", "password \"secret\";", ks_set_mail_password},
+    {"starttls", "mail", "opportunistic|required", NULL, 0, "opportunistic",
+     "required: a server without TLS gets no mail; opportunistic: TLS where the server offers it", "starttls required;",
+     "starttls maybe;", ks_set_mail_starttls},
+    {"ca-file", "mail", "string", NULL, 0, NULL, "PEM file of the authorities that the server is checked by; else the system's",
+     "ca-file \"/etc/countersign/mail-ca.pem\";", "ca-file \"\";", ks_set_mail_ca},
+    {"timeout", "mail", "duration", NULL, 0, "30s", "how long one mail may take, connection included: 1s to 300s",
+     "timeout 10s;", "timeout 500ms;", ks_set_mail_timeout},
 };
 
 struct cs_conf_table ks_directives(void)

@@ -11,6 +11,7 @@
 
 #include "base/config.h"
 #include "keystore/keystore.h"
+#include "keystore/mail.h"
 
 /** One `partner NAME { }`. Names of policies are kept as text: whoever joins the tables resolves them. */
 struct ks_partner_config {
@@ -61,6 +62,7 @@ struct ks_config {
     size_t n_operator;
     char approver[KS_APPROVERS_MAX][KS_WORD]; /**< persons who may agree (guard G10) */
     size_t n_approver;
+    ks_mail mail;                             /**< the way for notices; given false: none */
 };
 
 #define KS_CONFIG_INIT                                                                                                 \

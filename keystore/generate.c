@@ -11,6 +11,7 @@
 
 #include "keystore/add.h"
 #include "keystore/making.h"
+#include "keystore/notice_store.h"
 
 /* ---- the change ------------------------------------------------------------------------------------------------- */
 
@@ -82,6 +83,27 @@ static int note_renewal(struct ks_work *w, const struct ks_making *m, unsigned n
     return m->follows == 0 ? 0 : w->s->driver->renewal_set(w->s->b, &r, e);
 }
 
+/** What mails about the slot call the system that it stands for. */
+static int set_system(const struct ks_work *w, const ks_new *g, cs_error *e)
+{
+    return g->system_type == NULL && g->system_name == NULL ? 0
+           : ks_need_notices(w->s, e) != 0
+               ? -1
+               : w->s->driver->notices->system_set(w->s->b, w->slot.slot_id, g->system_type, g->system_name, e);
+}
+
+/** They stand in the subject of mails: one line each. */
+static int check_system(const ks_new *g, cs_error *e)
+{
+    if ((g->system_type == NULL || ks_line_ok(g->system_type, KS_FULL_NAME)) &&
+        (g->system_name == NULL || ks_line_ok(g->system_name, KS_FULL_NAME))) {
+        return 0;
+    }
+    return cs_error_set(e, CS_EXIT_USAGE, "system-name",
+                        "type and name of a system are one line of 1 to %d octets each, without control characters",
+                        KS_FULL_NAME - 1);
+}
+
 static int make_within(struct ks_work *w, struct ks_making *m, EVP_PKEY *key, ks_outcome *out, cs_error *e)
 {
     const struct ks_key_kind *expected = m->kind;
@@ -104,7 +126,8 @@ static int make_within(struct ks_work *w, struct ks_making *m, EVP_PKEY *key, ks
     const struct ks_wanted wanted = {m->role, m->subject, m->hosts, key, m->from, m->until};
     x = ks_own_issue(&ca, &wanted, e);
     if (x == NULL || read_made(x, ca.certificate, &in.certificate, e) != 0 || ks_take_in(w, &add, &in, out, e) != 0 ||
-        (!w->dry_run && (note_renewal(w, m, out->info.n, e) != 0 || ks_work_commit(w, e) != 0))) {
+        (!w->dry_run &&
+         (set_system(w, m->asked, e) != 0 || note_renewal(w, m, out->info.n, e) != 0 || ks_work_commit(w, e) != 0))) {
         goto out;
     }
     out->done = !w->dry_run;
@@ -144,7 +167,9 @@ int ks_generate(ks_store *s, const ks_new *g, bool dry_run, const ks_actor *who,
 {
     struct ks_making m = {0};
     memset(out, 0, sizeof *out);
-    int rc = ks_making_ask(g, &m, now, e) == 0 ? ks_generate_made(s, &m, "generate", dry_run, who, now, out, e) : -1;
+    int rc = check_system(g, e) == 0 && ks_making_ask(g, &m, now, e) == 0
+                 ? ks_generate_made(s, &m, "generate", dry_run, who, now, out, e)
+                 : -1;
     ks_making_free(&m);
     return rc;
 }

@@ -28,8 +28,8 @@ int ks_notice_add(ks_store *s, enum ks_notice kind, int64_t entry_id, int64_t oc
 {
     struct ks_fact fact = {
         .kind = kind, .entry_id = entry_id, .occasion = occasion, .due_at = now, .text = text != NULL ? text : ""};
-    if (s->driver->notices == NULL) {
-        return 0; /* a store in memory tells nobody */
+    if (!ks_keeps_notices(s)) {
+        return 0;
     }
     if (fact.text[0] != '\0' && !ks_line_ok(fact.text, KS_NOTICE_TEXT)) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "notice-text", "the text of a notice is one line, below %d octets",
@@ -104,7 +104,7 @@ int ks_notice_due(ks_store *s, bool dry_run, cs_time now, size_t *made, cs_time 
     struct round r = {.now = now};
     *made = 0;
     *next = 0;
-    if (s->driver->notices == NULL || ks_schema_version(s) != KS_SCHEMA_VERSION) {
+    if (!ks_keeps_notices(s)) {
         return 0; /* what is written there would not last, and be told again and again */
     }
     if (s->driver->begin(s->b, KS_READ, e) != 0) {
@@ -124,6 +124,9 @@ int ks_notice_due(ks_store *s, bool dry_run, cs_time now, size_t *made, cs_time 
 
 int ks_unreached_each(ks_store *s, ks_visit_unreached *visit, void *ctx, cs_error *e)
 {
+    if (!ks_keeps_notices(s)) {
+        return 0;
+    }
     if (s->driver->begin(s->b, KS_READ, e) != 0) {
         return -1;
     }

@@ -68,4 +68,18 @@ struct ks_notice_driver {
 
 extern const struct ks_notice_driver ks_sqlite_notices;
 
+/** Does this store keep notices? Not one in memory, and not one of the version before, where they would not last. */
+static inline bool ks_keeps_notices(const ks_store *s)
+{
+    return s->driver->notices != NULL && ks_schema_version(s) == KS_SCHEMA_VERSION;
+}
+/** The same as an error. @return 0, or -1 with e set (64) */
+static inline int ks_need_notices(const ks_store *s, cs_error *e)
+{
+    return s->driver->notices != NULL
+               ? 0
+               : cs_error_set(e, CS_EXIT_USAGE, "notices", "a keystore of the kind %s keeps no subscribers and systems",
+                              s->driver->scheme);
+}
+
 #endif

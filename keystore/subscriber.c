@@ -126,7 +126,7 @@ int ks_subscribe(ks_store *s, const char *alias, const ks_subscriber *told, bool
     struct search search = {.mail = told->mail};
     ks_subscriber row = *told;
     int rc = -1;
-    if (check(told, e) != 0) {
+    if (ks_need_notices(s, e) != 0 || check(told, e) != 0) {
         return -1;
     }
     row.since = now;
@@ -156,7 +156,8 @@ int ks_unsubscribe(ks_store *s, const char *alias, const char *mail, bool dry_ru
     struct ks_slot slot = {0};
     struct search search = {.mail = mail};
     int rc = -1;
-    if (ks_record_begin(&r, s, who, dry_run, now, e) != 0 || slot_of(s, alias, &slot, e) != 0 ||
+    if (ks_need_notices(s, e) != 0 || ks_record_begin(&r, s, who, dry_run, now, e) != 0 ||
+        slot_of(s, alias, &slot, e) != 0 ||
         s->driver->notices->subscribers(s->b, slot.slot_id, find, &search, e) != 0) {
         goto out;
     }
@@ -178,7 +179,7 @@ out:
 int ks_subscribers(ks_store *s, const char *alias, ks_visit_subscriber *visit, void *ctx, cs_error *e)
 {
     struct ks_slot slot = {0};
-    if (s->driver->begin(s->b, KS_READ, e) != 0) {
+    if (ks_need_notices(s, e) != 0 || s->driver->begin(s->b, KS_READ, e) != 0) {
         return -1;
     }
     int rc = slot_of(s, alias, &slot, e) == 0 ? s->driver->notices->subscribers(s->b, slot.slot_id, visit, ctx, e) : -1;

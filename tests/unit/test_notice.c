@@ -200,6 +200,19 @@ static void test_what_could_break_a_header_is_refused(void)
     fixture_close(&f);
 }
 
+static void test_a_keystore_in_memory_has_rounds_without_notices(void)
+{
+    struct fixture f;
+    cs_time next = 0;
+    fixture_scheme = "memory";
+    cs_time end = generated(&f);
+    CU_ASSERT_EQUAL(raised(&f, end - 3 * CS_DAY, &next), 0);
+    CU_ASSERT_EQUAL(count_unreached(&f), 0);
+    CU_ASSERT_EQUAL(subscribe(&f, "own-sign", "Anna Berg", "anna@example.com"), CS_EXIT_USAGE);
+    fixture_close(&f);
+    fixture_scheme = "sqlite";
+}
+
 const struct harness_test harness_tests[] = {
     {"facts_are_due_to_the_second_and_once", test_facts_are_due_to_the_second_and_once},
     {"after_a_gap_only_the_nearest_threshold_is_told", test_after_a_gap_only_the_nearest_threshold_is_told},
@@ -208,5 +221,6 @@ const struct harness_test harness_tests[] = {
     {"a_fact_that_reaches_nobody_is_an_alert", test_a_fact_that_reaches_nobody_is_an_alert},
     {"subscribers_come_and_go_with_their_audit", test_subscribers_come_and_go_with_their_audit},
     {"what_could_break_a_header_is_refused", test_what_could_break_a_header_is_refused},
+    {"a_keystore_in_memory_has_rounds_without_notices", test_a_keystore_in_memory_has_rounds_without_notices},
     {NULL, NULL},
 };

@@ -1,0 +1,243 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# tests/run: limit 240
+"""Notices by mail against a real mail server: which mails come when, to whom, what they say; servers that refuse, hang
+or are down; a sender that is killed at any moment."""
+import collections
+import os
+import random
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+
+import keys
+import product
+import report
+from mailbox_server import Mailbox
+from report import check, equal
+from stores import DAY, Store, instant, records, rfc3339
+
+EXPIRATION = "Outbound Certificate Expiration. SAP CPI System: Tenant One"
+
+
+class Noticed:
+    """A store with own certificate ack-client that ends in a hundred days, and a configuration that mails to url."""
+
+    def __init__(self, url, *people, mail=""):
+        self.store = Store()
+        self.conf = os.path.join(product.new_directory(), "countersign.conf")
+        self.way(url, mail)
+        self.run("generate", "--role", "tls-client", "--alias", "ack-client", "--subject", "CN=acme", "--key", "ec:P-256", "--days", "100",
+                 "--system-type", "SAP CPI", "--system-name", "Tenant One")
+        self.record = records(self.store.run("show", "ack-client#1", "--json"))[0]
+        self.end = int(instant(self.record["not_after"]))
+        for person in people:
+            self.subscribe(person)
+
+    def way(self, url, mail=""):
+        with open(self.conf, "w", encoding="utf-8") as out:
+            out.write(f'keystore sqlite "{self.store.path}";\n'
+                      f'mail {{ server "{url}"; from "gateway@example.com"; timeout 2s; {mail} }}\n')
+
+    def run(self, *args, check=True, at=None):
+        when = ["--now", rfc3339(at)] if at is not None else []
+        return product.countersign("-c", self.conf, *when, "keystore", *args, check=check)
+
+    def subscribe(self, address, name="Anna Berg"):
+        return self.run("subscribe", "ack-client", "--name", name, "--mail", address)
+
+    def tick(self, at):
+        return self.run("tick", at=at)
+
+    def states(self):
+        import sqlite3
+        with sqlite3.connect(f"file:{self.store.path}?mode=ro", uri=True) as db:
+            return dict(db.execute("select mail || ' ' || dedup_key, state from delivery join subscriber using(sub_id)"))
+
+
+def subjects(box):
+    return [(to[0], message["Subject"]) for to, message in box.mails]
+
+
+def test_mails_come_at_30_14_and_3_days_exactly():
+    with Mailbox() as box:
+        n = Noticed(box.url, "anna@example.com")
+        n.subscribe("ops@example.com", "Operations")
+        for days in (30, 14, 3):
+            box.mails.clear()
+            n.tick(n.end - days * DAY - 1)
+            equal(subjects(box), [], f"one second before {days} days")
+            n.tick(n.end - days * DAY)
+            equal(sorted(subjects(box)), [("anna@example.com", EXPIRATION), ("ops@example.com", EXPIRATION)], f"at {days} days")
+            n.tick(n.end - days * DAY)
+            n.tick(n.end - days * DAY + 3600)
+            equal(len(box.mails), 2, "told once")
+            body = box.mails[0][1].get_body().get_content()
+            for said in (f"ends in {days} days", "ack-client#1", n.record["sha256"], n.record["serial"], "Subject:     CN=acme",
+                         n.record["not_after"], "countersign keystore generate --alias ack-client", "keystore unsubscribe ack-client --mail"):
+                check(said in body, f"the mail lacks {said!r}: {body}")
+            equal(len({message["Message-ID"] for _, message in box.mails}), 2, "ids")
+            equal(box.mails[0][1]["List-Unsubscribe"], None, "a link that nobody serves")
+            equal(box.mails[0][1]["From"], "countersign <gateway@example.com>", "sender")
+
+
+def test_a_gap_tells_the_nearest_with_the_true_days():
+    with Mailbox() as box:
+        n = Noticed(box.url, "anna@example.com")
+        n.tick(n.end - 5 * DAY)
+        equal(subjects(box), [("anna@example.com", EXPIRATION)], "mails")
+        check("ends in 5 days" in box.mails[0][1].get_body().get_content(), "days left")
+
+
+def test_who_unsubscribed_gets_none():
+    with Mailbox() as box:
+        n = Noticed(box.url, "anna@example.com", "ben@example.com")
+        n.run("unsubscribe", "ack-client", "--mail", "ben@example.com")
+        equal([r["mail"] for r in map(__import__("json").loads, n.run("subscribers", "ack-client", "--json").stdout.splitlines())],
+              ["anna@example.com"], "subscribers")
+        n.tick(n.end - 30 * DAY)
+        equal(subjects(box), [("anna@example.com", EXPIRATION)], "mails")
+        equal(n.run("audit", "verify").returncode, 0, "audit")
+
+
+def test_refusals_touch_only_their_own_letter():
+    with Mailbox() as box:
+        n = Noticed(box.url, "anna@example.com", "later@example.com", "never@example.com", "zoe@example.com")
+        begin = n.end - 30 * DAY
+        n.tick(begin)
+        equal(sorted(to for to, _ in subjects(box)), ["anna@example.com", "zoe@example.com"], "who was reached")
+        states = {key.split()[0]: state for key, state in n.states().items()}
+        equal(states, {"anna@example.com": "sent", "zoe@example.com": "sent", "later@example.com": "queued", "never@example.com": "failed"},
+              "states")
+        box.refused.clear()
+        n.tick(begin + 59)
+        equal(box.refused, [], "before a minute is over")
+        n.tick(begin + 60)
+        equal(box.refused, ["later@example.com"], "after a minute")
+        n.tick(begin + 179)
+        equal(len(box.refused), 1, "the wait doubles")
+        n.tick(begin + 180)
+        equal(len(box.refused), 2, "the wait doubles")
+        equal(len(box.mails), 2, "the others")
+
+
+def test_a_server_that_is_down_or_hangs_delays_and_loses_nothing():
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        n = Noticed(f"smtp://127.0.0.1:{mute.getsockname()[1]}", "anna@example.com")
+        begin = n.end - 30 * DAY
+        hung = n.tick(begin)
+        check("1 mail not sent" in hung.stderr, hung.stderr)
+    down = n.tick(begin + 60)
+    check("1 mail not sent" in down.stderr, down.stderr)
+    with Mailbox() as box:
+        n.way(box.url)
+        n.tick(begin + 60 + 120)
+        equal(subjects(box), [("anna@example.com", EXPIRATION)], "mails")
+
+
+def test_tls_and_login():
+    place = product.new_directory()
+    authority = keys.issue(place, "mail-ca", authority=True)
+    server = keys.issue(place, "mail-server", issuer=authority, hosts=("127.0.0.1",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server.certificate_file, server.key_file)
+    password = os.path.join(place, "password")
+    with open(password, "w", encoding="utf-8") as out:
+        out.write("open sesame\n")
+    login = f'user "gateway"; password file "{password}"; ca-file "{authority.certificate_file}";'
+    with Mailbox(tls=context, user=("gateway", "open sesame")) as box:
+        n = Noticed(box.url, mail=login)
+        n.run("test-mail", "anna@example.com")
+        equal((subjects(box)[0][0], box.logins[-1]), ("anna@example.com", ("gateway", "open sesame")), "test mail")
+        n.way(box.url, f'user "gateway"; password file "{password}";')
+        equal(n.run("test-mail", "anna@example.com", check=False).returncode, 69, "authority unknown")
+        with open(password, "w", encoding="utf-8") as out:
+            out.write("wrong\n")
+        n.way(box.url, login)
+        refused = n.run("test-mail", "anna@example.com", check=False)
+        equal(refused.returncode, 69, "wrong password")
+        check("sesame" not in refused.stderr and "wrong" not in refused.stderr, refused.stderr)
+    with Mailbox() as box:
+        n.way(box.url, "starttls required;")
+        equal(n.run("test-mail", "anna@example.com", check=False).returncode, 69, "no TLS")
+        n.way(box.url)
+        n.run("test-mail", "anna@example.com")
+        equal(len(box.mails), 1, "opportunistic")
+
+
+def test_nothing_stored_adds_a_header():
+    with Mailbox() as box:
+        n = Noticed(box.url)
+        for args in (["--name", "Anna\nBcc: eve@example.com", "--mail", "anna@example.com"],
+                     ["--name", "Anna", "--mail", "anna@example.com\r\nBcc: eve@example.com"],
+                     ["--name", "Anna", "--mail", "anna@example.com>, <eve@example.com"]):
+            equal(n.run("subscribe", "ack-client", *args, check=False).returncode, 64, repr(args))
+        for option in ("--system-type", "--system-name"):
+            equal(n.run("generate", "--alias", "ack-client", option, "x\nBcc: eve@example.com", check=False).returncode, 64, option)
+        n.subscribe("joerg@example.com", 'Jörg "Jo" Müller-Lüdenscheidt von der ganz langen Abteilung für Zertifikate')
+        n.store.change("insert into subscriber(slot_id,name,mail,kind,added_at,actor) select slot_id, ?, 'x@example.com', 'other', 0, 'eve' "
+                       "from slot where alias='ack-client'", "Eve\r\nBcc: eve@example.com")
+        n.tick(n.end - 30 * DAY)
+        equal([to for to, _ in subjects(box)], ["joerg@example.com"], "who was reached")
+        header = str(box.mails[0][1]["To"])
+        check("Müller-Lüdenscheidt" in header and header.endswith("<joerg@example.com>"), header)
+
+
+def test_a_running_gateway_sends_by_itself_from_within_its_sandbox():
+    with Mailbox() as box:
+        store = Store()
+        store.run("generate", "--role", "tls-client", "--alias", "ack-client", "--key", "ec:P-256", "--days", "20")
+        store.run("subscribe", "ack-client", "--name", "Anna", "--mail", "anna@example.com")
+        url = box.url.replace("127.0.0.1", "localhost")
+        with product.Gateway(product.new_directory(), store, 'route r { listener front; path "/"; upstream "http://127.0.0.1:9/"; }',
+                             extra=f'mail {{ server "{url}"; from "gateway@example.com"; }}'):
+            report.until(lambda: box.mails, what="the mail has come")
+        equal(subjects(box), [("anna@example.com", "Outbound Certificate Expiration. tls-client System: ack-client")], "mails")
+
+
+def test_a_fact_that_reaches_nobody_is_told():
+    n = Noticed("smtp://127.0.0.1:1")
+    check("notice-undeliverable" not in n.run("list").stderr, "nothing is due yet")
+    n.tick(n.end - 30 * DAY)
+    check("notice-undeliverable: ack-client#1" in n.run("list").stderr, "alert")
+
+
+def test_killed_at_any_moment_none_is_lost_and_none_has_two_ids():
+    people = [f"p{i}@example.com" for i in range(12)]
+    with Mailbox(slow_s=0.01) as box:
+        n = Noticed(box.url, *people)
+        random.seed(os.environ.get("NOTICE_SEED", "7"))
+        at = n.end - 30 * DAY
+        kills = 0
+        for round_ in range(50):
+            if round_ in (17, 34):
+                at = n.end - (14 if round_ == 17 else 3) * DAY
+            at += 400
+            child = subprocess.Popen([product.COUNTERSIGN, "-q", "-c", n.conf, "--now", rfc3339(at), "keystore", "tick"],
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                child.wait(timeout=random.uniform(0.0, 0.5))
+            except subprocess.TimeoutExpired:
+                child.send_signal(signal.SIGKILL)
+                kills += child.wait() != 0
+        n.tick(at + 400)
+        n.tick(at + 800)
+        ids = collections.defaultdict(set)
+        for to, message in box.mails:
+            ids[message["Message-ID"]].add(to)
+        check(all(len(to) == 1 for to in ids.values()), "an id went to two people")
+        states = n.states()
+        equal({state for state in states.values()} - {"sent", "dropped"}, set(), "states")
+        for person in people:
+            got = {m["Message-ID"] for to, m in box.mails if to == (person,)}
+            sent = sum(1 for key, state in states.items() if key.split()[0] == person and state == "sent")
+            check(sent <= len(got) <= len([k for k in states if k.split()[0] == person]), f"{person}: {len(got)} ids, {sent} sent")
+            check(states[f"{person} expiration|{re.search(r'[|](.*?)[|]', next(iter(states))).group(1)}|3"] == "sent", person)
+        check(len(box.mails) - len(ids) <= kills, f"{len(box.mails)} mails with {len(ids)} ids after {kills} kills")
+
+
+if __name__ == "__main__":
+    report.run("notices", report.tests_of(sys.modules[__name__]))
