@@ -42,14 +42,23 @@ static int days_in(int year, int month)
     return days[month - 1] + (month == 2 && leap);
 }
 
-static bool zone(struct cursor *c)
+/* What follows the seconds: 0 UTC, 1 another offset or none, -1 neither. XML Schema has two names for UTC, Z and +00:00
+ * (3.2.7.3: the same zone); -00:00 is not said to be a third. */
+static int zone(struct cursor *c)
 {
     int hour = 0;
     int minute = 0;
-    if (!one(c, '+') && !one(c, '-')) {
-        return c->p == c->end;
+    if (one(c, 'Z')) {
+        return c->p == c->end ? 0 : -1;
     }
-    return digits(c, 2, &hour) && one(c, ':') && digits(c, 2, &minute) && c->p == c->end && hour <= 14 && minute < 60;
+    bool east = one(c, '+');
+    if (!east && !one(c, '-')) {
+        return c->p == c->end ? 1 : -1;
+    }
+    if (!digits(c, 2, &hour) || !one(c, ':') || !digits(c, 2, &minute) || c->p != c->end || hour > 14 || minute > 59) {
+        return -1;
+    }
+    return east && hour == 0 && minute == 0 ? 0 : 1;
 }
 
 int wssec_datetime_parse(const char *text, size_t n, int64_t *out)
@@ -74,10 +83,7 @@ int wssec_datetime_parse(const char *text, size_t n, int64_t *out)
         }
     }
     *out = cs_time_civil(year, month, day, hour, minute, second);
-    if (one(&c, 'Z')) {
-        return c.p == c.end ? 0 : -1;
-    }
-    return zone(&c) ? 1 : -1;
+    return zone(&c);
 }
 
 static bool is_space(char c)
@@ -101,7 +107,7 @@ static int read_instant(const xmlNode *n, int64_t *out, struct wssec_refusal *wh
     if (kind != 0) {
         return wssec_refuse(why, WSSEC_TIMESTAMP_MALFORMED, "%.16s %s", n->name,
                             type != NULL ? "has a ValueType"
-                            : kind == 1  ? "is not in UTC (Z)"
+                            : kind == 1  ? "is not in UTC (Z or +00:00)"
                                          : "is not an xsd:dateTime");
     }
     return 0;

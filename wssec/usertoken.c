@@ -98,7 +98,7 @@ static int judge_created(struct wssec_judge *j, struct token *t)
         return 0;
     }
     if (wssec_datetime_parse((const char *)text->p, text->n, &t->created) != 0) {
-        return refuse(j, "Created is not an xsd:dateTime in UTC (Z)");
+        return refuse(j, "Created is not an xsd:dateTime in UTC (Z or +00:00)");
     }
     bool late = now > t->created + p->ttl + p->skew;
     bool early = t->created > now + p->skew;

@@ -9,7 +9,7 @@ import sys
 import zeep
 from zeep.transports import Transport
 from zeep.wsse.signature import BinarySignature, Signature, verify_envelope
-from zeep.wsse.utils import WSU, get_security_header
+from zeep.wsse.utils import WSU, get_security_header, get_timestamp
 import xmlsec
 
 import keys
@@ -39,11 +39,11 @@ route tampered {{
 
 
 def add_timestamp(envelope):
-    """In UTC with Z, as BSP demands; zeep's own writer says +00:00."""
-    created = datetime.datetime.utcnow().replace(microsecond=0)
-    expires = created + datetime.timedelta(seconds=120)
-    stamp = WSU.Timestamp(WSU.Created(f"{created.isoformat()}Z"), WSU.Expires(f"{expires.isoformat()}Z"))
-    get_security_header(envelope).append(stamp)
+    """As zeep writes instants: in UTC with the offset +00:00."""
+    created = datetime.datetime.utcnow()
+    times = [get_timestamp(created), get_timestamp(created + datetime.timedelta(seconds=120))]
+    report.check(times[0].endswith("+00:00"), f"zeep writes {times[0]}")
+    get_security_header(envelope).append(WSU.Timestamp(WSU.Created(times[0]), WSU.Expires(times[1])))
 
 
 class Stamped:
