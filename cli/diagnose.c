@@ -106,6 +106,7 @@ static int look(struct cli_judge *k, const cs_buf *octets, const struct cli_judg
     }
     const char *partner = named != NULL ? named : j->partner;
     resolver_init(&r, &ctx, k->snapshot, partner, NULL);
+    resolver_now(&ctx, k->when.now);
     resolver_trust(&ctx, ks_config_chain(&k->settings->config, partner));
     int rc = wssec_diagnose(k->worker, &in, p, &k->when, &r, &j->verdict, d);
     resolver_clear(&ctx);

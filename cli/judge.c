@@ -54,6 +54,7 @@ static int judge_as(struct cli_judge *k, const cs_buf *octets, const char *partn
     memset(j, 0, sizeof *j);
     j->partner = partner;
     resolver_init(&r, &ctx, k->snapshot, partner, NULL);
+    resolver_now(&ctx, k->when.now);
     resolver_trust(&ctx, ks_config_chain(&k->settings->config, partner));
     int64_t from = cs_clock_mono_us();
     struct wssec_explain *explain = k->explain ? &j->explain : NULL;

@@ -462,6 +462,9 @@ typedef struct ks_candidate { const ks_entry *entry; enum ks_state state; /**< a
 size_t ks_candidates(const ks_snapshot *s, const char *partner, const ks_hint *hint, enum ks_capability cap, cs_time when, ks_candidate *out, size_t max);
 /** Entries of role decrypt in the slots named (none named: in every one), best first, as ks_candidates; refused ones with their state. */
 size_t ks_decrypters(const ks_snapshot *s, const char *const *alias, size_t n_alias, const ks_hint *hint, cs_time when, ks_candidate *out, size_t max);
+/** The private key of a decrypt entry, borrowed as ks_entry_private_key; NULL: there is none, or its retention is over at now,
+ *  whether a tick has told the store so already or not. */
+EVP_PKEY *ks_entry_opening_key(const ks_entry *e, cs_time now);
 /** The active encrypt-to entry of a partner (of several slots the one activated last), NULL: none. */
 const ks_entry *ks_encrypter(const ks_snapshot *s, const char *partner);
 /** The active entry of a slot, NULL: none. */

@@ -202,6 +202,12 @@ size_t ks_decrypters(const ks_snapshot *s, const char *const *alias, size_t n_al
     return n;
 }
 
+EVP_PKEY *ks_entry_opening_key(const ks_entry *e, cs_time now)
+{
+    enum ks_state state = ks_entry_state(e, KS_CAN_DECRYPT, now);
+    return state == KS_ARCHIVED || state == KS_DESTROYED ? NULL : ks_entry_private_key(e);
+}
+
 const ks_entry *ks_encrypter(const ks_snapshot *s, const char *partner)
 {
     const ks_entry *found = NULL;

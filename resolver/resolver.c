@@ -159,7 +159,7 @@ static int own_candidates(const struct resolver *r, const struct wssec_hint *hin
     ks_hint k;
     size_t n = ks_decrypters(r->snapshot, r->decrypt, r->n_decrypt, said(hint, &k), at, found, room);
     for (size_t i = 0; i < n; i++) {
-        fill(&out[i], found[i].entry, found[i].state, ks_entry_private_key(found[i].entry));
+        fill(&out[i], found[i].entry, found[i].state, ks_entry_opening_key(found[i].entry, r->now != 0 ? r->now : at));
     }
     return (int)n;
 }
@@ -216,6 +216,11 @@ void resolver_decrypt(struct resolver *ctx, const char *const *alias, size_t n)
 {
     ctx->decrypt = alias;
     ctx->n_decrypt = n;
+}
+
+void resolver_now(struct resolver *ctx, int64_t now)
+{
+    ctx->now = now;
 }
 
 void resolver_trust(struct resolver *ctx, const ks_chain_rule *rule)

@@ -16,6 +16,7 @@ struct resolver {
     const char *sign_alias;      /**< slot of role sign; NULL for verification */
     const char *const *decrypt;  /**< slots of role decrypt; n_decrypt 0: every one */
     size_t n_decrypt;
+    int64_t now;                 /**< whose retention is over by then opens nothing, whatever instant is asked for; 0: no matter */
     const ks_chain_rule *chain;  /**< borrowed; NULL: only stored certificates count */
     uint8_t *unknown; size_t unknown_n; /**< owned (resolver_clear): the certificate of the message that nobody stored; NULL: none */
     struct resolver_judged *judged; /**< owned (resolver_clear): certificates of the message, judged by chain */
@@ -25,6 +26,9 @@ struct resolver {
 void resolver_init(struct wssec_resolver *out, struct resolver *ctx, const ks_snapshot *snapshot, const char *partner, const char *sign_alias);
 /** Open with the entries of these slots only (none: of every decrypt slot); borrowed. Encryption takes partner's. */
 void resolver_decrypt(struct resolver *ctx, const char *const *alias, size_t n);
+/** The instant at which the judgement is made, where it asks for an earlier one: a private key that is past its process
+ *  stop now is closed, whether the keystore was told so already or not. */
+void resolver_now(struct resolver *ctx, int64_t now);
 /** Let certificates that the message brings count by rule (NULL: they do not). To be followed by resolver_clear. */
 void resolver_trust(struct resolver *ctx, const ks_chain_rule *rule);
 /** Give back what was judged. Entries that ctx has given out end here; the verdict owns nothing of them. */

@@ -199,13 +199,17 @@ def test_an_exchanged_key_decrypts_through_the_gateway_on_day_89_and_not_on_day_
     with open(path, "w", encoding="utf-8") as out:
         out.write(sealed(partner, 80))
     exchange = instant([r for r in records(copy.run("list", "--json")) if r["entry"] == "own-dec#1"][0]["exchanged_at"])
-    with day(91):
-        copy.run("clock", "accept")
-        copy.run("tick")
-    code, verdict = judged(copy, 91, path, "--as-of", rfc3339(exchange + 80 * DAY + 60))
-    equal((code, verdict["reason"]), (1, "no-decryption-key"), "day 80, asked on day 91")
-    for word in ("own-dec#1", "deactivated then", "closed now"):
-        check(word in verdict["detail"], f"detail lacks {word}: {verdict['detail']}")
+    for ticked in (False, True):
+        if ticked:
+            with day(91):
+                copy.run("clock", "accept")
+                copy.run("tick")
+        code, verdict = judged(copy, 91, path, "--as-of", rfc3339(exchange + 80 * DAY + 60))
+        equal((code, verdict["reason"]), (1, "no-decryption-key"), f"day 80, asked on day 91, ticked {ticked}")
+        for word in ("own-dec#1", "deactivated then", "closed now"):
+            check(word in verdict["detail"], f"detail lacks {word}: {verdict['detail']}")
+        code, verdict = judged(copy, 91, path, "--as-of", rfc3339(exchange + 91 * DAY))
+        equal((code, verdict["reason"]), (1, "no-decryption-key"), f"day 91, asked on day 91, ticked {ticked}")
     code, verdict = judged(store, 89, path, "--as-of", rfc3339(exchange + 80 * DAY + 60))
     equal((code, verdict["verdict"], verdict["decrypted_with"]), (0, "pass", "own-dec#1"), "day 80, asked on day 89")
 
