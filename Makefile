@@ -88,13 +88,13 @@ clean:
 	rm -rf build
 
 format:
-	clang-format -i $(wildcard base/*.[ch] wssec/*.[ch] keystore/*.[ch] resolver/*.[ch] gateway/*.[ch] cli/*.[ch] docs/*/*.[ch] samples/*.[ch] samples/*/*.[ch] tests/*/*.[ch])
+	clang-format -i $(wildcard base/*.[ch] wssec/*.[ch] keystore/*.[ch] resolver/*.[ch] gateway/*.[ch] archive/*.[ch] cli/*.[ch] docs/*/*.[ch] samples/*.[ch] samples/*/*.[ch] tests/*/*.[ch])
 
 lint:
 	$(Q)tests/lint
 
 # ---- flags ---------------------------------------------------------------------------------------------------------
-MODULES := libxml-2.0 xmlsec1-openssl openssl libevent_core libevent_pthreads sqlite3 jansson libcurl libseccomp
+MODULES := libxml-2.0 xmlsec1-openssl openssl libevent_core libevent_pthreads sqlite3 jansson libcurl libseccomp libarchive
 ifneq ($(filter _% $(OUT)/% build/%,$(MAKECMDGOALS)),)
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(MODULES)))
 PKG_LIBS := $(shell pkg-config --libs $(MODULES))
@@ -125,7 +125,7 @@ CFLAGS += -pthread
 sources = $(wildcard $(1)/*.c)
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 
-FOLDERS := base wssec keystore resolver gateway
+FOLDERS := base wssec keystore resolver gateway archive
 LIB_SRC := $(foreach f,$(FOLDERS),$(call sources,$(f)))
 LIB_OBJ := $(call objects,$(LIB_SRC)) $(LLHTTP_OBJ)
 CLI_OBJ := $(call objects,$(call sources,cli))
