@@ -19,7 +19,7 @@ struct ks_backend {
     dev_t device; /**< of the file that was opened: a file renamed over it is another store */
     ino_t inode;
     int64_t data_version;
-    int busy_ms;   /**< how long to wait for another writer */
+    int busy_ms; /**< how long to wait for another writer */
     int64_t waits_since_us;
     bool watched;  /**< the triggers of sqlite_touch.c are in place */
     uint64_t told; /**< touched rows that were handed out within this transaction */
@@ -44,6 +44,11 @@ void ks_query_text(struct ks_query *q, const char *s);           /**< NULL: null
 void ks_query_blob(struct ks_query *q, const void *p, size_t n); /**< NULL: null; borrowed until done */
 /** @return 1 a row stands, 0 no more, -1 error */
 int ks_query_row(struct ks_query *q, cs_error *e);
+/** For a loop over the rows: rc starts as 0 and takes what became of each row. @return true a row stands; false no
+ * more, or rc was not 0, or an error: rc is then 0 or -1 and the query is done. */
+bool ks_query_next(struct ks_query *q, int *rc, cs_error *e);
+/** store-corrupt: a row that does not have the shape of its table. @return -1 */
+int ks_query_damaged(const struct ks_query *q, const char *table, cs_error *e);
 void ks_query_done(struct ks_query *q);
 /** Run to its end without looking at rows. @return 0 or -1 */
 int ks_query_run(struct ks_query *q, cs_error *e);

@@ -57,20 +57,14 @@ int ks_sqlite_approvals(struct ks_backend *b, int64_t id, const uint8_t *plan_ha
     ks_query_int(&q, id);
     ks_query_blob(&q, plan_hash, 32);
     int rc = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         ks_proposal a;
         const char *plan = (const char *)sqlite3_column_text(q.stmt, 11);
         if (read_approval(&q, &a) != 0 || plan == NULL) {
-            rc = cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
-                              "keystore %s is damaged: a row of approval has not its shape; restore it from a backup",
-                              b->path);
-            break;
-        }
-        if (visit(ctx, &a, plan, e) != 0) {
-            rc = -1;
-            break;
+            rc = ks_query_damaged(&q, "approval", e);
+        } else {
+            rc = visit(ctx, &a, plan, e);
         }
     }
-    ks_query_done(&q);
     return rc;
 }

@@ -5,11 +5,6 @@
 
 #include "keystore/sqlite_rows.h"
 
-static int corrupt(const struct ks_backend *b, cs_error *e)
-{
-    return cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt", "keystore %s is damaged: a CRL", b->path);
-}
-
 int ks_sqlite_crl_add(struct ks_backend *b, const struct ks_crl_row *row, const uint8_t *der, size_t n, cs_error *e)
 {
     struct ks_query q = ks_query_open(
@@ -35,21 +30,17 @@ int ks_sqlite_crls(struct ks_backend *b, ks_visit_crl *visit, void *ctx, cs_erro
     struct ks_query q = ks_query_open(
         b, "select sha256, issuer_dn, this_update, next_update, added_at from crl order by added_at, sha256");
     int rc = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         struct ks_crl_row row = {.issuer = (const char *)sqlite3_column_text(q.stmt, 1),
                                  .this_update = sqlite3_column_int64(q.stmt, 2),
                                  .next_update = sqlite3_column_int64(q.stmt, 3),
                                  .added_at = sqlite3_column_int64(q.stmt, 4)};
         if (ks_column_octets(&q, 0, row.sha256, sizeof row.sha256) != 0 || row.issuer == NULL) {
-            rc = corrupt(b, e);
-            break;
-        }
-        if (visit(ctx, &row, e) != 0) {
-            rc = -1;
-            break;
+            rc = ks_query_damaged(&q, "crl", e);
+        } else {
+            rc = visit(ctx, &row, e);
         }
     }
-    ks_query_done(&q);
     return rc;
 }
 
@@ -68,7 +59,8 @@ int ks_sqlite_crl_get(struct ks_backend *b, const uint8_t sha256[32], uint8_t **
             memcpy(*der, p, (size_t)octets);
             *n = (size_t)octets;
         } else {
-            rc = p == NULL ? corrupt(b, e) : cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+            rc = p == NULL ? ks_query_damaged(&q, "crl", e)
+                           : cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
         }
     }
     ks_query_done(&q);

@@ -17,13 +17,6 @@
     "(select max(last_at) from use_day u where u.entry_id = e.entry_id and u.ok > 0), "                                \
     "(select sum(ok) from use_day u where u.entry_id = e.entry_id)"
 
-static int damaged(const struct ks_query *q, const char *what, cs_error *e)
-{
-    return cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
-                        "keystore %s is damaged: a row of %s has not its shape; restore it from a backup", q->b->path,
-                        what);
-}
-
 /** The state underneath; a plus in front: and suspended before it was compromised. */
 static int resume_parse(const char *word, struct ks_row *row)
 {
@@ -61,7 +54,7 @@ static int read_row(struct ks_query *q, struct ks_row *row, bool with_der, cs_er
     if (read_words(q, row) != 0 || ks_column_octets(q, 5, row->info.sha256, 32) != 0 ||
         ks_column_octets(q, 6, row->sha1, 20) != 0 || ks_column_octets(q, 8, row->info.spki_sha256, 32) != 0 ||
         sqlite3_column_bytes(s, 7) > (int)sizeof row->ski) {
-        return damaged(q, "entry", e);
+        return ks_query_damaged(q, "entry", e);
     }
     row->ski_len = (size_t)sqlite3_column_bytes(s, 7);
     if (row->ski_len > 0) {
@@ -176,7 +169,7 @@ int ks_sqlite_slot_get(struct ks_backend *b, const char *alias, struct ks_slot *
         if (ks_column_text(&q, 1, out->alias, sizeof out->alias) != 0 ||
             ks_column_text(&q, 2, out->partner, sizeof out->partner) != 0 ||
             ks_column_text(&q, 3, role, sizeof role) != 0 || ks_role_parse(role, &out->role) != 0) {
-            rc = damaged(&q, "slot", e);
+            rc = ks_query_damaged(&q, "slot", e);
         }
     }
     ks_query_done(&q);
@@ -348,26 +341,23 @@ int ks_sqlite_interval_read(struct ks_query *q, struct ks_interval *i)
 int ks_sqlite_intervals(struct ks_backend *b, int64_t entry_id, uint64_t version_above, ks_visit_interval *visit,
                         void *ctx, cs_error *e)
 {
-    static const char one[] = "select entry_id, capability, from_ts, to_ts, cause_seq, end_seq from interval where entry_id=?1 "
-                              "and end_seq is null and 0<=?2 order by from_ts";
-    static const char all[] =
-        "select i.entry_id, i.capability, i.from_ts, i.to_ts, i.cause_seq, i.end_seq from interval i join entry e using(entry_id)"
-        " where ?1=0 and e.version > ?2 and i.end_seq is null order by i.entry_id, i.from_ts";
+    static const char one[] =
+        "select entry_id, capability, from_ts, to_ts, cause_seq, end_seq from interval where entry_id=?1 "
+        "and end_seq is null and 0<=?2 order by from_ts";
+    static const char all[] = "select i.entry_id, i.capability, i.from_ts, i.to_ts, i.cause_seq, i.end_seq from "
+                              "interval i join entry e using(entry_id)"
+                              " where ?1=0 and e.version > ?2 and i.end_seq is null order by i.entry_id, i.from_ts";
     struct ks_query q = ks_query_open(b, entry_id != 0 ? one : all);
     ks_query_int(&q, entry_id);
     ks_query_int(&q, (int64_t)version_above);
     int rc = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         struct ks_interval i;
         if (ks_sqlite_interval_read(&q, &i) != 0) {
-            rc = damaged(&q, "interval", e);
-            break;
-        }
-        if (visit(ctx, &i, e) != 0) {
-            rc = -1;
-            break;
+            rc = ks_query_damaged(&q, "interval", e);
+        } else {
+            rc = visit(ctx, &i, e);
         }
     }
-    ks_query_done(&q);
     return rc;
 }

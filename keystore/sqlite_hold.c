@@ -25,23 +25,17 @@ int ks_sqlite_holds(struct ks_backend *b, ks_visit_hold *visit, void *ctx, cs_er
 {
     struct ks_query q = ks_query_open(b, "select route, since, actor, reason from hold order by route");
     int rc = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         ks_hold_info row;
         memset(&row, 0, sizeof row);
         row.since = sqlite3_column_int64(q.stmt, 1);
         if (ks_column_text(&q, 0, row.route, sizeof row.route) != 0 ||
             ks_column_text(&q, 2, row.actor, sizeof row.actor) != 0 ||
             ks_column_text(&q, 3, row.reason, sizeof row.reason) != 0) {
-            rc = cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
-                              "keystore %s is damaged: a row of hold has not its shape; restore it from a backup",
-                              b->path);
-            break;
-        }
-        if (visit(ctx, &row, e) != 0) {
-            rc = -1;
-            break;
+            rc = ks_query_damaged(&q, "hold", e);
+        } else {
+            rc = visit(ctx, &row, e);
         }
     }
-    ks_query_done(&q);
     return rc;
 }

@@ -7,13 +7,6 @@
 #include "keystore/sqlite_rows.h"
 #include "keystore/words.h"
 
-static int damaged(const struct ks_query *q, cs_error *e)
-{
-    return cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
-                        "keystore %s is damaged: a row of private_key has not its shape; restore it from a backup",
-                        q->b->path);
-}
-
 int ks_sqlite_key_add(struct ks_backend *b, const struct ks_key_row *k, cs_error *e)
 {
     struct ks_query q = ks_query_open(b, "insert into private_key(key_id, spki_sha256, kek_id, nonce, ct, "
@@ -63,7 +56,7 @@ int ks_sqlite_key_get(struct ks_backend *b, const char *key_id, struct ks_key_ro
     ks_query_text(&q, key_id);
     int rc = ks_query_row(&q, e);
     if (rc == 1 && take_key(&q, out) != 0) {
-        rc = damaged(&q, e);
+        rc = ks_query_damaged(&q, "private_key", e);
     }
     if (rc == 1 && out->ct != NULL) {
         *ct = malloc(out->ct_len);
@@ -95,17 +88,16 @@ int ks_sqlite_keys(struct ks_backend *b, ks_visit_key *visit, void *ctx, cs_erro
                          "select key_id, slot_id from key_request) e on e.key_id=k.key_id "
                          "join slot s on s.slot_id=e.slot_id where k.destroyed_at is null order by k.key_id");
     int rc = 0;
-    while (rc == 0 && (rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         struct ks_key_row row;
         struct ks_slot slot = {.slot_id = sqlite3_column_int64(q.stmt, 8)};
         char role[32];
         rc = take_key(&q, &row) != 0 || ks_column_text(&q, 9, slot.alias, sizeof slot.alias) != 0 ||
                      ks_column_text(&q, 10, slot.partner, sizeof slot.partner) != 0 ||
                      ks_column_text(&q, 11, role, sizeof role) != 0 || ks_role_parse(role, &slot.role) != 0
-                 ? damaged(&q, e)
+                 ? ks_query_damaged(&q, "private_key", e)
                  : visit(ctx, &row, &slot, e);
     }
-    ks_query_done(&q);
     return rc;
 }
 
@@ -155,13 +147,12 @@ int ks_sqlite_node_keys(struct ks_backend *b, ks_visit_node_keys *visit, void *c
                                          "left join observation o on o.node_id=n.node_id and o.kind='kek' "
                                          "group by n.node_id, n.clock_at order by n.node_id");
     int rc = 0;
-    while (rc == 0 && (rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         char node[KS_WORD];
         char names[KS_NODE_KEYS];
         rc = ks_column_text(&q, 0, node, sizeof node) != 0 || ks_column_text(&q, 2, names, sizeof names) != 0
-                 ? damaged(&q, e)
+                 ? ks_query_damaged(&q, "observation", e)
                  : visit(ctx, node, sqlite3_column_int64(q.stmt, 1), names, e);
     }
-    ks_query_done(&q);
     return rc;
 }

@@ -22,13 +22,6 @@ int ks_sqlite_trash_remove(struct ks_backend *b, int64_t entry_id, cs_error *e)
     return ks_query_run(&q, e);
 }
 
-static int bad_row(const struct ks_query *q, const char *what, cs_error *e)
-{
-    return cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
-                        "keystore %s is damaged: a row of %s has not its shape; restore it from a backup", q->b->path,
-                        what);
-}
-
 int ks_sqlite_trash(struct ks_backend *b, int64_t slot_id, ks_visit_trash *visit, void *ctx, cs_error *e)
 {
     struct ks_query q = ks_query_open(
@@ -36,22 +29,18 @@ int ks_sqlite_trash(struct ks_backend *b, int64_t slot_id, ks_visit_trash *visit
            " join slot s using(slot_id) where (?1 = 0 or e.slot_id = ?1) order by t.until, s.alias, e.n");
     ks_query_int(&q, slot_id);
     int rc = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         struct ks_trash_row row = {.entry_id = sqlite3_column_int64(q.stmt, 0),
                                    .n = (unsigned)sqlite3_column_int64(q.stmt, 2),
                                    .at = sqlite3_column_int64(q.stmt, 3),
                                    .until = sqlite3_column_int64(q.stmt, 4)};
         if (ks_column_text(&q, 1, row.alias, sizeof row.alias) != 0 ||
             ks_column_text(&q, 5, row.actor, sizeof row.actor) != 0) {
-            rc = bad_row(&q, "trash", e);
-            break;
-        }
-        if (visit(ctx, &row, e) != 0) {
-            rc = -1;
-            break;
+            rc = ks_query_damaged(&q, "trash", e);
+        } else {
+            rc = visit(ctx, &row, e);
         }
     }
-    ks_query_done(&q);
     return rc;
 }
 
@@ -86,7 +75,7 @@ int ks_sqlite_schedules(struct ks_backend *b, int64_t slot_id, ks_visit_schedule
            " order by c.due_at, s.alias, e.n, c.verb");
     ks_query_int(&q, slot_id);
     int rc = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         struct ks_schedule_row row = {.entry_id = sqlite3_column_int64(q.stmt, 0),
                                       .n = (unsigned)sqlite3_column_int64(q.stmt, 2),
                                       .due_at = sqlite3_column_int64(q.stmt, 4),
@@ -95,15 +84,11 @@ int ks_sqlite_schedules(struct ks_backend *b, int64_t slot_id, ks_visit_schedule
             ks_column_text(&q, 3, row.verb, sizeof row.verb) != 0 ||
             ks_column_text(&q, 6, row.actor, sizeof row.actor) != 0 ||
             ks_column_text(&q, 7, row.reason, sizeof row.reason) != 0) {
-            rc = bad_row(&q, "schedule", e);
-            break;
-        }
-        if (visit(ctx, &row, e) != 0) {
-            rc = -1;
-            break;
+            rc = ks_query_damaged(&q, "schedule", e);
+        } else {
+            rc = visit(ctx, &row, e);
         }
     }
-    ks_query_done(&q);
     return rc;
 }
 
@@ -127,22 +112,18 @@ int ks_sqlite_open_messages(struct ks_backend *b, int64_t slot_id, ks_visit_open
                          " order by m.since, m.ref, s.alias, e.n");
     ks_query_int(&q, slot_id);
     int rc = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         struct ks_open_row row = {.entry_id = sqlite3_column_int64(q.stmt, 1),
                                   .n = (unsigned)sqlite3_column_int64(q.stmt, 3),
                                   .since = sqlite3_column_int64(q.stmt, 4),
                                   .open = sqlite3_column_int(q.stmt, 5) != 0};
         if (ks_column_text(&q, 0, row.ref, sizeof row.ref) != 0 ||
             ks_column_text(&q, 2, row.alias, sizeof row.alias) != 0) {
-            rc = bad_row(&q, "open_message", e);
-            break;
-        }
-        if (visit(ctx, &row, e) != 0) {
-            rc = -1;
-            break;
+            rc = ks_query_damaged(&q, "open_message", e);
+        } else {
+            rc = visit(ctx, &row, e);
         }
     }
-    ks_query_done(&q);
     return rc;
 }
 
@@ -155,18 +136,14 @@ int ks_sqlite_intervals_known(struct ks_backend *b, int64_t entry_id, uint64_t k
     ks_query_int(&q, entry_id);
     ks_query_int(&q, (int64_t)known_seq);
     int rc = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         struct ks_interval i;
         if (ks_sqlite_interval_read(&q, &i) != 0) {
-            rc = bad_row(&q, "interval", e);
-            break;
-        }
-        if (visit(ctx, &i, e) != 0) {
-            rc = -1;
-            break;
+            rc = ks_query_damaged(&q, "interval", e);
+        } else {
+            rc = visit(ctx, &i, e);
         }
     }
-    ks_query_done(&q);
     return rc;
 }
 

@@ -54,19 +54,13 @@ int ks_sqlite_mappings(struct ks_backend *b, ks_visit_mapping *visit, void *ctx,
                          " s.alias, e.n, e.sha256 from mapping m left join entry e using(entry_id)"
                          " left join slot s using(slot_id) order by m.map_id");
     int rc = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         struct ks_mapping_row row;
         if (read_mapping(&q, &row) != 0) {
-            rc = cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
-                              "keystore %s is damaged: mapping %lld has not its shape; restore it from a backup",
-                              b->path, (long long)row.map_id);
-            break;
-        }
-        if (visit(ctx, &row, e) != 0) {
-            rc = -1;
-            break;
+            rc = ks_query_damaged(&q, "mapping", e);
+        } else {
+            rc = visit(ctx, &row, e);
         }
     }
-    ks_query_done(&q);
     return rc;
 }

@@ -25,19 +25,15 @@ int ks_sqlite_node_uses_each(struct ks_backend *b, ks_visit_node_use *visit, voi
     struct ks_query q =
         ks_query_open(b, "select node_id, route, alias, partner from node_uses order by route, node_id");
     int rc = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         const char *text[4];
         for (int i = 0; i < 4; i++) {
             text[i] = (const char *)sqlite3_column_text(q.stmt, i);
             text[i] = text[i] != NULL ? text[i] : "";
         }
         const ks_node_use use = {text[1], text[2], text[3]};
-        if (visit(ctx, text[0], &use, e) != 0) {
-            rc = -1;
-            break;
-        }
+        rc = visit(ctx, text[0], &use, e);
     }
-    ks_query_done(&q);
     return rc;
 }
 
@@ -83,7 +79,7 @@ int ks_sqlite_nodes(struct ks_backend *b, ks_visit_node *visit, void *ctx, cs_er
                                          "n.conf_sha256, p.place from node n left join node_place p using(node_id) "
                                          "order by n.node_id");
     int rc = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         struct ks_node_row row = {.applied = (uint64_t)sqlite3_column_int64(q.stmt, 1),
                                   .applied_at = sqlite3_column_int64(q.stmt, 2),
                                   .clock_at = sqlite3_column_int64(q.stmt, 3)};
@@ -91,16 +87,10 @@ int ks_sqlite_nodes(struct ks_backend *b, ks_visit_node *visit, void *ctx, cs_er
             ks_column_text(&q, 4, row.build, sizeof row.build) != 0 ||
             ks_column_text(&q, 5, row.conf, sizeof row.conf) != 0 ||
             ks_column_text(&q, 6, row.place, sizeof row.place) != 0) {
-            rc = cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
-                              "keystore %s is damaged: a row of node has not its shape; restore it from a backup",
-                              b->path);
-            break;
-        }
-        if (visit(ctx, &row, e) != 0) {
-            rc = -1;
-            break;
+            rc = ks_query_damaged(&q, "node", e);
+        } else {
+            rc = visit(ctx, &row, e);
         }
     }
-    ks_query_done(&q);
     return rc;
 }

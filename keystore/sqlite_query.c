@@ -108,6 +108,24 @@ int ks_query_row(struct ks_query *q, cs_error *e)
     return ks_sqlite_error(q->b, q->rc, e);
 }
 
+bool ks_query_next(struct ks_query *q, int *rc, cs_error *e)
+{
+    *rc = *rc == 0 ? ks_query_row(q, e) : -1;
+    if (*rc == 1) {
+        *rc = 0;
+        return true;
+    }
+    ks_query_done(q);
+    return false;
+}
+
+int ks_query_damaged(const struct ks_query *q, const char *table, cs_error *e)
+{
+    return cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
+                        "keystore %s is damaged: a row of %s has not its shape; restore it from a backup", q->b->path,
+                        table);
+}
+
 void ks_query_done(struct ks_query *q)
 {
     if (q->stmt != NULL) {

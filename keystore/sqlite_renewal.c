@@ -5,13 +5,6 @@
 #include "keystore/sqlite_rows.h"
 #include "keystore/words.h"
 
-static int damaged(const struct ks_query *q, const char *table, cs_error *e)
-{
-    return cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
-                        "keystore %s is damaged: a row of %s has not its shape; restore it from a backup", q->b->path,
-                        table);
-}
-
 int ks_sqlite_auto_set(struct ks_backend *b, const struct ks_auto_row *row, uint64_t version, cs_error *e)
 {
     struct ks_query q = ks_query_open(b, "update slot set auto=?2, pinning=?3, version=?4 where slot_id=?1");
@@ -27,17 +20,16 @@ int ks_sqlite_autos(struct ks_backend *b, ks_visit_auto *visit, void *ctx, cs_er
     struct ks_query q = ks_query_open(b, "select slot_id, alias, role, auto, pinning from slot where auto is not null "
                                          "order by alias");
     int rc = 0;
-    while (rc == 0 && (rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         struct ks_auto_row row = {.slot_id = sqlite3_column_int64(q.stmt, 0)};
         char role[32];
         rc = ks_column_text(&q, 1, row.alias, sizeof row.alias) != 0 || ks_column_text(&q, 2, role, sizeof role) != 0 ||
                      ks_role_parse(role, &row.role) != 0 ||
                      ks_column_text(&q, 3, row.settings, sizeof row.settings) != 0 ||
                      ks_column_text(&q, 4, row.pinning, sizeof row.pinning) != 0
-                 ? damaged(&q, "slot", e)
+                 ? ks_query_damaged(&q, "slot", e)
                  : visit(ctx, &row, e);
     }
-    ks_query_done(&q);
     return rc;
 }
 
@@ -56,7 +48,7 @@ int ks_sqlite_renewal_get(struct ks_backend *b, int64_t predecessor, struct ks_r
         out->at = sqlite3_column_int64(q.stmt, 2);
         out->attempts = sqlite3_column_int64(q.stmt, 3);
         out->next_at = sqlite3_column_int64(q.stmt, 4);
-        rc = ks_column_text(&q, 5, out->error, sizeof out->error) == 0 ? 1 : damaged(&q, "renewal", e);
+        rc = ks_column_text(&q, 5, out->error, sizeof out->error) == 0 ? 1 : ks_query_damaged(&q, "renewal", e);
     }
     ks_query_done(&q);
     return rc;

@@ -50,15 +50,9 @@ int ks_sqlite_requests(struct ks_backend *b, int64_t slot_id, ks_visit_request *
                                          "where ?1=0 or r.slot_id=?1 order by s.alias");
     int rc = 0;
     ks_query_int(&q, slot_id);
-    while (rc == 0 && (rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         struct ks_request_row row;
-        rc = take(&q, &row) != 0
-                 ? cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
-                                "keystore %s is damaged: a row of key_request has not its shape; restore it from a "
-                                "backup",
-                                b->path)
-                 : visit(ctx, &row, e);
+        rc = take(&q, &row) != 0 ? ks_query_damaged(&q, "key_request", e) : visit(ctx, &row, e);
     }
-    ks_query_done(&q);
     return rc;
 }

@@ -20,7 +20,8 @@ int ks_sqlite_interval_end(struct ks_backend *b, const struct ks_interval *i, cs
 int ks_sqlite_intervals(struct ks_backend *b, int64_t entry_id, uint64_t version_above, ks_visit_interval *visit,
                         void *ctx, cs_error *e);
 
-int ks_sqlite_interval_read(struct ks_query *q, struct ks_interval *i); /* columns entry, capability, from, to, cause, end */
+int ks_sqlite_interval_read(struct ks_query *q,
+                            struct ks_interval *i); /* columns entry, capability, from, to, cause, end */
 
 /* sqlite_life.c */
 int ks_sqlite_trash_set(struct ks_backend *b, const struct ks_trash_row *row, cs_error *e);
@@ -63,14 +64,18 @@ int ks_sqlite_mapping_add(struct ks_backend *b, struct ks_mapping_row *row, cs_e
 int ks_sqlite_mapping_end(struct ks_backend *b, int64_t map_id, cs_time to, cs_error *e);
 int ks_sqlite_mappings(struct ks_backend *b, ks_visit_mapping *visit, void *ctx, cs_error *e);
 
-/* sqlite_hold.c */
+/* sqlite_request.c */
 int ks_sqlite_request_add(struct ks_backend *b, const struct ks_request_row *row, cs_error *e);
 int ks_sqlite_request_remove(struct ks_backend *b, int64_t slot_id, cs_error *e);
 int ks_sqlite_requests(struct ks_backend *b, int64_t slot_id, ks_visit_request *visit, void *ctx, cs_error *e);
+
+/* sqlite_renewal.c */
 int ks_sqlite_auto_set(struct ks_backend *b, const struct ks_auto_row *row, uint64_t version, cs_error *e);
 int ks_sqlite_autos(struct ks_backend *b, ks_visit_auto *visit, void *ctx, cs_error *e);
 int ks_sqlite_renewal_get(struct ks_backend *b, int64_t predecessor, struct ks_renewal_row *out, cs_error *e);
 int ks_sqlite_renewal_set(struct ks_backend *b, const struct ks_renewal_row *row, cs_error *e);
+
+/* sqlite_hold.c */
 int ks_sqlite_hold_add(struct ks_backend *b, const ks_hold_info *row, cs_error *e);
 int ks_sqlite_hold_remove(struct ks_backend *b, const char *route, cs_error *e);
 int ks_sqlite_holds(struct ks_backend *b, ks_visit_hold *visit, void *ctx, cs_error *e);

@@ -40,7 +40,7 @@ int ks_sqlite_seen(struct ks_backend *b, const char *partner, ks_visit_seen *vis
                                          " where partner=?1 order by first_at, sha256");
     ks_query_text(&q, partner);
     int rc = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         struct ks_seen_row row;
         memset(&row, 0, sizeof row);
         row.der = sqlite3_column_blob(q.stmt, 2);
@@ -50,18 +50,11 @@ int ks_sqlite_seen(struct ks_backend *b, const char *partner, ks_visit_seen *vis
         row.n = (uint64_t)sqlite3_column_int64(q.stmt, 5);
         if (ks_column_text(&q, 0, row.partner, sizeof row.partner) != 0 ||
             ks_column_octets(&q, 1, row.sha256, sizeof row.sha256) != 0 || row.der_len == 0) {
-            rc = cs_error_set(
-                e, CS_EXIT_CONFIG, "store-corrupt",
-                "keystore %s is damaged: a row of seen_certificate has not its shape; restore it from a backup",
-                b->path);
-            break;
-        }
-        if (visit(ctx, &row, e) != 0) {
-            rc = -1;
-            break;
+            rc = ks_query_damaged(&q, "seen_certificate", e);
+        } else {
+            rc = visit(ctx, &row, e);
         }
     }
-    ks_query_done(&q);
     return rc;
 }
 

@@ -223,15 +223,11 @@ int ks_sqlite_touched(struct ks_backend *b, ks_visit_content *visit, void *ctx, 
     struct ks_query q = ks_query_open(b, "select object, before, after from temp.touched order by object");
     int rc = 0;
     b->told = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         b->told++;
-        if (visit(ctx, (const char *)sqlite3_column_text(q.stmt, 0), (const char *)sqlite3_column_text(q.stmt, 1),
-                  (const char *)sqlite3_column_text(q.stmt, 2), e) != 0) {
-            rc = -1;
-            break;
-        }
+        rc = visit(ctx, (const char *)sqlite3_column_text(q.stmt, 0), (const char *)sqlite3_column_text(q.stmt, 1),
+                   (const char *)sqlite3_column_text(q.stmt, 2), e);
     }
-    ks_query_done(&q);
     return rc;
 }
 

@@ -28,11 +28,11 @@ static int add_sender(struct ks_backend *b, const char *node, const struct ks_co
 
 int ks_sqlite_use_add(struct ks_backend *b, const char *node, const struct ks_count *c, cs_error *e)
 {
-    struct ks_query q = ks_query_open(
-        b, "insert into use_day(entry_id, node_id, day, ok, bad, first_at, last_at)"
-           " select ?1,?2,?3,?4,?5,?6,?7 where exists(select 1 from entry where entry_id=?1)"
-           " on conflict(entry_id, node_id, day) do update set ok=ok+excluded.ok, bad=bad+excluded.bad,"
-           " first_at=min(first_at, excluded.first_at), last_at=max(last_at, excluded.last_at)");
+    struct ks_query q =
+        ks_query_open(b, "insert into use_day(entry_id, node_id, day, ok, bad, first_at, last_at)"
+                         " select ?1,?2,?3,?4,?5,?6,?7 where exists(select 1 from entry where entry_id=?1)"
+                         " on conflict(entry_id, node_id, day) do update set ok=ok+excluded.ok, bad=bad+excluded.bad,"
+                         " first_at=min(first_at, excluded.first_at), last_at=max(last_at, excluded.last_at)");
     ks_query_int(&q, c->entry_id);
     ks_query_text(&q, node);
     ks_query_int(&q, c->day);
@@ -46,7 +46,8 @@ int ks_sqlite_use_add(struct ks_backend *b, const char *node, const struct ks_co
     return c->ok > 0 ? add_sender(b, node, c, e) : 0;
 }
 
-int ks_sqlite_uses(struct ks_backend *b, int64_t entry_id, int64_t from_day, ks_visit_use *visit, void *ctx, cs_error *e)
+int ks_sqlite_uses(struct ks_backend *b, int64_t entry_id, int64_t from_day, ks_visit_use *visit, void *ctx,
+                   cs_error *e)
 {
     static const char days[] = "select node_id, day, '', ok, bad, first_at, last_at, 0 from use_day"
                                " where entry_id=?1 and day>=?2 order by day, node_id";
@@ -57,7 +58,7 @@ int ks_sqlite_uses(struct ks_backend *b, int64_t entry_id, int64_t from_day, ks_
         struct ks_query q = ks_query_open(b, i == 0 ? days : senders);
         ks_query_int(&q, entry_id);
         ks_query_int(&q, from_day);
-        while ((rc = ks_query_row(&q, e)) == 1) {
+        while (ks_query_next(&q, &rc, e)) {
             struct ks_use_row row;
             memset(&row, 0, sizeof row);
             row.c.entry_id = entry_id;
@@ -69,17 +70,11 @@ int ks_sqlite_uses(struct ks_backend *b, int64_t entry_id, int64_t from_day, ks_
             row.by_sender = sqlite3_column_int(q.stmt, 7) != 0;
             if (ks_column_text(&q, 0, row.node, sizeof row.node) != 0 ||
                 ks_column_text(&q, 2, row.c.sender, sizeof row.c.sender) != 0) {
-                rc = cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
-                                  "keystore %s is damaged: a row of use has not its shape; restore it from a backup",
-                                  b->path);
-                break;
-            }
-            if (visit(ctx, &row, e) != 0) {
-                rc = -1;
-                break;
+                rc = ks_query_damaged(&q, "use", e);
+            } else {
+                rc = visit(ctx, &row, e);
             }
         }
-        ks_query_done(&q);
     }
     return rc;
 }

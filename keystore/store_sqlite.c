@@ -124,7 +124,7 @@ static int audit_each(struct ks_backend *b, ks_visit_audit *visit, void *ctx, cs
     struct ks_query q = ks_query_open(b, "select seq, at, actor, actor_kind, verb, object, before_json, after_json, "
                                          "reason, peer, approver, prev_hash, hash from audit order by seq");
     int rc = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         struct ks_audit_row r = {.seq = (uint64_t)sqlite3_column_int64(q.stmt, 0),
                                  .at = sqlite3_column_int64(q.stmt, 1)};
         const char **field[] = {&r.actor, &r.actor_kind, &r.verb, &r.object,  &r.before,
@@ -136,12 +136,8 @@ static int audit_each(struct ks_backend *b, ks_visit_audit *visit, void *ctx, cs
         if (ks_column_octets(&q, 11, r.prev_hash, 32) != 0 || ks_column_octets(&q, 12, r.hash, 32) != 0) {
             memset(r.hash, 0, sizeof r.hash);
         }
-        if (visit(ctx, &r, e) != 0) {
-            rc = -1;
-            break;
-        }
+        rc = visit(ctx, &r, e);
     }
-    ks_query_done(&q);
     return rc;
 }
 
@@ -172,15 +168,11 @@ static int partners(struct ks_backend *b, ks_visit_partner *visit, void *ctx, cs
 {
     struct ks_query q = ks_query_open(b, "select partner, guaranteed_delivery from partner order by partner");
     int rc = 0;
-    while ((rc = ks_query_row(&q, e)) == 1) {
+    while (ks_query_next(&q, &rc, e)) {
         struct ks_partner_row row = {.guaranteed_delivery = sqlite3_column_int64(q.stmt, 1)};
         ks_column_text(&q, 0, row.name, sizeof row.name);
-        if (visit(ctx, &row, e) != 0) {
-            rc = -1;
-            break;
-        }
+        rc = visit(ctx, &row, e);
     }
-    ks_query_done(&q);
     return rc;
 }
 
