@@ -59,6 +59,7 @@ extern const struct cli_command cli_cmd_keystore_mapping_retire;
 extern const struct cli_command cli_cmd_keystore_nodes;
 extern const struct cli_command cli_cmd_keystore_safe_to_remove;
 extern const struct cli_command cli_cmd_keystore_expiring;
+extern const struct cli_command cli_cmd_rollover_list_runbooks;
 
 const struct cli_command *const cli_commands[] = {
     &cli_cmd_gateway,
@@ -118,5 +119,6 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_keystore_nodes,
     &cli_cmd_keystore_safe_to_remove,
     &cli_cmd_keystore_expiring,
+    &cli_cmd_rollover_list_runbooks,
     NULL,
 };
