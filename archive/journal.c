@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "archive/run.h"
 
 #define WRITE_OUT ((size_t)256 * 1024)
@@ -35,25 +36,12 @@ static int write_failed(struct archive_journal *j, cs_error *e)
                         full ? "; what stands there is whole; make room, then go on with --resume" : "");
 }
 
-static int write_all(int fd, const char *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, p, n);
-        if (done < 0 && errno != EINTR) {
-            return -1;
-        }
-        p += done > 0 ? done : 0;
-        n -= done > 0 ? (size_t)done : 0;
-    }
-    return 0;
-}
-
 static int write_waiting(struct archive_journal *j, cs_error *e)
 {
     if (j->failed) {
         return cs_error_set(e, CS_EXIT_STOPPED, "not-written", "%s could not be written before", j->place);
     }
-    if (j->waiting.len > 0 && write_all(j->fd, j->waiting.data, j->waiting.len) != 0) {
+    if (j->waiting.len > 0 && cs_write_all(j->fd, j->waiting.data, j->waiting.len) != 0) {
         int rc = write_failed(j, e);
         /* also a full disk gives back what it took */
         if (ftruncate(j->fd, j->end) != 0 || lseek(j->fd, j->end, SEEK_SET) < 0) {
@@ -168,7 +156,7 @@ static int run_create(int at, const struct archive_run *run, const char *directo
     int rc = -1;
     if (text.failed) {
         cs_error_set(e, CS_EXIT_INTERNAL, "no-memory", "out of memory");
-    } else if (fd < 0 || write_all(fd, text.data, text.len) != 0 || fsync(fd) != 0 ||
+    } else if (fd < 0 || cs_write_all(fd, text.data, text.len) != 0 || fsync(fd) != 0 ||
                renameat(at, ARCHIVE_RUN_FILE ".new", at, ARCHIVE_RUN_FILE) != 0 || fsync(at) != 0) {
         unavailable("run.json cannot be written in", directory, e);
     } else {

@@ -8,21 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "cli/keystore.h"
 #include "cli/passphrase.h"
-
-static int write_all(int fd, const char *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, p, n);
-        if (done < 0 && errno != EINTR) {
-            return -1;
-        }
-        p += done > 0 ? done : 0;
-        n -= done > 0 ? (size_t)done : 0;
-    }
-    return 0;
-}
 
 int cli_output_write(struct cli_context *c, const char *path, const char *p, size_t n, unsigned mode)
 {
@@ -37,7 +25,7 @@ int cli_output_write(struct cli_context *c, const char *path, const char *p, siz
         return cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "the path of the output is too long");
     }
     int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
-    int rc = fd >= 0 ? write_all(fd, p, n) : -1;
+    int rc = fd >= 0 ? cs_write_all(fd, p, n) : -1;
     int why = errno;
     if (fd >= 0 && close(fd) != 0 && rc == 0) {
         rc = -1;

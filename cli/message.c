@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "wssec/wssec.h"
 
 #define CHUNK ((size_t)65536)
@@ -87,18 +88,11 @@ out:
     return rc;
 }
 
-static int write_all(int fd, const struct wssec_output *out)
+static int write_pieces(int fd, const struct wssec_output *out)
 {
     for (size_t i = 0; i < out->n_piece; i++) {
-        const uint8_t *p = out->piece[i].p;
-        size_t left = out->piece[i].n;
-        while (left != 0) {
-            ssize_t n = write(fd, p, left);
-            if (n < 0 && errno != EINTR) {
-                return -1;
-            }
-            p += n > 0 ? n : 0;
-            left -= n > 0 ? (size_t)n : 0;
+        if (cs_write_all(fd, out->piece[i].p, out->piece[i].n) != 0) {
+            return -1;
         }
     }
     return 0;
@@ -116,7 +110,7 @@ static int write_in_place(const char *file, const struct wssec_output *out, cs_e
     if (fd < 0) {
         return write_failed(e, file);
     }
-    int rc = write_all(fd, out) == 0 ? 0 : write_failed(e, file);
+    int rc = write_pieces(fd, out) == 0 ? 0 : write_failed(e, file);
     if (close(fd) != 0 && rc == 0) {
         rc = write_failed(e, file);
     }
@@ -128,7 +122,7 @@ int cli_octets_write(const char *file, const struct wssec_output *out, cs_error 
     struct stat st;
     char *temporary = NULL;
     if (file == NULL) {
-        return fflush(stdout) == 0 && write_all(STDOUT_FILENO, out) == 0 ? 0 : write_failed(e, "standard output");
+        return fflush(stdout) == 0 && write_pieces(STDOUT_FILENO, out) == 0 ? 0 : write_failed(e, "standard output");
     }
     if (stat(file, &st) == 0 && !S_ISREG(st.st_mode)) {
         return write_in_place(file, out, e);
@@ -139,7 +133,7 @@ int cli_octets_write(const char *file, const struct wssec_output *out, cs_error 
     mode_t mask = umask(0);
     (void)umask(mask);
     int fd = mkostemp(temporary, O_CLOEXEC);
-    int rc = fd >= 0 && write_all(fd, out) == 0 && fchmod(fd, 0666 & ~mask) == 0 ? 0 : write_failed(e, file);
+    int rc = fd >= 0 && write_pieces(fd, out) == 0 && fchmod(fd, 0666 & ~mask) == 0 ? 0 : write_failed(e, file);
     if (fd >= 0 && close(fd) != 0 && rc == 0) {
         rc = write_failed(e, file);
     }

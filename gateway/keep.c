@@ -10,26 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 
 static atomic_uint kept;
-
-static int write_all(int file, const uint8_t *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t put = write(file, p, n);
-        if (put < 0 && errno == EINTR) {
-            continue;
-        }
-        if (put <= 0) {
-            return -1;
-        }
-        p += put;
-        n -= (size_t)put;
-    }
-    return 0;
-}
 
 /* @return 0, or -1 (errno); what was begun is gone then */
 static int write_file(int directory, const char *name, const struct wssec_slice *piece, size_t n)
@@ -40,7 +25,7 @@ static int write_file(int directory, const char *name, const struct wssec_slice 
     }
     int rc = 0;
     for (size_t i = 0; i < n && rc == 0; i++) {
-        rc = write_all(file, piece[i].p, piece[i].n);
+        rc = cs_write_all(file, piece[i].p, piece[i].n);
     }
     int error = errno;
     if (close(file) != 0 && rc == 0) {

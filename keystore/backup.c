@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "keystore/dump.h"
 #include "keystore/record.h"
@@ -48,22 +49,6 @@ static int dump(ks_store *s, cs_time now, cs_buf *out, ks_backup_info *info, cs_
     return rc;
 }
 
-static int write_all(int fd, const char *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, p, n);
-        if (done < 0 && errno == EINTR) {
-            continue;
-        }
-        if (done <= 0) {
-            return -1;
-        }
-        p += done;
-        n -= (size_t)done;
-    }
-    return 0;
-}
-
 /** The file takes its place when it is complete: what stood there before is a backup, too. */
 static int write_file(const char *path, const cs_buf *text, cs_error *e)
 {
@@ -73,7 +58,7 @@ static int write_file(const char *path, const cs_buf *text, cs_error *e)
         return cs_error_set(e, CS_EXIT_USAGE, "usage", "the path of the backup is too long");
     }
     int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    int rc = fd >= 0 ? write_all(fd, text->data, text->len) : -1;
+    int rc = fd >= 0 ? cs_write_all(fd, text->data, text->len) : -1;
     rc = rc == 0 && fsync(fd) == 0 ? 0 : -1;
     int why = errno;
     if (fd >= 0 && close(fd) != 0) {

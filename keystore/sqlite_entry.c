@@ -326,7 +326,7 @@ static int capability_parse(const char *word, enum ks_capability *c)
     return -1;
 }
 
-int ks_sqlite_interval_read(struct ks_query *q, struct ks_interval *i)
+static int read_interval(struct ks_query *q, struct ks_interval *i)
 {
     char word[16];
     memset(i, 0, sizeof *i);
@@ -336,6 +336,20 @@ int ks_sqlite_interval_read(struct ks_query *q, struct ks_interval *i)
     i->cause_seq = (uint64_t)sqlite3_column_int64(q->stmt, 4);
     i->end_seq = (uint64_t)sqlite3_column_int64(q->stmt, 5);
     return ks_column_text(q, 1, word, sizeof word) != 0 || capability_parse(word, &i->capability) != 0 ? -1 : 0;
+}
+
+int ks_sqlite_intervals_visit(struct ks_query *q, ks_visit_interval *visit, void *ctx, cs_error *e)
+{
+    int rc = 0;
+    while (ks_query_next(q, &rc, e)) {
+        struct ks_interval i;
+        if (read_interval(q, &i) != 0) {
+            rc = ks_query_damaged(q, "interval", e);
+        } else {
+            rc = visit(ctx, &i, e);
+        }
+    }
+    return rc;
 }
 
 int ks_sqlite_intervals(struct ks_backend *b, int64_t entry_id, uint64_t version_above, ks_visit_interval *visit,
@@ -350,14 +364,5 @@ int ks_sqlite_intervals(struct ks_backend *b, int64_t entry_id, uint64_t version
     struct ks_query q = ks_query_open(b, entry_id != 0 ? one : all);
     ks_query_int(&q, entry_id);
     ks_query_int(&q, (int64_t)version_above);
-    int rc = 0;
-    while (ks_query_next(&q, &rc, e)) {
-        struct ks_interval i;
-        if (ks_sqlite_interval_read(&q, &i) != 0) {
-            rc = ks_query_damaged(&q, "interval", e);
-        } else {
-            rc = visit(ctx, &i, e);
-        }
-    }
-    return rc;
+    return ks_sqlite_intervals_visit(&q, visit, ctx, e);
 }

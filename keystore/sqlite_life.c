@@ -135,16 +135,7 @@ int ks_sqlite_intervals_known(struct ks_backend *b, int64_t entry_id, uint64_t k
            " and cause_seq <= ?2 and (end_seq is null or end_seq > ?2) order by from_ts, capability");
     ks_query_int(&q, entry_id);
     ks_query_int(&q, (int64_t)known_seq);
-    int rc = 0;
-    while (ks_query_next(&q, &rc, e)) {
-        struct ks_interval i;
-        if (ks_sqlite_interval_read(&q, &i) != 0) {
-            rc = ks_query_damaged(&q, "interval", e);
-        } else {
-            rc = visit(ctx, &i, e);
-        }
-    }
-    return rc;
+    return ks_sqlite_intervals_visit(&q, visit, ctx, e);
 }
 
 int ks_sqlite_alias_used(struct ks_backend *b, const char *alias, bool *used, cs_error *e)

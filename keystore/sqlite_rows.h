@@ -20,8 +20,8 @@ int ks_sqlite_interval_end(struct ks_backend *b, const struct ks_interval *i, cs
 int ks_sqlite_intervals(struct ks_backend *b, int64_t entry_id, uint64_t version_above, ks_visit_interval *visit,
                         void *ctx, cs_error *e);
 
-int ks_sqlite_interval_read(struct ks_query *q,
-                            struct ks_interval *i); /* columns entry, capability, from, to, cause, end */
+/* visits what a query gives: entry_id, capability, from_ts, to_ts, cause_seq, end_seq; the query is done then */
+int ks_sqlite_intervals_visit(struct ks_query *q, ks_visit_interval *visit, void *ctx, cs_error *e);
 
 /* sqlite_life.c */
 int ks_sqlite_trash_set(struct ks_backend *b, const struct ks_trash_row *row, cs_error *e);

@@ -242,19 +242,10 @@ static bool is_include(const xmlNode *n)
 
 static bool holds(const xmlNode *top, bool (*wanted)(const xmlNode *))
 {
-    const xmlNode *n = top;
-    while (n != NULL) {
+    for (const xmlNode *n = top; n != NULL; n = wssec_next_below(top, n)) {
         if (wanted(n)) {
             return true;
         }
-        if (n->type == XML_ELEMENT_NODE && n->children != NULL) {
-            n = n->children;
-            continue;
-        }
-        while (n != top && n->next == NULL) {
-            n = n->parent;
-        }
-        n = n == top ? NULL : n->next;
     }
     return false;
 }

@@ -526,6 +526,17 @@ xmlNodePtr wssec_first_element(const xmlNode *node)
     return n != NULL && n->type != XML_ELEMENT_NODE ? wssec_next_element(n) : n;
 }
 
+const xmlNode *wssec_next_below(const xmlNode *top, const xmlNode *n)
+{
+    if (n->type == XML_ELEMENT_NODE && n->children != NULL) {
+        return n->children;
+    }
+    while (n != top && n->next == NULL) {
+        n = n->parent;
+    }
+    return n == top ? NULL : n->next;
+}
+
 const xmlChar *wssec_attr(const xmlNode *node, const char *ns, const char *local)
 {
     for (const xmlAttr *a = node->properties; a != NULL; a = a->next) {

@@ -91,6 +91,8 @@ void wssec_message_free(struct wssec_message *m);
 bool wssec_is(const xmlNode *node, const char *ns, const char *local);
 /** First element child of node (NULL allowed); next element sibling. */
 xmlNodePtr wssec_first_element(const xmlNode *node);
+/** The node after n in document order, below top (which is where a walk starts), or NULL at the end. */
+const xmlNode *wssec_next_below(const xmlNode *top, const xmlNode *n);
 xmlNodePtr wssec_next_element(const xmlNode *node);
 /** Value of attribute ns:local (ns NULL: without namespace), borrowed from the tree; NULL: not there. Attributes are
  *  plain text here: the parser ran without a DTD and entity references are resolved. */

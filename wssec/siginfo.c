@@ -354,22 +354,13 @@ static int read_signed_info(const struct wssec_key_reader *r, struct wssec_sigin
 /* No comment, no processing instruction and no stray text anywhere below; elements with text hold nothing else. */
 static bool plain_below(const xmlNode *top)
 {
-    const xmlNode *n = top;
-    while (n != NULL) {
+    for (const xmlNode *n = top; n != NULL; n = wssec_next_below(top, n)) {
         if (n->type != XML_ELEMENT_NODE && n->type != XML_TEXT_NODE && n->type != XML_CDATA_SECTION_NODE) {
             return false;
         }
         if (n->type == XML_ELEMENT_NODE && wssec_first_element(n) != NULL && !wssec_element_content(n, false)) {
             return false;
         }
-        if (n->type == XML_ELEMENT_NODE && n->children != NULL) {
-            n = n->children;
-            continue;
-        }
-        while (n != top && n->next == NULL) {
-            n = n->parent;
-        }
-        n = n == top ? NULL : n->next;
     }
     return true;
 }

@@ -114,22 +114,6 @@ static unsigned octet(struct input *in)
     return *in->p++;
 }
 
-/* The offset of the n-th tag, counted around. */
-static size_t tag(const cs_buf *t, unsigned n)
-{
-    unsigned tags = 0;
-    for (size_t i = 0; i < t->len; i++) {
-        tags += t->data[i] == '<';
-    }
-    n = tags == 0 ? 0 : n % tags;
-    for (size_t i = 0; i < t->len; i++) {
-        if (t->data[i] == '<' && n-- == 0) {
-            return i;
-        }
-    }
-    return 0;
-}
-
 static char *copy_of(const char *p, size_t n)
 {
     char *copy = malloc(n + 1);
@@ -152,8 +136,8 @@ static void put(cs_buf *t, size_t at, const char *what, size_t n)
 static void edit(cs_buf *t, struct input *in)
 {
     unsigned what = octet(in) % 5;
-    size_t from = tag(t, octet(in));
-    size_t to = tag(t, octet(in));
+    size_t from = maker_tag(t, octet(in));
+    size_t to = maker_tag(t, octet(in));
     if (to < from) {
         size_t swap = from;
         from = to;
@@ -164,12 +148,12 @@ static void edit(cs_buf *t, struct input *in)
         memmove(t->data + from, t->data + to, t->len - to + 1);
         t->len -= to - from;
         if (what == 1) {
-            put(t, tag(t, octet(in)), piece, to - from);
+            put(t, maker_tag(t, octet(in)), piece, to - from);
         }
         free(piece);
     } else if (what == 2) { /* copy */
         char *piece = copy_of(t->data + from, to - from);
-        put(t, tag(t, octet(in)), piece, to - from);
+        put(t, maker_tag(t, octet(in)), piece, to - from);
         free(piece);
     } else if (what == 3) {
         const char *s = snippets[octet(in) % (sizeof snippets / sizeof snippets[0])];

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 
+import product
 import wire
 
 
@@ -70,3 +71,21 @@ def metrics(address):
 def value(series, name, **labels):
     """Sum of the series of that name with these labels."""
     return sum(v for n, have, v in series if n == name and all(have.get(k) == w for k, w in labels.items()))
+
+
+class Scene:
+    """What tests of an operator's commands stand on: a gateway in front of one upstream; used as a context."""
+
+    gateway = None
+    upstream = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.gateway.__exit__()
+        self.upstream.stop()
+
+    def command(self, *words, check=True):
+        """A command with the gateway's configuration."""
+        return product.countersign("-c", self.gateway.conf_file, *words, check=check)

@@ -30,6 +30,28 @@ static MAKER_UNUSED void judging_end(void)
     wssec_shutdown();
 }
 
+/* The same with keys that the partner may sign with: one of RSA and, unless NULL, one of P-256. */
+static MAKER_UNUSED int judging_begin_with(struct maker_key *rsa_key, struct maker_key *ec_key)
+{
+    *rsa_key = maker_key_new("rsa:2048", NULL);
+    maker_accept(&partner, rsa_key, WSSEC_ACTIVE);
+    if (ec_key != NULL) {
+        *ec_key = maker_key_new("ec:P-256", &(struct maker_cert){.subject = "ec", .serial = 2});
+        maker_accept(&partner, ec_key, WSSEC_ACTIVE);
+    }
+    return judging_begin();
+}
+
+static MAKER_UNUSED int judging_end_with(struct maker_key *rsa_key, struct maker_key *ec_key)
+{
+    maker_key_free(rsa_key);
+    if (ec_key != NULL) {
+        maker_key_free(ec_key);
+    }
+    judging_end();
+    return 0;
+}
+
 struct setting {
     const char *word;
     const char *value[6];

@@ -556,4 +556,20 @@ static MAKER_UNUSED int maker_candidates(void *ctx, enum wssec_use use, const st
     return n;
 }
 
+/* Offset of the n-th '<', counted around. */
+static MAKER_UNUSED size_t maker_tag(const cs_buf *t, unsigned n)
+{
+    unsigned tags = 0;
+    for (size_t i = 0; i < t->len; i++) {
+        tags += t->data[i] == '<';
+    }
+    n = tags == 0 ? 0 : n % tags;
+    for (size_t i = 0; i < t->len; i++) {
+        if (t->data[i] == '<' && n-- == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
 #endif

@@ -17,19 +17,12 @@ static uint64_t state;
 
 int harness_setup(void)
 {
-    rsa = maker_key_new("rsa:2048", NULL);
-    ec = maker_key_new("ec:P-256", &(struct maker_cert){.subject = "ec", .serial = 2});
-    maker_accept(&partner, &rsa, WSSEC_ACTIVE);
-    maker_accept(&partner, &ec, WSSEC_ACTIVE);
-    return judging_begin();
+    return judging_begin_with(&rsa, &ec);
 }
 
 int harness_teardown(void)
 {
-    maker_key_free(&rsa);
-    maker_key_free(&ec);
-    judging_end();
-    return 0;
+    return judging_end_with(&rsa, &ec);
 }
 
 static const struct setting loose[] = {{"canonicalization", {"exclusive", "inclusive", "inclusive-1.1"}},
@@ -327,22 +320,6 @@ static const char *const snippets[] = {"<S:Body>",
                                        "<e:EncryptedData xmlns:e=\"http://www.w3.org/2001/04/xmlenc#\"/>",
                                        "<x xmlns=\"urn:x\" a='\"'/>"};
 
-/* Offset of the n-th '<', counted around. */
-static size_t tag(const cs_buf *t, unsigned n)
-{
-    unsigned tags = 0;
-    for (size_t i = 0; i < t->len; i++) {
-        tags += t->data[i] == '<';
-    }
-    n = tags == 0 ? 0 : n % tags;
-    for (size_t i = 0; i < t->len; i++) {
-        if (t->data[i] == '<' && n-- == 0) {
-            return i;
-        }
-    }
-    return 0;
-}
-
 /* t with what put in at place at and cut octets left out there */
 static void change(cs_buf *t, size_t at, size_t cut, const char *what, size_t n)
 {
@@ -358,8 +335,8 @@ static void change(cs_buf *t, size_t at, size_t cut, const char *what, size_t n)
 
 static void edit(cs_buf *t)
 {
-    size_t from = tag(t, chance(100));
-    size_t to = tag(t, chance(100));
+    size_t from = maker_tag(t, chance(100));
+    size_t to = maker_tag(t, chance(100));
     size_t n = to > from && to - from < 4000 ? to - from : 0;
     char *piece = malloc(n + 1);
     memcpy(piece, t->data + from, n);
@@ -367,10 +344,10 @@ static void edit(cs_buf *t)
     char octet = (char)(32 + chance(95));
     switch (chance(6)) {
     case 0: change(t, from, n, "", 0); break;
-    case 1: change(t, tag(t, chance(100)), 0, piece, n); break;
+    case 1: change(t, maker_tag(t, chance(100)), 0, piece, n); break;
     case 2: /* moved */
         change(t, from, n, "", 0);
-        change(t, tag(t, chance(100)), 0, piece, n);
+        change(t, maker_tag(t, chance(100)), 0, piece, n);
         break;
     case 3: change(t, chance((unsigned)t->len), 1, &octet, 1); break;
     default: change(t, from, 0, s, strlen(s)); break;

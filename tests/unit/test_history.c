@@ -333,15 +333,15 @@ static size_t encrypted_to(struct fixture *f, cs_time at)
     return n;
 }
 
-/** An entry without a window ends in the moment of its exchange: coming back must not bridge the time in between. */
-static void test_coming_back_does_not_fill_the_gap_behind_an_exchange(void)
+/* An entry that cannot be used from the moment of one action to that of another. */
+static void out_of_use_between(enum ks_verb from, enum ks_verb to)
 {
     struct fixture f;
     fixture_open(&f);
     struct made m = make_certificate(&(struct recipe){0});
     ks_add a = adding(KS_ENCRYPT_TO, "acme", "acme-to", &m, true);
-    MADE(add_at(&f, &a, NOW) == 0 && act_at(&f, KS_DO_DEACTIVATE, "acme-to", 1, NOW + 100) == 0 &&
-         act_at(&f, KS_DO_ACTIVATE, "acme-to", 1, NOW + 200) == 0);
+    MADE(add_at(&f, &a, NOW) == 0 && act_at(&f, from, "acme-to", 1, NOW + 100) == 0 &&
+         act_at(&f, to, "acme-to", 1, NOW + 200) == 0);
     CU_ASSERT_EQUAL(encrypted_to(&f, NOW + 99), 1);
     CU_ASSERT_EQUAL(encrypted_to(&f, NOW + 100), 0);
     CU_ASSERT_EQUAL(encrypted_to(&f, NOW + 199), 0);
@@ -350,20 +350,15 @@ static void test_coming_back_does_not_fill_the_gap_behind_an_exchange(void)
     fixture_close(&f);
 }
 
+/** An entry without a window ends in the moment of its exchange: coming back must not bridge the time in between. */
+static void test_coming_back_does_not_fill_the_gap_behind_an_exchange(void)
+{
+    out_of_use_between(KS_DO_DEACTIVATE, KS_DO_ACTIVATE);
+}
+
 static void test_compromise_taken_back_does_not_fill_the_time_of_refusal(void)
 {
-    struct fixture f;
-    fixture_open(&f);
-    struct made m = make_certificate(&(struct recipe){0});
-    ks_add a = adding(KS_ENCRYPT_TO, "acme", "acme-to", &m, true);
-    MADE(add_at(&f, &a, NOW) == 0 && act_at(&f, KS_DO_COMPROMISE, "acme-to", 1, NOW + 100) == 0 &&
-         act_at(&f, KS_DO_CLEAR, "acme-to", 1, NOW + 200) == 0);
-    CU_ASSERT_EQUAL(encrypted_to(&f, NOW + 99), 1);
-    CU_ASSERT_EQUAL(encrypted_to(&f, NOW + 100), 0);
-    CU_ASSERT_EQUAL(encrypted_to(&f, NOW + 199), 0);
-    CU_ASSERT_EQUAL(encrypted_to(&f, NOW + 200), 1);
-    made_free(&m);
-    fixture_close(&f);
+    out_of_use_between(KS_DO_COMPROMISE, KS_DO_CLEAR);
 }
 
 IN_MEMORY(coming_back_does_not_fill_the_gap_behind_an_exchange)

@@ -46,16 +46,12 @@ EXPORTED void *realloc(void *p, size_t n)
 
 int harness_setup(void)
 {
-    rsa = maker_key_new("rsa:2048", NULL);
-    maker_accept(&partner, &rsa, WSSEC_ACTIVE);
-    return judging_begin();
+    return judging_begin_with(&rsa, NULL);
 }
 
 int harness_teardown(void)
 {
-    maker_key_free(&rsa);
-    judging_end();
-    return 0;
+    return judging_end_with(&rsa, NULL);
 }
 
 static int once(struct wssec_worker *w, const char *text, struct wssec_policy *p, long fail_at)

@@ -13,19 +13,12 @@ static struct maker_key rsa, ec;
 
 int harness_setup(void)
 {
-    rsa = maker_key_new("rsa:2048", NULL);
-    ec = maker_key_new("ec:P-256", &(struct maker_cert){.subject = "ec", .serial = 2});
-    maker_accept(&partner, &rsa, WSSEC_ACTIVE);
-    maker_accept(&partner, &ec, WSSEC_ACTIVE);
-    return judging_begin();
+    return judging_begin_with(&rsa, &ec);
 }
 
 int harness_teardown(void)
 {
-    maker_key_free(&rsa);
-    maker_key_free(&ec);
-    judging_end();
-    return 0;
+    return judging_end_with(&rsa, &ec);
 }
 
 struct edit {

@@ -11,16 +11,12 @@ static struct maker_key rsa;
 
 int harness_setup(void)
 {
-    rsa = maker_key_new("rsa:2048", NULL);
-    maker_accept(&partner, &rsa, WSSEC_ACTIVE);
-    return judging_begin();
+    return judging_begin_with(&rsa, NULL);
 }
 
 int harness_teardown(void)
 {
-    maker_key_free(&rsa);
-    judging_end();
-    return 0;
+    return judging_end_with(&rsa, NULL);
 }
 
 struct row {

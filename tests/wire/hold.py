@@ -27,7 +27,7 @@ route other {{ listener front; path "/other"; methods POST; upstream "{url}"; }}
 """
 
 
-class Scene:
+class Scene(admin.Scene):
     """A gateway that signs in front of one upstream, with an admin socket."""
 
     def __init__(self, queue=100, wait="20s", loops=2):
@@ -41,16 +41,6 @@ class Scene:
         self.routes = ROUTES.format(url=self.upstream.url, queue=queue, wait=wait)
         self.extra = f'loops {loops}; admin {{ socket "{self.path}"; }}'
         self.gateway = product.Gateway(self.place, self.keystore, self.routes, self.extra)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.gateway.__exit__()
-        self.upstream.stop()
-
-    def command(self, *words, check=True):
-        return product.countersign("-c", self.gateway.conf_file, *words, check=check)
 
     def route(self, name="orders"):
         return next(r for r in admin.ask(self.path, "status")["routes"] if r["route"] == name)

@@ -16,7 +16,7 @@ import wire
 ROUTES = 'route plain {{ listener front; path "/"; methods POST; upstream "{url}" {{ response-timeout 5s; }} }}\n'
 
 
-class Scene:
+class Scene(admin.Scene):
     """A gateway with an admin socket and an admin port in front of one upstream."""
 
     def __init__(self, routes=ROUTES, extra="", users=""):
@@ -29,16 +29,6 @@ class Scene:
         self.routes = routes.format(url=self.upstream.url)
         self.extra = f'admin {{ socket "{self.path}"; http {self.http}; {users} }}\n{extra}'
         self.gateway = product.Gateway(self.place, self.keystore, self.routes, self.extra)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.gateway.__exit__()
-        self.upstream.stop()
-
-    def command(self, *words, check=True):
-        return product.countersign("-c", self.gateway.conf_file, *words, check=check)
 
     def post(self, path="/x"):
         with wire.Client(self.gateway.address) as client:
