@@ -9,13 +9,14 @@
 #include "base/text.h"
 #include "cli/policy.h"
 #include "gateway/master.h"
-#include "keystore/operators.h"
+#include "keystore/addressee.h"
 
 /* What the gateway borrows of the settings; immutable once given away, so any thread may ask it. */
 struct loaded {
     struct cli_settings *settings; /* owned */
     struct wssec_policy **policy;  /* owned references; one per partner of settings->config, in its order */
     char *persons;                 /* owned: operators and approvers as the store keeps them */
+    char *addressees;              /* owned: who is told because of a role, likewise */
 };
 
 static void loaded_free(struct loaded *l)
@@ -28,6 +29,7 @@ static void loaded_free(struct loaded *l)
     }
     free(l->policy);
     free(l->persons);
+    free(l->addressees);
     cli_settings_free(l->settings);
     free(l);
 }
@@ -137,11 +139,13 @@ struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, c
     s->keystore = l->settings->keystore;
     s->keystore.keys = KS_KEYS_NEED; /* a gateway that cannot sign or decrypt must not look as if it ran */
     l->persons = ks_config_persons(&l->settings->config);
-    if (l->persons == NULL) {
+    l->addressees = ks_config_addressees(&l->settings->config);
+    if (l->persons == NULL || l->addressees == NULL) {
         goto out;
     }
     s->mail = &l->settings->config.mail;
     s->persons = l->persons;
+    s->addressees = l->addressees;
     cs_copy(s->conf_hash, sizeof s->conf_hash, l->settings->hash);
     s->policy = settings_policy;
     s->partner_known = settings_partner_known;

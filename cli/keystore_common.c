@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "cli/keystore.h"
 #include "keystore/entry.h"
-#include "keystore/operators.h"
+#include "keystore/addressee.h"
 
 /* ---- arguments -------------------------------------------------------------------------------------------------- */
 
@@ -165,6 +165,23 @@ static int tell_persons(struct cli_context *c, const struct cli_settings *settin
     return rc;
 }
 
+/* Likewise for who is told because of a role. */
+static int tell_addressees(struct cli_context *c, const struct cli_settings *settings, ks_store *s)
+{
+    struct cli_caller caller;
+    bool changed = false;
+    char *list = ks_config_addressees(&settings->config);
+    if (list != NULL && list[0] == '\0') {
+        free(list);
+        return 0;
+    }
+    cli_caller_find(c, &caller);
+    int rc = list != NULL ? ks_set_addressees(s, list, &caller.actor, c->now, &changed, &c->error)
+                          : cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
+    free(list);
+    return rc;
+}
+
 int cli_keystore_open(struct cli_context *c, struct cli_settings **settings, ks_store **store)
 {
     struct cli_settings *s = NULL;
@@ -181,7 +198,7 @@ int cli_keystore_open(struct cli_context *c, struct cli_settings **settings, ks_
         options.busy_ms = wait_ms < 1 ? 1 : wait_ms > INT32_MAX ? INT32_MAX : (int)wait_ms;
     }
     if (cli_become_owner(c, s->keystore_uri) != 0 || ks_open(store, s->keystore_uri, &options, &c->error) != 0 ||
-        check_given_time(c, *store) != 0 || (!cli_given(c, "dry-run") && (tell_persons(c, s, *store) != 0 || tell_partners(c, s, *store) != 0))) {
+        check_given_time(c, *store) != 0 || (!cli_given(c, "dry-run") && (tell_persons(c, s, *store) != 0 || tell_addressees(c, s, *store) != 0 || tell_partners(c, s, *store) != 0))) {
         ks_close(*store);
         *store = NULL;
         cli_settings_free(s);

@@ -32,6 +32,7 @@ struct gw_settings {
     struct wssec_policy *(*policy)(const struct gw_settings *s, const char *policy, const char *partner);
     bool (*partner_known)(const struct gw_settings *s, const char *partner);
     const ks_mail *mail; /**< the way for notices; borrowed from the settings */
+    const char *addressees; /**< operators and contacts with an address (ks_set_addressees); borrowed */
     const char *persons; /**< operators and approvers of the file (ks_set_persons), "" nobody; borrowed */
     int64_t (*partner_delivery)(const struct gw_settings *s, const char *partner);     /**< seconds, 0: none */
     unsigned (*partner_concurrency)(const struct gw_settings *s, const char *partner); /**< exchanges, 0: any number */

@@ -12,6 +12,7 @@
 #include "gateway/gateway_private.h"
 #include "gateway/fetch.h"
 #include "gateway/keeper.h"
+#include "keystore/addressee.h"
 
 #define STEP_MS 500
 /* A keystore that is away is asked again so often. */
@@ -109,9 +110,12 @@ void watch_report(struct gateway *gw, const struct runtime *rt)
     if (rc == 0) {
         rc = ks_report_node(store, ks_live_node(gw->live), use, n, now, &e);
     }
+    static const ks_actor who = {"gateway", "node", NULL};
+    bool changed = false;
+    if (rc == 0 && s->addressees != NULL) {
+        rc = ks_set_addressees(store, s->addressees, &who, now, &changed, &e);
+    }
     if (rc == 0 && s->persons != NULL && s->persons[0] != '\0') {
-        static const ks_actor who = {"gateway", "node", NULL};
-        bool changed = false;
         rc = ks_set_persons(store, s->persons, &who, now, &changed, &e);
     }
     for (size_t i = 0; rc == 0 && i < n; i++) {

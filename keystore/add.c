@@ -8,6 +8,7 @@
 #include "keystore/add.h"
 #include "keystore/config.h"
 #include "keystore/import.h"
+#include "keystore/notice_store.h"
 #include "keystore/pkcs11.h"
 #include "keystore/seal.h"
 
@@ -231,7 +232,7 @@ static int past_interval(struct ks_work *w, int64_t entry_id, const struct ks_in
 }
 
 /** The new rows; the exchanged entry goes before them, so that the slot never shows two active ones. */
-static int write_new(struct ks_work *w, const struct ks_incoming *in, struct ks_row *row, cs_error *e)
+static int write_new(struct ks_work *w, struct ks_incoming *in, struct ks_row *row, cs_error *e)
 {
     const struct ks_view_entry *v = ks_view_get(&w->after, row->info.n);
     if (w->slot.slot_id == 0 && w->s->driver->slot_add(w->s->b, &w->slot, w->generation, e) != 0) {
@@ -240,6 +241,10 @@ static int write_new(struct ks_work *w, const struct ks_incoming *in, struct ks_
     row->slot_id = w->slot.slot_id;
     if (ks_work_write(w, e) != 0 || store_key(w, in, row, e) != 0 || w->s->driver->row_add(w->s->b, row, e) != 0 ||
         ks_work_audit(w, v->n, w->verb, NULL, v, e) != 0) {
+        return -1;
+    }
+    in->entry_id = row->entry_id;
+    if (v->state == KS_ACTIVE && ks_notice_active(w, row->entry_id, v->n, e) != 0) {
         return -1;
     }
     return in->until != 0 ? past_interval(w, row->entry_id, in, e) : ks_work_intervals(w, row->entry_id, 0, v, e);

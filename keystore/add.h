@@ -17,6 +17,7 @@ struct ks_incoming {
     bool authority; /**< the keystore's own certification authority: the one trust anchor that has a key */
     const char *key_id; /**< borrowed; of a key that the store holds already, for this slot; NULL: it is stored now */
     unsigned n;     /**< number of the entry; 0: the next one */
+    int64_t entry_id; /**< out: of the row that was written; 0: none */
     bool first;     /**< out: the slot never held an entry before */
     char warning[320];
     cs_time since, until; /**< 0: none */

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "keystore/facts.h"
+#include "keystore/notice_store.h"
 
 void ks_note(ks_outcome *out, const char *fmt, ...)
 {
@@ -309,6 +310,10 @@ static int write_changed(struct ks_work *w, bool activations, cs_error *e)
         }
         if (ks_work_audit(w, old->n, word_of(w, old->n), old, new, e) != 0 || write_entry(w, row, new, e) != 0 ||
             write_intervals(w, row, old, new, e) != 0 || write_beside(w, row, old, new, e) != 0) {
+            return -1;
+        }
+        bool taken_up = activations && (old->state == KS_PRE_ACTIVE || old->state == KS_DEACTIVATED);
+        if (taken_up && ks_notice_active(w, row->entry_id, old->n, e) != 0) {
             return -1;
         }
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "keystore/addressee.h"
 #include "keystore/mail_config.h"
 #include "keystore/operators.h"
 #include "keystore/pkcs11.h"
@@ -386,6 +387,11 @@ static const struct cs_directive rows[] = {
     {"expired-certificate", "partner", "at-signing|refuse|grace duration?", NULL, 0, NULL,
      "what an expired certificate may still do, over the policy's word", "expired-certificate grace 24h;",
      "expired-certificate grace;", set_partner_expired},
+    {"contact", "partner", "word string string", NULL, CS_DIR_REPEAT, NULL,
+     "a person at the partner, by what he does there (roles of operators): name and address for mails about "
+     "roll-overs",
+     "contact receiver-admin \"Jo Doe\" \"jo@acme.example\";", "contact receiver-admin \"Jo Doe\" \"jo\";",
+     ks_set_contact},
     {"operator", "", "name", "operator", CS_DIR_REPEAT, NULL, "a person who works with the keystore",
      "operator anna { uid anna; }", "operator { uid anna; }", ks_set_operator},
     {"uid", "operator", "word+", NULL, 0, NULL, "accounts of this person on the nodes; several are one person",
@@ -482,6 +488,7 @@ void ks_config_free(struct ks_config *c)
     for (size_t i = 0; i < c->n_partner; i++) {
         cs_dn_free(c->partner[i]->chain.subject);
         cs_dn_free(c->partner[i]->chain.issuer);
+        ks_contacts_free(c->partner[i]);
         free(c->partner[i]);
     }
     for (size_t i = 0; i < KS_KEK_SOURCES; i++) {

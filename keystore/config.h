@@ -13,6 +13,11 @@
 #include "keystore/keystore.h"
 #include "keystore/mail.h"
 
+/** A person at a partner, told because of what he does; texts are the tree's. */
+struct ks_contact {
+    const char *role, *name, *mail;
+};
+
 /** One `partner NAME { }`. Names of policies are kept as text: whoever joins the tables resolves them. */
 struct ks_partner_config {
     char name[KS_WORD];
@@ -23,6 +28,8 @@ struct ks_partner_config {
     char expired_grace[24];                  /**< duration text behind grace, else "" */
     char trust[8];                           /**< "pinned", "chain" */
     ks_chain_rule chain;                     /**< under "chain"; owns its names */
+    struct ks_contact *contact;              /**< owned; in the order of the file */
+    size_t n_contact;
     const struct cs_conf_node *anchors_node; /**< the anchors statement, or NULL */
     const struct cs_conf_node *node;         /**< the block, for messages; lives as long as the tree */
     const struct cs_conf_node *policy_node;  /**< the policy statement, or NULL */

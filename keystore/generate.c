@@ -77,10 +77,13 @@ static bool is_not_ours(struct ks_work *w, const struct ks_making *m, cs_error *
     return false;
 }
 
-static int note_renewal(struct ks_work *w, const struct ks_making *m, unsigned n, cs_error *e)
+static int note_renewal(struct ks_work *w, const struct ks_making *m, unsigned n, int64_t entry_id, cs_error *e)
 {
     struct ks_renewal_row r = {.predecessor = m->follows_id, .slot_id = w->slot.slot_id, .successor = n, .at = w->now};
-    return m->follows == 0 ? 0 : w->s->driver->renewal_set(w->s->b, &r, e);
+    if (m->follows != 0 && w->s->driver->renewal_set(w->s->b, &r, e) != 0) {
+        return -1;
+    }
+    return m->tell != NULL && ks_notice_add(w->s, KS_NOTICE_RENEWED, entry_id, 0, m->tell, w->now, e) < 0 ? -1 : 0;
 }
 
 /** What mails about the slot call the system that it stands for. */
@@ -127,7 +130,7 @@ static int make_within(struct ks_work *w, struct ks_making *m, EVP_PKEY *key, ks
     x = ks_own_issue(&ca, &wanted, e);
     if (x == NULL || read_made(x, ca.certificate, &in.certificate, e) != 0 || ks_take_in(w, &add, &in, out, e) != 0 ||
         (!w->dry_run &&
-         (set_system(w, m->asked, e) != 0 || note_renewal(w, m, out->info.n, e) != 0 || ks_work_commit(w, e) != 0))) {
+         (set_system(w, m->asked, e) != 0 || note_renewal(w, m, out->info.n, in.entry_id, e) != 0 || ks_work_commit(w, e) != 0))) {
         goto out;
     }
     out->done = !w->dry_run;

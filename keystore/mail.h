@@ -20,6 +20,11 @@ typedef struct ks_mail {
     int64_t timeout_ms;       /**< of one letter, connection included */
     bool (*stop)(void *ctx);  /**< asked now and then while a letter is under way: true gives it up. NULL: never */
     void *stop_ctx;
+    /** Write the link that a reference (ks_tell) stands for, with a token of its own for that address, into out. Called
+     *  with no transaction open. NULL: there are no links. @return 0, or -1 with e set: the letter waits */
+    int (*link)(void *ctx, ks_store *s, const char *reference, const char *address, cs_time now, cs_buf *out,
+                cs_error *e);
+    void *link_ctx;
 } ks_mail;
 
 #define KS_MAIL_TIMEOUT_MS 30000

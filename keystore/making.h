@@ -25,8 +25,11 @@ struct ks_making {
     bool automatic;   /**< by the keeper */
     unsigned follows; /**< only while that entry is active, and once; 0: not asked */
     int64_t follows_id;
+    const char *tell;  /**< people are told that it was made and waits: the sentence; NULL: they are not */
     unsigned replaces; /**< out: who goes, 0: nobody */
 };
+
+#define KS_TELL_WAITS "It is not in use yet: first the other side needs it, then somebody activates it."
 
 void ks_making_free(struct ks_making *m);
 /** Check what is asked for, before the slot is looked at. g is borrowed by m. @return 0, or -1: exit 64 */

@@ -9,9 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keystore/addressee.h"
 #include "keystore/notice_store.h"
 
-static const char *const words[KS_NOTICES] = {"expiration", "expired", "renewed", "renewal-failed"};
+static const char *const words[KS_NOTICES] = {
+    [KS_NOTICE_EXPIRATION] = "expiration",
+    [KS_NOTICE_EXPIRED] = "expired",
+    [KS_NOTICE_RENEWED] = "renewed",
+    [KS_NOTICE_RENEWAL_FAILED] = "renewal-failed",
+    [KS_NOTICE_ACTIVATED] = "activated",
+    [KS_NOTICE_RETENTION_EXTENDED] = "retention-extended",
+    [KS_NOTICE_PARTNER_SWITCHED] = "partner-switched",
+    [KS_NOTICE_STEP_DUE] = "step-due",
+    [KS_NOTICE_NODE_STALE] = "node-stale",
+    [KS_NOTICE_AUDIT_CHECKPOINT] = "audit-checkpoint",
+    [KS_NOTICE_ENGINE_DISAGREEMENT] = "engine-disagreement",
+    [KS_NOTICE_LEGACY_ENDS] = "legacy-ends",
+};
 
 /** Days before the end at which people are told, nearest first. 0 stands for the end itself. */
 static const int64_t threshold[] = {0, 3, 14, 30};
@@ -23,20 +37,75 @@ const char *ks_notice_word(enum ks_notice k)
     return words[k];
 }
 
-int ks_notice_add(ks_store *s, enum ks_notice kind, int64_t entry_id, int64_t occasion, const char *text, cs_time now,
-                  cs_error *e)
+/** Lines of a letter: no control characters but their ends. */
+static bool is_body(const char *body)
 {
-    struct ks_fact fact = {
-        .kind = kind, .entry_id = entry_id, .occasion = occasion, .due_at = now, .text = text != NULL ? text : ""};
+    for (const char *p = body; *p != '\0'; p++) {
+        if (((unsigned char)*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f) {
+            return false;
+        }
+    }
+    return strlen(body) < KS_BODY;
+}
+
+static bool is_line(const char *text, size_t size)
+{
+    return text == NULL || text[0] == '\0' || ks_line_ok(text, size);
+}
+
+static int check(const ks_tell *t, cs_error *e)
+{
+    bool good = is_line(t->text, KS_NOTICE_TEXT) && is_line(t->about, KS_ABOUT) && is_line(t->subject, KS_SUBJECT) &&
+                is_line(t->link, KS_LINK) && (t->body == NULL || is_body(t->body)) &&
+                (t->entry_id != 0 || (t->about != NULL && t->about[0] != '\0'));
+    return good ? 0
+                : cs_error_set(e, CS_EXIT_INTERNAL, "notice-text",
+                               "a notice is about an entry or something named; its text is one line, below %d octets",
+                               KS_NOTICE_TEXT);
+}
+
+struct telling {
+    ks_store *s;
+    const struct ks_fact *fact;
+};
+
+static int tell_one(void *ctx, const ks_addressee *a, cs_error *e)
+{
+    const struct telling *t = ctx;
+    return ks_mail_ok(a->mail) && ks_line_ok(a->name, sizeof a->name)
+               ? t->s->driver->notices->delivery_add(t->s->b, t->fact, a->name, a->mail, e)
+               : 0;
+}
+
+int ks_notice_tell(ks_store *s, const ks_tell *t, cs_time now, cs_error *e)
+{
+    struct ks_fact fact = {.told = *t, .due_at = now};
+    char object[KS_ABOUT + 24];
     if (!ks_keeps_notices(s)) {
         return 0;
     }
-    if (fact.text[0] != '\0' && !ks_line_ok(fact.text, KS_NOTICE_TEXT)) {
-        return cs_error_set(e, CS_EXIT_INTERNAL, "notice-text", "the text of a notice is one line, below %d octets",
-                            KS_NOTICE_TEXT);
+    if (check(t, e) != 0) {
+        return -1;
     }
-    snprintf(fact.dedup, sizeof fact.dedup, "%s|%lld|%lld", words[kind], (long long)entry_id, (long long)occasion);
-    return s->driver->notices->fact_add(s->b, &fact, e);
+    if (t->entry_id == 0) {
+        snprintf(object, sizeof object, "%s", t->about);
+    } else {
+        snprintf(object, sizeof object, "%lld%s%s", (long long)t->entry_id, t->about != NULL ? " " : "",
+                 t->about != NULL ? t->about : "");
+    }
+    snprintf(fact.dedup, sizeof fact.dedup, "%s|%s|%lld", words[t->kind], object, (long long)t->occasion);
+    struct telling telling = {s, &fact};
+    int added = s->driver->notices->fact_add(s->b, &fact, e);
+    return added == 1 && t->role != NULL && ks_addressees_each(s, t->role, t->partner, tell_one, &telling, e) != 0
+               ? -1
+               : added;
+}
+
+int ks_notice_add(ks_store *s, enum ks_notice kind, int64_t entry_id, int64_t occasion, const char *text, cs_time now,
+                  cs_error *e)
+{
+    const ks_tell t = {.kind = kind, .entry_id = entry_id, .occasion = occasion, .text = text};
+    return ks_notice_tell(s, &t, now, e);
 }
 
 /* ---- what nears its end ----------------------------------------------------------------------------------------- */

@@ -13,16 +13,46 @@
 #define KS_MAIL      255 /* octets of an address, with its NUL */
 #define KS_FULL_NAME 128 /* of the name of a person or a group, likewise; also of a system's type and name */
 
-enum ks_notice { KS_NOTICE_EXPIRATION, KS_NOTICE_EXPIRED, KS_NOTICE_RENEWED, KS_NOTICE_RENEWAL_FAILED, KS_NOTICES };
+enum ks_notice {
+    KS_NOTICE_EXPIRATION,
+    KS_NOTICE_EXPIRED,
+    KS_NOTICE_RENEWED,
+    KS_NOTICE_RENEWAL_FAILED,
+    KS_NOTICE_ACTIVATED,
+    KS_NOTICE_RETENTION_EXTENDED,
+    KS_NOTICE_PARTNER_SWITCHED,
+    KS_NOTICE_STEP_DUE,
+    KS_NOTICE_NODE_STALE,
+    KS_NOTICE_AUDIT_CHECKPOINT,
+    KS_NOTICE_ENGINE_DISAGREEMENT,
+    KS_NOTICE_LEGACY_ENDS,
+    KS_NOTICES
+};
 const char *ks_notice_word(enum ks_notice k);
 
+/** A fact to be told; all texts are borrowed for the call. */
+typedef struct ks_tell {
+    enum ks_notice kind;
+    int64_t entry_id;    /**< that it is about; 0: none. Subscribers of its slot are told */
+    const char *about;   /**< what it is about where no entry is, or besides: "R-17", "gw2", "acme"; one line; NULL: none */
+    int64_t occasion;    /**< what makes it another fact: the threshold in days, the day of a failure; 0: there is one only */
+    const char *text;    /**< a sentence for the mail, one line; NULL: none */
+    const char *role;    /**< told, too: operators with this role, and the partner's contacts; NULL: nobody */
+    const char *partner; /**< whose contacts; NULL: nobody's */
+    const char *subject; /**< one line; NULL: that of the kind */
+    const char *body;    /**< the whole letter, lines end with LF; NULL: composed of the entry and the text */
+    bool attach;         /**< the certificate of the entry and its chain go along */
+    const char *link;    /**< what stands behind {{link}} in the body, as the maker of links (ks_mail) understands it; a
+                          * line with {{link}} is left out where there is none. NULL: none */
+} ks_tell;
+
 /**
- * Raise a fact about an entry, once: the same kind, entry and occasion again changes nothing. Within the caller's
- * transaction (KS_WRITE or KS_UPKEEP), so that it stands or falls with what it tells of.
- * @param occasion what makes it another fact: the threshold in days, the day of a failure; 0 where there is one only
- * @param text a sentence for the mail, one line; NULL: none
- * @return 1 a new fact, 0 known already, -1 with e set
+ * Raise a fact, once: the same kind, entry, about and occasion again changes nothing. Within the caller's transaction
+ * (KS_WRITE or KS_UPKEEP), so that it stands or falls with what it tells of. Who is told now is who is on the lists now.
+ * @return 1 a new fact, 0 known already or a store that keeps no notices, -1 with e set
  */
+int ks_notice_tell(ks_store *s, const ks_tell *t, cs_time now, cs_error *e) CS_MUST_CHECK;
+/** The same about an entry, to the subscribers of its slot. */
 int ks_notice_add(ks_store *s, enum ks_notice kind, int64_t entry_id, int64_t occasion, const char *text, cs_time now,
                   cs_error *e) CS_MUST_CHECK;
 

@@ -3,19 +3,22 @@
 #ifndef KS_NOTICE_STORE_H
 #define KS_NOTICE_STORE_H
 
+#include "keystore/change.h"
 #include "keystore/notice.h"
 #include "keystore/store.h"
 
-#define KS_DEDUP       80
+#define KS_DEDUP       256
+#define KS_ABOUT       128
+#define KS_SUBJECT     256
+#define KS_LINK        128
+#define KS_BODY        65536
 #define KS_MESSAGE_ID  320
 #define KS_NOTICE_TEXT 384
 
 struct ks_fact {
-    char dedup[KS_DEDUP]; /**< kind|entry|occasion */
-    enum ks_notice kind;
-    int64_t entry_id, occasion;
+    char dedup[KS_DEDUP]; /**< kind|entry or what it is about|occasion */
+    ks_tell told;         /**< borrowed */
     cs_time due_at;
-    const char *text; /**< borrowed; "" none */
 };
 
 /** An own certificate in use, as far as its end goes. */
@@ -29,10 +32,15 @@ struct ks_ending {
 /** One delivery with all that its mail says. */
 struct ks_delivery {
     char dedup[KS_DEDUP];
-    int64_t sub_id, occasion;
+    int64_t sub_id; /**< 0: no subscriber, told because of a role */
+    int64_t occasion;
     enum ks_notice kind;
-    char alias[KS_WORD];
+    cs_time due_at;
+    char alias[KS_WORD]; /**< ""; n 0: no entry */
     unsigned n;
+    char about[KS_ABOUT], subject[KS_SUBJECT], link[KS_LINK];
+    bool attach;
+    char *body; /**< owned; NULL: to be composed */
     char system_type[KS_FULL_NAME], system_name[KS_FULL_NAME]; /**< "" not said */
     char name[KS_FULL_NAME], mail[KS_MAIL];
     char message_id[KS_MESSAGE_ID]; /**< without brackets; fixed by the first attempt */
@@ -51,10 +59,13 @@ struct ks_notice_driver {
     /** The fact and a delivery per subscriber; older expirations of the entry that still wait are dropped.
      *  @return 1 new, 0 known, -1 */
     int (*fact_add)(struct ks_backend *b, const struct ks_fact *fact, cs_error *e);
+    /** One more delivery of it. An address that has one already gets no second. */
+    int (*delivery_add)(struct ks_backend *b, const struct ks_fact *fact, const char *name, const char *mail,
+                        cs_error *e);
     /** Active entries with a key of our own that end before an instant. */
     int (*endings)(struct ks_backend *b, cs_time before, ks_visit_ending *visit, void *ctx, cs_error *e);
     /** Take the next due delivery: attempts + 1, its Message-ID at domain, nobody else's until lease.
-     *  @return 1, 0 nothing is due, -1 */
+     *  @return 1 (out->body is then the caller's), 0 nothing is due, -1 */
     int (*claim)(struct ks_backend *b, cs_time now, cs_time lease, const char *domain, struct ks_delivery *out,
                  cs_error *e);
     /** What became of a claimed one: state sent, failed, queued (again at next_at) or dropped. One that was claimed
@@ -67,6 +78,11 @@ struct ks_notice_driver {
 };
 
 extern const struct ks_notice_driver ks_sqlite_notices;
+
+/** Are there notices about entries of that role? Of those whose keys are our own. */
+bool ks_notice_role(enum ks_role role);
+/** Entry n became active in this change: by the keeper that is a renewal. */
+int ks_notice_active(struct ks_work *w, int64_t entry_id, unsigned n, cs_error *e) CS_MUST_CHECK;
 
 /** Does this store keep notices? Not one in memory, and not one of the version before, where they would not last. */
 static inline bool ks_keeps_notices(const ks_store *s)

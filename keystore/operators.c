@@ -11,6 +11,11 @@
 static const char *const role_words[] = {"tenant-admin", "receiver-admin",        "sender-admin",
                                          "lb-admin",     "integration-developer", NULL};
 
+const char *ks_operator_role(size_t i)
+{
+    return i < sizeof role_words / sizeof role_words[0] ? role_words[i] : NULL;
+}
+
 const struct ks_operator *ks_config_operator(const struct ks_config *c, const char *name)
 {
     for (size_t i = 0; i < c->n_operator; i++) {

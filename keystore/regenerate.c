@@ -12,13 +12,15 @@
 
 #include "base/text.h"
 #include "keystore/making.h"
+#include "keystore/notice_store.h"
 #include "keystore/renewal.h"
 
 #define PREPARED_LASTS (30 * CS_DAY) /* what somebody prepared is taken when it lasts so long */
 #define DAYS_LEAST     30
 #define RETRY_FIRST    3600
 #define RETRY_MOST     CS_DAY
-#define SETTLES        60 /* nodes follow within a second; what waits for them longer is told */
+#define ESCALATES      (3 * CS_DAY) /* before the end; from then on it is also tried every hour */
+#define SETTLES        60           /* nodes follow within a second; what waits for them longer is told */
 
 static const ks_actor keeper = {"keeper", "keeper", NULL};
 
@@ -36,6 +38,9 @@ struct decision {
     bool replace_any; /**< the inactive entry goes, whether there is room or not */
     int64_t days;
     cs_time made_at; /**< ACTIVATE: of what was made by the keeper */
+    int64_t old_id;  /**< the entry that ends, and when */
+    cs_time old_end;
+    bool waits; /**< what is made is activated by a hand */
     struct ks_renewal_row renewal;
     char text[384]; /**< why nothing can be done; "" it can */
 };
@@ -121,6 +126,9 @@ static int decide(struct ks_work *w, const struct ks_auto *a, cs_time now, cs_ti
     d->renewal.predecessor = old->entry_id;
     d->renewal.slot_id = w->slot.slot_id;
     d->n = old->info.n;
+    d->old_id = old->entry_id;
+    d->old_end = old->info.not_after;
+    d->waits = a->fingerprint;
     d->days = days_of(&old->info);
     const struct ks_row *next = waiting(w, old);
     if (next != NULL) {
@@ -167,6 +175,33 @@ static int report(ks_report *out, const char *alias, unsigned n, const char *wor
     return 0;
 }
 
+/** People are told once a day; towards the end the administrators, too. */
+static int tell_failure(ks_store *s, const struct decision *d, const char *why, cs_time now, cs_error *e)
+{
+    char text[KS_NOTICE_TEXT];
+    snprintf(text, sizeof text, "%.*s", (int)sizeof text - 1, why);
+    for (char *p = text; *p != '\0'; p++) {
+        *p = (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p;
+    }
+    const ks_tell t = {.kind = KS_NOTICE_RENEWAL_FAILED,
+                       .entry_id = d->old_id,
+                       .occasion = now / CS_DAY,
+                       .text = text,
+                       .role = d->old_end - now <= ESCALATES ? "tenant-admin" : NULL};
+    return ks_notice_tell(s, &t, now, e) < 0 ? -1 : 0;
+}
+
+/** A successor that is there and cannot be activated: nothing is written but that people are told. */
+static int tell_refused(ks_store *s, const struct decision *d, const char *why, cs_time now, cs_error *e)
+{
+    int rc = s->driver->begin(s->b, KS_UPKEEP, e);
+    if (rc == 0) {
+        rc = tell_failure(s, d, why, now, e) == 0 ? s->driver->commit(s->b, e) : -1;
+    }
+    s->driver->rollback(s->b);
+    return rc;
+}
+
 /** A failure is written down, so that it is tried again later and later, and audited. */
 static int write_failure(ks_store *s, const char *alias, struct decision *d, const char *why, cs_time now, cs_error *e)
 {
@@ -174,11 +209,13 @@ static int write_failure(ks_store *s, const char *alias, struct decision *d, con
     struct ks_work *w = ks_work_begin(s, alias, "renew-failed", false, &who, now, e);
     struct ks_renewal_row *r = &d->renewal;
     int64_t wait = RETRY_FIRST << (r->attempts < 5 ? r->attempts : 5);
+    int64_t most = d->old_end - now <= ESCALATES ? RETRY_FIRST : RETRY_MOST;
     r->attempts++;
-    r->next_at = now + (wait < RETRY_MOST ? wait : RETRY_MOST);
+    r->next_at = now + (wait < most ? wait : most);
     snprintf(r->error, sizeof r->error, "%.*s", (int)sizeof r->error - 1, why);
     const struct ks_view_entry *v = w != NULL ? ks_view_get(&w->before, d->n) : NULL;
-    int rc = w != NULL && s->driver->renewal_set(s->b, r, e) == 0 && ks_work_audit(w, d->n, w->verb, v, v, e) == 0
+    int rc = w != NULL && s->driver->renewal_set(s->b, r, e) == 0 && ks_work_audit(w, d->n, w->verb, v, v, e) == 0 &&
+                     tell_failure(s, d, why, now, e) == 0
                  ? ks_work_commit(w, e)
                  : -1;
     ks_work_free(w);
@@ -199,6 +236,7 @@ static int generate(ks_store *s, const char *alias, const struct decision *d, bo
                           .replace_any = d->replace_any,
                           .activate = d->act == GENERATE_ACTIVE,
                           .automatic = true,
+                          .tell = d->waits ? KS_TELL_WAITS : NULL,
                           .follows = d->n};
     int rc = ks_making_ask(&new, &m, now, e) == 0 ? ks_generate_made(s, &m, "regenerate", dry_run, &keeper, now, out, e)
                                                   : -1;
@@ -261,7 +299,9 @@ static int act(ks_store *s, const char *alias, struct decision *d, bool dry_run,
         rc = 0;
     } else {
         rc = report(out, alias, d->n, made ? "regenerate" : "activate", why.text, &row, e);
-        rc = rc == 0 && made && !dry_run ? write_failure(s, alias, d, why.text, now, e) : rc;
+        if (rc == 0 && !dry_run) {
+            rc = made ? write_failure(s, alias, d, why.text, now, e) : tell_refused(s, d, why.text, now, e);
+        }
     }
     free(told);
     return rc;

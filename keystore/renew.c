@@ -82,7 +82,7 @@ int ks_renew(ks_store *s, const char *alias, bool dry_run, const ks_actor *who, 
              cs_error *e)
 {
     ks_new new = {.alias = alias};
-    struct ks_making m = {.replace = true};
+    struct ks_making m = {.replace = true, .tell = KS_TELL_WAITS};
     memset(out, 0, sizeof *out);
     int rc = prepare(s, &m, &new, who, now, e) == 0 ? ks_generate_made(s, &m, "renew", dry_run, who, now, out, e) : -1;
     ks_making_free(&m);

@@ -146,13 +146,13 @@ static const struct ks_schema_row schema_row[] = {
      "mail text not null, kind text not null, added_at integer not null, actor text not null, unique(slot_id, mail)",
      false, NULL},
     {2, "notification",
-     "dedup_key text primary key, kind text not null, entry_id integer, threshold integer, "
-     "due_at integer not null, state text not null, facts_json text",
+     "dedup_key text primary key, kind text not null, entry_id integer, about text, threshold integer not null, "
+     "due_at integer not null, text text, subject text, body text, attach integer not null, link text",
      true, NULL},
     {2, "delivery",
-     "dedup_key text not null references notification, sub_id integer not null references subscriber, "
-     "state text not null, attempts integer not null default 0, next_at integer not null, message_id text not null, "
-     "last_error text, primary key(dedup_key, sub_id)",
+     "dedup_key text not null references notification, mail text not null, name text not null, "
+     "sub_id integer references subscriber, state text not null, attempts integer not null default 0, "
+     "next_at integer not null, message_id text not null, last_error text, primary key(dedup_key, mail)",
      true, NULL},
     {2, "link",
      "token_hash blob primary key, roll_id integer not null references rollover, n text not null, role text not null, "

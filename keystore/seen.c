@@ -5,11 +5,13 @@
 #include <openssl/err.h>
 #include <openssl/sha.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/text.h"
+#include "keystore/notice.h"
 
 struct item {
     struct ks_seen_row row;
@@ -137,6 +139,20 @@ static void announce(const struct ks_seen_row *row)
            CS_STR("partner", row->partner), CS_STR("sha256", cs_hex(row->sha256, sizeof row->sha256, hex)));
 }
 
+/** At most once a day for each partner. */
+static int tell(ks_store *s, const struct ks_seen_row *row, cs_error *e)
+{
+    char hex[65];
+    char text[128];
+    snprintf(text, sizeof text, "SHA-256 of the certificate: %s", cs_hex(row->sha256, sizeof row->sha256, hex));
+    const ks_tell t = {.kind = KS_NOTICE_PARTNER_SWITCHED,
+                       .about = row->partner,
+                       .occasion = row->last_at / CS_DAY,
+                       .text = text,
+                       .role = "tenant-admin"};
+    return ks_notice_tell(s, &t, row->last_at, e) < 0 ? -1 : 0;
+}
+
 /** One certificate into the store. @return 0, or -1 */
 static int store_one(ks_store *s, const ks_snapshot *snapshot, const char *node, const struct ks_seen_row *row,
                      bool *new, cs_error *e)
@@ -147,7 +163,7 @@ static int store_one(ks_store *s, const ks_snapshot *snapshot, const char *node,
     }
     int rc = s->driver->seen_add(s->b, row, KS_SEEN_PARTNER, e);
     *new = rc == 1;
-    return rc < 0 ? -1 : 0;
+    return rc < 0 || (*new && tell(s, row, e) != 0) ? -1 : 0;
 }
 
 int ks_seen_flush(ks_store *s, struct ks_seen_queue *q, const ks_snapshot *snapshot, const char *node, cs_error *e)

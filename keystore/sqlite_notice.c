@@ -7,6 +7,7 @@
 #include "keystore/notice_store.h"
 #include "keystore/sqlite_rows.h"
 
+#define OF_ENDS   "('expiration', 'expired', 'renewal-failed')" /* kinds that somebody must hear of */
 #define OWN_ROLES "('sign', 'decrypt', 'tls-client', 'tls-server')"
 
 static int damaged(const struct ks_backend *b, const char *table, cs_error *e)
@@ -101,37 +102,62 @@ static int drop_older(struct ks_backend *b, const struct ks_fact *fact, cs_error
         b, "update delivery set state='dropped' where state='queued' and dedup_key<>?1 and dedup_key in"
            " (select dedup_key from notification where entry_id=?2 and kind in ('expiration', 'expired'))");
     ks_query_text(&q, fact->dedup);
-    ks_query_int(&q, fact->entry_id);
+    ks_query_int(&q, fact->told.entry_id);
     return ks_query_run(&q, e);
+}
+
+static int insert_fact(struct ks_backend *b, const struct ks_fact *fact, cs_error *e)
+{
+    const ks_tell *t = &fact->told;
+    struct ks_query q =
+        ks_query_open(b, "insert into notification(dedup_key, kind, entry_id, about, threshold, due_at,"
+                         " text, subject, body, attach, link)"
+                         " values(?1,?2,nullif(?3,0),?4,?5,?6,?7,?8,?9,?10,?11) on conflict do nothing");
+    ks_query_text(&q, fact->dedup);
+    ks_query_text(&q, ks_notice_word(t->kind));
+    ks_query_int(&q, t->entry_id);
+    ks_query_text(&q, t->about);
+    ks_query_int(&q, t->occasion);
+    ks_query_int(&q, fact->due_at);
+    ks_query_text(&q, t->text);
+    ks_query_text(&q, t->subject);
+    ks_query_text(&q, t->body);
+    ks_query_int(&q, t->attach);
+    ks_query_text(&q, t->link);
+    return ks_query_run(&q, e) != 0 ? -1 : sqlite3_changes(b->db) != 0;
 }
 
 static int fact_add(struct ks_backend *b, const struct ks_fact *fact, cs_error *e)
 {
+    const ks_tell *t = &fact->told;
+    int rc = insert_fact(b, fact, e);
+    if (rc != 1 || t->entry_id == 0) {
+        return rc;
+    }
+    if ((t->kind == KS_NOTICE_EXPIRATION || t->kind == KS_NOTICE_EXPIRED) && drop_older(b, fact, e) != 0) {
+        return -1;
+    }
     struct ks_query q =
-        ks_query_open(b, "insert into notification(dedup_key, kind, entry_id, threshold, due_at, state, facts_json)"
-                         " values(?1,?2,?3,?4,?5,'raised',?6) on conflict do nothing");
-    ks_query_text(&q, fact->dedup);
-    ks_query_text(&q, ks_notice_word(fact->kind));
-    ks_query_int(&q, fact->entry_id);
-    ks_query_int(&q, fact->occasion);
-    ks_query_int(&q, fact->due_at);
-    ks_query_text(&q, fact->text);
-    if (ks_query_run(&q, e) != 0) {
-        return -1;
-    }
-    if (sqlite3_changes(b->db) == 0) {
-        return 0;
-    }
-    if ((fact->kind == KS_NOTICE_EXPIRATION || fact->kind == KS_NOTICE_EXPIRED) && drop_older(b, fact, e) != 0) {
-        return -1;
-    }
-    q = ks_query_open(b, "insert into delivery(dedup_key, sub_id, state, next_at, message_id)"
-                         " select ?1, sub_id, 'queued', ?3, lower(hex(randomblob(16)))"
+        ks_query_open(b, "insert into delivery(dedup_key, mail, name, sub_id, state, next_at, message_id)"
+                         " select ?1, mail, name, sub_id, 'queued', ?3, lower(hex(randomblob(16)))"
                          " from subscriber join entry using(slot_id) where entry_id=?2");
     ks_query_text(&q, fact->dedup);
-    ks_query_int(&q, fact->entry_id);
+    ks_query_int(&q, t->entry_id);
     ks_query_int(&q, fact->due_at);
     return ks_query_run(&q, e) == 0 ? 1 : -1;
+}
+
+static int delivery_add(struct ks_backend *b, const struct ks_fact *fact, const char *name, const char *mail,
+                        cs_error *e)
+{
+    struct ks_query q =
+        ks_query_open(b, "insert into delivery(dedup_key, mail, name, sub_id, state, next_at, message_id)"
+                         " values(?1, ?2, ?3, null, 'queued', ?4, lower(hex(randomblob(16)))) on conflict do nothing");
+    ks_query_text(&q, fact->dedup);
+    ks_query_text(&q, mail);
+    ks_query_text(&q, name);
+    ks_query_int(&q, fact->due_at);
+    return ks_query_run(&q, e);
 }
 
 static int endings(struct ks_backend *b, cs_time before, ks_visit_ending *visit, void *ctx, cs_error *e)
@@ -165,8 +191,9 @@ static int unreached(struct ks_backend *b, ks_visit_unreached *visit, void *ctx,
     struct ks_query q = ks_query_open(
         b, "select s.alias, e.n, e.not_after, (select count(*) from subscriber u where u.slot_id=s.slot_id)"
            " from entry e join slot s using(slot_id) where e.state='active' and exists(select 1 from notification f"
-           " where f.entry_id=e.entry_id) and not exists(select 1 from notification f join delivery d using(dedup_key)"
-           " where f.entry_id=e.entry_id and d.state in ('queued', 'sending', 'sent')) order by s.alias, e.n");
+           " where f.entry_id=e.entry_id and f.kind in " OF_ENDS ") and not exists(select 1 from notification f"
+           " join delivery d using(dedup_key) where f.entry_id=e.entry_id and f.kind in " OF_ENDS
+           " and d.state in ('queued', 'sending', 'sent')) order by s.alias, e.n");
     int rc = 0;
     while ((rc = ks_query_row(&q, e)) == 1) {
         ks_unreached row = {.n = (unsigned)sqlite3_column_int(q.stmt, 1),
@@ -184,27 +211,44 @@ static int unreached(struct ks_backend *b, ks_visit_unreached *visit, void *ctx,
 
 /* ---- deliveries ------------------------------------------------------------------------------------------------- */
 
+/** Columns as claim() asks for them. */
 static int read_delivery(struct ks_query *q, struct ks_delivery *d)
 {
+    const struct {
+        char *out;
+        size_t size;
+    } text[] = {{d->dedup, sizeof d->dedup},
+                {d->mail, sizeof d->mail},
+                {d->name, sizeof d->name},
+                {d->message_id, sizeof d->message_id},
+                {d->alias, sizeof d->alias},
+                {d->system_type, sizeof d->system_type},
+                {d->system_name, sizeof d->system_name},
+                {d->about, sizeof d->about},
+                {d->text, sizeof d->text},
+                {d->subject, sizeof d->subject},
+                {d->link, sizeof d->link}};
+    const int texts = (int)(sizeof text / sizeof text[0]);
     char kind[24];
     memset(d, 0, sizeof *d);
-    d->sub_id = sqlite3_column_int64(q->stmt, 1);
-    d->occasion = sqlite3_column_int64(q->stmt, 3);
-    d->n = (unsigned)sqlite3_column_int(q->stmt, 5);
-    d->attempts = sqlite3_column_int64(q->stmt, 11);
-    if (ks_column_text(q, 0, d->dedup, sizeof d->dedup) != 0 || ks_column_text(q, 2, kind, sizeof kind) != 0 ||
-        ks_column_text(q, 4, d->alias, sizeof d->alias) != 0 ||
-        ks_column_text(q, 6, d->system_type, sizeof d->system_type) != 0 ||
-        ks_column_text(q, 7, d->system_name, sizeof d->system_name) != 0 ||
-        ks_column_text(q, 8, d->name, sizeof d->name) != 0 || ks_column_text(q, 9, d->mail, sizeof d->mail) != 0 ||
-        ks_column_text(q, 10, d->message_id, sizeof d->message_id) != 0 ||
-        ks_column_text(q, 12, d->text, sizeof d->text) != 0) {
-        return -1;
+    for (int i = 0; i < texts; i++) {
+        if (ks_column_text(q, i, text[i].out, text[i].size) != 0) {
+            return -1;
+        }
     }
+    d->sub_id = sqlite3_column_int64(q->stmt, texts);
+    d->occasion = sqlite3_column_int64(q->stmt, texts + 1);
+    d->n = (unsigned)sqlite3_column_int(q->stmt, texts + 2);
+    d->attempts = sqlite3_column_int64(q->stmt, texts + 3);
+    d->due_at = sqlite3_column_int64(q->stmt, texts + 4);
+    d->attach = sqlite3_column_int(q->stmt, texts + 5) != 0;
+    const char *body = (const char *)sqlite3_column_text(q->stmt, texts + 7);
     for (int k = 0; k < KS_NOTICES; k++) {
-        if (strcmp(kind, ks_notice_word((enum ks_notice)k)) == 0) {
+        if (ks_column_text(q, texts + 6, kind, sizeof kind) == 0 &&
+            strcmp(kind, ks_notice_word((enum ks_notice)k)) == 0) {
             d->kind = (enum ks_notice)k;
-            return 0;
+            d->body = body != NULL ? strdup(body) : NULL;
+            return body != NULL && d->body == NULL ? -1 : 0;
         }
     }
     return -1;
@@ -214,12 +258,12 @@ static int claim(struct ks_backend *b, cs_time now, cs_time lease, const char *d
                  cs_error *e)
 {
     struct ks_query q = ks_query_open(
-        b,
-        "select d.dedup_key, d.sub_id, f.kind, f.threshold, s.alias, n.n, json_extract(s.policy_json,"
-        "'$.system_type'), json_extract(s.policy_json,'$.system_name'), u.name, u.mail, d.message_id, d.attempts,"
-        " f.facts_json from delivery d join notification f using(dedup_key) join subscriber u using(sub_id)"
-        " join slot s on s.slot_id=u.slot_id join entry n on n.entry_id=f.entry_id"
-        " where d.state in ('queued', 'sending') and d.next_at<=?1 order by d.next_at, d.dedup_key, d.sub_id limit 1");
+        b, "select d.dedup_key, d.mail, d.name, d.message_id, s.alias, json_extract(s.policy_json,'$.system_type'),"
+           " json_extract(s.policy_json,'$.system_name'), f.about, f.text, f.subject, f.link,"
+           " d.sub_id, f.threshold, n.n, d.attempts, f.due_at, f.attach, f.kind, f.body"
+           " from delivery d join notification f using(dedup_key) left join entry n on n.entry_id=f.entry_id"
+           " left join slot s on s.slot_id=n.slot_id"
+           " where d.state in ('queued', 'sending') and d.next_at<=?1 order by d.next_at, d.dedup_key, d.mail limit 1");
     ks_query_int(&q, now);
     int rc = ks_query_row(&q, e);
     if (rc == 1 && read_delivery(&q, out) != 0) {
@@ -235,9 +279,9 @@ static int claim(struct ks_backend *b, cs_time now, cs_time lease, const char *d
     }
     out->attempts++;
     q = ks_query_open(b, "update delivery set state='sending', attempts=?3, next_at=?4, message_id=?5"
-                         " where dedup_key=?1 and sub_id=?2");
+                         " where dedup_key=?1 and mail=?2");
     ks_query_text(&q, out->dedup);
-    ks_query_int(&q, out->sub_id);
+    ks_query_text(&q, out->mail);
     ks_query_int(&q, out->attempts);
     ks_query_int(&q, lease);
     ks_query_text(&q, out->message_id);
@@ -248,9 +292,9 @@ static int settle(struct ks_backend *b, const struct ks_delivery *d, const char 
                   const char *error, cs_error *e)
 {
     struct ks_query q = ks_query_open(b, "update delivery set state=?4, next_at=?5, last_error=?6 where dedup_key=?1"
-                                         " and sub_id=?2 and attempts=?3 and state='sending'");
+                                         " and mail=?2 and attempts=?3 and state='sending'");
     ks_query_text(&q, d->dedup);
-    ks_query_int(&q, d->sub_id);
+    ks_query_text(&q, d->mail);
     ks_query_int(&q, d->attempts);
     ks_query_text(&q, state);
     ks_query_int(&q, next_at);
@@ -275,6 +319,7 @@ const struct ks_notice_driver ks_sqlite_notices = {
     .subscribers = subscribers,
     .system_set = system_set,
     .fact_add = fact_add,
+    .delivery_add = delivery_add,
     .endings = endings,
     .claim = claim,
     .settle = settle,

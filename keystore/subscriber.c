@@ -108,8 +108,7 @@ static int commit(struct ks_record *r, const char *alias, const ks_subscriber *t
 
 static int is_own(const struct ks_slot *slot, cs_error *e)
 {
-    if (slot->role == KS_SIGN || slot->role == KS_DECRYPT || slot->role == KS_TLS_CLIENT ||
-        slot->role == KS_TLS_SERVER) {
+    if (ks_notice_role(slot->role)) {
         return 0;
     }
     return cs_error_set(e, CS_EXIT_USAGE, "role",

@@ -12,6 +12,7 @@
 #include "keystore/checkpoint.h"
 #include "keystore/config.h"
 #include "keystore/facts.h"
+#include "keystore/notice.h"
 
 static const ks_actor node_actor = {"gateway", "node", NULL};
 
@@ -62,6 +63,16 @@ static int find_longer(void *ctx, const struct ks_row *row, cs_error *e)
     return 0;
 }
 
+/** Somebody still uses what was exchanged (longer terms come without a reason): told once a week. */
+static int tell_use(struct ks_work *w, const struct ks_row *row, cs_error *e)
+{
+    const ks_tell t = {.kind = KS_NOTICE_RETENTION_EXTENDED,
+                       .entry_id = row->entry_id,
+                       .occasion = w->now / (7 * CS_DAY),
+                       .role = "tenant-admin"};
+    return ks_notice_tell(w->s, &t, w->now, e) < 0 ? -1 : 0;
+}
+
 static int extend(struct ks_work *w, struct ks_row *row, cs_error *e)
 {
     struct ks_view_entry before;
@@ -79,7 +90,10 @@ static int extend(struct ks_work *w, struct ks_row *row, cs_error *e)
         w->s->driver->row_update(w->s->b, row, e) != 0) {
         return -1;
     }
-    return ks_work_intervals(w, row->entry_id, before.process_stop, &after, e);
+    return ks_work_intervals(w, row->entry_id, before.process_stop, &after, e) == 0 &&
+                   (w->who->reason == NULL || tell_use(w, row, e) == 0)
+               ? 0
+               : -1;
 }
 
 int ks_extend_waiting(ks_store *s, const char *partner, uint64_t generation, const ks_actor *who, cs_time now,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_notice.c: which facts are raised when, and who is told. */
-#include "keystore/notice.h"
-#include "keystore/store.h"
+#include "keystore/addressee.h"
+#include "keystore/letter.h"
+#include "keystore/renewal.h"
 #include "tests/unit/keystore_fixture.h"
 
 const char *const harness_suite = "notice";
@@ -200,6 +201,192 @@ static void test_what_could_break_a_header_is_refused(void)
     fixture_close(&f);
 }
 
+/* ---- what changes tell ------------------------------------------------------------------------------------------ */
+
+static void tick(struct fixture *f, cs_time now)
+{
+    ks_report report;
+    MADE(EXIT_OF(f, ks_tick(f->s, false, NULL, now, &report, &f->e)) == 0);
+    ks_report_free(&report);
+}
+
+static void renews(struct fixture *f, const char *pinning)
+{
+    const ks_auto_request on = {.alias = "own-sign", .on = true, .pinning = pinning};
+    ks_auto_info info;
+    MADE(EXIT_OF(f, ks_auto_set(f->s, &on, false, &actor, NOW, &info, &f->e)) == 0);
+}
+
+/** A keystore with an own TLS client certificate that ends 100 days after NOW, told to two people. @return that end */
+static cs_time client(struct fixture *f)
+{
+    fixture_open(f);
+    const ks_new what = {.alias = "own-sign",
+                         .has_role = true,
+                         .role = KS_TLS_CLIENT,
+                         .key = "ec:P-256",
+                         .subject = "CN=acme",
+                         .days = 100};
+    MADE(EXIT_OF(f, ks_generate(f->s, &what, false, &actor, NOW, &f->out, &f->e)) == 0);
+    cs_time end = f->out.info.not_after;
+    static const ks_options rehearsal = {.time_given = true}; /* weeks pass here at once */
+    ks_close(f->s);
+    MADE(ks_open(&f->s, f->uri, &rehearsal, &f->e) == 0);
+    MADE(subscribe(f, "own-sign", "Anna Berg", "anna@example.com") == 0);
+    return end;
+}
+
+static void test_a_renewal_without_a_hand_is_told_once_when_it_is_in_use(void)
+{
+    struct fixture f;
+    cs_time end = client(&f);
+    renews(&f, "dn");
+    tick(&f, end - 12 * CS_DAY);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where kind='renewed'"), 1);
+    CU_ASSERT_EQUAL(number(&f, "select n from notification join entry using(entry_id)"), 2);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where text like '%own-sign#1%'"), 1);
+    tick(&f, end - 11 * CS_DAY);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification"), 1);
+    fixture_close(&f);
+}
+
+static void test_what_waits_for_a_hand_is_told_when_it_is_made_and_when_it_is_taken_up(void)
+{
+    struct fixture f;
+    cs_time end = client(&f);
+    renews(&f, "fingerprint");
+    tick(&f, end - 12 * CS_DAY);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where kind='renewed' and text like '%not in use%'"),
+                    1);
+    MADE(act_at(&f, KS_DO_ACTIVATE, "own-sign", 2, end - 10 * CS_DAY) == 0);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where kind='activated'"), 1);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification"), 2);
+    fixture_close(&f);
+}
+
+static void test_a_successor_made_by_hand_is_told_and_the_first_of_a_slot_is_not(void)
+{
+    struct fixture f;
+    client(&f);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification"), 0);
+    MADE(EXIT_OF(&f, ks_renew(f.s, "own-sign", true, &actor, NOW, &f.out, &f.e)) == 0);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification"), 0); /* a rehearsal tells nobody */
+    MADE(EXIT_OF(&f, ks_renew(f.s, "own-sign", false, &actor, NOW, &f.out, &f.e)) == 0);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where kind='renewed'"), 1);
+    fixture_close(&f);
+}
+
+static void set_addressees(struct fixture *f, const char *list, bool changes)
+{
+    bool changed = false;
+    MADE(EXIT_OF(f, ks_set_addressees(f->s, list, &actor, NOW, &changed, &f->e)) == 0);
+    CU_ASSERT_EQUAL(changed, changes);
+}
+
+static void test_a_renewal_that_fails_is_told_every_day_and_at_last_to_the_administrators(void)
+{
+    struct fixture f;
+    uint64_t rows = 0;
+    char text[256];
+    cs_time end = client(&f);
+    set_addressees(&f, "tenant-admin\t\tBen\tben@example.com\nlb-admin\t\tLea\tlea@example.com\n", true);
+    set_addressees(&f, "tenant-admin\t\tBen\tben@example.com\nlb-admin\t\tLea\tlea@example.com\n", false);
+    renews(&f, "dn");
+    MADE(sql(&f, "update entry set issuer_dn='CN=elsewhere' where n=1 and key_id is not null") == SQLITE_OK);
+    for (int64_t left = 12; left >= 2; left--) {
+        tick(&f, end - left * CS_DAY);
+        tick(&f, end - left * CS_DAY + 60);
+    }
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where kind='renewal-failed'"), 11);
+    CU_ASSERT_EQUAL(
+        number(&f, "select count(*) from delivery join notification using(dedup_key) where mail='anna@example.com'"
+                   " and kind='renewal-failed'"),
+        11);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from delivery where mail='ben@example.com'"), 2);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from delivery where mail='lea@example.com'"), 0);
+    /* towards the end it is tried every hour */
+    CU_ASSERT_EQUAL(number(&f, "select next_at from renewal") - (int)(end - 2 * CS_DAY), 3600);
+    CU_ASSERT_EQUAL(ks_audit_verify(f.s, &rows, text, sizeof text, &f.e), 1); /* only what was altered above is amiss */
+    fixture_close(&f);
+}
+
+/* ---- letters that come ready ------------------------------------------------------------------------------------ */
+
+static int told(struct fixture *f, const ks_tell *t)
+{
+    MADE(f->s->driver->begin(f->s->b, KS_UPKEEP, &f->e) == 0);
+    int rc = ks_notice_tell(f->s, t, NOW, &f->e);
+    MADE(f->s->driver->commit(f->s->b, &f->e) == 0);
+    f->s->driver->rollback(f->s->b);
+    return rc;
+}
+
+static int write_link(void *ctx, ks_store *s, const char *reference, const char *address, cs_time now, cs_buf *out,
+                      cs_error *e)
+{
+    (void)ctx;
+    (void)s;
+    (void)now;
+    (void)e;
+    return cs_buf_addf(out, "https://gw.example/%s?%s", reference, address);
+}
+
+static void test_a_step_is_told_to_its_role_with_a_link(void)
+{
+    struct fixture f;
+    struct ks_mailing m = {0};
+    ks_mail mail = {.given = true};
+    generated(&f);
+    set_addressees(&f,
+                   "receiver-admin\tacme\tJo Doe\tjo@acme.example\nreceiver-admin\tother\tX\tx@other.example\n"
+                   "receiver-admin\t\tAnna\tanna@example.com\nlb-admin\tacme\tL\tl@acme.example\n",
+                   true);
+    const ks_tell t = {.kind = KS_NOTICE_STEP_DUE,
+                       .about = "R-17",
+                       .occasion = 3,
+                       .role = "receiver-admin",
+                       .partner = "acme",
+                       .subject = "Accept the new certificate",
+                       .body = "Dear colleague,\nplease accept it.\nDone: {{link}}\nThank you.\n",
+                       .link = "17/3"};
+    CU_ASSERT_EQUAL(told(&f, &t), 1);
+    CU_ASSERT_EQUAL(told(&f, &t), 0);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from delivery"), 2);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from delivery where mail in ('jo@acme.example','anna@example.com')"),
+                    2);
+    MADE(f.s->driver->begin(f.s->b, KS_UPKEEP, &f.e) == 0);
+    CU_ASSERT_EQUAL(f.s->driver->notices->claim(f.s->b, NOW, NOW + 60, "example.com", &m.d, &f.e), 1);
+    f.s->driver->rollback(f.s->b);
+    CU_ASSERT_EQUAL(ks_letter_compose(f.s, &mail, &m, NOW, &f.e), 0);
+    CU_ASSERT_STRING_EQUAL(m.subject, "Accept the new certificate");
+    CU_ASSERT_STRING_EQUAL(m.body.data,
+                           "Dear colleague,\r\nplease accept it.\r\nThank you.\r\n"); /* nobody makes links */
+    cs_buf_reset(&m.body);
+    mail.link = write_link;
+    CU_ASSERT_EQUAL(ks_letter_compose(f.s, &mail, &m, NOW, &f.e), 0);
+    CU_ASSERT_STRING_EQUAL(m.body.data, "Dear colleague,\r\nplease accept it.\r\nDone: "
+                                        "https://gw.example/17/3?anna@example.com\r\nThank you.\r\n");
+    cs_buf_free(&m.body);
+    free(m.d.body);
+    fixture_close(&f);
+}
+
+static void test_a_fact_that_could_break_a_header_is_refused(void)
+{
+    struct fixture f;
+    generated(&f);
+    const ks_tell bad[] = {{.kind = KS_NOTICE_STEP_DUE, .occasion = 1},
+                           {.kind = KS_NOTICE_STEP_DUE, .about = "R\n1"},
+                           {.kind = KS_NOTICE_STEP_DUE, .about = "R-1", .subject = "x\r\nBcc: eve@example.com"},
+                           {.kind = KS_NOTICE_STEP_DUE, .about = "R-1", .text = "two\nlines"},
+                           {.kind = KS_NOTICE_STEP_DUE, .about = "R-1", .body = "a\rb"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        CU_ASSERT_EQUAL(told(&f, &bad[i]), -1);
+    }
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification"), 0);
+    fixture_close(&f);
+}
+
 static void test_a_keystore_in_memory_has_rounds_without_notices(void)
 {
     struct fixture f;
@@ -221,6 +408,16 @@ const struct harness_test harness_tests[] = {
     {"a_fact_that_reaches_nobody_is_an_alert", test_a_fact_that_reaches_nobody_is_an_alert},
     {"subscribers_come_and_go_with_their_audit", test_subscribers_come_and_go_with_their_audit},
     {"what_could_break_a_header_is_refused", test_what_could_break_a_header_is_refused},
+    {"a_renewal_without_a_hand_is_told_once_when_it_is_in_use",
+     test_a_renewal_without_a_hand_is_told_once_when_it_is_in_use},
+    {"what_waits_for_a_hand_is_told_when_it_is_made_and_when_it_is_taken_up",
+     test_what_waits_for_a_hand_is_told_when_it_is_made_and_when_it_is_taken_up},
+    {"a_successor_made_by_hand_is_told_and_the_first_of_a_slot_is_not",
+     test_a_successor_made_by_hand_is_told_and_the_first_of_a_slot_is_not},
+    {"a_renewal_that_fails_is_told_every_day_and_at_last_to_the_administrators",
+     test_a_renewal_that_fails_is_told_every_day_and_at_last_to_the_administrators},
+    {"a_step_is_told_to_its_role_with_a_link", test_a_step_is_told_to_its_role_with_a_link},
+    {"a_fact_that_could_break_a_header_is_refused", test_a_fact_that_could_break_a_header_is_refused},
     {"a_keystore_in_memory_has_rounds_without_notices", test_a_keystore_in_memory_has_rounds_without_notices},
     {NULL, NULL},
 };
