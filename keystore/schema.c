@@ -134,13 +134,19 @@ static const struct ks_schema_row schema_row[] = {
      "runbook_text text not null, runbook_hash blob not null, state text not null, old_entry integer, new_entry "
      "integer, "
      "window_from integer not null default 0, window_to integer not null default 0, started_at integer not null, "
-     "actor text not null, ended_at integer not null default 0",
+     "actor text not null, ended_at integer not null default 0, settings text not null",
      false, "create unique index rollover_open on rollover(slot_id) where state = 'open';\n"},
     {2, "rollover_step",
-     "roll_id integer not null references rollover, n text not null, who text not null, "
-     "state text not null, done_by text, done_at integer not null default 0, evidence_json text, primary key(roll_id, "
-     "n)",
+     "roll_id integer not null references rollover, n text not null, state text not null, said text not null, "
+     "done_by text not null, done_at integer not null default 0, told_at integer not null default 0, evidence text, "
+     "primary key(roll_id, n)",
      true, NULL},
+    {2, "probe",
+     "node_id text not null, entry_id integer not null references entry, target text not null, "
+     "outcome integer not null, asked integer not null, status integer not null, tls text not null, "
+     "detail text not null, at integer not null, primary key(node_id, entry_id, target)",
+     true, NULL},
+    {2, "probe_ask", "entry_id integer primary key references entry, at integer not null", true, NULL},
     {2, "subscriber",
      "sub_id integer primary key, slot_id integer not null references slot, name text not null, "
      "mail text not null, kind text not null, added_at integer not null, actor text not null, unique(slot_id, mail)",
@@ -197,6 +203,8 @@ static const struct ks_schema_audit audit_row[] = {
     {"key_request", "slot_id", NULL},
     {"renewal", "predecessor", NULL},
     {"subscriber", "sub_id", NULL},
+    {"rollover", "roll_id", NULL},
+    {"rollover_step", "roll_id n", NULL},
 };
 
 const struct ks_schema_audit *ks_schema_audited(size_t *n)

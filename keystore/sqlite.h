@@ -8,7 +8,7 @@
 
 #include "keystore/store.h"
 
-#define KS_SQLITE_CACHE       96
+#define KS_SQLITE_CACHE       192
 #define KS_SQLITE_APPLICATION 1129532243 /* "CSKS" in the header of the file */
 
 struct ks_backend {

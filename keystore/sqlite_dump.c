@@ -14,7 +14,7 @@
 /** What nodes say of themselves belongs to those nodes. */
 static bool of_nodes(const char *table)
 {
-    static const char *const own[] = {"node", "node_uses", "observation", "lease"};
+    static const char *const own[] = {"node", "node_uses", "observation", "lease", "probe", "probe_ask"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (strcmp(own[i], table) == 0) {
             return true;

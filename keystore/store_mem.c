@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "keystore/mem.h"
+#include "keystore/rollover_store.h"
 
 struct ks_mem_base {
     struct ks_mem_base *next;
@@ -246,6 +247,7 @@ static struct ks_driver driver = {
     .load_begin = ks_mem_load_begin,
     .load = ks_mem_load,
     .load_end = ks_mem_load_end,
+    .rollovers = &ks_mem_rollovers,
 };
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "keystore/notice_store.h"
+#include "keystore/rollover_store.h"
 #include "keystore/sqlite_rows.h"
 
 static int one_number(struct ks_query *q, uint64_t *out, cs_error *e)
@@ -281,4 +282,5 @@ const struct ks_driver ks_driver_sqlite = {
     .hold_remove = ks_sqlite_hold_remove,
     .holds = ks_sqlite_holds,
     .notices = &ks_sqlite_notices,
+    .rollovers = &ks_sqlite_rollovers,
 };
