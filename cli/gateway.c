@@ -71,6 +71,18 @@ static const ks_chain_rule *settings_chain(const struct gw_settings *s, const ch
     return ks_config_chain(&l->settings->config, partner);
 }
 
+static const struct ks_partner_config *settings_users(const struct gw_settings *s, const char *partner)
+{
+    const struct loaded *l = s->ctx;
+    return ks_config_users(&l->settings->config, partner);
+}
+
+static const struct ks_user *settings_user(const struct gw_settings *s, const char *name)
+{
+    const struct loaded *l = s->ctx;
+    return ks_config_user(&l->settings->config, name);
+}
+
 static unsigned settings_check(const struct gw_settings *s, const ks_snapshot *snapshot, struct cs_conf_report *report)
 {
     const struct loaded *l = s->ctx;
@@ -82,6 +94,9 @@ static void settings_each_file(const struct gw_settings *s, void (*each)(void *c
     const struct loaded *l = s->ctx;
     if (l->settings->tree != NULL) {
         cs_conf_each_file(l->settings->tree, each, ctx);
+    }
+    for (size_t i = 0; i < l->settings->config.n_user; i++) {
+        each(ctx, l->settings->config.user[i]->file);
     }
 }
 
@@ -124,7 +139,7 @@ struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, c
         goto out;
     }
     l->settings = cli_settings_read(c->config_file, c->keystore_uri, report, apply_gateway, s->config);
-    if (l->settings == NULL || resolve_partners(l, report) != 0) {
+    if (l->settings == NULL || (resolve_partners(l, report) | ks_users_read(&l->settings->config, report)) != 0) {
         goto out;
     }
     if (l->settings->keystore_uri == NULL) {
@@ -152,6 +167,8 @@ struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, c
     s->partner_delivery = settings_partner_delivery;
     s->partner_concurrency = settings_partner_concurrency;
     s->chain = settings_chain;
+    s->users = settings_users;
+    s->user = settings_user;
     s->check = settings_check;
     s->each_file = settings_each_file;
     s->free = settings_free;

@@ -44,7 +44,7 @@ static bool to_be_opened(const struct cli_judge *k, const struct wssec_verdict *
 static int judge_as(struct cli_judge *k, const cs_buf *octets, const char *partner, struct cli_judgement *j)
 {
     struct wssec_slice slice = {(const uint8_t *)octets->data, octets->len};
-    struct wssec_input in = {.slice = &slice, .n_slice = 1, .response = true};
+    struct wssec_input in = {.slice = &slice, .n_slice = 1, .response = true, .over_tls = cli_given(k->c, "over-tls")};
     struct wssec_resolver r;
     struct resolver ctx;
     struct wssec_policy *policy = cli_judge_policy(k, partner);
@@ -55,6 +55,7 @@ static int judge_as(struct cli_judge *k, const cs_buf *octets, const char *partn
     j->partner = partner;
     resolver_init(&r, &ctx, k->snapshot, partner, NULL);
     resolver_now(&ctx, k->when.now);
+    resolver_users(&r, &ctx, ks_config_users(&k->settings->config, partner));
     resolver_trust(&ctx, ks_config_chain(&k->settings->config, partner));
     int64_t from = cs_clock_mono_us();
     struct wssec_explain *explain = k->explain ? &j->explain : NULL;
@@ -155,7 +156,7 @@ int cli_judge_begin(struct cli_judge *k, struct cli_context *c)
         k->when.freshness = false;
     }
     if (cli_wssec_init(c) != 0 || cli_open_store(c, true, &k->settings, &k->store) != 0 ||
-        ks_snapshot_read(k->store, c->now, &k->snapshot, &c->error) != 0) {
+        cli_users_read(c, k->settings) != 0 || ks_snapshot_read(k->store, c->now, &k->snapshot, &c->error) != 0) {
         return -1;
     }
     k->worker = wssec_worker_new();

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "cli/policy.h"
+#include "keystore/users.h"
 
 void cli_settings_free(struct cli_settings *s)
 {
@@ -135,6 +136,15 @@ int cli_settings_load(struct cli_context *c, bool need_keystore, struct cli_sett
     cli_settings_free(s);
     cs_conf_report_free(&report);
     return rc;
+}
+
+int cli_users_read(struct cli_context *c, struct cli_settings *s)
+{
+    struct cs_conf_report report = {0};
+    int rc = ks_users_read(&s->config, &report);
+    print_report(&report);
+    cs_conf_report_free(&report);
+    return rc == 0 ? 0 : cs_error_set(&c->error, CS_EXIT_CONFIG, "configuration", "user names cannot be judged or borne; see the lines above");
 }
 
 int cli_open_store(struct cli_context *c, bool read_only, struct cli_settings **settings, ks_store **store)

@@ -47,6 +47,9 @@ int cli_open_store(struct cli_context *c, bool read_only, struct cli_settings **
 struct wssec_policy *cli_settings_policy(struct cli_context *c, const struct cli_settings *s, const char *name,
                                          const char *partner) CS_MUST_CHECK;
 
+/** Read the passwords of the configuration's users. @return 0, or -1 with c->error set (78), the errors printed */
+int cli_users_read(struct cli_context *c, struct cli_settings *s) CS_MUST_CHECK;
+
 /** wssec_init() with $COUNTERSIGN_ENGINE (auto, dom, stream). @return 0, or -1 with c->error set */
 int cli_wssec_init(struct cli_context *c) CS_MUST_CHECK;
 

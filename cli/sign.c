@@ -1,6 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sign.c: countersign sign: one message in, the same message with a Security header out. */
 #include "cli/transform.h"
+#include "keystore/users.h"
+
+/* The user of the configuration that --user names, and its password. */
+static int read_user(struct cli_transform *t, struct wssec_recipe *r, struct wssec_user *user)
+{
+    struct cli_context *c = t->c;
+    const char *name = cli_option(c, "user");
+    if (name == NULL) {
+        return cli_given(c, "password-text") ? cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "--password-text goes with --user") : 0;
+    }
+    const struct ks_user *u = ks_config_user(&t->settings->config, name);
+    if (u == NULL) {
+        return cs_error_set(&c->error, CS_EXIT_USAGE, "unknown-user", "no user \"%.64s\" in the configuration; write: user %.64s { password file \"PATH\"; }",
+                            name, name);
+    }
+    if (cli_users_read(c, t->settings) != 0) {
+        return -1;
+    }
+    *user = (struct wssec_user){u->said, u->password, cli_given(c, "password-text")};
+    r->user = user;
+    return 0;
+}
 
 static int read_recipe(struct cli_transform *t, struct wssec_recipe *r)
 {
@@ -24,11 +46,12 @@ static int sign(struct cli_transform *t)
 {
     struct cli_context *c = t->c;
     struct wssec_recipe recipe = {0};
+    struct wssec_user user;
     struct wssec_resolver r;
     struct resolver ctx;
     struct wssec_output out;
     struct wssec_verdict v;
-    if (read_recipe(t, &recipe) != 0 || cli_transform_slot(t, cli_option(c, "alias"), KS_SIGN) != 0) {
+    if (read_recipe(t, &recipe) != 0 || read_user(t, &recipe, &user) != 0 || cli_transform_slot(t, cli_option(c, "alias"), KS_SIGN) != 0) {
         return -1;
     }
     resolver_init(&r, &ctx, t->snapshot, NULL, cli_option(c, "alias"));
@@ -55,6 +78,8 @@ static const struct cli_option options[] = {
     {"ttl", 0, CLI_DURATION, "DURATION", 0, "Created to Expires of the Timestamp; default 300s"},
     {"signature-algorithm", 0, CLI_TEXT, "ALGORITHM", 0, "as rsa-sha256, rsa-pss-sha256, ecdsa-sha256, ed25519; default by key"},
     {"digest-algorithm", 0, CLI_TEXT, "sha256|sha384|sha512", 0, "default sha256"},
+    {"user", 0, CLI_TEXT, "NAME", 0, "bear this user's name (user NAME of the configuration) in a UsernameToken, signed"},
+    {"password-text", 0, CLI_FLAG, NULL, 0, "with --user: the password itself instead of a digest, for a way under TLS only"},
     {"output", 'o', CLI_FILE, "OUT", 0, "where the signed message goes; default standard output"},
     {0},
 };

@@ -141,6 +141,7 @@ static struct wssec_input input_of(const struct job *j, struct wssec_slice *conf
                              .n_slice = j->output.n_piece,
                              .content_type = j->content_type,
                              .response = j->response,
+                             .over_tls = j->over_tls,
                              .http_status = j->http_status};
     if (j->response && j->confirm != NULL) {
         *confirm = (struct wssec_slice){j->confirm, j->confirm_n};
@@ -288,6 +289,7 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
     const struct gw_settings *settings = j->runtime->plan->settings;
     resolver_init(&keys, &source, j->newest, a->partner, NULL);
     resolver_trust(&source, settings->chain(settings, a->partner));
+    resolver_users(&keys, &source, settings->users(settings, a->partner));
     struct wssec_output opened = {NULL, 0, 0};
     resolver_decrypt(&source, (const char *const *)a->crypt.decrypt_alias.word, a->crypt.decrypt_alias.n);
     (void)keyop_failed();
@@ -387,6 +389,18 @@ static void made_fail(struct job *j, int rc, const struct wssec_verdict *v)
     }
 }
 
+/* Who the message says to come from, NULL: nobody. */
+static const struct wssec_user *user_of(const struct job *j, const struct gw_actions *a, struct wssec_user *out)
+{
+    const struct gw_settings *settings = j->runtime->plan->settings;
+    const struct ks_user *u = a->user != NULL ? settings->user(settings, a->user) : NULL;
+    if (a->user == NULL) {
+        return NULL;
+    }
+    *out = (struct wssec_user){u != NULL ? u->said : NULL, u != NULL ? u->password : NULL, a->user_text};
+    return out;
+}
+
 static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_actions *a, cs_time now)
 {
     struct wssec_when when = {now, now, WSSEC_TIME_NOW, true, true};
@@ -401,7 +415,9 @@ static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_acti
     struct wssec_verdict v;
     struct wssec_slice confirm;
     struct wssec_input in = input_of(j, &confirm);
+    struct wssec_user user;
     memset(&v, 0, sizeof v);
+    recipe.user = user_of(j, a, &user);
     resolver_init(&keys, &source, j->runtime->snapshot, NULL, a->sign_alias);
     (void)keyop_failed();
     int rc = wssec_sign(w, &in, &recipe, &when, &keys, &made, &v);

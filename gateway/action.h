@@ -37,6 +37,7 @@ struct job {
     const ks_snapshot *newest; /**< reference: the newest when the message was complete, for verification */
     struct body body;          /**< owned while the job is away and afterwards */
     char *content_type;        /**< NULL: none was sent */
+    bool over_tls;             /**< how the message came */
     int http_status;           /**< of a reply */
     char sender[KS_SENDER];    /**< who sent the message, for the evidence of use: the client's address, or the upstream's host */
     bool describe;             /**< a service description, no message: only its root is looked at */

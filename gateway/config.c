@@ -51,6 +51,8 @@ static void actions_clear(struct gw_actions *a)
     free(a->sign_at.file);
     free(a->partner);
     free(a->sign_alias);
+    free(a->user);
+    free(a->user_at.file);
     for (size_t i = 0; i < a->n_part; i++) {
         free(a->part[i]);
     }
@@ -423,6 +425,33 @@ static void check_sign(struct check *ck, const struct gw_route *r, const struct 
     }
 }
 
+/* A password in the clear goes over TLS only: to every upstream, or back to the listener's clients. */
+static bool way_is_plain(const struct check *ck, const struct gw_route *r, bool response)
+{
+    const struct gw_listener *l = r->listener != NULL ? gw_config_listener(ck->config, r->listener) : NULL;
+    bool plain = response && l != NULL && l->tls == NULL;
+    for (const struct gw_upstream *u = r->upstream; u != NULL && !response; u = u->next) {
+        plain = plain || !u->tls;
+    }
+    return plain;
+}
+
+static void check_users(struct check *ck, const struct gw_route *r, const struct gw_actions *a, bool response)
+{
+    const struct gw_settings *s = ck->settings;
+    const struct wssec_policy *p = a->partner != NULL ? s->policy(s, NULL, a->partner) : NULL;
+    if (a->user != NULL && s->user(s, a->user) == NULL) {
+        BAD(ck, a->user_at, "no user %s in this configuration; write: user %s { password file \"PATH\"; }", a->user, a->user);
+    }
+    if (a->user != NULL && a->user_text && way_is_plain(ck, r, response)) {
+        BAD(ck, a->user_at, "the password of %s would go in the clear without TLS; write: username %s digest;", a->user, a->user);
+    }
+    if (p != NULL && wssec_policy_requires(p, "UsernameToken") && s->users(s, a->partner) == NULL) {
+        WARN(ck, a->verify_at, "the policy of partner %s demands a UsernameToken, but nobody's password is known: write users NAME in its block",
+             a->partner);
+    }
+}
+
 static void check_words(struct check *ck, const struct gw_route *r)
 {
     if (r->soap_action_match && !gw_actions_any(&r->request)) {
@@ -483,6 +512,8 @@ static void check_route(struct check *ck, const struct gw_route *r)
     check_sign(ck, r, &r->request);
     check_route_tls(ck, r);
     check_sign(ck, r, &r->response);
+    check_users(ck, r, &r->request, false);
+    check_users(ck, r, &r->response, true);
     check_crypt(ck, r, &r->request);
     check_crypt(ck, r, &r->response);
     check_order(ck, r, &r->request);

@@ -146,6 +146,9 @@ struct gw_actions {
     size_t n_part;
     enum wssec_keyref key_reference;
     int64_t ttl; /**< seconds, 0: wssec's default */
+    struct gw_where user_at;
+    char *user;     /**< whose UsernameToken the signed message bears; NULL: none */
+    bool user_text; /**< its password in the clear; else a digest of it */
     struct gw_crypt crypt;
     enum gw_on_failure on_failure;
     cs_time monitor_until;             /**< 0: without an end */

@@ -325,6 +325,15 @@ SETTER(set_ttl)
     ((struct gw_actions *)parent)->ttl = ms / 1000;
 }
 
+SETTER(set_username)
+{
+    (void)child;
+    struct gw_actions *a = parent;
+    gw_where_set(&a->user_at, node);
+    keep_in(&a->user, node, report);
+    a->user_text = node->argc == 2 && strcmp(arg(node, 1), "text") == 0;
+}
+
 /* ---- timeouts, limits, log, replay ---------------------------------------------------------------------------- */
 
 struct timeout_word {
@@ -447,6 +456,10 @@ static const struct cs_directive rows[] = {
      set_parts},
     {"key-reference", "route-sign", "word", NULL, 0, "direct", "How the message names its certificate.",
      "key-reference thumbprint;", "key-reference by-hand;", set_key_reference},
+    {"username", "route-sign", "name digest|text?", NULL, 0, NULL,
+     "The message bears this user's name, signed, with a digest of the password and of a fresh nonce; text: with the "
+     "password itself, over TLS only.",
+     "username anna digest;", "username anna secret;", set_username},
     {"ttl", "route-sign", "duration", NULL, 0, "300s", "Created to Expires of the Timestamp.", "ttl 300s;", "ttl soon;",
      set_ttl},
     {"loops", "", "word", NULL, RESTART, "auto", "I/O threads; auto is one per core.", "loops auto;", "loops 0;",

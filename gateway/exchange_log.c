@@ -78,6 +78,9 @@ static void add_message(cs_json *j, const char *key, const struct job *job, bool
     if (job != NULL && job->encrypted_to[0] != '\0') {
         cs_json_str(j, "encrypted_to", job->encrypted_to);
     }
+    if (job != NULL && job->verdict.user[0] != '\0') {
+        cs_json_str(j, "user", job->verdict.user);
+    }
     if (job != NULL && job->verdict.has_decrypted_with) {
         char entry[KS_WORD + 12];
         snprintf(entry, sizeof entry, "%s#%u", job->verdict.decrypted_with.alias, job->verdict.decrypted_with.ordinal);

@@ -277,6 +277,7 @@ static int submit(struct exchange *ex, struct job **place, bool response)
     j->route = ex->route;
     j->newest = ks_live_get(gw->live);
     name_sender(j, ex);
+    j->over_tls = response ? ex->target != NULL && ex->target->tls >= 0 : ex->client->conn.ssl != NULL;
     body_move(&j->body, response ? &ex->reply_body : &ex->body);
     if (!response) {
         const struct http1_head *h = http1_head(parser);

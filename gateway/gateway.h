@@ -7,7 +7,7 @@
 
 #include "base/config.h"
 #include "base/error.h"
-#include "keystore/keystore.h"
+#include "keystore/users.h"
 #include "keystore/mail.h"
 #include "wssec/wssec.h"
 
@@ -39,6 +39,10 @@ struct gw_settings {
     /** Rule for certificates of that partner which are not stored. Borrowed from the settings. NULL: they do not count.
      */
     const ks_chain_rule *(*chain)(const struct gw_settings *s, const char *partner);
+    /** That partner if user names of its messages are judged, else NULL. Borrowed from the settings. */
+    const struct ks_partner_config *(*users)(const struct gw_settings *s, const char *partner);
+    /** The user of that name, NULL: none. Borrowed from the settings. */
+    const struct ks_user *(*user)(const struct gw_settings *s, const char *name);
     /** What the loader's part refers to, against the keystore. @return errors, told in the report */
     unsigned (*check)(const struct gw_settings *s, const ks_snapshot *snapshot, struct cs_conf_report *report);
     /** Each file that was read; NULL: none. */

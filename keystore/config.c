@@ -10,6 +10,7 @@
 #include "keystore/mail_config.h"
 #include "keystore/operators.h"
 #include "keystore/pkcs11.h"
+#include "keystore/users.h"
 
 #define CONCURRENCY_MOST 1000000
 #define NAME_CHARACTERS  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
@@ -197,6 +198,7 @@ static void set_partner(const struct cs_conf_node *node, void *parent, void **ch
     cs_copy(p->name, sizeof p->name, name);
     cs_copy(p->trust, sizeof p->trust, "pinned");
     p->node = node;
+    p->config = c;
     c->partner[c->n_partner++] = p;
     *child = p;
 }
@@ -392,6 +394,18 @@ static const struct cs_directive rows[] = {
      "roll-overs",
      "contact receiver-admin \"Jo Doe\" \"jo@acme.example\";", "contact receiver-admin \"Jo Doe\" \"jo\";",
      ks_set_contact},
+    {"users", "partner", "name+", NULL, 0, NULL,
+     "users whose names its messages may bear in a UsernameToken: the token is judged by their passwords; not said: it is "
+     "not looked at",
+     "users anna ben;", "users;", ks_set_partner_users},
+    {"user", "", "name", "user", CS_DIR_REPEAT, NULL,
+     "a user name with its password for UsernameTokens: of a partner (users) or of our own messages (username)",
+     "user anna { password file \"/etc/countersign/anna.password\"; }", "user { }", ks_set_user},
+    {"name", "user", "string", NULL, 0, NULL, "the name as messages say it; not said: as it is called here",
+     "name \"ACME\\\\anna\";", "name \"\";", ks_set_user_name},
+    {"password", "user", "word string", NULL, CS_DIR_REQUIRED, NULL,
+     "file PATH: its first line is the password; the file is closed to others (chmod 600)",
+     "password file \"/etc/countersign/anna.password\";", "password \"secret\";", ks_set_user_password},
     {"operator", "", "name", "operator", CS_DIR_REPEAT, NULL, "a person who works with the keystore",
      "operator anna { uid anna; }", "operator { uid anna; }", ks_set_operator},
     {"uid", "operator", "word+", NULL, 0, NULL, "accounts of this person on the nodes; several are one person",
@@ -496,6 +510,7 @@ void ks_config_free(struct ks_config *c)
     }
     free(c->partner);
     ks_operators_free(c);
+    ks_users_free(c);
     free(c->uri);
     *c = (struct ks_config)KS_CONFIG_INIT;
 }

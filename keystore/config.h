@@ -33,6 +33,8 @@ struct ks_partner_config {
     const struct cs_conf_node *anchors_node; /**< the anchors statement, or NULL */
     const struct cs_conf_node *node;         /**< the block, for messages; lives as long as the tree */
     const struct cs_conf_node *policy_node;  /**< the policy statement, or NULL */
+    const struct cs_conf_node *users_node;   /**< the users statement, or NULL: user names of its messages are not judged */
+    const struct ks_config *config;          /**< that it stands in */
 };
 
 #define KS_OPERATOR_UIDS 8
@@ -67,6 +69,8 @@ struct ks_config {
     size_t n_partner;
     struct ks_operator **operators; /**< owned, in the order of the file; addresses are stable */
     size_t n_operator;
+    struct ks_user **user; /**< owned, in the order of the file (users.h) */
+    size_t n_user;
     char approver[KS_APPROVERS_MAX][KS_WORD]; /**< persons who may agree (guard G10) */
     size_t n_approver;
     ks_mail mail;                             /**< the way for notices; given false: none */

@@ -223,6 +223,18 @@ void resolver_now(struct resolver *ctx, int64_t now)
     ctx->now = now;
 }
 
+static int password(void *ctx, const char *user, char *out, size_t outsize)
+{
+    const struct resolver *r = ctx;
+    return outsize < KS_SECRET ? -1 : ks_users_password(r->users, user, out);
+}
+
+void resolver_users(struct wssec_resolver *out, struct resolver *ctx, const struct ks_partner_config *users)
+{
+    ctx->users = users;
+    out->password = users != NULL ? password : NULL;
+}
+
 void resolver_trust(struct resolver *ctx, const ks_chain_rule *rule)
 {
     ctx->chain = rule;

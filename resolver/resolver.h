@@ -5,7 +5,7 @@
 #ifndef CS_RESOLVER_H
 #define CS_RESOLVER_H
 
-#include "keystore/keystore.h"
+#include "keystore/users.h"
 #include "wssec/wssec.h"
 
 /** Filled by resolver_init; lives as long as the wssec_resolver that points to it. */
@@ -16,6 +16,7 @@ struct resolver {
     const char *sign_alias;      /**< slot of role sign; NULL for verification */
     const char *const *decrypt;  /**< slots of role decrypt; n_decrypt 0: every one */
     size_t n_decrypt;
+    const struct ks_partner_config *users; /**< borrowed; whose user names are judged by their passwords */
     int64_t now;                 /**< whose retention is over by then opens nothing, whatever instant is asked for; 0: no matter */
     const ks_chain_rule *chain;  /**< borrowed; NULL: only stored certificates count */
     uint8_t *unknown; size_t unknown_n; /**< owned (resolver_clear): the certificate of the message that nobody stored; NULL: none */
@@ -29,6 +30,8 @@ void resolver_decrypt(struct resolver *ctx, const char *const *alias, size_t n);
 /** The instant at which the judgement is made, where it asks for an earlier one: a private key that is past its process
  *  stop now is closed, whether the keystore was told so already or not. */
 void resolver_now(struct resolver *ctx, int64_t now);
+/** Judge a UsernameToken by the passwords of users (ks_config_users; NULL: it is not looked at). */
+void resolver_users(struct wssec_resolver *out, struct resolver *ctx, const struct ks_partner_config *users);
 /** Let certificates that the message brings count by rule (NULL: they do not). To be followed by resolver_clear. */
 void resolver_trust(struct resolver *ctx, const ks_chain_rule *rule);
 /** Give back what was judged. Entries that ctx has given out end here; the verdict owns nothing of them. */

@@ -263,6 +263,16 @@ int64_t wssec_policy_legacy_end(const struct wssec_policy *p, const char *word)
     return l < WSSEC_LEGACIES ? p->legacy_end[l] : 0;
 }
 
+bool wssec_policy_requires(const struct wssec_policy *p, const char *part)
+{
+    for (unsigned i = 0; i < p->n_required; i++) {
+        if (!p->required[i].optional && strcmp(p->required[i].name, part) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool wssec_policy_replay(const struct wssec_policy *p)
 {
     return p->replay;

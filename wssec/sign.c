@@ -18,6 +18,7 @@
 #include "wssec/splice.h"
 #include "wssec/stream.h"
 #include "wssec/target.h"
+#include "wssec/usertoken.h"
 
 #define EXCLUSIVE     "http://www.w3.org/2001/10/xml-exc-c14n#"
 #define DEFAULT_TTL   300
@@ -42,7 +43,7 @@ struct making { /* one call */
     struct wssec_stream *stream; /* one pass; NULL: by trees of the whole message */
     cs_buf head;                 /* owned: the message made, up to the content of Body */
     size_t behind, made_behind;  /* octets in front of the content of Body: of the input, of the message made */
-    char timestamp_id[WSSEC_ID_TEXT], token_id[WSSEC_ID_TEXT], signature_id[WSSEC_ID_TEXT];
+    char timestamp_id[WSSEC_ID_TEXT], token_id[WSSEC_ID_TEXT], signature_id[WSSEC_ID_TEXT], user_id[WSSEC_ID_TEXT];
     char confirm_id[WSSEC_CONFIRMATIONS][WSSEC_ID_TEXT];
     bool timestamp;
     xmlNodePtr beside;                 /* our header of this message, NULL: none yet */
@@ -132,14 +133,27 @@ static bool makes_timestamp(const struct wssec_recipe *r)
     return named;
 }
 
+/* A UsernameToken that anybody could put into another message would prove nothing: it is signed, named or not. */
+static void add_user(struct making *k)
+{
+    bool there = k->recipe->user == NULL;
+    for (unsigned i = 0; i < k->targets.n; i++) {
+        there = there || k->targets.row[i].id == k->user_id;
+    }
+    if (!there) {
+        k->targets.row[k->targets.n++] = (struct wssec_target){.name = "UsernameToken", .id = k->user_id};
+    }
+}
+
 /* The confirmations of the request's signatures are parts that signing makes, each with an id of its own. */
-static int add_confirmations(struct making *k)
+static int add_made(struct making *k)
 {
     size_t n = k->recipe->n_confirm;
-    if (n > WSSEC_CONFIRMATIONS || k->targets.n + n > WSSEC_MAX_REFERENCES) {
-        (void)wssec_refuse(&k->why, WSSEC_LIMIT_REFERENCES, "%zu signatures are to be confirmed", n);
+    if (n > WSSEC_CONFIRMATIONS || k->targets.n + n + (k->recipe->user != NULL) > WSSEC_MAX_REFERENCES) {
+        (void)wssec_refuse(&k->why, WSSEC_LIMIT_REFERENCES, "%zu signatures are to be confirmed beside %u parts", n, k->targets.n);
         return WSSEC_RC_OK;
     }
+    add_user(k);
     for (size_t i = 0; i < n; i++) {
         if (wssec_id_new(k->confirm_id[i]) != WSSEC_RC_OK) {
             return WSSEC_RC_INTERNAL;
@@ -193,12 +207,13 @@ static int read_input(struct making *k)
     }
     k->timestamp = makes_timestamp(k->recipe);
     if (wssec_id_new(k->timestamp_id) != WSSEC_RC_OK || wssec_id_new(k->token_id) != WSSEC_RC_OK ||
-        wssec_id_new(k->signature_id) != WSSEC_RC_OK) {
+        wssec_id_new(k->signature_id) != WSSEC_RC_OK || wssec_id_new(k->user_id) != WSSEC_RC_OK) {
         return WSSEC_RC_INTERNAL;
     }
     rc = wssec_targets_find(&k->w->arena, m, k->recipe, k->timestamp ? k->timestamp_id : NULL,
-                            wssec_keyref_has_token(k->kind) ? k->token_id : NULL, &k->targets, &k->why);
-    return rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK ? add_confirmations(k) : rc;
+                            wssec_keyref_has_token(k->kind) ? k->token_id : NULL, k->recipe->user != NULL ? k->user_id : NULL,
+                            &k->targets, &k->why);
+    return rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK ? add_made(k) : rc;
 }
 
 /* ---- the Security header, as UTF-8 text ---------------------------------------------------------------------------
@@ -260,7 +275,10 @@ static int write_header(struct making *k)
     for (size_t i = 0; i < k->recipe->n_confirm; i++) {
         wssec_confirm_write(k->recipe->confirm[i], k->confirm_id[i], &k->text);
     }
-    if (wssec_keyref_has_token(k->kind)) {
+    if (k->recipe->user != NULL) {
+        rc = wssec_user_token_write(k->recipe->user, k->t->at, k->user_id, &k->text, &k->why);
+    }
+    if (rc == WSSEC_RC_OK && wssec_keyref_has_token(k->kind)) {
         rc = wssec_token_write(k->kind, &k->entry, k->token_id, &k->text, &k->why);
     }
     write_signed_info(k);

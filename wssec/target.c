@@ -142,7 +142,7 @@ static unsigned header_blocks(const struct wssec_message *m, const struct wssec_
 struct finder {
     struct wssec_arena *arena;
     const struct wssec_message *m;
-    const char *timestamp_id, *token_id;
+    const char *timestamp_id, *token_id, *user_id;
     struct wssec_targets *out;
     struct wssec_refusal *why;
 };
@@ -184,8 +184,9 @@ static int add_part(struct finder *f, const struct wssec_part *part)
         return f->timestamp_id != NULL ? add(f, part, NULL, f->timestamp_id) : missing(f, part);
     case WSSEC_PART_TOKEN:
         return f->token_id != NULL ? add(f, part, NULL, f->token_id) : missing(f, part);
-    case WSSEC_PART_SIGNATURE: /* the Security header is made here, so no other signature stands in it */
     case WSSEC_PART_USERNAME_TOKEN:
+        return f->user_id != NULL ? add(f, part, NULL, f->user_id) : missing(f, part);
+    case WSSEC_PART_SIGNATURE: /* the Security header is made here, so no other signature stands in it */
         return missing(f, part);
     case WSSEC_PART_ATTACHMENTS: /* every part but the root: a plain message has none */
         return WSSEC_RC_OK;
@@ -202,12 +203,12 @@ static int add_part(struct finder *f, const struct wssec_part *part)
 }
 
 int wssec_targets_find(struct wssec_arena *arena, const struct wssec_message *m, const struct wssec_recipe *recipe, const char *timestamp_id,
-                       const char *token_id, struct wssec_targets *out, struct wssec_refusal *why)
+                       const char *token_id, const char *user_id, struct wssec_targets *out, struct wssec_refusal *why)
 {
     static const char *const defaults[] = {"Body", "Timestamp?"};
     const char *const *word = recipe->n_part != 0 ? recipe->part : defaults;
     size_t n = recipe->n_part != 0 ? recipe->n_part : sizeof defaults / sizeof defaults[0];
-    struct finder f = {arena, m, timestamp_id, token_id, out, why};
+    struct finder f = {arena, m, timestamp_id, token_id, user_id, out, why};
     char err[256];
     out->n = 0;
     for (size_t i = 0; i < n; i++) {

@@ -25,7 +25,7 @@ int wssec_id_new(char out[WSSEC_ID_TEXT]) WSSEC_MUST_CHECK;
 /** The parts of a recipe in m: PART words (none: Body, and Timestamp when it makes one). Parts that signing makes get the
  *  ids given. A part that is not there is refused unless it has a '?'. @return WSSEC_RC_OK, see why->reason; WSSEC_RC_NOMEM */
 int wssec_targets_find(struct wssec_arena *arena, const struct wssec_message *m, const struct wssec_recipe *recipe, const char *timestamp_id,
-                       const char *token_id, struct wssec_targets *out, struct wssec_refusal *why) WSSEC_MUST_CHECK;
+                       const char *token_id, const char *user_id, struct wssec_targets *out, struct wssec_refusal *why) WSSEC_MUST_CHECK;
 /** The namespace that a prefix (NULL: the default) means at node; NULL: none. */
 const char *wssec_scope(const xmlNode *node, const char *prefix);
 /** What the scanner recorded for Envelope, Header, Body or a header block. NULL: not recorded. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * usertoken.c: a UsernameToken is judged: a digest of nonce, Created and password, fresh and seen once, or a password in
+ * usertoken.c: a UsernameToken is made, or judged: a digest of nonce, Created and password, fresh and seen once, or a password in
  * the clear that came over TLS. That a signature covers it is demanded with the other parts. An unknown user costs what a
  * wrong password costs.
  */
@@ -8,8 +8,12 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <string.h>
 
+#include "base/text.h"
+#include "base/time.h"
+#include "wssec/keyinfo.h"
 #include "wssec/times.h"
 #include "wssec/worker.h"
 
@@ -18,6 +22,8 @@
 #define USER_MAX      255
 #define SECRET_MAX    256
 #define NONCE_MAX     256
+#define NONCE_OWN     16
+#define DIGEST        20 /* SHA-1 */
 #define OTHER_NODES   300 /* their clocks may differ so far */
 
 enum child { CHILD_USERNAME, CHILD_PASSWORD, CHILD_NONCE, CHILD_CREATED, CHILDREN };
@@ -133,28 +139,35 @@ static int read_token(struct wssec_judge *j, xmlNodePtr node, struct token *t, i
     return read_password_type(j, t) == 0 && read_nonce(j, t, rc) == 0 && *rc == WSSEC_RC_OK && judge_created(j, t) == 0 ? 0 : -1;
 }
 
-/* Base64(SHA-1(nonce + Created + password)) by the profile; the clear text by its SHA-256, so that lengths tell nothing.
- * @return 1: it fits, 0: it does not, -1: failure */
+/* SHA-1(nonce + Created + password) by the profile. @return 0, or -1 */
+static int digest_of(struct wssec_slice nonce, struct wssec_slice created, const char *secret, uint8_t out[DIGEST])
+{
+    const struct wssec_slice part[] = {nonce, created, {(const uint8_t *)secret, strlen(secret)}};
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    bool good = md != NULL && EVP_DigestInit_ex(md, EVP_sha1(), NULL) == 1;
+    for (size_t i = 0; i < sizeof part / sizeof part[0]; i++) {
+        good = good && EVP_DigestUpdate(md, part[i].p, part[i].n) == 1;
+    }
+    good = good && EVP_DigestFinal_ex(md, out, NULL) == 1;
+    EVP_MD_CTX_free(md);
+    return good ? 0 : -1;
+}
+
+/* The clear text is compared by its SHA-256, so that lengths tell nothing. @return 1: it fits, 0: it does not, -1: failure */
 static int compare(const struct token *t, const struct wssec_slice *said, const char *secret)
 {
     uint8_t own[32];
     uint8_t other[32];
-    unsigned n = 0;
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    bool good = md != NULL;
+    bool good = false;
     if (t->digest) {
-        const struct wssec_slice part[] = {t->nonce, t->text[CHILD_CREATED], {(const uint8_t *)secret, strlen(secret)}};
-        good = good && EVP_DigestInit_ex(md, EVP_sha1(), NULL) == 1;
-        for (size_t i = 0; i < 3; i++) {
-            good = good && EVP_DigestUpdate(md, part[i].p, part[i].n) == 1;
-        }
-        good = good && EVP_DigestFinal_ex(md, own, &n) == 1;
+        good = digest_of(t->nonce, t->text[CHILD_CREATED], secret, own) == 0;
     } else {
-        good = good && EVP_Digest(secret, strlen(secret), own, &n, EVP_sha256(), NULL) == 1 &&
+        good = EVP_Digest(secret, strlen(secret), own, NULL, EVP_sha256(), NULL) == 1 &&
                EVP_Digest(said->p, said->n, other, NULL, EVP_sha256(), NULL) == 1;
     }
-    EVP_MD_CTX_free(md);
-    int fits = !good ? -1 : t->digest ? said->n == n && CRYPTO_memcmp(own, said->p, n) == 0 : CRYPTO_memcmp(own, other, n) == 0;
+    int fits = !good       ? -1
+               : t->digest ? said->n == DIGEST && CRYPTO_memcmp(own, said->p, DIGEST) == 0
+                           : CRYPTO_memcmp(own, other, sizeof own) == 0;
     OPENSSL_cleanse(own, sizeof own);
     return fits;
 }
@@ -165,7 +178,7 @@ static int judge_password(struct wssec_judge *j, const struct token *t)
     int rc = WSSEC_RC_OK;
     struct wssec_slice said = t->text[CHILD_PASSWORD];
     if (t->digest) {
-        said = wssec_base64_content(&j->worker->arena, t->node[CHILD_PASSWORD], 20, &rc);
+        said = wssec_base64_content(&j->worker->arena, t->node[CHILD_PASSWORD], DIGEST, &rc);
     }
     int known = rc == WSSEC_RC_OK ? j->resolver->password(j->resolver->ctx, t->user, secret, sizeof secret) : 0;
     int fits = rc == WSSEC_RC_OK ? compare(t, &said, secret) : 0;
@@ -213,7 +226,43 @@ int wssec_user_token_judge(struct wssec_judge *j, const struct wssec_security *s
     }
     if (rc == WSSEC_RC_OK && j->why->reason == WSSEC_OK) {
         rc = remember(j, &t, out);
+        (void)cs_copy(j->verdict->user, sizeof j->verdict->user, t.user);
         wssec_explain_add(j->explain, "username-token", true, "user \"%.64s\", %s", t.user, t.digest ? "digest" : "text over TLS");
     }
     return rc;
+}
+
+int wssec_user_token_write(const struct wssec_user *user, int64_t created, const char *id, cs_buf *out,
+                           struct wssec_refusal *why)
+{
+    uint8_t nonce[NONCE_OWN];
+    uint8_t digest[DIGEST];
+    char stamp[CS_TIME_TEXT];
+    char text[4 * ((DIGEST + 2) / 3) + 1];
+    (void)cs_time_format(created, stamp);
+    if (user->name == NULL || user->name[0] == '\0' || strlen(user->name) > USER_MAX || user->password == NULL ||
+        strlen(user->password) >= SECRET_MAX) {
+        (void)wssec_refuse(why, WSSEC_POLICY_NOT_EVALUABLE, "no user name, or one that is too long, or no password");
+        return WSSEC_RC_OK;
+    }
+    if (RAND_bytes(nonce, sizeof nonce) != 1 ||
+        digest_of((struct wssec_slice){nonce, sizeof nonce}, (struct wssec_slice){(const uint8_t *)stamp, strlen(stamp)},
+                  user->password, digest) != 0) {
+        return WSSEC_RC_INTERNAL;
+    }
+    (void)cs_buf_addf(out, "<wsse:UsernameToken wsu:Id=\"%s\"><wsse:Username>", id);
+    wssec_xml_escape(user->name, out);
+    (void)cs_buf_addf(out, "</wsse:Username><wsse:Password Type=\"" UTP "#Password%s\">", user->text ? "Text" : "Digest");
+    if (user->text) {
+        wssec_xml_escape(user->password, out);
+    } else {
+        (void)cs_base64_encode(digest, sizeof digest, text);
+        (void)cs_buf_adds(out, text);
+    }
+    (void)cs_base64_encode(nonce, sizeof nonce, text);
+    (void)cs_buf_addf(out,
+                      "</wsse:Password><wsse:Nonce EncodingType=\"" BASE64_BINARY "\">%s</wsse:Nonce>"
+                      "<wsu:Created>%s</wsu:Created></wsse:UsernameToken>",
+                      text, stamp);
+    return out->failed ? WSSEC_RC_NOMEM : WSSEC_RC_OK;
 }

@@ -88,6 +88,9 @@ char *wssec_verdict_json(const struct wssec_verdict *v)
     } else {
         cs_json_null(&j, "decrypted_with");
     }
+    if (v->user[0] != '\0') {
+        cs_json_str(&j, "user", v->user);
+    }
     cs_json_int(&j, "generation", (int64_t)v->generation);
     cs_json_str(&j, "policy", v->policy);
     cs_json_array(&j, "notes");

@@ -103,6 +103,8 @@ WSSEC_API const char *wssec_policy_name(const struct wssec_policy *p);
 /** Largest message body in octets (limits { body }). */
 WSSEC_API uint64_t wssec_policy_body_limit(const struct wssec_policy *p);
 WSSEC_API bool wssec_policy_replay(const struct wssec_policy *p);
+/** Does the policy demand that this part (a PART word without '?') is there and signed? */
+WSSEC_API bool wssec_policy_requires(const struct wssec_policy *p, const char *part);
 /** First instant at which a dated exception (word as in legacy NAME until DATE) is over; 0: there is none. */
 WSSEC_API int64_t wssec_policy_legacy_end(const struct wssec_policy *p, const char *word);
 
@@ -217,6 +219,7 @@ struct wssec_verdict {                      /** The result record. Plain data; z
     bool has_replay_key; uint8_t replay_key[32]; int64_t replay_until;
     char message_id[256], relates_to[256];  /**< signed wsa values, "" none */
     char action[256];                       /**< signed wsa:Action, "" none */
+    char user[256];                         /**< whose password the UsernameToken has, "" nobody was asked */
     unsigned n_signature_values; uint8_t signature_value_sha256[4][32]; /**< for logs; the values themselves stay with the input */
 };
 
@@ -275,6 +278,13 @@ WSSEC_API int wssec_encrypt(struct wssec_worker *w, const struct wssec_input *in
 
 /* ---- signing -------------------------------------------------------------------------------------------------- */
 
+/** Who a message says to come from (UsernameToken), and the proof. */
+struct wssec_user {
+    const char *name;                       /**< as the receiver knows it, at most 255 octets of UTF-8 */
+    const char *password;                   /**< at most 255 octets */
+    bool text;                              /**< the password itself goes out (over TLS only), else a digest of it */
+};
+
 struct wssec_recipe {
     const char *const *part; size_t n_part; /**< PART words; none: Body (and Timestamp when timestamp is set) */
     enum wssec_keyref key_reference;        /**< NONE: direct */
@@ -288,6 +298,7 @@ struct wssec_recipe {
     const struct wssec_slice *confirm;      /**< SignatureValues of the request that this message answers: each is confirmed
                                                  and signed (WSS 1.1); NULL: none, at most 8 */
     size_t n_confirm;
+    const struct wssec_user *user;          /**< a UsernameToken is made and signed; NULL: none */
 };
 
 /** Sign in: only the Security header (and a soap:Header where none is) is inserted and Id attributes are added; every other

@@ -18,6 +18,7 @@ DS = "http://www.w3.org/2000/09/xmldsig#"
 EXC = "http://www.w3.org/2001/10/xml-exc-c14n#"
 X509V3 = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3"
 BASE64 = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary"
+UTP = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0"
 SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
@@ -48,6 +49,17 @@ def timestamp(created_s=0, ttl_s=240, identifier="TS"):
             f'<wsu:Expires>{_instant(created_s + ttl_s)}</wsu:Expires></wsu:Timestamp>')
 
 
+def user_token(user, password, text=False, nonce=None, created_s=0, identifier="UT"):
+    """A UsernameToken by the profile: a digest of the password, or with text the password itself."""
+    nonce = nonce or uuid.uuid4().bytes
+    created = _instant(created_s)
+    value = password if text else base64.b64encode(hashlib.sha1(nonce + created.encode() + password.encode()).digest()).decode()
+    return (f'<wsse:UsernameToken wsu:Id="{identifier}"><wsse:Username>{user}</wsse:Username>'
+            f'<wsse:Password Type="{UTP}#Password{"Text" if text else "Digest"}">{value}</wsse:Password>'
+            f'<wsse:Nonce EncodingType="{BASE64}">{base64.b64encode(nonce).decode()}</wsse:Nonce>'
+            f'<wsu:Created>{created}</wsu:Created></wsse:UsernameToken>')
+
+
 def canonical(text, xpath):
     """Exclusive canonical form of the one element that xpath finds in text."""
     found = etree.fromstring(text.encode()).xpath(xpath, namespaces={"ds": DS, "wsu": WSU, "wsse": WSSE})
@@ -67,8 +79,8 @@ def _signature_value(key, octets):
     return key.sign(octets, padding.PKCS1v15(), hashes.SHA256())
 
 
-def sign(pair, body=ANSWER, soap=SOAP11, created_s=0, ttl_s=240, parts=("Body", "TS"), other_header="", token=True):
-    """A message signed by pair over the elements with these ids. @return text"""
+def sign(pair, body=ANSWER, soap=SOAP11, created_s=0, ttl_s=240, parts=("Body", "TS"), other_header="", token=True, inside=""):
+    """A message signed by pair over the elements with these ids; inside: more children of Security. @return text"""
     mark = uuid.uuid4().hex
     stamp = timestamp(created_s, ttl_s) if created_s is not None else ""
     parts = [p for p in parts if p != "TS" or stamp]
@@ -77,7 +89,7 @@ def sign(pair, body=ANSWER, soap=SOAP11, created_s=0, ttl_s=240, parts=("Body", 
 
     def message(signature):
         security = (f'<wsse:Security xmlns:wsse="{WSSE}" xmlns:wsu="{WSU}" soap:mustUnderstand="1">'
-                    f'{binary}{stamp}{signature}</wsse:Security>{other_header}')
+                    f'{binary}{stamp}{inside}{signature}</wsse:Security>{other_header}')
         return envelope(body, security, soap, f' xmlns:wsu="{WSU}" wsu:Id="Body"')
 
     algorithm = ECDSA_SHA256 if isinstance(pair.key, ec.EllipticCurvePrivateKey) else RSA_SHA256

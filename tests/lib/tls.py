@@ -59,6 +59,7 @@ class House:
         self.upstream = wire.Upstream(answer or wire.reply_octets(b"<ok/>"), tls=context)
         self.text = {"tls": tls, "route": route, "upstream": upstream, "url": self.upstream.url}
         self.routes = routes
+        extra = extra(self) if callable(extra) else extra  # it may name what prepare made
         self.gateway = product.Gateway(self.place, self.keystore, routes.format(**self.text), extra, listeners=listeners)
 
     def __enter__(self):
