@@ -211,6 +211,8 @@ static const struct cs_directive rows[] = {
     LIMIT("signatures", "number", "4", "signatures in our header", "signatures 4;", "signatures 0;"),
     LIMIT("encrypted", "number", "8", "encrypted parts", "encrypted 8;", "encrypted 0;"),
     LIMIT("candidates", "number", "8", "certificates that are tried", "candidates 8;", "candidates 9;"),
+    LIMIT("parts", "number", "100", "parts of a MIME multipart, the SOAP envelope included", "parts 100;", "parts 0;"),
+    LIMIT("part-header", "size", "16k", "octets of the header of one MIME part", "part-header 16k;", "part-header long;"),
 };
 
 struct cs_conf_table wssec_directives(void)

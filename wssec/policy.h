@@ -33,8 +33,8 @@ int wssec_part_parse(const char *text, struct wssec_part *part, char *err, size_
 #define WSSEC_NS_WSA_2004 "http://schemas.xmlsoap.org/ws/2004/08/addressing"
 
 struct wssec_limits {    /** Counts and octets; a value above the limit is refused. */
-    uint64_t body, dom, text, header, start_tag, name;
-    uint32_t depth, attributes, namespaces, header_nodes, ids, references, transforms, signatures, encrypted, candidates;
+    uint64_t body, dom, text, header, start_tag, name, part_header;
+    uint32_t depth, attributes, namespaces, header_nodes, ids, references, transforms, signatures, encrypted, candidates, parts;
 };
 
 enum wssec_encodings { WSSEC_ENC_UTF8 = 1, WSSEC_ENC_UTF16 = 2, WSSEC_ENC_LATIN1 = 4 };

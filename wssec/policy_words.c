@@ -372,6 +372,8 @@ static const struct wssec_policy_word words_table[] = {
     MEMBER("limits.signatures", set_number, limits.signatures, 16),
     MEMBER("limits.encrypted", set_number, limits.encrypted, 64),
     MEMBER("limits.candidates", set_number, limits.candidates, WSSEC_MAX_CANDIDATES),
+    MEMBER("limits.parts", set_number, limits.parts, 1000),
+    MEMBER("limits.part-header", set_number, limits.part_header, (uint64_t)1 << 20),
 };
 
 const struct wssec_policy_word *wssec_policy_word_row(size_t index)
