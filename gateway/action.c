@@ -55,6 +55,7 @@ void job_free(struct job *j)
         ks_snapshot_release(j->newest);
     }
     runtime_unref(j->runtime);
+    cs_buf_free(&j->dump_head);
     free(j->content_type);
     free(j->confirm);
     free(j);

@@ -50,6 +50,9 @@ struct job {
     _Atomic bool unwanted;    /**< nobody waits: a worker that has not begun need not begin */
     _Atomic int64_t begun_us; /**< 0: waits in the queue */
     int64_t ended_us;
+    cs_buf dump_head;          /**< head of the message for the capture; empty: it is not kept */
+    char exchange_id[37];
+    int64_t received_ms;       /**< wall clock; of a message that is kept */
     /* result */
     enum wssec_reason reason; /**< OK: the output may go on */
     char detail[384];

@@ -35,6 +35,10 @@ struct gw_config *gw_config_new(void)
     c->spool_quota = UINT64_C(4) << 30;
     c->replay = (struct replay_limits){.entries = UINT64_C(1) << 20, .share = 50};
     c->ring = 8192;
+    c->capture = (struct gw_capture){.segment_ms = 3600000,
+                                     .segment_octets = UINT64_C(256) << 20,
+                                     .quota = UINT64_C(16) << 30,
+                                     .buffer = UINT64_C(64) << 20};
     c->sandbox = true;
     c->admin.partner_labels = 100;
     c->access_log = strdup("-");
@@ -171,6 +175,8 @@ void gw_config_free(struct gw_config *c)
     free(c->admin.socket);
     free(c->replay_at.file);
     free(c->replay_file);
+    free(c->capture.directory);
+    free(c->capture_at.file);
     free(c->access_log);
     free(c->user);
     free(c->user_at.file);
@@ -561,6 +567,19 @@ static void check_spool(struct check *ck)
     }
 }
 
+/* Its directory is judged as that of the spool: who could look into it could read messages. */
+static void check_capture(struct check *ck)
+{
+    const struct gw_capture *c = &ck->config->capture;
+    cs_error e = {0};
+    if (c->directory != NULL && spool_look(c->directory, &e) != 0) {
+        BAD(ck, ck->config->capture_at, "capture: %s", e.text);
+    }
+    if (c->directory != NULL && c->quota < c->segment_octets) {
+        BAD(ck, ck->config->capture_at, "capture: the quota is below one segment-size");
+    }
+}
+
 /* What administers the gateway never stands open to a network; health and metrics alone may. */
 static void check_admin(struct check *ck)
 {
@@ -604,6 +623,7 @@ unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s,
     check_tls(&ck);
     check_replay(&ck);
     check_spool(&ck);
+    check_capture(&ck);
     check_admin(&ck);
     check_process(&ck);
     if (snapshot != NULL) {

@@ -14,6 +14,7 @@
 #include "base/config.h"
 #include "base/dn.h"
 #include "base/time.h"
+#include "gateway/capture.h"
 #include "gateway/gateway.h"
 #include "gateway/http1.h"
 #include "gateway/replay_local.h"
@@ -234,6 +235,8 @@ struct gw_config {
     struct replay_limits replay;
     char *replay_file; /**< NULL: in memory */
     struct gw_where replay_at;
+    struct gw_capture capture;
+    struct gw_where capture_at;
     char *access_log; /**< path, "-" standard output, NULL: off */
     unsigned ring;    /**< lines that may wait for the disk */
     bool sandbox;     /**< the process confines itself */

@@ -508,6 +508,7 @@ static const struct {
     {gw_rows_traffic, &gw_rows_traffic_n},
     {gw_rows_admin, &gw_rows_admin_n},
     {gw_rows_process, &gw_rows_process_n},
+    {gw_rows_capture, &gw_rows_capture_n},
     {gw_rows_tls, &gw_rows_tls_n}, {gw_rows_crypt, &gw_rows_crypt_n},
 };
 

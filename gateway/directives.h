@@ -22,6 +22,8 @@ extern const struct cs_directive gw_rows_tls[]; /**< tls { }, authorize { }, TLS
 extern const size_t gw_rows_tls_n;
 extern const struct cs_directive gw_rows_crypt[]; /**< decrypt, encrypt { } */
 extern const size_t gw_rows_crypt_n;
+extern const struct cs_directive gw_rows_capture[]; /**< capture { } */
+extern const size_t gw_rows_capture_n;
 extern const struct cs_directive gw_rows_process[]; /**< process { } */
 extern const size_t gw_rows_process_n;
 

@@ -260,6 +260,17 @@ static void name_sender(struct job *j, const struct exchange *ex)
     }
 }
 
+/* What a capture needs of the message's head; without it, for want of memory, the message counts as one that cannot be
+ * kept. */
+static void name_dump(struct job *j, const struct exchange *ex, const struct http1_head *h)
+{
+    memcpy(j->exchange_id, ex->id, sizeof j->exchange_id);
+    j->received_ms = cs_clock_now_ms();
+    if (capture_head(&j->dump_head, h, j->response, j->body.octets) != 0) {
+        cs_buf_reset(&j->dump_head);
+    }
+}
+
 /* Make the job, move the body into it, queue it. @return 0, or -1: refused already */
 static int submit(struct exchange *ex, struct job **place, bool response)
 {
@@ -293,6 +304,9 @@ static int submit(struct exchange *ex, struct job **place, bool response)
             j->confirm_n = ex->request_job->confirm_n;
             ex->request_job->confirm = NULL;
         }
+    }
+    if (gw->capture != NULL && !j->describe) {
+        name_dump(j, ex, http1_head(parser));
     }
     timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.work);
     *place = j;

@@ -42,6 +42,7 @@ static const struct status_row {
     {WSSEC_DRAINED, 503, 0, true, true},
     {WSSEC_UPSTREAM_SLOW, 504, 0, false, false},
     {WSSEC_SPOOL_FULL, 503, 0, true, false},
+    {WSSEC_CAPTURE_FULL, 503, 0, true, false},
     {WSSEC_KEY_UNAVAILABLE, 503, 0, true, false},
     {WSSEC_INTERNAL, 500, 502, false, true},
     {WSSEC_UPSTREAM_CONNECT, 502, 0, false, false},

@@ -46,6 +46,7 @@ struct gateway {
     struct replay_local *replay;
     struct hold_table holds;
     struct accesslog *log;
+    struct capture *capture; /**< NULL: off */
     struct resolver_thread resolver;
     struct check_thread checks;
     struct loop *loop;

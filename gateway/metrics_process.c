@@ -41,6 +41,21 @@ static void connection(cs_buf *out, const char *side, const char *state, uint64_
     prom_value(out, (double)n);
 }
 
+static void write_capture(const struct gateway *gw, cs_buf *out)
+{
+    struct capture_counts n;
+    if (gw->capture == NULL) {
+        return;
+    }
+    capture_count(gw->capture, &n);
+    prom_one(out, "countersign_capture_messages_total", "counter", "Messages kept for archives.", (double)n.messages);
+    prom_one(out, "countersign_capture_bytes_total", "counter", "Octets of them.", (double)n.octets);
+    prom_one(out, "countersign_capture_lost_total", "counter", "Messages that went on without being kept.",
+             (double)n.lost);
+    prom_one(out, "countersign_capture_segments_total", "counter", "Files that were closed.", (double)n.segments);
+    prom_one(out, "countersign_capture_full", "gauge", "1: the last message could not be kept.", n.full);
+}
+
 static void write_traffic(struct gateway *gw, cs_buf *out)
 {
     struct sums s = loops_sum(gw);
@@ -70,6 +85,7 @@ static void write_traffic(struct gateway *gw, cs_buf *out)
              (double)atomic_load(&gw->memory.spool.used));
     prom_one(out, "countersign_log_dropped_total", "counter", "Access log lines for which there was no room.",
              (double)accesslog_dropped(gw->log));
+    write_capture(gw, out);
 }
 
 static void write_routes(const struct runtime *rt, cs_buf *out)

@@ -274,8 +274,9 @@ static void raise_descriptors(const struct gw_config *c)
     }
 }
 
-static int start_shared(struct gateway *gw, const struct gw_config *c, cs_error *e)
+static int start_shared(struct gateway *gw, const struct gw_settings *settings, cs_error *e)
 {
+    const struct gw_config *c = settings->config;
     raise_descriptors(c);
     gw->memory.ceiling = c->memory;
     gw->memory.per_body = c->body_memory;
@@ -286,6 +287,12 @@ static int start_shared(struct gateway *gw, const struct gw_config *c, cs_error 
     gw->log = accesslog_new(c->access_log, c->ring, e);
     if (gw->log == NULL || start_replay(gw, c, e) != 0) {
         return -1;
+    }
+    if (c->capture.directory != NULL) {
+        gw->capture = capture_new(&c->capture, ks_live_node(gw->live), settings->keystore_uri, e);
+        if (gw->capture == NULL) {
+            return -1;
+        }
     }
     gw->legacy = legacy_new();
     gw->limiter = limiter_new(LIMITED_PEERS);
@@ -327,7 +334,7 @@ static int start(struct gateway *gw, struct gw_settings *settings, cs_error *e)
 {
     struct plan *plan = NULL;
     struct runtime *rt = NULL;
-    if (start_shared(gw, settings->config, e) != 0) {
+    if (start_shared(gw, settings, e) != 0) {
         settings->free(settings);
         return -1;
     }
@@ -586,6 +593,7 @@ static void finish(struct gateway *gw)
     runtime_unref(gw->runtime);
     check_destroy(&gw->checks);
     resolver_stop(&gw->resolver);
+    capture_free(gw->capture);
     accesslog_free(gw->log);
     legacy_free(gw->legacy);
     limiter_free(gw->limiter);

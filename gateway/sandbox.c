@@ -229,6 +229,9 @@ static int make_directories(const struct gw_config *c, const struct passwd *owne
     if (c->spool_directory != NULL && make_directory(c->spool_directory, 0700, owner, e) != 0) {
         return -1;
     }
+    if (c->capture.directory != NULL && make_directory(c->capture.directory, 0700, owner, e) != 0) {
+        return -1;
+    }
     return c->admin.socket != NULL && directory_of(c->admin.socket, directory) == 0
                ? make_directory(directory, 0750, owner, e)
                : 0;
@@ -295,6 +298,9 @@ int sandbox_gateway(struct sandbox *s, const struct gw_settings *settings, bool 
     }
     if (c->spool_directory != NULL) {
         sandbox_let(p, c->spool_directory, SANDBOX_WRITE);
+    }
+    if (c->capture.directory != NULL) {
+        sandbox_let(p, c->capture.directory, SANDBOX_WRITE);
     }
     if (c->replay_file != NULL) {
         sandbox_let_around(p, c->replay_file, SANDBOX_WRITE);

@@ -158,6 +158,13 @@ static bool process_changed(const struct gw_config *old, const struct gw_config 
            !same_words(&old->sandbox_read, &new->sandbox_read) || !same_words(&old->sandbox_write, &new->sandbox_write);
 }
 
+static bool capture_changed(const struct gw_capture *old, const struct gw_capture *new)
+{
+    return !same_text(old->directory, new->directory) || old->segment_ms != new->segment_ms ||
+           old->segment_octets != new->segment_octets || old->quota != new->quota || old->buffer != new->buffer ||
+           old->refuse != new->refuse || old->sync != new->sync;
+}
+
 /* What lives as long as the process is not changed by a reload: said, not done by half. */
 static void warn_restart(const struct gw_config *old, const struct gw_config *new)
 {
@@ -172,6 +179,7 @@ static void warn_restart(const struct gw_config *old, const struct gw_config *ne
         {"memory", old->memory != new->memory},
         {"replay", replay_changed(old, new)},
         {"process", process_changed(old, new)},
+        {"capture", capture_changed(&old->capture, &new->capture)},
         {"log { ring }", old->ring != new->ring},
         {"admin { socket }", !same_text(old->admin.socket, new->admin.socket)},
         {"admin { http }", !same_text(old->admin.http.text, new->admin.http.text)},

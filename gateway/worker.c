@@ -8,7 +8,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "gateway/action.h"
+#include "gateway/capture.h"
 #include "gateway/gateway_private.h"
 
 struct worker_thread {
@@ -18,6 +20,25 @@ struct worker_thread {
     unsigned index;
     bool started;
 };
+
+/* A judged message is kept whatever became of it. One that may not go on unless it is kept is not even judged when
+ * nothing can be: the sender tries again, and its signature must not count as seen. */
+static void work(struct job *j, struct wssec_worker *w)
+{
+    struct capture *capture = j->gateway->capture;
+    const struct gw_actions *a = j->response ? &j->route->conf->response : &j->route->conf->request;
+    bool kept = capture != NULL && a->partner != NULL && !j->describe;
+    if (!kept || !capture_refuses(capture)) {
+        action_run(j, w);
+        kept = kept && j->judged;
+        if (!kept || capture_message(capture, j) || (j->reason != WSSEC_OK && !j->monitored)) {
+            return;
+        }
+    }
+    j->monitored = false;
+    j->reason = WSSEC_CAPTURE_FULL;
+    cs_copy(j->detail, sizeof j->detail, "the message cannot be kept");
+}
 
 static void *worker_run(void *ctx)
 {
@@ -32,7 +53,7 @@ static void *worker_run(void *ctx)
         atomic_store(&j->begun_us, begun_us);
         shed_observe(&t->gateway->shed, &j->runtime->plan->config->shed, begun_us - item->queued_us, begun_us);
         if (!atomic_load(&j->unwanted)) {
-            action_run(j, t->wssec);
+            work(j, t->wssec);
         }
         j->ended_us = cs_clock_mono_us();
         loop_post(j->home, &j->mail);

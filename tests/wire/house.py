@@ -41,14 +41,14 @@ class House:
         self.keystore = product.Keystore(self.place)
         self.keystore.add_verifier(self.acme)
         self.keystore.add_verifier(self.sender, partner="sender")
-        self.prepare()
+        extra += self.prepare() or ""
         self.answer = None
         self.upstream = wire.Upstream(self._answer)
         routes = routes.format(url=self.upstream.url, response_timeout=response_timeout)
         self.gateway = product.Gateway(self.place, self.keystore, routes, extra=extra)
 
     def prepare(self):
-        """What else a house puts into its keystore before the gateway starts."""
+        """What else a house puts into its keystore before the gateway starts. @return more statements, or None"""
 
     def __enter__(self):
         return self

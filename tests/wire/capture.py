@@ -1,0 +1,224 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# tests/run: quick
+"""Judged messages kept as they were received: tar files that any tool reads, a chain that any tool follows, what happens
+when there is no room, and what a crash leaves. The chain is followed here by a second hand."""
+import glob
+import hashlib
+import json
+import os
+import re
+import signal
+import sqlite3
+import sys
+import tarfile
+
+import house
+import product
+import report
+import soap
+import wire
+
+PAX = "SCHILY.xattr.user.countersign"
+NODE = 'node n1;\nadmin {{ socket "{place}/admin.sock"; }}\n'
+
+
+class House(house.House):
+    """A house that keeps its messages; words: statements of the block."""
+
+    def __init__(self, words=""):
+        self.words = words
+        super().__init__()
+
+    def prepare(self):
+        self.directory = os.path.join(self.place, "kept")
+        self.statements = NODE.format(place=self.place) + f'capture "{self.directory}" {{ {self.words} }}\n'
+        return self.statements
+
+    def again(self):
+        """Another process of the same configuration, behind the first."""
+        routes = house.ROUTES.format(url=self.upstream.url, response_timeout="5s")
+        self.gateway = product.Gateway(self.place, self.keystore, routes, extra=self.statements)
+
+
+def fields_of(text):
+    words = text.split(" ")
+    report.equal(words[0], "cs-capture-1", text)
+    return dict([("kind", words[1])] + [w.split("=", 1) for w in words[2:]])
+
+
+def read(path):
+    """Every record of a segment, its chain followed, its octets hashed."""
+    found = []
+    with tarfile.open(path) as tar:
+        for member in tar:
+            text = member.pax_headers[PAX]
+            record = fields_of(text)
+            body, tail = text.rsplit(" hash=", 1)
+            report.equal(hashlib.sha256(body.encode()).hexdigest(), tail, "hash of record " + record["record"])
+            if record["kind"] == "message":
+                octets = tar.extractfile(member).read()
+                report.equal((len(octets), hashlib.sha256(octets).hexdigest()), (int(record["size"]), record["sha256"]), record)
+                record["octets"] = octets
+            if found:
+                report.equal(record["prev"], found[-1]["hash"], "chain at record " + record["record"])
+                report.equal(int(record["record"]), int(found[-1]["record"]) + 1, "number of the record")
+            found.append(record)
+    return found
+
+
+def segments(directory):
+    return sorted(glob.glob(os.path.join(directory, "*.tar")))
+
+
+def chain(directory):
+    """All records of all closed segments, as one chain."""
+    records = []
+    for path in segments(directory):
+        part = read(path)
+        report.equal(part[0]["prev"], records[-1]["hash"] if records else "0" * 64, "first of " + path)
+        records += part
+    return records
+
+
+def call(place, text, path="/orders", fields=()):
+    with wire.Client(place.gateway.address) as client:
+        return client.post(text, path, fields=fields)
+
+
+def kinds(records):
+    return [r["kind"] for r in records]
+
+
+def test_what_was_judged_is_kept_as_it_came_and_chained():
+    with House() as place:
+        good = soap.sign(place.sender, body=soap.ORDER)
+        bad = soap.sign(place.sender, body=soap.ORDER).replace("4711", "4712")
+        report.equal(call(place, good, fields=("Authorization: Basic c2VjcmV0", "X-Mark: 7")).status, 200, "a good call")
+        report.equal(call(place, bad).status, 500, "a bad one")
+        place.gateway.__exit__()
+        records = chain(place.directory)
+        report.equal(kinds(records), ["begin", "message", "message", "message", "end"], "records")
+        request, reply, refused = records[1:4]
+        head, body = request["octets"].split(b"\r\n\r\n", 1)
+        report.equal(body.decode(), good, "the octets as received")
+        report.check(head.startswith(b"POST /orders HTTP/1.1\r\n") and b"X-Mark: 7" in head, head)
+        report.check(b"c2VjcmV0" not in head and b"Authorization: \r\n" in head, head)
+        report.check(reply["octets"].startswith(b"HTTP/1.1 200 OK\r\n"), reply["octets"][:40])
+        report.equal([(r["direction"], r["verdict"], r["reason"], r["partner"], r["route"]) for r in records[1:4]],
+                     [("request", "pass", "ok", "sender", "orders"), ("response", "pass", "ok", "acme", "orders"),
+                      ("request", "fail", "digest-mismatch", "sender", "orders")], "what the records say")
+        report.equal(request["exchange"], reply["exchange"], "one exchange")
+        report.check(re.fullmatch(r"n1\.0", request["stream"]), request["stream"])
+        report.equal(oct(os.stat(segments(place.directory)[0]).st_mode & 0o777), "0o600", "mode")
+        report.equal(records[-1]["count"], "3", "the end counts them")
+
+
+def test_segments_follow_each_other_over_a_restart_and_the_keystore_knows_the_last():
+    with House("segment-size 64k; quota 16M;") as place:
+        for _ in range(30):
+            report.equal(call(place, soap.sign(place.sender, body=soap.ORDER)).status, 200, "a call")
+        report.until(lambda: len(segments(place.directory)) >= 2, 60, "two closed segments")
+        place.gateway.__exit__()
+        place.again()
+        report.equal(call(place, soap.sign(place.sender, body=soap.ORDER)).status, 200, "a call after the restart")
+        place.gateway.__exit__()
+        records = chain(place.directory)
+        report.equal(kinds(records).count("message"), 62, "messages")
+        with sqlite3.connect(place.keystore.path) as store:
+            rows = store.execute("select object, after_json from audit where verb = 'capture segment' order by seq").fetchall()
+        report.equal((rows[-1][0], json.loads(rows[-1][1])["hash"]), ("n1.0", records[-1]["hash"]), "the last hash in the audit")
+        report.equal(place.keystore.run("audit", "verify").returncode, 0, "the audit")
+
+
+def test_a_crash_loses_the_torn_record_only():
+    with House("sync each;") as place:
+        report.equal(call(place, soap.sign(place.sender, body=soap.ORDER)).status, 200, "a call")
+        (left,) = report.until(lambda: glob.glob(os.path.join(place.directory, "*.open")), 30, "a segment in work")
+        report.until(lambda: len(read_open(left)) == 3, 30, "two messages written")
+        os.kill(place.gateway.serving_pid, signal.SIGKILL)
+        place.gateway.kill()
+        with open(left, "r+b") as torn:
+            torn.seek(0, os.SEEK_END)
+            torn.write(open(left, "rb").read()[1536:3000])  # the next record was being written
+        place.again()
+        report.check("capture-recovered" in place.gateway.stderr(), "it says so")
+        report.equal(call(place, soap.sign(place.sender, body=soap.ORDER)).status, 200, "a call")
+        place.gateway.__exit__()
+        report.equal(kinds(chain(place.directory)), ["begin", "message", "message", "end"] * 2, "records")
+
+
+def read_open(path):
+    try:
+        return read(path)
+    except (tarfile.TarError, AssertionError, KeyError):
+        return []
+
+
+def fill(place, calls):
+    for _ in range(calls):
+        yield call(place, soap.sign(place.sender, body=soap.ORDER + "<x>" + "y" * 9000 + "</x>")).status
+
+
+def test_no_room_with_drop_messages_go_on_and_the_chain_tells_how_many_are_missing():
+    with House("segment-size 64k; quota 128k; on-full drop;") as place:
+        report.equal(set(fill(place, 16)), {200}, "all calls")
+        text = report.until(lambda: "capture-full" in place.gateway.stderr() and place.gateway.stderr(), 60, "the alarm")
+        report.equal(text.count("capture-full"), 1, "alarms of one episode")
+        for path in segments(place.directory)[:1]:
+            os.rename(path, os.path.join(place.place, os.path.basename(path)))  # the operator makes room
+
+        def kept_again():
+            list(fill(place, 1))
+            return "capture-again" in place.gateway.stderr()
+        report.until(kept_again, 60, "kept again")
+        place.gateway.__exit__()
+        os.rename(os.path.join(place.place, "n1.0-00000001.tar"), os.path.join(place.directory, "n1.0-00000001.tar"))
+        records = chain(place.directory)
+        lost = sum(int(r["count"]) for r in records if r["kind"] == "lost")
+        served = len(place.gateway.log())
+        report.equal(lost + kinds(records).count("message"), 2 * served, "kept and lost are all")
+        report.check(lost > 0, "some were lost")
+
+
+def test_no_room_with_refuse_nothing_goes_on_unkept():
+    with House("segment-size 64k; quota 128k; on-full refuse; sync each;") as place:
+        statuses = list(fill(place, 16))
+        report.check(503 in statuses and statuses[0] == 200, statuses)
+        refused = [r for r in place.gateway.log() if r["reason"] == "capture-full"]
+        report.check(refused, "the reason is told")
+        seen = len(place.upstream.requests)
+        place.gateway.__exit__()
+        records = chain(place.directory)
+        kept = [r for r in records if r["kind"] == "message" and r["direction"] == "request" and r["verdict"] == "pass"]
+        report.check(len(kept) >= seen, f"{seen} went on, {len(kept)} are kept")
+        report.equal([r for r in records if r["kind"] == "lost"], [], "nothing is lost")
+
+
+def test_two_gateways_of_a_node_write_to_streams_of_their_own():
+    with House() as place:
+        routes = house.ROUTES.format(url=place.upstream.url, response_timeout="5s")
+        extra = f'node n1;\ncapture "{place.directory}" {{ }}'
+        with product.Gateway(product.new_directory(), place.keystore, routes, extra) as other:
+            with wire.Client(other.address) as client:
+                report.equal(client.post(soap.sign(place.sender, body=soap.ORDER)).status, 200, "a call of the other")
+        report.equal(call(place, soap.sign(place.sender, body=soap.ORDER)).status, 200, "a call")
+        place.gateway.__exit__()
+        streams = {r["stream"] for path in segments(place.directory) for r in read(path)}
+        report.equal(len(streams), 2, streams)
+
+
+def test_a_directory_that_others_may_enter_stops_the_start():
+    directory = product.new_directory()
+    os.chmod(directory, 0o755)
+    store = product.Keystore(product.new_directory())
+    conf = os.path.join(product.new_directory(), "c.conf")
+    with open(conf, "w", encoding="utf-8") as text:
+        text.write(f'keystore sqlite "{store.path}";\nlistener f {{ address 127.0.0.1:0; }}\ncapture "{directory}" {{ }}\n')
+    done = product.countersign("-c", conf, "gateway", "--check", check=False)
+    report.equal(done.returncode, 78, done.stderr)
+    report.check("others may enter it" in done.stderr and f"{conf}:3:" in done.stderr, done.stderr)
+
+
+if __name__ == "__main__":
+    report.run("wire/capture", report.tests_of(sys.modules[__name__]))
