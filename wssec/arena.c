@@ -59,6 +59,7 @@ void wssec_arena_reset(struct wssec_arena *a)
         a->block = next;
     }
     a->used = 0;
+    a->resets++;
 }
 
 void wssec_arena_free(struct wssec_arena *a)

@@ -4,12 +4,14 @@
 #define WSSEC_ARENA_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct wssec_arena_block;
 
 struct wssec_arena {
     struct wssec_arena_block *block; /**< owned, newest first */
     size_t used;                     /**< octets of the newest block */
+    uint64_t resets;                 /**< so often everything was given back */
 };
 
 /** n octets, aligned for any type, zeroed. @return owned by the arena, NULL: no memory */

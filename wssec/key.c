@@ -23,13 +23,20 @@
 
 void wssec_note(struct wssec_verdict *v, const char *fmt, ...)
 {
-    if (v->n_notes < WSSEC_MAX_NOTES) {
-        va_list ap;
-        va_start(ap, fmt);
-        vsnprintf(v->notes[v->n_notes], sizeof v->notes[0], fmt, ap);
-        va_end(ap);
-        v->n_notes++;
+    if (v->n_notes == WSSEC_MAX_NOTES) {
+        return;
     }
+    char *note = v->notes[v->n_notes];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(note, sizeof v->notes[0], fmt, ap);
+    va_end(ap);
+    for (unsigned i = 0; i < v->n_notes; i++) {
+        if (strcmp(v->notes[i], note) == 0) {
+            return;
+        }
+    }
+    v->n_notes++;
 }
 
 static int prepare(const struct wssec_signature_alg *alg, EVP_PKEY_CTX *ctx)

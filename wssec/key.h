@@ -52,7 +52,7 @@ int wssec_evp_verify(struct wssec_worker *w, const struct wssec_signature_alg *a
 bool wssec_openssl_no_memory(void);
 /** Copy what the result record shows of an entry. */
 void wssec_certificate_fill(struct wssec_certificate *c, const struct wssec_entry *e);
-/** Add a note to the verdict (dropped when full). */
+/** Add a note to the verdict (dropped when full, or there already). */
 void wssec_note(struct wssec_verdict *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -199,14 +199,9 @@ void wssec_stream_compare(struct wssec_judge *j, const struct wssec_stream *s, c
 /* ---- Body ----------------------------------------------------------------------------------------------------------
  */
 
-struct tee { /* what comes out of one emitter, into the digests that take it */
-    struct wssec_stream *stream;
-    unsigned emitter;
-};
-
 static int to_sums(void *ctx, const void *p, size_t n)
 {
-    const struct tee *t = ctx;
+    const struct wssec_tee *t = ctx;
     for (unsigned i = 0; i < t->stream->n_sum; i++) {
         const struct wssec_sum *sum = &t->stream->sum[i];
         if (sum->emitter == t->emitter && EVP_DigestUpdate(sum->md, p, n) != 1) {
@@ -281,25 +276,7 @@ static void judge_ids(struct wssec_stream *s)
     }
 }
 
-/* Everything from offset on, in pieces. @return 0, or -1: the reader stopped */
-static int feed(struct wssec_stream *s, const struct wssec_input *in, size_t from)
-{
-    for (size_t i = 0; i < in->n_slice; i++) {
-        const struct wssec_slice *slice = &in->slice[i];
-        size_t at = from < slice->n ? from : slice->n;
-        from -= at;
-        while (at < slice->n && s->cause == NULL) {
-            size_t n = slice->n - at < PIECE ? slice->n - at : PIECE;
-            if (wssec_reader_push(&s->reader, slice->p + at, n) != 0) {
-                return -1;
-            }
-            at += n;
-        }
-    }
-    return wssec_reader_end(&s->reader);
-}
-
-static int begin_body(struct wssec_judge *j, struct wssec_stream *s, struct tee *tee, bool hash)
+static int begin_body(struct wssec_judge *j, struct wssec_stream *s, bool hash)
 {
     struct wssec_reader *r = &s->reader;
     r->limits = &j->policy->limits;
@@ -308,8 +285,8 @@ static int begin_body(struct wssec_judge *j, struct wssec_stream *s, struct tee 
     r->n_emit = hash ? s->n_emitter : 0;
     s->judge = j;
     for (unsigned i = 0; i < r->n_emit; i++) {
-        tee[i] = (struct tee){s, i};
-        wssec_emit_begin(&s->emitter[i], to_sums, &tee[i], s->prefix[i], false);
+        s->tee[i] = (struct wssec_tee){s, i};
+        wssec_emit_begin(&s->emitter[i], to_sums, &s->tee[i], s->prefix[i], false);
         r->emit[i] = &s->emitter[i];
     }
     int rc = wssec_reader_begin(r, j->message, j->message->scan.ascii_only);
@@ -358,23 +335,48 @@ static int end_empty(struct wssec_judge *j, struct wssec_stream *s)
     return rc;
 }
 
-int wssec_stream_body(struct wssec_judge *j, struct wssec_stream *s, size_t from, bool hash)
+int wssec_stream_body_begin(struct wssec_judge *j, struct wssec_stream *s, bool hash)
 {
-    struct tee tee[WSSEC_EMITTERS];
+    int rc = begin_body(j, s, hash);
+    s->hash = hash;
+    return rc == WSSEC_RC_OK ? end_empty(j, s) : rc;
+}
+
+/* The reader stopped: for want of memory, or because it does not know what it read. */
+static int reader_stopped(struct wssec_stream *s)
+{
+    return s->reader.no_memory ? WSSEC_RC_NOMEM : wssec_stream_pass_on(s, s->reader.reason, s->reader.cause);
+}
+
+int wssec_stream_body_feed(struct wssec_stream *s, const uint8_t *p, size_t n)
+{
+    for (size_t at = 0; at < n && s->cause == NULL;) {
+        size_t piece = n - at < PIECE ? n - at : PIECE;
+        if (wssec_reader_push(&s->reader, p + at, piece) != 0) {
+            return reader_stopped(s);
+        }
+        at += piece;
+    }
+    return WSSEC_RC_OK;
+}
+
+int wssec_stream_body_rest(struct wssec_stream *s, const struct wssec_input *in, size_t from)
+{
+    int rc = WSSEC_RC_OK;
+    for (size_t i = 0; i < in->n_slice && rc == WSSEC_RC_OK && s->cause == NULL; i++) {
+        size_t at = from < in->slice[i].n ? from : in->slice[i].n;
+        from -= at;
+        rc = wssec_stream_body_feed(s, in->slice[i].p + at, in->slice[i].n - at);
+    }
+    return rc;
+}
+
+int wssec_stream_body_end(struct wssec_judge *j, struct wssec_stream *s, size_t from)
+{
     const struct wssec_reader *r = &s->reader;
     struct wssec_message *m = j->message;
-    int rc = begin_body(j, s, tee, hash);
-    if (rc == WSSEC_RC_OK) {
-        rc = end_empty(j, s);
-    }
-    if (rc != WSSEC_RC_OK) {
-        return rc;
-    }
-    if (feed(s, j->input, from) != 0) {
-        if (r->no_memory) {
-            return WSSEC_RC_NOMEM;
-        }
-        return wssec_stream_pass_on(s, r->reason, r->cause);
+    if (s->cause == NULL && wssec_reader_end(&s->reader) != 0) {
+        return reader_stopped(s);
     }
     judge_ids(s);
     m->streamed = true;
@@ -384,5 +386,14 @@ int wssec_stream_body(struct wssec_judge *j, struct wssec_stream *s, size_t from
     m->body_xop = r->has_xop;
     m->has_xop = m->has_xop || r->has_xop;
     m->scan.octets = from + r->octets_read;
-    return hash && s->cause == NULL ? finish_sums(s) : WSSEC_RC_OK;
+    return s->hash && s->cause == NULL ? finish_sums(s) : WSSEC_RC_OK;
+}
+
+int wssec_stream_body(struct wssec_judge *j, struct wssec_stream *s, size_t from, bool hash)
+{
+    int rc = wssec_stream_body_begin(j, s, hash);
+    if (rc == WSSEC_RC_OK) {
+        rc = wssec_stream_body_rest(s, j->input, from);
+    }
+    return rc == WSSEC_RC_OK ? wssec_stream_body_end(j, s, from) : rc;
 }

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "wssec/push.h"
 #include "wssec/stream.h"
 
 struct wssec_worker *wssec_worker_new(void)
@@ -27,6 +28,7 @@ void wssec_worker_free(struct wssec_worker *w)
     }
     wssec_message_free(&w->message);
     wssec_message_free(&w->second);
+    wssec_push_free(w->push);
     wssec_stream_free(w->stream);
     wssec_arena_free(&w->arena);
     xmlFreeParserCtxt(w->parser);

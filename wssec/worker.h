@@ -32,6 +32,7 @@ struct wssec_ready_key {
 #define WSSEC_READY_KEYS 16
 
 struct wssec_stream;
+struct wssec_push;
 
 struct wssec_worker {
     xmlParserCtxtPtr parser;      /**< owned; made anew when its dictionary has grown (message.c) */
@@ -40,6 +41,7 @@ struct wssec_worker {
     struct wssec_message second;  /**< what sign.c made of it, read again */
     struct wssec_arena arena;     /**< whatever lives as long as one call */
     struct wssec_stream *stream;  /**< owned; NULL: not needed yet */
+    struct wssec_push *push;      /**< owned; NULL: not needed yet */
     EVP_MD_CTX *md;               /**< owned; for any digest */
     cs_buf signed_info;           /**< canonical SignedInfo of the signature at hand */
     cs_buf scratch;               /**< any step, never across calls */

@@ -36,7 +36,7 @@ enum wssec_reason {
 enum wssec_result { WSSEC_FAIL = 0 /**< also the value of a zeroed verdict: closed by default */, WSSEC_PASS, WSSEC_INDETERMINATE, WSSEC_ERROR };
 
 /** Outcome of a call; the verdict of a message is not here. */
-enum wssec_rc { WSSEC_RC_OK = 0, WSSEC_RC_NOMEM = -1, WSSEC_RC_INTERNAL = -2, WSSEC_RC_USAGE = -3 };
+enum wssec_rc { WSSEC_RC_OK = 0, WSSEC_RC_NOMEM = -1, WSSEC_RC_INTERNAL = -2, WSSEC_RC_USAGE = -3, WSSEC_RC_WHOLE = 1 /**< of wssec_verify_finish */ };
 
 enum wssec_state { WSSEC_PRE_ACTIVE, WSSEC_ACTIVE, WSSEC_DEACTIVATED, WSSEC_ARCHIVED, WSSEC_SUSPENDED, WSSEC_COMPROMISED, WSSEC_DESTROYED };
 enum wssec_trust { WSSEC_TRUST_PINNED, WSSEC_TRUST_CHAIN_GOOD, WSSEC_TRUST_CHAIN_BROKEN, WSSEC_TRUST_SUBJECT_DENIED, WSSEC_TRUST_CRL_MISSING };
@@ -241,6 +241,34 @@ struct wssec_output { const struct wssec_slice *piece; size_t n_piece; size_t oc
  *  @return WSSEC_RC_OK: *v is filled, whatever the verdict; else v->verdict is WSSEC_ERROR and nothing may pass */
 WSSEC_API int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p, const struct wssec_when *t,
                            const struct wssec_resolver *r, const struct wssec_replay *c, struct wssec_verdict *v, struct wssec_explain *x) WSSEC_MUST_CHECK;
+
+/** What the judge of a message that comes in pieces asks for. */
+enum wssec_need {
+    WSSEC_NEED_MORE,    /**< the octets that follow */
+    WSSEC_NEED_NOTHING, /**< refused, whatever follows: no stored key fits, or it is larger than the policy allows */
+    WSSEC_NEED_WHOLE    /**< this message is judged in one piece only: gather it, further pieces are not looked at */
+};
+
+/**
+ * Judge a message while it comes: begin, feed its octets in pieces of any length as they arrive, finish. The pieces are not
+ * kept; memory does not grow with the message. The answer is that of wssec_verify at the time of finish.
+ *
+ * One message per worker at a time: any other call on w but these gives it up (feed and finish then return
+ * WSSEC_RC_USAGE). The three may come from different threads, one after the other. Borrowed until finish: the strings and
+ * confirmations of in (its slices are not looked at here), p, what r finds, v and x. v is filled by finish.
+ * @return WSSEC_RC_OK; else an error of ours, and nothing may pass
+ */
+WSSEC_API int wssec_verify_begin(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p, const struct wssec_when *t,
+                                 const struct wssec_resolver *r, struct wssec_verdict *v, struct wssec_explain *x) WSSEC_MUST_CHECK;
+/** The next n octets, borrowed for the call. @param need what to do next; WSSEC_NEED_NOTHING after an error */
+WSSEC_API int wssec_verify_feed(struct wssec_worker *w, const void *octets, size_t n, enum wssec_need *need) WSSEC_MUST_CHECK;
+/** Nothing follows: fill the verdict. t, r and c as of now; where the generation of r has changed since begin the message is
+ *  judged once more from the beginning. @param in the whole message, looked at only where it must be judged in one piece (and
+ *  for a cross-check), so it may be a file that was mapped and not read; NULL: not at hand
+ *  @return as wssec_verify; WSSEC_RC_WHOLE: in is NULL and needed, the verdict is an error: call wssec_verify.
+ *  WSSEC_RC_INTERNAL also when in has not as many octets as were fed */
+WSSEC_API int wssec_verify_finish(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_when *t, const struct wssec_resolver *r,
+                                  const struct wssec_replay *c) WSSEC_MUST_CHECK;
 
 /** The message without our Security header, cut by byte range (the whole soap:Header too if nothing else is in it);
  *  every other octet unchanged. v is the pass verdict of the same input. @return WSSEC_RC_OK or an error; out lives until w's next call */

@@ -6,6 +6,7 @@
  */
 #include "tests/unit/engine.h"
 #include "tests/unit/soapmaker.h"
+#include "wssec/steps.h"
 #include "wssec/worker.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -176,6 +177,25 @@ static void must_show(const char *text, size_t n, const char *xpath, const char 
     free(copy);
 }
 
+/* In pieces it is the same record, whatever their lengths. */
+static void judge_pieces(const struct wssec_input *in, const struct wssec_policy *p, const struct wssec_when *when,
+                         const struct wssec_resolver *r, const struct wssec_verdict *v)
+{
+    static struct wssec_verdict pieces;
+    enum wssec_need need = WSSEC_NEED_MORE;
+    const uint8_t *text = in->slice[0].p;
+    size_t n = wssec_input_octets(in);
+    must(wssec_verify_begin(worker, in, p, when, r, &pieces, NULL) == WSSEC_RC_OK);
+    for (size_t at = 0, i = 0; at < n && need == WSSEC_NEED_MORE; i++) {
+        size_t some = 1 + (n * 31 + i * i * 7) % 97;
+        some = some < n - at ? some : n - at;
+        must(wssec_verify_feed(worker, text + at, some, &need) == WSSEC_RC_OK);
+        at += some;
+    }
+    must(wssec_verify_finish(worker, in, when, r, NULL) == WSSEC_RC_OK);
+    must(memcmp(&pieces, v, sizeof pieces) == 0);
+}
+
 static void judge(const char *text, size_t n)
 {
     struct wssec_slice slice[2] = {{(const uint8_t *)text, n / 2}, {(const uint8_t *)text + n / 2, n - n / 2}};
@@ -190,6 +210,7 @@ static void judge(const char *text, size_t n)
         must(wssec_verify(worker, &in, policies[i], &when, &r, NULL, &other, NULL) == WSSEC_RC_OK);
         wssec_forced_engine = WSSEC_ENGINE_STREAM;
         must(wssec_verify(worker, &in, policies[i], &when, &r, NULL, &v, i == 0 ? &x : NULL) == WSSEC_RC_OK);
+        judge_pieces(&in, policies[i], &when, &r, &v);
         must((v.verdict == WSSEC_PASS) == (other.verdict == WSSEC_PASS));
         must(v.reason == other.reason || v.reason == WSSEC_SIGNATURE_MISMATCH || v.reason == WSSEC_CERTIFICATE_UNKNOWN);
         must(v.verdict != WSSEC_PASS || (v.n_covers == other.n_covers && v.n_reference == other.n_reference));

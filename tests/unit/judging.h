@@ -92,6 +92,29 @@ static MAKER_UNUSED void judge_with(const char *text, struct wssec_policy *p, co
     CU_ASSERT_EQUAL(rc, WSSEC_RC_OK);
 }
 
+/* The same text in pieces of 1 to most octets, lengths by seed. need: what was asked for last. @return as finish */
+static MAKER_UNUSED int judge_pieces(const char *text, struct wssec_policy *p, size_t most, uint64_t seed,
+                                     struct wssec_verdict *out, enum wssec_need *need)
+{
+    struct wssec_slice slice = {(const uint8_t *)text, strlen(text)};
+    struct wssec_input in = {
+        .slice = &slice, .n_slice = 1, .content_type = "text/xml; charset=utf-8", .response = true, .http_status = 200};
+    struct wssec_resolver r = {&partner, 57, maker_candidates, NULL};
+    *need = WSSEC_NEED_MORE;
+    CU_ASSERT_EQUAL(wssec_verify_begin(worker, &in, p, &live, &r, out, NULL), WSSEC_RC_OK);
+    for (size_t at = 0; at < slice.n && *need == WSSEC_NEED_MORE;) {
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        size_t n = 1 + (size_t)(seed >> 33) % most;
+        n = n < slice.n - at ? n : slice.n - at;
+        char *alone = malloc(n); /* what is looked at behind the call is no octet of the message */
+        memcpy(alone, text + at, n);
+        CU_ASSERT_EQUAL(wssec_verify_feed(worker, alone, n, need), WSSEC_RC_OK);
+        free(alone);
+        at += n;
+    }
+    return wssec_verify_finish(worker, &in, &live, &r, NULL);
+}
+
 /* Judge under the default policy changed by set; takes text. @return the reason's code */
 static MAKER_UNUSED const char *judge(char *text, const struct setting *set, size_t n)
 {

@@ -77,11 +77,31 @@ static bool lawful(const struct wssec_verdict *stream, const struct wssec_verdic
            stream->reason == WSSEC_CERTIFICATE_UNKNOWN;
 }
 
+/* In pieces it is the same record to the last octet. */
+static bool same_in_pieces(const char *text, struct wssec_policy *p, const struct wssec_verdict *stream)
+{
+    static uint64_t seed;
+    static const size_t most[] = {1, 7, 100, 5000, 100000};
+    enum wssec_engine before = wssec_forced_engine;
+    struct wssec_verdict pieces;
+    enum wssec_need need;
+    wssec_forced_engine = WSSEC_ENGINE_STREAM;
+    seed++;
+    int rc = judge_pieces(text, p, most[seed % 5], seed, &pieces, &need);
+    wssec_forced_engine = before;
+    bool same = rc == WSSEC_RC_OK && memcmp(&pieces, stream, sizeof pieces) == 0;
+    if (!same) {
+        printf("  # in pieces of up to %zu (%" PRIu64 "): %s %s\n", most[seed % 5], seed,
+               wssec_reason_code(pieces.reason), pieces.detail);
+    }
+    return same;
+}
+
 static bool compare(const char *text, struct wssec_policy *p, struct wssec_verdict *stream)
 {
     *stream = by(WSSEC_ENGINE_STREAM, text, p);
     struct wssec_verdict dom = by(WSSEC_ENGINE_DOM, text, p);
-    bool good = lawful(stream, &dom);
+    bool good = same_in_pieces(text, p, stream) && lawful(stream, &dom);
     if (!good) {
         printf("  # stream (%s %s): %s %s\n  # dom: %s %s\n  # %s\n",
                stream->engine == WSSEC_ENGINE_STREAM ? "own" : "passed on", stream->fallback,
