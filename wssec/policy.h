@@ -42,6 +42,8 @@ enum wssec_expired { WSSEC_EXPIRED_AT_SIGNING, WSSEC_EXPIRED_REFUSE, WSSEC_EXPIR
 enum wssec_allow { WSSEC_ALLOW_UNSIGNED_FAULTS = 1, WSSEC_ALLOW_MISSING_KEY_INFO = 2, WSSEC_ALLOW_UNSIGNED_ATTACHMENTS = 4 };
 enum wssec_policy_engine { WSSEC_POLICY_AUTO, WSSEC_POLICY_XMLSEC };
 
+enum wssec_bsp { WSSEC_BSP_OFF, WSSEC_BSP_WARN, WSSEC_BSP_ENFORCE };
+
 #define WSSEC_MAX_PARTS 32
 
 struct wssec_policy {
@@ -59,6 +61,7 @@ struct wssec_policy {
     unsigned minimum_rsa;               /**< bits */
     bool replay, replay_said;
     bool confirmation_required;         /**< a reply to a request that we signed must confirm its signatures */
+    enum wssec_bsp bsp;                 /**< rules of the Basic Security Profile 1.1: passed over, noted, demanded */
     bool comments_allowed;              /**< comments and processing instructions inside signed parts */
     enum wssec_policy_engine engine;
     uint32_t cross_check_ppm;           /**< share of live messages judged by both engines, in millionths */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* policy_words.c: what each word of a policy does to it. A list of values replaces the default, `legacy` and `allow` add. */
+/* policy_words.c: what each word of a policy does to it. A list of values replaces the default, `legacy` and `allow`
+ * add. */
 #include "wssec/policy_words.h"
 
 #include <errno.h>
@@ -10,8 +11,9 @@
 #include "base/text.h"
 #include "base/time.h"
 
-#define ARGS \
-    struct wssec_policy *p, const struct wssec_policy_word *row, int argc, const char *const argv[], char *err, size_t errsize
+#define ARGS                                                                                                           \
+    struct wssec_policy *p, const struct wssec_policy_word *row, int argc, const char *const argv[], char *err,        \
+        size_t errsize
 
 static int say(char *err, size_t errsize, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 static int say(char *err, size_t errsize, const char *fmt, ...)
@@ -38,7 +40,8 @@ struct choice {
     unsigned value;
 };
 
-static int choose(const struct choice *list, size_t n, const char *what, const char *given, unsigned *value, char *err, size_t errsize)
+static int choose(const struct choice *list, size_t n, const char *what, const char *given, unsigned *value, char *err,
+                  size_t errsize)
 {
     const char *words[17] = {NULL};
     for (size_t i = 0; i < n && i < 16; i++) {
@@ -51,14 +54,16 @@ static int choose(const struct choice *list, size_t n, const char *what, const c
     return unknown(err, errsize, what, given, words);
 }
 
-#define CHOOSE(list, what, given, value) choose(list, sizeof(list) / sizeof((list)[0]), what, given, value, err, errsize)
+#define CHOOSE(list, what, given, value)                                                                               \
+    choose(list, sizeof(list) / sizeof((list)[0]), what, given, value, err, errsize)
 
 static void *member(struct wssec_policy *p, const struct wssec_policy_word *row)
 {
     return (char *)p + row->offset;
 }
 
-/* ---- setters ------------------------------------------------------------------------------------------------------ */
+/* ---- setters ------------------------------------------------------------------------------------------------------
+ */
 
 static int set_parts(ARGS)
 {
@@ -72,7 +77,8 @@ static int set_parts(ARGS)
             return -1;
         }
         for (int k = 0; k < i; k++) {
-            if (part[k].kind == part[i].kind && strcmp(part[k].ns, part[i].ns) == 0 && strcmp(part[k].local, part[i].local) == 0) {
+            if (part[k].kind == part[i].kind && strcmp(part[k].ns, part[i].ns) == 0 &&
+                strcmp(part[k].local, part[i].local) == 0) {
                 return say(err, errsize, "part %s is named twice", part[i].name);
             }
         }
@@ -105,7 +111,8 @@ static int set_seconds(ARGS)
         return say(err, errsize, "%.64s is not a duration of whole seconds (as 300s, 5m, 12h)", argv[0]);
     }
     if (row->ceiling != 0 && (uint64_t)(ms / 1000) > row->ceiling) {
-        return say(err, errsize, "%.64s is above the highest allowed value of %llu s", argv[0], (unsigned long long)row->ceiling);
+        return say(err, errsize, "%.64s is above the highest allowed value of %llu s", argv[0],
+                   (unsigned long long)row->ceiling);
     }
     *(int64_t *)member(p, row) = ms / 1000;
     return 0;
@@ -120,7 +127,8 @@ static int set_number(ARGS)
         return say(err, errsize, "%.64s is not a positive number (as 30, 64k, 10M)", argv[0]);
     }
     if (row->ceiling != 0 && value > row->ceiling) {
-        return say(err, errsize, "%.64s is above the highest allowed value of %llu", argv[0], (unsigned long long)row->ceiling);
+        return say(err, errsize, "%.64s is above the highest allowed value of %llu", argv[0],
+                   (unsigned long long)row->ceiling);
     }
     if (row->size == sizeof(uint32_t)) {
         *(uint32_t *)member(p, row) = (uint32_t)value;
@@ -145,7 +153,8 @@ static int set_signatures(ARGS)
             return unknown(err, errsize, "signature algorithm", argv[i], words);
         }
         if (a->legacy != WSSEC_LEGACY_NONE) {
-            return say(err, errsize, "%s needs a dated exception: legacy %s until DATE", a->word, wssec_legacy_word(a->legacy));
+            return say(err, errsize, "%s needs a dated exception: legacy %s until DATE", a->word,
+                       wssec_legacy_word(a->legacy));
         }
         mask |= 1u << a->index;
     }
@@ -167,7 +176,8 @@ static int set_digests(ARGS)
             return unknown(err, errsize, "digest algorithm", argv[i], words);
         }
         if (a->legacy != WSSEC_LEGACY_NONE) {
-            return say(err, errsize, "%s needs a dated exception: legacy %s until DATE", a->word, wssec_legacy_word(a->legacy));
+            return say(err, errsize, "%s needs a dated exception: legacy %s until DATE", a->word,
+                       wssec_legacy_word(a->legacy));
         }
         mask |= 1u << a->index;
     }
@@ -229,7 +239,8 @@ static int set_legacy(ARGS)
 
 static int set_encodings(ARGS)
 {
-    static const struct choice words[] = {{"utf-8", WSSEC_ENC_UTF8}, {"utf-16", WSSEC_ENC_UTF16}, {"iso-8859-1", WSSEC_ENC_LATIN1}};
+    static const struct choice words[] = {
+        {"utf-8", WSSEC_ENC_UTF8}, {"utf-16", WSSEC_ENC_UTF16}, {"iso-8859-1", WSSEC_ENC_LATIN1}};
     unsigned mask = 0;
     (void)row;
     for (int i = 0; i < argc; i++) {
@@ -269,6 +280,20 @@ static int set_confirmation(ARGS)
         return -1;
     }
     p->confirmation_required = value != 0;
+    return 0;
+}
+
+static int set_bsp(ARGS)
+{
+    static const struct choice words[] = {
+        {"off", WSSEC_BSP_OFF}, {"warn", WSSEC_BSP_WARN}, {"enforce", WSSEC_BSP_ENFORCE}};
+    unsigned value = 0;
+    (void)row;
+    (void)argc;
+    if (CHOOSE(words, "value", argv[0], &value) != 0) {
+        return -1;
+    }
+    p->bsp = (enum wssec_bsp)value;
     return 0;
 }
 
@@ -333,10 +358,17 @@ static int set_expired(ARGS)
     return 0;
 }
 
-/* ---- the table ---------------------------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------------------------------------------------
+ */
 
-#define WORD(word, least, most, set) {word, least, most, set, 0, 0, 0}
-#define MEMBER(word, set, field, ceiling) {word, 1, 1, set, offsetof(struct wssec_policy, field), sizeof(((struct wssec_policy *)0)->field), ceiling}
+#define WORD(word, least, most, set)                                                                                   \
+    {                                                                                                                  \
+        word, least, most, set, 0, 0, 0                                                                                \
+    }
+#define MEMBER(word, set, field, ceiling)                                                                              \
+    {                                                                                                                  \
+        word, 1, 1, set, offsetof(struct wssec_policy, field), sizeof(((struct wssec_policy *)0)->field), ceiling      \
+    }
 
 static const struct wssec_policy_word words_table[] = {
     WORD("require-signed", 1, -1, set_parts),
@@ -350,6 +382,7 @@ static const struct wssec_policy_word words_table[] = {
     MEMBER("minimum-rsa", set_number, minimum_rsa, 16384),
     MEMBER("replay", set_flag, replay, 0),
     WORD("signature-confirmation", 1, 1, set_confirmation),
+    WORD("bsp", 1, 1, set_bsp),
     WORD("comments", 1, 1, set_comments),
     WORD("encodings", 1, 3, set_encodings),
     WORD("engine", 1, 1, set_engine),

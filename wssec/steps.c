@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "wssec/bsp.h"
 #include "wssec/confirm.h"
 #include "wssec/dom.h"
 #include "wssec/open.h"
@@ -340,10 +341,15 @@ void wssec_step_replay(struct wssec_work *k, const struct wssec_replay *c)
     k->passed = !wssec_work_stopped(k);
 }
 
+static void step_bsp(struct wssec_work *k)
+{
+    wssec_bsp_judge(&k->judge);
+}
+
 int wssec_steps_last(struct wssec_work *k)
 {
     int rc = WSSEC_RC_OK;
-    static void (*const last[])(struct wssec_work *) = {step_coverage, step_time, step_confirmation};
+    static void (*const last[])(struct wssec_work *) = {step_coverage, step_time, step_confirmation, step_bsp};
     for (size_t i = 0; i < sizeof last / sizeof last[0]; i++) {
         last[i](k);
         if (wssec_work_stopped(k)) {

@@ -19,6 +19,7 @@ static const struct {
     {"@COMPLETION@\n", page_completion},
     {"@TRANSITIONS@\n", page_transitions},
     {"@GUARDS@\n", page_guards},
+    {"@BSP@\n", page_bsp},
     {"@VERBS@\n", page_verbs},
 };
 

@@ -10,6 +10,8 @@
 
 /** Markdown: the rows of wssec/reason.def in groups. */
 void page_reasons(FILE *out);
+/** bsp.c */
+void page_bsp(FILE *out);
 /** mdoc(7): every command with its options, from the tables that drive the parser. */
 void page_commands(FILE *out);
 /** mdoc(7): the options that every command has. */

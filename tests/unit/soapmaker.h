@@ -175,7 +175,8 @@ struct maker { /* NULL and 0: usual */
     const char *algorithm;       /* SignatureMethod URI */
     const char *digest;          /* DigestMethod URI */
     const char *c14n;            /* CanonicalizationMethod and Transform */
-    const char *transforms;      /* Transforms content of every reference instead of the usual */
+    const char *c14n_content;    /* children of CanonicalizationMethod */
+    const char *transforms;      /* Transforms content of every reference instead of the usual; "none": no Transforms */
     const char *prefixes;        /* PrefixList of the references */
     int64_t created, expires;    /* 0: now, now + 300; -1: no Timestamp at all */
     const char *timestamp;       /* raw Timestamp element instead */
@@ -252,9 +253,10 @@ static MAKER_UNUSED void maker_reference(cs_buf *b, const struct maker *m, const
 {
     bool str = id[0] == '*';
     const char *c14n = maker_default(m->c14n, EXC_C14N);
-    cs_buf_addf(b, "<ds:Reference URI=\"#%.*s\"><ds:Transforms>", (int)(n - str), id + str);
+    bool bare = m->transforms != NULL && strcmp(m->transforms, "none") == 0;
+    cs_buf_addf(b, "<ds:Reference URI=\"#%.*s\">%s", (int)(n - str), id + str, bare ? "" : "<ds:Transforms>");
     if (m->transforms != NULL) {
-        cs_buf_adds(b, m->transforms);
+        cs_buf_adds(b, bare ? "" : m->transforms);
     } else if (str) {
         cs_buf_addf(b,
                     "<ds:Transform Algorithm=\"" STR_TRANSFORM
@@ -269,17 +271,20 @@ static MAKER_UNUSED void maker_reference(cs_buf *b, const struct maker *m, const
     } else {
         cs_buf_addf(b, "<ds:Transform Algorithm=\"%s\"/>", c14n);
     }
-    cs_buf_addf(
-        b, "</ds:Transforms><ds:DigestMethod Algorithm=\"%s\"/><ds:DigestValue>@D%d@</ds:DigestValue></ds:Reference>",
-        maker_default(m->digest, "http://www.w3.org/2001/04/xmlenc#sha256"), index);
+    cs_buf_addf(b, "%s<ds:DigestMethod Algorithm=\"%s\"/><ds:DigestValue>@D%d@</ds:DigestValue></ds:Reference>",
+                bare ? "" : "</ds:Transforms>", maker_default(m->digest, "http://www.w3.org/2001/04/xmlenc#sha256"),
+                index);
 }
 
 static MAKER_UNUSED void maker_signature(cs_buf *b, const struct maker *m)
 {
     cs_buf_addf(b,
                 "<ds:Signature xmlns:ds=\"" NS_DS "\" Id=\"SIG\"><ds:SignedInfo><ds:CanonicalizationMethod "
-                                                  "Algorithm=\"%s\"/><ds:SignatureMethod Algorithm=\"%s\"/>",
-                maker_default(m->c14n, EXC_C14N), maker_default(m->algorithm, NS_DSMORE "rsa-sha256"));
+                "Algorithm=\"%s\"%s%s%s"
+                "<ds:SignatureMethod Algorithm=\"%s\"/>",
+                maker_default(m->c14n, EXC_C14N), m->c14n_content != NULL ? ">" : "/>",
+                maker_default(m->c14n_content, ""), m->c14n_content != NULL ? "</ds:CanonicalizationMethod>" : "",
+                maker_default(m->algorithm, NS_DSMORE "rsa-sha256"));
     int index = 0;
     for (const char *p = maker_default(m->refs, "Body TS"); *p != '\0'; index++) {
         size_t n = strcspn(p, " ");

@@ -124,6 +124,8 @@ static const struct {
     {{"replay", {"maybe"}}, false},
     {{"signature-confirmation", {"require"}}, true},
     {{"signature-confirmation", {"yes"}}, false},
+    {{"bsp", {"enforce"}}, true},
+    {{"bsp", {"on"}}, false},
     {{"comments", {"allow"}}, true},
     {{"comments", {"yes"}}, false},
     {{"encodings", {"utf-8", "iso-8859-1"}}, true},
