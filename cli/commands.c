@@ -59,6 +59,7 @@ extern const struct cli_command cli_cmd_keystore_mapping_retire;
 extern const struct cli_command cli_cmd_keystore_nodes;
 extern const struct cli_command cli_cmd_keystore_safe_to_remove;
 extern const struct cli_command cli_cmd_keystore_expiring;
+extern const struct cli_command cli_cmd_archive_report;
 extern const struct cli_command cli_cmd_rollover_list_runbooks;
 
 const struct cli_command *const cli_commands[] = {
@@ -119,6 +120,7 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_keystore_nodes,
     &cli_cmd_keystore_safe_to_remove,
     &cli_cmd_keystore_expiring,
+    &cli_cmd_archive_report,
     &cli_cmd_rollover_list_runbooks,
     NULL,
 };
