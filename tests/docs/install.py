@@ -88,7 +88,10 @@ def judges(program, env=None):
 
 def test_install_puts_everything_in_its_place():
     make("install", f"PREFIX={PREFIX}")
+    runbooks = [f"share/countersign/runbooks/{name}" for name in os.listdir(os.path.join(product.ROOT, "conf", "runbooks"))]
+    report.check(runbooks, "no runbooks")
     report.equal(files_below(PREFIX), sorted([
+        *runbooks,
         "bin/countersign", "include/wssec/reason.def", "include/wssec/wssec.h", "lib/libwssec.a", "lib/libwssec.so", "lib/libwssec.so.1",
         "lib/pkgconfig/wssec.pc", "lib/systemd/system/countersign.service", "lib/systemd/system/countersign.socket",
         "lib/sysusers.d/countersign.conf", "lib/tmpfiles.d/countersign.conf", "share/bash-completion/completions/countersign",

@@ -117,7 +117,10 @@ def served(home, version):
     """Every call was authorized as the sender, under that version."""
     users = {r.fields.get("x-countersign-user") for r in home.upstream.requests}
     report.equal(users, {"CN=sender"}, "users at the receiver")
-    rows = [r for r in home.gateway.log() if r["tls"]]
+    def lines():
+        rows = [r for r in home.gateway.log() if r["tls"]]
+        return rows if len(rows) >= CALLS else None
+    rows = report.until(lines, 60, "a line in the log for each call")
     report.equal({r["tls"]["version"] for r in rows}, {version}, "versions in the log")
 
 
