@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
 
 import keys
@@ -16,36 +15,13 @@ import product
 import report
 import soap
 import wire
+from faketime import day
 from report import check, equal
 from stores import DAY, Store, instant, made, records, rfc3339
 
-LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 OPENED = ('partner sender {{ }}\nroute in {{ listener front; path "/in"; upstream "{url}"; '
           'request {{ decrypt own-dec; verify acme; remove-security-header yes; }} }}\n')
 ROUTE = 'partner acme {{ }}\nroute in {{ listener front; path "/in"; upstream "{url}"; request {{ verify acme; }} }}\n'
-
-
-def preloaded():
-    """The library in front; a sanitizer's runtime must come before it."""
-    linked = subprocess.run(["ldd", product.COUNTERSIGN], stdout=subprocess.PIPE, text=True, check=True).stdout
-    runtime = [line.split()[2] for line in linked.splitlines() if "libasan" in line]
-    return " ".join(runtime + [LIBRARY])
-
-
-@contextlib.contextmanager
-def day(number):
-    """What is started within lives so many days ahead. Monotonic clocks are left alone: timeouts are not dates."""
-    moved = {"LD_PRELOAD": preloaded(), "FAKETIME": f"+{number}d", "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}
-    before = {name: os.environ.get(name) for name in moved}
-    os.environ.update(moved)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def exchanged():
