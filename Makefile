@@ -136,10 +136,11 @@ WSSEC_OBJ := $(call objects,$(filter-out wssec/directives.c,$(call sources,wssec
 SAMPLE_COMMON := $(call objects,$(call sources,samples/common))
 SAMPLE_BIN := $(patsubst samples/%.c,$(OUT)/samples/%,$(wildcard samples/*.c))
 UNIT_BIN := $(patsubst tests/unit/test_%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
+PEER_BIN := $(patsubst tests/peers/%.c,$(OUT)/peers/%,$(wildcard tests/peers/*.c))
 BENCH_BIN := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/*.c))
 
 _all: $(OUT)/countersign $(OUT)/libwssec.a $(OUT)/libwssec.so.1 $(SAMPLE_BIN) $(OUT)/countersign.bash
-_unit: $(UNIT_BIN)
+_unit: $(UNIT_BIN) $(PEER_BIN)
 _bench: $(BENCH_BIN)
 .PHONY: _bench _fuzz
 
@@ -182,6 +183,12 @@ $(OUT)/tests/%: $(OUT)/obj/tests/unit/test_%.o $(OUT)/obj/tests/unit/harness.o $
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CUNIT_LIBS) $(PKG_LIBS) $(LLHTTP_LIBS)
+
+# servers that the scripts talk to; they share nothing with the product
+$(OUT)/peers/%: $(OUT)/obj/tests/peers/%.o
+	@mkdir -p $(@D)
+	@echo '  LD   $@'
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs openssl)
 
 $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(SAMPLE_COMMON) $(OUT)/libcountersign.a
 	@mkdir -p $(@D)
@@ -243,8 +250,9 @@ install: all
 	install -m 644 conf/runbooks/*.conf $(DESTDIR)$(PREFIX)/share/countersign/runbooks/
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/lib/,systemd/system sysusers.d tmpfiles.d)
 	sed -e 's,/usr/bin/countersign,$(PREFIX)/bin/countersign,' conf/systemd/countersign.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/countersign.service
-	install -m 644 conf/systemd/countersign.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/countersign.socket
-	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/countersign.service
+	sed -e 's,/usr/bin/countersign,$(PREFIX)/bin/countersign,' conf/systemd/countersign-tick.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/countersign-tick.service
+	install -m 644 conf/systemd/countersign.socket conf/systemd/countersign-tick.timer $(DESTDIR)$(PREFIX)/lib/systemd/system/
+	chmod 644 $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/,countersign.service countersign-tick.service)
 	install -m 644 conf/systemd/countersign.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/countersign.conf
 	install -m 644 conf/systemd/countersign.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/countersign.conf
 	install -m 644 docs/reasons.md docs/bsp.md docs/keystore-rules.md docs/result.schema.json samples/example/verify_file.c $(DESTDIR)$(PREFIX)/share/doc/countersign/
@@ -257,7 +265,7 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/countersign $(addprefix $(DESTDIR)$(PREFIX)/lib/,libwssec.a libwssec.so libwssec.so.1 pkgconfig/wssec.pc)
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/countersign
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/,systemd/system/countersign.service systemd/system/countersign.socket sysusers.d/countersign.conf tmpfiles.d/countersign.conf)
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/,systemd/system/countersign.service systemd/system/countersign.socket systemd/system/countersign-tick.service systemd/system/countersign-tick.timer sysusers.d/countersign.conf tmpfiles.d/countersign.conf)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/,man1/countersign.1 man3/wssec.3 man5/countersign.conf.5)
 	rm -rf $(addprefix $(DESTDIR)$(PREFIX)/,include/wssec share/countersign share/doc/countersign)
 

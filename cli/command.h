@@ -39,6 +39,7 @@ struct cli_option {
 };
 
 struct cli_context;
+struct cli_settings;
 
 struct cli_command {
     const char *parent; /**< "keystore", "rollover", "archive"; NULL: top level. "keystore audit" for a third word */
@@ -65,6 +66,7 @@ struct cli_context {
     const char *config_file;         /**< -c, else $COUNTERSIGN_CONF, else the default path */
     bool config_file_given;          /**< by -c or by the environment: then it must be readable */
     const char *keystore_uri;        /**< --keystore, or NULL */
+    const struct cli_settings *settings; /**< of the keystore that is open; borrowed */
     cs_error error;                  /**< for cli_fail() */
     const struct cli_parsed *parsed; /* option values; options.c */
 };

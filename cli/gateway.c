@@ -10,6 +10,7 @@
 #include "cli/policy.h"
 #include "gateway/master.h"
 #include "keystore/addressee.h"
+#include "keystore/issuer_config.h"
 
 /* What the gateway borrows of the settings; immutable once given away, so any thread may ask it. */
 struct loaded {
@@ -159,6 +160,7 @@ struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, c
         goto out;
     }
     s->mail = &l->settings->config.mail;
+    s->issuers = ks_config_issuers(&l->settings->config);
     s->persons = l->persons;
     s->addressees = l->addressees;
     cs_copy(s->conf_hash, sizeof s->conf_hash, l->settings->hash);

@@ -205,6 +205,7 @@ int cli_keystore_open(struct cli_context *c, struct cli_settings **settings, ks_
         return -1;
     }
     *settings = s;
+    c->settings = s;
     return 0;
 }
 

@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* keystore_generate.c: keystore generate: a key and its certificate are made, and come into a slot. */
-#include "cli/keystore.h"
+#include <string.h>
+
+#include "cli/keystore_issue.h"
 
 struct generating {
     struct cli_context *c;
     const ks_new *new;
+    const char *issuer; /* as given; NULL: not */
 };
 
 static int carry_generate(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
                           cs_error *e)
 {
     const struct generating *g = what;
-    int rc = ks_generate(s, g->new, dry_run, who, now, out, e);
+    int rc = 0;
+    if (cli_issue_wanted(g->c, s, g->new->alias, g->issuer, &rc)) {
+        const struct cli_issue issue = {g->c, g->new, g->issuer, false};
+        return cli_issue_carry(s, &issue, dry_run, who, now, out, e);
+    }
+    rc = rc != 0 ? rc : ks_generate(s, g->new, dry_run, who, now, out, e);
     if (rc == 0 && out->done) {
         cli_say(g->c, "Certificate generated successfully");
     }
@@ -21,7 +29,7 @@ static int carry_generate(ks_store *s, const void *what, bool dry_run, const ks_
 static int generate(struct cli_context *c, const ks_new *what)
 {
     const struct cli_change change = {"generate", what->alias, cli_given(c, "dry-run"), true};
-    return cli_change_run(c, &change, carry_generate, &(const struct generating){c, what});
+    return cli_change_run(c, &change, carry_generate, &(const struct generating){c, what, cli_option(c, "issuer")});
 }
 
 int cli_hosts_read(struct cli_context *c, const char *host[CLI_HOSTS_MAX], size_t *n)
@@ -54,6 +62,11 @@ static int run_generate(struct cli_context *c)
         return CS_EXIT_USAGE;
     }
     what.host = host;
+    const char *issuer = cli_option(c, "issuer");
+    what.own = issuer != NULL && strcmp(issuer, "own") == 0;
+    if (issuer != NULL && strcmp(issuer, "csr-only") == 0) {
+        return cli_usage(c, "an authority that is asked by hand: countersign keystore csr --alias %s -o FILE", what.alias);
+    }
     return generate(c, &what);
 }
 
@@ -68,7 +81,8 @@ static const struct cli_option generate_options[] = {
      "tls-server: what clients connect to (host name or IP address), else the CN"},
     {"system-type", 0, CLI_TEXT, "TYPE", 0, "kind of system that the slot stands for, in the subject of mails"},
     {"system-name", 0, CLI_TEXT, "NAME", 0, "its name there"},
-    {"issuer", 0, CLI_TEXT, "own", 0, "who signs it: the keystore's own certification authority"},
+    {"issuer", 0, CLI_TEXT, "NAME", 0,
+     "who signs it: own, the keystore's certification authority, or an issuer of the configuration; else the slot's"},
     CLI_WRITING_OPTIONS,
     {0},
 };
@@ -84,8 +98,12 @@ const struct cli_command cli_cmd_keystore_generate = {
         "waits for \"keystore activate\", which deactivates the one before in the same moment.\n"
         "Example:\n"
         "  countersign keystore generate --role tls-client --alias ack-client --subject \"CN=acme\" --key ec:P-256\n"
+        "An issuer of the configuration is asked with the key stored already; while it does not answer, the entry is\n"
+        "\"pre-active (no certificate)\", and the gateway and \"keystore tick\" ask again.\n"
         "Exit: 0 made; 10 refused by a guard (G2: a tls-client slot has two entries with a key at most); 12 the slot "
         "was\n"
-        "changed meanwhile; 64 the name, the kind of key or the role does not fit.",
+        "changed meanwhile; 64 the name, the kind of key or the role does not fit; 69 the issuer is away, or refused; "
+        "75 it\n"
+        "lets us wait.",
     .run = run_generate,
 };

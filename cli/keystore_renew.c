@@ -3,15 +3,27 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/keystore.h"
+#include "cli/keystore_issue.h"
 #include "keystore/renewal.h"
 
 /* ---- renew ------------------------------------------------------------------------------------------------------- */
 
+struct renewing {
+    struct cli_context *c;
+    const char *alias;
+};
+
 static int carry_renew(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
                        cs_error *e)
 {
-    return ks_renew(s, what, dry_run, who, now, out, e);
+    const struct renewing *r = what;
+    const ks_new new = {.alias = r->alias};
+    const struct cli_issue issue = {r->c, &new, NULL, true};
+    int rc = 0;
+    bool outside = cli_issue_wanted(r->c, s, r->alias, NULL, &rc);
+    return rc != 0   ? rc
+           : outside ? cli_issue_carry(s, &issue, dry_run, who, now, out, e)
+                     : ks_renew(s, r->alias, dry_run, who, now, out, e);
 }
 
 static int run_renew(struct cli_context *c)
@@ -22,7 +34,7 @@ static int run_renew(struct cli_context *c)
         return CS_EXIT_USAGE;
     }
     return slot.n != 0 ? cli_usage(c, "renew takes the alias alone: %s", slot.alias)
-                       : cli_change_run(c, &change, carry_renew, slot.alias);
+                       : cli_change_run(c, &change, carry_renew, &(const struct renewing){c, slot.alias});
 }
 
 static const struct cli_option renew_options[] = {
@@ -43,7 +55,7 @@ const struct cli_command cli_cmd_keystore_renew = {
             "\"keystore activate\".\n"
             "Exit: 0 made; 10 refused by a guard; 11 who goes needs a second person; 64 an outside authority issued "
             "it: the\n"
-            "message tells the command for a request.",
+            "message tells the command for a request; 69, 75 the issuer of the configuration is away, or lets us wait.",
     .run = run_renew,
 };
 

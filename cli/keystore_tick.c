@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "cli/keystore.h"
+#include "cli/keystore_issue.h"
 #include "keystore/mail.h"
 
 /* What the time of day is held against; ran keeps the name. */
@@ -102,11 +102,27 @@ static int deliver(struct cli_context *c, const struct cli_settings *settings, k
     return CS_EXIT_OK;
 }
 
+/* Issuers of others; what they gave takes its place at once where it may. */
+static int issue(struct cli_context *c, ks_store *store)
+{
+    bool came = false;
+    bool refused = false;
+    if (cli_issue_due(c, store, &came, &refused) != 0) {
+        return cli_fail(c);
+    }
+    int rc = came ? tick(c, store) : CS_EXIT_OK;
+    return rc == CS_EXIT_OK && refused ? CS_EXIT_FAIL : rc;
+}
+
 static int run_tick(struct cli_context *c)
 {
     struct cli_settings *settings = NULL;
     ks_store *store = NULL;
     int rc = cli_keystore_open(c, &settings, &store) != 0 ? cli_fail(c) : tick(c, store);
+    if ((rc == CS_EXIT_OK || rc == CS_EXIT_FAIL) && !cli_given(c, "dry-run")) {
+        int issued = issue(c, store);
+        rc = issued != CS_EXIT_OK ? issued : rc;
+    }
     if ((rc == CS_EXIT_OK || rc == CS_EXIT_FAIL) && !cli_given(c, "dry-run")) {
         int delivered = deliver(c, settings, store);
         rc = delivered != CS_EXIT_OK ? delivered : rc;
@@ -127,7 +143,8 @@ const struct cli_command cli_cmd_keystore_tick = {
     .name = "tick",
     .summary = "Do all that is due, once: windows that are over, what was set for its instant, the end of the trash",
     .options = tick_options,
-    .more = "A gateway does the same by itself; for a timer where none runs.\n"
+    .more = "A gateway does the same by itself, but for issuers that are programs (exec): these are asked here alone. For a\n"
+            "timer where no gateway runs, or where such issuers are.\n"
             "Exit: 0 done, or nothing due; 1 something due was refused, or waits since the clock is suspect.",
     .run = run_tick,
 };

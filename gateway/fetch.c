@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fetch.c: what waits for servers of others has a thread and a handle of the keystore of its own: neither a loop nor
- * the keeper waits for a mail server, and no transaction is open while one is talked to.
+ * the keeper waits for a mail server or an issuer of certificates, and no transaction is open while one is talked to.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "gateway/fetch.h"
 #include "gateway/gateway_private.h"
+#include "keystore/issuers.h"
 #include "keystore/mail.h"
 
 #define LOOK_S 60
@@ -50,31 +51,80 @@ static void tell(const ks_delivered *d)
     }
 }
 
-/* @return seconds until the next look */
-static int64_t look(struct fetch *f, cs_time now)
+static void sooner(int64_t *wait, cs_time next, cs_time now)
 {
-    static const ks_options as_told = {.retention = 0};
-    struct runtime *rt = gateway_runtime(f->gw);
-    ks_mail mail = rt->plan->settings->mail != NULL ? *rt->plan->settings->mail : (ks_mail){.given = false};
-    runtime_unref(rt);
-    ks_store *store = NULL;
+    if (next != 0 && next - now < *wait) {
+        *wait = next > now ? next - now : 1;
+    }
+}
+
+static void deliver(struct fetch *f, const struct gw_settings *settings, ks_store *store, cs_time now, int64_t *wait)
+{
+    ks_mail mail = settings->mail != NULL ? *settings->mail : (ks_mail){.given = false};
     ks_delivered done;
     cs_error e = {0};
-    int64_t wait = LOOK_S;
     mail.stop = asked_to_stop;
     mail.stop_ctx = f;
-    if (!mail.given || ks_open(&store, f->uri, &as_told, &e) != 0) {
-        return wait; /* the watch thread tells that the keystore is away */
+    if (!mail.given) {
+        return;
     }
     if (ks_deliver(store, &mail, now, &done, &e) != 0) {
         cs_log(CS_LOG_WARN, "notice-waits", "notices were not looked at", CS_STR("why", e.text));
+        return;
+    }
+    tell(&done);
+    sooner(wait, done.next, now);
+}
+
+static int tell_issued(void *ctx, const ks_issued *i, cs_error *e)
+{
+    (void)ctx;
+    (void)e;
+    if (i->done) {
+        cs_log(CS_LOG_NOTICE, "certificate-issued", "an issuer gave a certificate", CS_STR("alias", i->alias),
+               CS_INT("entry", i->n), CS_STR("issuer", i->issuer));
     } else {
-        tell(&done);
-        if (done.next != 0 && done.next - now < wait) {
-            wait = done.next > now ? done.next - now : 1;
-        }
+        cs_log(i->waits ? CS_LOG_NOTICE : CS_LOG_WARN, i->waits ? "issuer-waits" : "issuer-failed",
+               "a certificate has not come yet; it is asked for again", CS_STR("alias", i->alias),
+               CS_INT("entry", i->n), CS_STR("issuer", i->issuer), CS_STR("why", i->text));
+    }
+    return 0;
+}
+
+/* Certificates come in as a new generation, by which the keeper is woken. Where private keys are in a process of their
+ * own, keystore tick asks: here no key can be opened to sign with. */
+static void issue(struct fetch *f, const struct gw_settings *settings, ks_store *store, cs_time now, int64_t *wait)
+{
+    ks_issuers all = settings->issuers;
+    cs_time next = 0;
+    cs_error e = {0};
+    all.stop = (ks_stop){asked_to_stop, f};
+    if (all.n == 0 || f->gw->keys != NULL) {
+        return;
+    }
+    if (ks_issue_due(store, &all, NULL, now, tell_issued, NULL, &next, &e) != 0) {
+        cs_log(CS_LOG_WARN, "issuer-failed", "issuers were not asked", CS_STR("why", e.text));
+    }
+    sooner(wait, next, now);
+}
+
+/* @return seconds until the next look */
+static int64_t look(struct fetch *f, cs_time now)
+{
+    struct runtime *rt = gateway_runtime(f->gw);
+    const struct gw_settings *settings = rt->plan->settings;
+    ks_options options = {.n_kek = settings->keystore.n_kek};
+    ks_store *store = NULL;
+    cs_error e = {0};
+    int64_t wait = LOOK_S;
+    memcpy(options.kek, settings->keystore.kek, sizeof options.kek);
+    bool wanted = (settings->mail != NULL && settings->mail->given) || settings->issuers.n > 0;
+    if (wanted && ks_open(&store, f->uri, &options, &e) == 0) { /* else the watch thread tells that it is away */
+        issue(f, settings, store, now, &wait);
+        deliver(f, settings, store, now, &wait);
     }
     ks_close(store);
+    runtime_unref(rt);
     return wait;
 }
 

@@ -8,6 +8,8 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "keystore/users.h"
+#include "keystore/issuers.h"
+#include "keystore/keystore.h"
 #include "keystore/mail.h"
 #include "wssec/wssec.h"
 
@@ -33,6 +35,7 @@ struct gw_settings {
     bool (*partner_known)(const struct gw_settings *s, const char *partner);
     const ks_mail *mail; /**< the way for notices; borrowed from the settings */
     const char *addressees; /**< operators and contacts with an address (ks_set_addressees); borrowed */
+    ks_issuers issuers;  /**< of certificates; borrowed from the settings */
     const char *persons; /**< operators and approvers of the file (ks_set_persons), "" nobody; borrowed */
     int64_t (*partner_delivery)(const struct gw_settings *s, const char *partner);     /**< seconds, 0: none */
     unsigned (*partner_concurrency)(const struct gw_settings *s, const char *partner); /**< exchanges, 0: any number */

@@ -44,6 +44,16 @@ static void tell(const ks_report *r)
 }
 
 /* @return seconds until the next look */
+static bool has_request(const ks_report *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->due[i].done && strcmp(r->due[i].word, "request") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int64_t look(struct keeper *k, cs_time now)
 {
     static const ks_options as_told = {.retention = 0}; /* durations are those that the store was told last */
@@ -68,7 +78,7 @@ static int64_t look(struct keeper *k, cs_time now)
                CS_STR("why", report.clock.text));
     }
     k->suspect = report.clock.suspect;
-    if (report.notices > 0) {
+    if (report.notices > 0 || has_request(&report)) {
         fetch_wake(k->fetch);
     }
     if (!report.clock.suspect) {

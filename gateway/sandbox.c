@@ -169,6 +169,18 @@ static void let_words(struct sandbox_paths *p, const struct gw_words *w, enum sa
     }
 }
 
+static void let_issuers(struct sandbox_paths *p, const ks_issuers *all)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        if (all->issuer[i]->password_file[0] != '\0') {
+            sandbox_let_around(p, all->issuer[i]->password_file, SANDBOX_READ);
+        }
+        if (all->issuer[i]->ca_file[0] != '\0') {
+            sandbox_let_around(p, all->issuer[i]->ca_file, SANDBOX_READ);
+        }
+    }
+}
+
 static void let_file(void *ctx, const char *file)
 {
     sandbox_let_around(ctx, file, SANDBOX_READ);
@@ -296,6 +308,7 @@ int sandbox_gateway(struct sandbox *s, const struct gw_settings *settings, bool 
     if (settings->mail != NULL && settings->mail->ca_file[0] != '\0') {
         sandbox_let_around(p, settings->mail->ca_file, SANDBOX_READ);
     }
+    let_issuers(p, &settings->issuers);
     if (c->spool_directory != NULL) {
         sandbox_let(p, c->spool_directory, SANDBOX_WRITE);
     }

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "keystore/addressee.h"
+#include "keystore/issuer_config.h"
 #include "keystore/mail_config.h"
 #include "keystore/operators.h"
 #include "keystore/pkcs11.h"
@@ -442,6 +443,29 @@ static const struct cs_directive rows[] = {
      "ca-file \"/etc/countersign/mail-ca.pem\";", "ca-file \"\";", ks_set_mail_ca},
     {"timeout", "mail", "duration", NULL, 0, "30s", "how long one mail may take, connection included: 1s to 300s",
      "timeout 10s;", "timeout 500ms;", ks_set_mail_timeout},
+    {"issuer", "", "name", "issuer", CS_DIR_REPEAT, NULL, "a certification authority of others that answers by itself",
+     "issuer corp { cmp \"https://ca.example/cmp\"; }", "issuer own { cmp \"https://ca.example/cmp\"; }",
+     ks_set_issuer_block},
+    {"cmp", "issuer", "string", NULL, 0, NULL,
+     "it is asked by CMP (RFC 4210): a first certificate under user and password, a successor under the certificate "
+     "before",
+     "cmp \"https://ca.example/cmp\";", "cmp \"ftp://ca.example\";", ks_set_issuer_cmp},
+    {"est", "issuer", "string", NULL, 0, NULL,
+     "it is asked by EST (RFC 7030) below this address: simpleenroll, and simplereenroll under the certificate before",
+     "est \"https://ca.example/.well-known/est\";", "est \"http://ca.example\";", ks_set_issuer_est},
+    {"exec", "issuer", "string+", NULL, 0, NULL,
+     "a program with its arguments is asked, without a shell: request (PEM) on stdin, certificate and chain on stdout; "
+     "exit 75: it waits. Only keystore tick, generate and renew run it, never the gateway, whose sandbox forbids it",
+     "exec \"/usr/local/libexec/acme\" \"--dns\";", "exec \"acme\";", ks_set_issuer_exec},
+    {"user", "issuer", "string", NULL, 0, NULL, "cmp: reference of the shared secret; est: who logs in",
+     "user \"gw-4711\";", "user \"\";", ks_set_issuer_user},
+    {"password", "issuer", "word string", NULL, 0, NULL, "file PATH: its first line is the secret of user",
+     "password file \"/etc/countersign/corp-secret\";", "password \"secret\";", ks_set_issuer_password},
+    {"ca-file", "issuer", "string", NULL, 0, NULL,
+     "PEM file of the authorities that the server, and signed answers by CMP, are checked by; else the system's",
+     "ca-file \"/etc/countersign/corp-ca.pem\";", "ca-file \"\";", ks_set_issuer_ca},
+    {"timeout", "issuer", "duration", NULL, 0, "60s", "how long one request may take: 1s to 300s", "timeout 20s;",
+     "timeout 500ms;", ks_set_issuer_timeout},
 };
 
 struct cs_conf_table ks_directives(void)
@@ -511,6 +535,7 @@ void ks_config_free(struct ks_config *c)
     free(c->partner);
     ks_operators_free(c);
     ks_users_free(c);
+    ks_issuers_free(c);
     free(c->uri);
     *c = (struct ks_config)KS_CONFIG_INIT;
 }

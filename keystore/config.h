@@ -11,6 +11,7 @@
 
 #include "base/config.h"
 #include "keystore/keystore.h"
+#include "keystore/issuers.h"
 #include "keystore/mail.h"
 
 /** A person at a partner, told because of what he does; texts are the tree's. */
@@ -73,6 +74,8 @@ struct ks_config {
     size_t n_user;
     char approver[KS_APPROVERS_MAX][KS_WORD]; /**< persons who may agree (guard G10) */
     size_t n_approver;
+    ks_issuer **issuer;                     /**< owned, in the order of the file; addresses are stable */
+    size_t n_issuer;
     ks_mail mail;                             /**< the way for notices; given false: none */
 };
 

@@ -12,6 +12,7 @@
 #include "keystore/add.h"
 #include "keystore/making.h"
 #include "keystore/notice_store.h"
+#include "keystore/talk.h"
 
 /* ---- the change ------------------------------------------------------------------------------------------------- */
 
@@ -95,6 +96,13 @@ static int set_system(const struct ks_work *w, const ks_new *g, cs_error *e)
                : w->s->driver->notices->system_set(w->s->b, w->slot.slot_id, g->system_type, g->system_name, e);
 }
 
+/** The keystore's own authority again, where the slot had an issuer of others. */
+static int set_own(const struct ks_work *w, const ks_new *g, cs_error *e)
+{
+    const struct ks_issuing_driver *d = w->s->driver->issuing;
+    return g->own && d != NULL ? d->issuer_set(w->s->b, w->slot.slot_id, NULL, w->generation, e) : 0;
+}
+
 /** They stand in the subject of mails: one line each. */
 static int check_system(const ks_new *g, cs_error *e)
 {
@@ -130,7 +138,8 @@ static int make_within(struct ks_work *w, struct ks_making *m, EVP_PKEY *key, ks
     x = ks_own_issue(&ca, &wanted, e);
     if (x == NULL || read_made(x, ca.certificate, &in.certificate, e) != 0 || ks_take_in(w, &add, &in, out, e) != 0 ||
         (!w->dry_run &&
-         (set_system(w, m->asked, e) != 0 || note_renewal(w, m, out->info.n, in.entry_id, e) != 0 || ks_work_commit(w, e) != 0))) {
+         (set_system(w, m->asked, e) != 0 || set_own(w, m->asked, e) != 0 ||
+          note_renewal(w, m, out->info.n, in.entry_id, e) != 0 || ks_work_commit(w, e) != 0))) {
         goto out;
     }
     out->done = !w->dry_run;

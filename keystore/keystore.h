@@ -149,6 +149,7 @@ typedef struct ks_new {
     const char *key;                  /**< rsa:2048|3072|4096, ec:P-256|P-384|P-521, ed25519; NULL: as the entry before, else rsa:3072 */
     int64_t days;                     /**< how long it lasts; 0: 365 */
     const char *system_type, *system_name; /**< what mails about the slot call it, one line each; NULL: as before */
+    bool own;                         /**< the slot has no other issuer from now on */
     const char *const *host; size_t n_host; /**< tls-server: host names and addresses; none: those of the entry before, else the CN */
 } ks_new;
 #define KS_NEW_DAYS_MAX 3650

@@ -14,6 +14,7 @@
 #include "keystore/making.h"
 #include "keystore/notice_store.h"
 #include "keystore/renewal.h"
+#include "keystore/talk.h"
 
 #define PREPARED_LASTS (30 * CS_DAY) /* what somebody prepared is taken when it lasts so long */
 #define DAYS_LEAST     30
@@ -28,6 +29,7 @@ enum act {
     NOTHING,
     GENERATE,        /**< a successor that waits */
     GENERATE_ACTIVE, /**< the active one expired: its successor takes its place at once */
+    REQUEST,         /**< an outside authority makes it: its key and request */
     ACTIVATE,        /**< the successor that waits */
 };
 
@@ -42,7 +44,8 @@ struct decision {
     cs_time old_end;
     bool waits; /**< what is made is activated by a hand */
     struct ks_renewal_row renewal;
-    char text[384]; /**< why nothing can be done; "" it can */
+    char issuer[KS_WORD]; /**< of others, that the slot has; "" none */
+    char text[384];       /**< why nothing can be done; "" it can */
 };
 
 /* ---- what is to be done ------------------------------------------------------------------------------------------ */
@@ -106,6 +109,16 @@ static void decide_with(const struct ks_auto *a, const struct ks_row *old, const
     }
 }
 
+/** The outside issuer of the slot. @return 1 it is asked for an open request, 0 it is not, or there is none; -1 */
+static int find_issuer(struct ks_work *w, struct decision *d, cs_error *e)
+{
+    struct ks_issuing_row row;
+    const struct ks_issuing_driver *k = w->s->driver->issuing;
+    return k == NULL || k->issuer_get(w->s->b, w->slot.slot_id, d->issuer, e) != 0
+               ? (k == NULL ? 0 : -1)
+               : ks_issuing_find(w->s, w->slot.slot_id, &row, e);
+}
+
 /** @return the instant of the next look; 0: none is known */
 static int decide(struct ks_work *w, const struct ks_auto *a, cs_time now, cs_time *next_look, struct decision *d,
                   cs_error *e)
@@ -141,9 +154,15 @@ static int decide(struct ks_work *w, const struct ks_auto *a, cs_time now, cs_ti
         if (ks_own_ca_named(w, old->info.issuer, &own, e) != 0) {
             return -1;
         }
+        int asked = find_issuer(w, d, e);
+        if (asked < 0) {
+            return -1;
+        }
         if (now < d->renewal.next_at) {
             *next_look = d->renewal.next_at;
             d->act = NOTHING;
+        } else if (d->issuer[0] != '\0') {
+            d->act = asked == 1 ? NOTHING : REQUEST; /* asked already: what comes of it is told by who asks */
         } else if (!own) {
             snprintf(
                 d->text, sizeof d->text,
@@ -202,23 +221,39 @@ static int tell_refused(ks_store *s, const struct decision *d, const char *why, 
     return rc;
 }
 
-/** A failure is written down, so that it is tried again later and later, and audited. */
-static int write_failure(ks_store *s, const char *alias, struct decision *d, const char *why, cs_time now, cs_error *e)
+int ks_renewal_failed(ks_store *s, const char *alias, int64_t predecessor, const char *why, cs_time now,
+                      cs_time *next_at, cs_error *e)
 {
     ks_actor who = {keeper.name, keeper.kind, why};
+    struct ks_renewal_row r = {.predecessor = predecessor};
+    unsigned n = 0;
     struct ks_work *w = ks_work_begin(s, alias, "renew-failed", false, &who, now, e);
-    struct ks_renewal_row *r = &d->renewal;
-    int64_t wait = RETRY_FIRST << (r->attempts < 5 ? r->attempts : 5);
-    int64_t most = d->old_end - now <= ESCALATES ? RETRY_FIRST : RETRY_MOST;
-    r->attempts++;
-    r->next_at = now + (wait < most ? wait : most);
-    snprintf(r->error, sizeof r->error, "%.*s", (int)sizeof r->error - 1, why);
-    const struct ks_view_entry *v = w != NULL ? ks_view_get(&w->before, d->n) : NULL;
-    int rc = w != NULL && s->driver->renewal_set(s->b, r, e) == 0 && ks_work_audit(w, d->n, w->verb, v, v, e) == 0 &&
-                     tell_failure(s, d, why, now, e) == 0
+    struct decision d = {.old_id = predecessor};
+    for (size_t i = 0; w != NULL && i < w->n_row; i++) {
+        if (w->row[i].entry_id == predecessor) {
+            n = w->row[i].info.n;
+            d.old_end = w->row[i].info.not_after;
+        }
+    }
+    int rc = w != NULL && s->driver->renewal_get(s->b, predecessor, &r, e) >= 0 ? 0 : -1;
+    if (rc == 0) {
+        int64_t wait = RETRY_FIRST << (r.attempts < 5 ? r.attempts : 5);
+        int64_t most = d.old_end - now <= ESCALATES ? RETRY_FIRST : RETRY_MOST;
+        r.predecessor = predecessor;
+        r.slot_id = w->slot.slot_id;
+        r.attempts++;
+        r.next_at = now + (wait < most ? wait : most);
+        snprintf(r.error, sizeof r.error, "%.*s", (int)sizeof r.error - 1, why);
+        const struct ks_view_entry *v = ks_view_get(&w->before, n);
+        rc = s->driver->renewal_set(s->b, &r, e) == 0 && ks_work_audit(w, n, w->verb, v, v, e) == 0 &&
+                     tell_failure(s, &d, why, now, e) == 0
                  ? ks_work_commit(w, e)
                  : -1;
+    }
     ks_work_free(w);
+    if (rc == 0 && next_at != NULL) {
+        *next_at = r.next_at;
+    }
     return rc;
 }
 
@@ -241,6 +276,20 @@ static int generate(ks_store *s, const char *alias, const struct decision *d, bo
     int rc = ks_making_ask(&new, &m, now, e) == 0 ? ks_generate_made(s, &m, "regenerate", dry_run, &keeper, now, out, e)
                                                   : -1;
     ks_making_free(&m);
+    return rc;
+}
+
+/** A key and its request; the talk with the issuer follows without the lock of the store. */
+static int request(ks_store *s, const char *alias, const struct decision *d, bool dry_run, cs_time now, ks_outcome *out,
+                   cs_error *e)
+{
+    const ks_new new = {.alias = alias};
+    const struct ks_issue_wish wish = {.issuer = d->issuer, .follows = d->n, .replace = true};
+    ks_csr csr;
+    int rc = ks_csr_make_for(s, &new, &wish, dry_run, &keeper, now, &csr, out, e);
+    out->info.n = csr.n;
+    out->generation = csr.generation;
+    ks_csr_free(&csr);
     return rc;
 }
 
@@ -273,18 +322,21 @@ static int act(ks_store *s, const char *alias, struct decision *d, bool dry_run,
     cs_error why = {0};
     ks_due *row = NULL;
     ks_outcome *told = calloc(1, sizeof *told);
-    bool made = d->act == GENERATE || d->act == GENERATE_ACTIVE;
+    bool made = d->act != ACTIVATE;
+    const char *word = d->act == REQUEST ? "request" : made ? "regenerate" : "activate";
     int rc = -1;
     if (told == NULL) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
     }
     if (d->text[0] != '\0') {
         cs_error_set(&why, CS_EXIT_USAGE, "anchor-changed", "%s", d->text);
+    } else if (d->act == REQUEST) {
+        rc = request(s, alias, d, dry_run, now, told, &why);
     } else {
         rc = made ? generate(s, alias, d, dry_run, now, told, &why) : activate(s, alias, d, dry_run, now, told, &why);
     }
     if (rc == 0) {
-        rc = report(out, alias, told->info.n, made ? "regenerate" : "activate", "", &row, e) == 0 ? 1 : -1;
+        rc = report(out, alias, told->info.n, word, "", &row, e) == 0 ? 1 : -1;
         if (rc == 1) {
             row->done = !dry_run;
             row->generation = told->generation;
@@ -298,9 +350,10 @@ static int act(ks_store *s, const char *alias, struct decision *d, bool dry_run,
         soon(out, now + 1);
         rc = 0;
     } else {
-        rc = report(out, alias, d->n, made ? "regenerate" : "activate", why.text, &row, e);
+        rc = report(out, alias, d->n, word, why.text, &row, e);
         if (rc == 0 && !dry_run) {
-            rc = made ? write_failure(s, alias, d, why.text, now, e) : tell_refused(s, d, why.text, now, e);
+            rc = made ? ks_renewal_failed(s, alias, d->old_id, why.text, now, NULL, e)
+                      : tell_refused(s, d, why.text, now, e);
         }
     }
     free(told);

@@ -9,17 +9,21 @@
 #include "keystore/making.h"
 #include "keystore/regenerate.h"
 #include "keystore/renewal.h"
+#include "keystore/talk.h"
 
 #define DAYS_LEAST 30
 
-/** What is made here follows what was made here. */
-static int check_issuer(struct ks_work *w, const ks_info *before, cs_error *e)
+/** What is made here follows what was made here; outside: an issuer of the configuration may make it, too. */
+static int check_issuer(struct ks_work *w, const ks_info *before, bool outside, cs_error *e)
 {
     bool own = false;
-    if (ks_own_ca_named(w, before->issuer, &own, e) != 0) {
+    char issuer[KS_WORD] = "";
+    const struct ks_issuing_driver *d = w->s->driver->issuing;
+    if (ks_own_ca_named(w, before->issuer, &own, e) != 0 ||
+        (outside && d != NULL && d->issuer_get(w->s->b, w->slot.slot_id, issuer, e) != 0)) {
         return -1;
     }
-    return own ? 0
+    return own || issuer[0] != '\0' ? 0
                : cs_error_set(
                      e, CS_EXIT_USAGE, "issuer-outside",
                      "%s#%u was issued by %.160s, not by this keystore; next: countersign keystore csr --alias %s "
@@ -69,7 +73,7 @@ static int prepare(ks_store *s, struct ks_making *m, ks_new *new, const ks_actor
                      "keystore generate --alias %s",
                      new->alias, new->alias);
     } else if (ks_making_ask(new, m, now, e) == 0 && ks_making_resolve(w, m, e) == 0 &&
-               check_issuer(w, before, e) == 0) {
+               check_issuer(w, before, false, e) == 0) {
         int64_t days = (before->not_after - before->not_before) / CS_DAY;
         m->until = now + (days < DAYS_LEAST ? DAYS_LEAST : days > KS_NEW_DAYS_MAX ? KS_NEW_DAYS_MAX : days) * CS_DAY;
         rc = check_consent(w, m->replaces, e);
@@ -150,7 +154,7 @@ static int check_auto(struct ks_work *w, const ks_auto_request *r, const struct 
             ks_role_word(w->slot.role));
     }
     const ks_info *before = ks_making_before(w);
-    return before == NULL ? 0 : check_issuer(w, before, e);
+    return before == NULL ? 0 : check_issuer(w, before, true, e);
 }
 
 static int write_auto(struct ks_work *w, const struct ks_auto_row *row, cs_error *e)

@@ -17,6 +17,7 @@
 #include "keystore/making.h"
 #include "keystore/renewal.h"
 #include "keystore/seal.h"
+#include "keystore/talk.h"
 
 #define REPLY_LASTS (30 * CS_DAY) /* a shorter one is told */
 
@@ -145,8 +146,21 @@ static int sign(const struct ks_making *m, EVP_PKEY *key, uint8_t **der, size_t 
     return length > 0 ? 0 : cs_error_set(e, CS_EXIT_INTERNAL, "csr-not-made", "the request cannot be made");
 }
 
+/** Whose the request is. */
+static int write_wish(struct ks_work *w, const struct ks_issue_wish *wish, int64_t follows, cs_error *e)
+{
+    const struct ks_issuing_driver *d = w->s->driver->issuing;
+    struct ks_issuing_row row = {.slot_id = w->slot.slot_id,
+                                 .follows = wish->follows != 0 ? follows : 0,
+                                 .replace = wish->replace,
+                                 .next_at = w->now};
+    cs_copy(row.issuer, sizeof row.issuer, wish->issuer);
+    return d->issuer_set(w->s->b, w->slot.slot_id, wish->issuer, w->generation, e) == 0 ? d->set(w->s->b, &row, e) : -1;
+}
+
 /** The rows: slot, sealed key, request. */
-static int store(struct ks_work *w, const struct ks_making *m, EVP_PKEY *key, struct ks_request_row *row, cs_error *e)
+static int store(struct ks_work *w, const struct ks_making *m, const struct ks_issue_wish *wish, EVP_PKEY *key,
+                 struct ks_request_row *row, cs_error *e)
 {
     const struct ks_driver *d = w->s->driver;
     struct ks_key_row k = {.created_at = w->now};
@@ -171,12 +185,16 @@ static int store(struct ks_work *w, const struct ks_making *m, EVP_PKEY *key, st
         return -1;
     }
     cs_copy(row->key_id, sizeof row->key_id, k.key_id);
+    if (wish != NULL && write_wish(w, wish, m->follows_id, e) != 0) {
+        return -1;
+    }
     return d->request_add(w->s->b, row, e) == 0 && ks_work_audit(w, row->n, "csr", NULL, &v, e) == 0
                ? ks_work_commit(w, e)
                : -1;
 }
 
-static int make_within(struct ks_work *w, struct ks_making *m, EVP_PKEY *key, ks_csr *out, cs_error *e)
+static int make_within(struct ks_work *w, struct ks_making *m, const struct ks_issue_wish *wish, EVP_PKEY *key,
+                       ks_csr *out, cs_error *e)
 {
     struct ks_request_row row = {.created_at = w->now, .role = m->role};
     struct open_request other = {0};
@@ -201,7 +219,7 @@ static int make_within(struct ks_work *w, struct ks_making *m, EVP_PKEY *key, ks
     cs_copy(row.actor, sizeof row.actor, w->who->name);
     cs_dn_text(m->subject, row.subject, sizeof row.subject);
     out->generation = w->generation;
-    rc = w->dry_run || store(w, m, key, &row, e) == 0 ? give(&row, out, e) : -1;
+    rc = w->dry_run || store(w, m, wish, key, &row, e) == 0 ? give(&row, out, e) : -1;
 out:
     OPENSSL_free(der);
     free(other.csr);
@@ -236,10 +254,39 @@ static int again(struct ks_work *w, const struct ks_making *m, const struct open
     return rc;
 }
 
+/** A request that is open already becomes the issuer's. */
+static int hand_over(ks_store *s, const char *alias, const struct ks_issue_wish *wish, const ks_actor *who, cs_time now,
+                     cs_error *e)
+{
+    struct ks_work *w = ks_work_begin(s, alias, "csr", false, who, now, e);
+    const ks_info *before = w != NULL ? ks_making_before(w) : NULL;
+    const struct ks_row *row = before != NULL ? ks_work_row(w, before->n) : NULL;
+    struct ks_issuing_row held;
+    int found = w != NULL ? ks_issuing_find(s, w->slot.slot_id, &held, e) : -1;
+    if (found < 0 || (found == 1 && strcmp(held.issuer, wish->issuer) == 0)) {
+        ks_work_free(w);
+        return found < 0 ? -1 : 0;
+    }
+    int rc = write_wish(w, wish, row != NULL ? row->entry_id : 0, e) == 0 &&
+                     ks_work_audit(w, 0, "csr", NULL, NULL, e) == 0
+                 ? ks_work_commit(w, e)
+                 : -1;
+    ks_work_free(w);
+    return rc;
+}
+
 int ks_csr_make(ks_store *s, const ks_new *g, bool dry_run, const ks_actor *who, cs_time now, ks_csr *out,
                 ks_outcome *refused, cs_error *e)
 {
-    struct ks_making m = {0};
+    return ks_csr_make_for(s, g, NULL, dry_run, who, now, out, refused, e);
+}
+
+int ks_csr_make_for(ks_store *s, const ks_new *g, const struct ks_issue_wish *wish, bool dry_run, const ks_actor *who,
+                    cs_time now, ks_csr *out, ks_outcome *refused, cs_error *e)
+{
+    struct ks_making m = {.replace = wish != NULL && wish->replace,
+                          .automatic = wish != NULL && wish->follows != 0,
+                          .follows = wish != NULL ? wish->follows : 0};
     struct open_request open = {0};
     EVP_PKEY *key = NULL;
     int rc = -1;
@@ -254,6 +301,11 @@ int ks_csr_make(ks_store *s, const ks_new *g, bool dry_run, const ks_actor *who,
     }
     if (open.there) {
         rc = again(w, &m, &open, out, e);
+        ks_work_free(w);
+        w = NULL;
+        if (rc == 0 && wish != NULL && !dry_run) {
+            rc = hand_over(s, g->alias, wish, who, now, e);
+        }
         goto out;
     }
     if (ks_making_rehearse(w, &m, refused, e) != 0) {
@@ -264,7 +316,7 @@ int ks_csr_make(ks_store *s, const ks_new *g, bool dry_run, const ks_actor *who,
     key = ks_key_make(m.kind, e);
     if (key != NULL) {
         w = ks_work_begin(s, g->alias, "csr", dry_run, who, now, e);
-        rc = w != NULL ? make_within(w, &m, key, out, e) : -1;
+        rc = w != NULL ? make_within(w, &m, wish, key, out, e) : -1;
     }
 out:
     ks_work_free(w);
@@ -303,6 +355,7 @@ int ks_csr_discard(ks_store *s, const char *alias, bool dry_run, const ks_actor 
     if (rc == 0 && !dry_run) {
         rc = s->driver->key_destroy(s->b, open.row.key_id, now, e) == 0 &&
                      s->driver->request_remove(s->b, w->slot.slot_id, e) == 0 &&
+                     (s->driver->issuing == NULL || s->driver->issuing->remove(s->b, w->slot.slot_id, e) == 0) &&
                      ks_work_audit(w, open.row.n, w->verb, &v, NULL, e) == 0 && ks_work_commit(w, e) == 0
                  ? 0
                  : -1;
@@ -424,7 +477,16 @@ static void reply_notes(const struct ks_work *w, const struct ks_certificate *c,
     }
 }
 
-static int reply_within(struct ks_work *w, const char *alias, struct ks_incoming *in, ks_outcome *out, cs_error *e)
+/** What ends with the reply. */
+static int end_request(struct ks_work *w, const struct ks_reply_terms *terms, unsigned n, int64_t entry_id, cs_error *e)
+{
+    return w->s->driver->request_remove(w->s->b, w->slot.slot_id, e) == 0 && ks_reply_note(w, terms, n, entry_id, e) == 0
+               ? ks_work_commit(w, e)
+               : -1;
+}
+
+static int reply_within(struct ks_work *w, const char *alias, const struct ks_reply_terms *terms,
+                        struct ks_incoming *in, ks_outcome *out, cs_error *e)
 {
     struct open_request open = {0};
     const ks_info *before = ks_making_before(w);
@@ -440,10 +502,11 @@ static int reply_within(struct ks_work *w, const char *alias, struct ks_incoming
     in->key_id = open.row.key_id;
     in->n = open.row.n;
     if (check_reply(w, &open, &in->certificate, out, e) != 0 ||
+        (terms != NULL && ks_reply_judge(w, terms, &in->certificate, &add, out, e) != 0) ||
         ks_key_open(w->s, NULL, &w->slot, open.row.key_id, &in->key, e) != 0 || ks_take_in(w, &add, in, out, e) != 0) {
         goto out;
     }
-    if (!w->dry_run && (w->s->driver->request_remove(w->s->b, w->slot.slot_id, e) != 0 || ks_work_commit(w, e) != 0)) {
+    if (!w->dry_run && end_request(w, terms, out->info.n, in->entry_id, e) != 0) {
         goto out;
     }
     out->done = !w->dry_run;
@@ -457,8 +520,8 @@ out:
     return rc;
 }
 
-int ks_import_reply(ks_store *s, const char *alias, const char *data, size_t n, bool dry_run, const ks_actor *who,
-                    cs_time now, ks_outcome *out, cs_error *e)
+static int import_reply(ks_store *s, const char *alias, const char *data, size_t n, const struct ks_reply_terms *terms,
+                        bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e)
 {
     struct ks_incoming in = {0};
     ks_imported read = {0};
@@ -474,11 +537,23 @@ int ks_import_reply(ks_store *s, const char *alias, const char *data, size_t n, 
                      "import");
     } else if (ks_certificate_read(read.certificate, read.certificate_len, &in.certificate, e) == 0) {
         w = ks_work_begin(s, alias, "import-reply", dry_run, who, now, e);
-        rc = w != NULL ? reply_within(w, alias, &in, out, e) : -1;
+        rc = w != NULL ? reply_within(w, alias, terms, &in, out, e) : -1;
     }
     ks_work_free(w);
     ks_certificate_free(&in.certificate);
     EVP_PKEY_free(in.key);
     ks_imported_free(&read);
     return rc;
+}
+
+int ks_import_reply(ks_store *s, const char *alias, const char *data, size_t n, bool dry_run, const ks_actor *who,
+                    cs_time now, ks_outcome *out, cs_error *e)
+{
+    return import_reply(s, alias, data, n, NULL, dry_run, who, now, out, e);
+}
+
+int ks_reply_issued(ks_store *s, const char *alias, const char *data, size_t n, const struct ks_reply_terms *terms,
+                    const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e)
+{
+    return import_reply(s, alias, data, n, terms, false, who, now, out, e);
 }

@@ -173,6 +173,11 @@ static const struct ks_schema_row schema_row[] = {
      "made_at integer not null default 0, attempts integer not null default 0, next_at integer not null default 0, "
      "last_error text",
      false, "create index renewal_slot on renewal(slot_id);\n"},
+    {2, "issuing",
+     "slot_id integer primary key references slot, issuer text not null, follows integer not null default 0, "
+     "replaces integer not null default 0, attempts integer not null default 0, next_at integer not null default 0, "
+     "last_error text",
+     true, NULL},
     {2, "api_token",
      "id text primary key, secret_sha256 blob not null, roles text not null, scopes text not null, "
      "expires integer not null, actor text not null, added_at integer not null",

@@ -225,6 +225,7 @@ typedef int ks_visit_dump(void *ctx, const char *table, const char *const *colum
 struct ks_backend;       /* of the driver */
 struct ks_notice_driver;   /* notice_store.h */
 struct ks_rollover_driver; /* rollover_store.h */
+struct ks_issuing_driver;  /* talk.h */
 
 /** What a transaction is for. Upkeep is what a serving node writes without being asked (counters, its own row, the end
  *  of a window that grew): allowed in a store of the version before, too, where changes wait for the upgrade. */
@@ -382,6 +383,7 @@ struct ks_driver {
     int (*holds)(struct ks_backend *b, ks_visit_hold *visit, void *ctx, cs_error *e); /**< by route */
     const struct ks_notice_driver *notices;
     const struct ks_rollover_driver *rollovers;
+    const struct ks_issuing_driver *issuing; /**< talk.h; NULL: none is kept */
 };
 
 extern const struct ks_driver ks_driver_sqlite;

@@ -5,6 +5,7 @@
 #include "keystore/notice_store.h"
 #include "keystore/rollover_store.h"
 #include "keystore/sqlite_rows.h"
+#include "keystore/talk.h"
 
 static int one_number(struct ks_query *q, uint64_t *out, cs_error *e)
 {
@@ -283,4 +284,5 @@ const struct ks_driver ks_driver_sqlite = {
     .holds = ks_sqlite_holds,
     .notices = &ks_sqlite_notices,
     .rollovers = &ks_sqlite_rollovers,
+    .issuing = &ks_sqlite_issuing,
 };

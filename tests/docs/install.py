@@ -93,7 +93,8 @@ def test_install_puts_everything_in_its_place():
     report.equal(files_below(PREFIX), sorted([
         *runbooks,
         "bin/countersign", "include/wssec/reason.def", "include/wssec/wssec.h", "lib/libwssec.a", "lib/libwssec.so", "lib/libwssec.so.1",
-        "lib/pkgconfig/wssec.pc", "lib/systemd/system/countersign.service", "lib/systemd/system/countersign.socket",
+        "lib/pkgconfig/wssec.pc", "lib/systemd/system/countersign.service", "lib/systemd/system/countersign-tick.service",
+        "lib/systemd/system/countersign-tick.timer", "lib/systemd/system/countersign.socket",
         "lib/sysusers.d/countersign.conf", "lib/tmpfiles.d/countersign.conf", "share/bash-completion/completions/countersign",
         "share/countersign/countersign.conf", "share/countersign/countersign.logrotate",
         "share/doc/countersign/reasons.md", "share/doc/countersign/bsp.md", "share/doc/countersign/keystore-rules.md", "share/doc/countersign/result.schema.json",

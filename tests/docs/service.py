@@ -24,7 +24,7 @@ def tool(*command):
 def copied():
     """The units with the program of this build, in a directory of their own."""
     place = product.new_directory()
-    for name in ("countersign.service", "countersign.socket"):
+    for name in ("countersign.service", "countersign.socket", "countersign-tick.service", "countersign-tick.timer"):
         with open(os.path.join(UNITS, name), encoding="utf-8") as text:
             unit = text.read().replace("/usr/bin/countersign", product.COUNTERSIGN)
         with open(os.path.join(place, name), "w", encoding="utf-8") as out:
@@ -34,7 +34,8 @@ def copied():
 
 def test_the_units_are_well_formed():
     place = copied()
-    _, said = tool("systemd-analyze", "verify", "--man=no", f"{place}/countersign.service", f"{place}/countersign.socket")
+    _, said = tool("systemd-analyze", "verify", "--man=no", f"{place}/countersign.service", f"{place}/countersign.socket",
+                   f"{place}/countersign-tick.service", f"{place}/countersign-tick.timer")
     found = [line for line in said.splitlines() if "countersign" in line]
     report.equal(found, [], "what systemd says of them")
 
