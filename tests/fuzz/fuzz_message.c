@@ -5,7 +5,7 @@
  * Body and one Timestamp; so whatever passes must show exactly these two where a receiver reads them.
  */
 #include "tests/unit/engine.h"
-#include "tests/unit/soapmaker.h"
+#include "tests/fuzz/edits.h"
 #include "wssec/steps.h"
 #include "wssec/worker.h"
 
@@ -101,75 +101,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-struct input {
-    const uint8_t *p;
-    size_t n;
-};
-
-static unsigned octet(struct input *in)
-{
-    if (in->n == 0) {
-        return 0;
-    }
-    in->n--;
-    return *in->p++;
-}
-
-static char *copy_of(const char *p, size_t n)
-{
-    char *copy = malloc(n + 1);
-    must(copy != NULL);
-    memcpy(copy, p, n);
-    copy[n] = '\0';
-    return copy;
-}
-
-static void put(cs_buf *t, size_t at, const char *what, size_t n)
-{
-    cs_buf out = CS_BUF_INIT;
-    cs_buf_add(&out, t->data, at);
-    cs_buf_add(&out, what, n);
-    cs_buf_add(&out, t->data + at, t->len - at);
-    cs_buf_free(t);
-    *t = out;
-}
-
-static void edit(cs_buf *t, struct input *in)
-{
-    unsigned what = octet(in) % 5;
-    size_t from = maker_tag(t, octet(in));
-    size_t to = maker_tag(t, octet(in));
-    if (to < from) {
-        size_t swap = from;
-        from = to;
-        to = swap;
-    }
-    if (what == 0 || what == 1) { /* cut, or move */
-        char *piece = copy_of(t->data + from, to - from);
-        memmove(t->data + from, t->data + to, t->len - to + 1);
-        t->len -= to - from;
-        if (what == 1) {
-            put(t, maker_tag(t, octet(in)), piece, to - from);
-        }
-        free(piece);
-    } else if (what == 2) { /* copy */
-        char *piece = copy_of(t->data + from, to - from);
-        put(t, maker_tag(t, octet(in)), piece, to - from);
-        free(piece);
-    } else if (what == 3) {
-        const char *s = snippets[octet(in) % (sizeof snippets / sizeof snippets[0])];
-        size_t at = s[0] == ' ' ? from + strcspn(t->data + from, " />") : from;
-        put(t, at < t->len ? at : t->len, s, strlen(s));
-    } else if (t->len > 0) {
-        size_t at = (octet(in) * (size_t)256 + octet(in)) % t->len;
-        t->data[at] = (char)octet(in);
-    }
-}
-
 /* What a receiver reads: Body as child of the root; a Timestamp in our Security header. */
 static void must_show(const char *text, size_t n, const char *xpath, const char *expected, int expected_len)
 {
-    char *copy = copy_of(text, n);
+    char *copy = edits_copy(text, n);
     int len = 0;
     char *canon = maker_canon(copy, xpath, EXC_C14N, NULL, &len);
     must(len == expected_len && memcmp(canon, expected, (size_t)len) == 0);
@@ -236,11 +171,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         judge((const char *)data + 1, size - 1);
         return 0;
     }
-    struct input in = {data + 1, size - 1};
+    struct edits in = {data + 1, size - 1};
     cs_buf t = CS_BUF_INIT;
     cs_buf_adds(&t, messages[data[0] / 2 % SIGNED]);
     while (in.n > 0 && t.len < MESSAGE_MAX) {
-        edit(&t, &in);
+        edits_apply(&t, &in, snippets, sizeof snippets / sizeof snippets[0]);
     }
     judge(t.data, t.len);
     cs_buf_free(&t);
