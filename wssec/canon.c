@@ -104,6 +104,18 @@ int wssec_canon(const struct wssec_canon *c, wssec_canon_sink sink, void *ctx)
     return made > 0 && closed >= 0 && w.written > 0 ? WSSEC_RC_OK : WSSEC_RC_INTERNAL;
 }
 
+int wssec_canon_document(struct _xmlDoc *doc, wssec_canon_sink sink, void *ctx)
+{
+    struct writer w = {.sink = sink, .ctx = ctx};
+    xmlOutputBufferPtr out = xmlOutputBufferCreateIO(on_write, NULL, &w, NULL);
+    if (out == NULL) {
+        return WSSEC_RC_NOMEM;
+    }
+    int made = xmlC14NExecute(doc, NULL, NULL, XML_C14N_EXCLUSIVE_1_0, NULL, 0, out);
+    int closed = xmlOutputBufferClose(out);
+    return made > 0 && closed >= 0 && w.written > 0 ? WSSEC_RC_OK : WSSEC_RC_INTERNAL;
+}
+
 static int to_buffer(void *ctx, const void *p, size_t n)
 {
     return cs_buf_add(ctx, p, n);

@@ -23,6 +23,8 @@ typedef int (*wssec_canon_sink)(void *ctx, const void *p, size_t n);
 /** Comments are left out. The tree is changed during the call and as before afterwards.
  *  @return WSSEC_RC_OK; WSSEC_RC_NOMEM; WSSEC_RC_INTERNAL: not canonicalisable, empty result, or the sink said stop */
 int wssec_canon(const struct wssec_canon *c, wssec_canon_sink sink, void *ctx) WSSEC_MUST_CHECK;
+/** A whole document, exclusively and without comments. @return as wssec_canon */
+int wssec_canon_document(struct _xmlDoc *doc, wssec_canon_sink sink, void *ctx) WSSEC_MUST_CHECK;
 /** Into a buffer (added behind its content). */
 int wssec_canon_text(const struct wssec_canon *c, cs_buf *out) WSSEC_MUST_CHECK;
 /** Into a digest context that was started by the caller. */

@@ -41,6 +41,22 @@ bool wssec_covers(const struct wssec_cover *c, const xmlNode *node)
     return false;
 }
 
+bool wssec_covers_part(const struct wssec_cover *c, const struct wssec_package *k, size_t part)
+{
+    for (unsigned i = 0; i < c->siginfo->n_reference; i++) {
+        const struct wssec_reference *ref = &c->siginfo->reference[i];
+        if (ref->attachment == part) {
+            return true;
+        }
+        for (size_t n = 0; n < k->n_include && ref->target != NULL; n++) {
+            if (k->include[n].part == part && wssec_within(ref->target, k->include[n].text)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* ---- positions of parts ---------------------------------------------------------------------------------------- */
 
 static bool has_name(const xmlNode *n, const struct wssec_part *p)
@@ -195,9 +211,31 @@ static bool harmless_address(const xmlNode *reply)
     return false;
 }
 
+/* Every part but the root is signed, or stands by an Include in what is signed. */
+static int judge_attachments(struct wssec_judge *j, const struct wssec_cover *c, struct wssec_refusal *first)
+{
+    const struct wssec_package *k = j->package;
+    bool demanded = (j->policy->allow & WSSEC_ALLOW_UNSIGNED_ATTACHMENTS) == 0;
+    for (unsigned i = 0; i < j->policy->n_required; i++) {
+        demanded =
+            demanded || (j->policy->required[i].kind == WSSEC_PART_ATTACHMENTS && !j->policy->required[i].optional);
+    }
+    for (size_t part = 1; k != NULL && part < k->mime.n_part; part++) {
+        if (!wssec_covers_part(c, k, part) && demanded) {
+            return wssec_refuse(first, WSSEC_PART_NOT_SIGNED,
+                                "part %zu of the package (%.100s) is not covered by the signature", part + 1,
+                                k->mime.part[part].id[0] != '\0' ? k->mime.part[part].id : "no Content-ID");
+        }
+    }
+    return 0;
+}
+
 static int judge_always(struct wssec_judge *j, const struct wssec_security *s, const struct wssec_cover *c,
                         struct wssec_refusal *first)
 {
+    if (judge_attachments(j, c, first) != 0) {
+        return -1;
+    }
     if (s->username != NULL && !wssec_covers(c, s->username)) {
         return wssec_refuse(first, WSSEC_PART_NOT_SIGNED, "the UsernameToken is not covered by the signature");
     }
@@ -264,7 +302,7 @@ static const xmlNode *signed_part_with(const struct wssec_message *m, const stru
     for (unsigned i = 0; i < n; i++) {
         for (unsigned k = 0; k < cover[i].siginfo->n_reference; k++) {
             const xmlNode *target = cover[i].siginfo->reference[k].target;
-            if (part_holds(m, target, wanted)) {
+            if (target != NULL && part_holds(m, target, wanted)) {
                 return target;
             }
         }
@@ -314,6 +352,11 @@ int wssec_cover_judge(struct wssec_judge *j, const struct wssec_security *s, con
     if (j->why->reason != WSSEC_OK) { /* a wrapped part of any signature */
         return -1;
     }
+    for (size_t part = 1; met && j->package != NULL && part < j->package->mime.n_part; part++) {
+        if (!wssec_covers_part(&cover[*decisive], j->package, part)) {
+            wssec_note(j->verdict, "unsigned-attachment %zu", part + 1);
+        }
+    }
     if (!met) {
         return wssec_refuse(j->why, first.reason, "%s", first.detail);
     }
@@ -322,7 +365,7 @@ int wssec_cover_judge(struct wssec_judge *j, const struct wssec_security *s, con
 
 /* ---- what the verdict shows ------------------------------------------------------------------------------------ */
 
-static void name_of(const struct wssec_judge *j, const xmlNode *n, char *out, size_t size)
+static void name_of(const struct wssec_judge *j, const xmlNode *n, size_t attachment, char *out, size_t size)
 {
     static const struct {
         const char *ns, *local, *name;
@@ -331,6 +374,10 @@ static void name_of(const struct wssec_judge *j, const xmlNode *n, char *out, si
                  {WSSEC_NS_DS, "Signature", "Signature"},
                  {WSSEC_NS_WSSE, "UsernameToken", "UsernameToken"},
                  {WSSEC_NS_WSSE, "SecurityTokenReference", "SecurityTokenReference"}};
+    if (attachment != 0) {
+        snprintf(out, size, "cid:%s", j->package->mime.part[attachment].id);
+        return;
+    }
     if (n == j->message->body) {
         snprintf(out, size, "Body");
         return;
@@ -367,7 +414,7 @@ void wssec_cover_report(struct wssec_judge *j, const struct wssec_cover *c)
         const xmlNode *target =
             ref->str_transform && c->source[i].canon.node != NULL ? c->source[i].canon.node : ref->target;
         char *name = v->covers[v->n_covers++];
-        name_of(j, target, name, sizeof v->covers[0]);
+        name_of(j, target, ref->attachment, name, sizeof v->covers[0]);
         if (strcmp(name, "wsa:MessageID") == 0) {
             take_value(target, v->message_id, sizeof v->message_id);
         } else if (strcmp(name, "wsa:RelatesTo") == 0) {

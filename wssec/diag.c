@@ -278,7 +278,7 @@ static int read_name(struct look *k, struct wssec_worker *w, const struct wssec_
 {
     struct wssec_refusal ignored = {WSSEC_OK, ""};
     unsigned legacy = 0;
-    struct wssec_key_reader reader = {&w->arena, k->message, p, k->when->at, &legacy, &ignored};
+    struct wssec_key_reader reader = {&w->arena, k->message, NULL, p, k->when->at, &legacy, &ignored};
     xmlNodePtr signature = wssec_find(k->message->security, WSSEC_NS_DS, "Signature");
     xmlNodePtr info = NULL;
     for (xmlNodePtr n = wssec_first_element(signature); n != NULL; n = wssec_next_element(n)) {
@@ -299,7 +299,10 @@ int wssec_diagnose(struct wssec_worker *w, const struct wssec_input *in, const s
     struct look k = {.message = &w->message, .when = t, .resolver = r, .verdict = v, .out = d};
     memset(d, 0, sizeof *d);
     wssec_arena_reset(&w->arena);
-    int rc = wssec_message_read(w, in, p, k.message, &why);
+    int rc = wssec_package_open(&w->package, in, &p->limits, &why);
+    if (rc == WSSEC_RC_OK && why.reason == WSSEC_OK) {
+        rc = wssec_message_read(w, &w->package.root, p, k.message, &why);
+    }
     if (rc == WSSEC_RC_OK && k.message->security != NULL) {
         wssec_stack_guess(k.message, d);
         created(&k);

@@ -310,7 +310,7 @@ static int by_openssl(struct dom *d)
         const struct wssec_reference *ref = &d->siginfo->reference[i];
         uint8_t digest[EVP_MAX_MD_SIZE];
         int rc = wssec_source_digest(d->judge->worker, &d->source[i], ref->digest, digest);
-        if (rc != WSSEC_RC_OK) {
+        if (rc != WSSEC_RC_OK || d->judge->why->reason != WSSEC_OK) {
             return rc;
         }
         d->source[i].judged = true;
@@ -330,16 +330,18 @@ int wssec_dom_references(struct wssec_judge *j, const struct wssec_siginfo *s, c
     if (rc != WSSEC_RC_OK || j->why->reason != WSSEC_OK) {
         return rc;
     }
-    rc = s->algorithm->xmlsec ? by_xmlsec(&d, signer->matched->key) : by_openssl(&d);
-    if (rc != WSSEC_RC_OK) {
+    bool plain = true; /* xmlsec has no transform for attachments */
+    for (unsigned i = 0; i < s->n_reference; i++) {
+        plain = plain && s->reference[i].attachment == 0;
+    }
+    rc = s->algorithm->xmlsec && plain ? by_xmlsec(&d, signer->matched->key) : by_openssl(&d);
+    if (rc != WSSEC_RC_OK || j->why->reason != WSSEC_OK) {
         return rc;
     }
     for (unsigned i = 0; i < s->n_reference; i++) {
         const struct wssec_reference *ref = &s->reference[i];
         if (source[i].judged && !source[i].ok) {
-            (void)wssec_refuse(j->why, WSSEC_DIGEST_MISMATCH, "%.32s (%.64s) does not have its %s digest%s",
-                               ref->target->name, ref->uri, ref->digest->word,
-                               ref->str_transform ? "; it was to be taken over the token, not the reference" : "");
+            wssec_source_refuse(j, ref);
         }
         if (!source[i].ok) { /* belt: nothing passes that was not found good */
             (void)wssec_refuse(j->why, WSSEC_INTERNAL, "a reference was not judged");

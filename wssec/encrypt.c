@@ -305,7 +305,11 @@ static int splice(struct sealing *k, struct wssec_output *out)
 static int make(struct sealing *k, const struct wssec_resolver *r, struct wssec_output *out)
 {
     int (*const steps[])(struct sealing *) = {choose_algorithms, read_input, text_of};
-    int rc = choose_key(k, r);
+    int rc = wssec_package_open(&k->w->package, k->in, &k->policy->limits, &k->why);
+    k->in = &k->w->package.root;
+    if (rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK) {
+        rc = choose_key(k, r);
+    }
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK; i++) {
         rc = steps[i](k);
     }
@@ -322,7 +326,10 @@ static int make(struct sealing *k, const struct wssec_resolver *r, struct wssec_
     if (rc == WSSEC_RC_OK) {
         rc = write_header(k);
     }
-    return rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK ? splice(k, out) : rc;
+    if (rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK) {
+        rc = splice(k, out);
+    }
+    return rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK ? wssec_package_wrap(&k->w->package, out) : rc;
 }
 
 static void report(const struct sealing *k, int rc, const struct wssec_resolver *r, struct wssec_verdict *v)

@@ -26,6 +26,7 @@ struct wssec_judge {
     const struct wssec_when *when;
     const struct wssec_resolver *resolver;
     struct wssec_message *message;
+    struct wssec_package *package; /**< what the message came in, with attachments; NULL: a plain message */
     struct wssec_refusal *why;
     struct wssec_verdict *verdict;
     struct wssec_explain *explain; /**< NULL: nobody asked */

@@ -354,15 +354,6 @@ static int parse(struct wssec_worker *w, const struct wssec_limits *limits, stru
     return rc;
 }
 
-/* A multipart is a message of its own kind; as long as it is not split here it must not be read as plain XML. */
-static bool is_multipart(const char *content_type)
-{
-    while (content_type != NULL && (*content_type == ' ' || *content_type == '\t')) {
-        content_type++;
-    }
-    return content_type != NULL && strncasecmp(content_type, "multipart/", 10) == 0;
-}
-
 /* Octet ranges of Header and of our Security header: the n-th child of Header is the n-th one that the scanner
  * recorded. */
 static int locate(struct wssec_message *m, struct wssec_refusal *why)
@@ -421,14 +412,10 @@ static int judge_shape(const struct wssec_policy *p, struct wssec_message *m, st
     return wssec_ids_build(&m->ids, m, p->limits.ids, why);
 }
 
-int wssec_message_read(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
-                       struct wssec_message *m, struct wssec_refusal *why)
+int wssec_document_read(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
+                        struct wssec_message *m, struct wssec_refusal *why)
 {
     wssec_message_reset(m);
-    if (is_multipart(in->content_type)) {
-        (void)wssec_refuse(why, WSSEC_MIME_MALFORMED, "a multipart message is not accepted here");
-        return WSSEC_RC_OK;
-    }
     if (exceeds_tree(in, &p->limits)) {
         (void)wssec_refuse(why, WSSEC_LIMIT_DOM, "the message is larger than %llu octets",
                            (unsigned long long)p->limits.dom);
@@ -442,7 +429,13 @@ int wssec_message_read(struct wssec_worker *w, const struct wssec_input *in, con
         (void)wssec_refuse(why, m->scan.reason, "%s", m->scan.detail);
         return WSSEC_RC_OK;
     }
-    rc = parse(w, &p->limits, m, why);
+    return parse(w, &p->limits, m, why);
+}
+
+int wssec_message_read(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
+                       struct wssec_message *m, struct wssec_refusal *why)
+{
+    int rc = wssec_document_read(w, in, p, m, why);
     return rc != WSSEC_RC_OK || why->reason != WSSEC_OK ? rc : judge_shape(p, m, why);
 }
 
@@ -452,7 +445,7 @@ int wssec_message_read_front(struct wssec_worker *w, const struct wssec_input *i
     struct wssec_stream *s = w->stream;
     bool built = false;
     wssec_message_reset(m);
-    if (s == NULL || is_multipart(in->content_type)) {
+    if (s == NULL) {
         return wssec_message_read(w, in, p, m, why);
     }
     int rc = wssec_scan_coding(&m->scan, in->slice, in->n_slice, in->content_type, &p->limits, p->encodings);
@@ -535,6 +528,14 @@ const xmlNode *wssec_next_below(const xmlNode *top, const xmlNode *n)
         n = n->parent;
     }
     return n == top ? NULL : n->next;
+}
+
+bool wssec_within(const xmlNode *outer, const xmlNode *inner)
+{
+    while (inner != NULL && inner != outer) {
+        inner = inner->parent;
+    }
+    return inner != NULL;
 }
 
 const xmlChar *wssec_attr(const xmlNode *node, const char *ns, const char *local)

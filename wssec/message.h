@@ -30,6 +30,7 @@
 #define WSSEC_NS_WSA04     "http://schemas.xmlsoap.org/ws/2004/08/addressing"
 #define WSSEC_SMS10        WSSEC_O4 "soap-message-security-1.0"
 #define WSSEC_SMS11        "http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1"
+#define WSSEC_SWA          "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1"
 #define WSSEC_X509_PROFILE WSSEC_O4 "x509-token-profile-1.0"
 
 struct wssec_id {         /** One id-like attribute of one element. */
@@ -79,6 +80,9 @@ struct wssec_worker;
  */
 int wssec_message_read(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
                        struct wssec_message *m, struct wssec_refusal *why) WSSEC_MUST_CHECK;
+/** What is read of any document: scan and tree, nothing about SOAP. As wssec_message_read. */
+int wssec_document_read(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
+                        struct wssec_message *m, struct wssec_refusal *why) WSSEC_MUST_CHECK;
 /** As wssec_message_read, for the front of a message that its call judges without changing its tree: built by our own
  *  reader where that knows the way, in the worker's arena. Nodes have no line numbers then. */
 int wssec_message_read_front(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
@@ -94,6 +98,8 @@ xmlNodePtr wssec_first_element(const xmlNode *node);
 /** The node after n in document order, below top (which is where a walk starts), or NULL at the end. */
 const xmlNode *wssec_next_below(const xmlNode *top, const xmlNode *n);
 xmlNodePtr wssec_next_element(const xmlNode *node);
+/** inner is outer or stands somewhere in it. */
+bool wssec_within(const xmlNode *outer, const xmlNode *inner);
 /** Value of attribute ns:local (ns NULL: without namespace), borrowed from the tree; NULL: not there. Attributes are
  *  plain text here: the parser ran without a DTD and entity references are resolved. */
 const xmlChar *wssec_attr(const xmlNode *node, const char *ns, const char *local);

@@ -165,7 +165,7 @@ static int read_type(struct wssec_mime *m, const struct wssec_mime_field *f, str
 {
     struct wssec_mime_value v;
     char *text = wssec_mime_unfold(&m->arena, f);
-    int rc = text != NULL ? wssec_mime_value_read(&m->arena, text, false, &v) : -1;
+    int rc = text != NULL ? wssec_mime_value_read(&m->arena, text, &v) : -1;
     if (rc < 0) {
         m->head.failed = true;
         return -1;
@@ -501,7 +501,7 @@ int wssec_mime_split(struct wssec_mime *m, const struct wssec_slice *slice, size
     reset(m);
     seek(&r, from);
     if (copy != NULL) {
-        rc = wssec_mime_value_read(&m->arena, copy, false, &said);
+        rc = wssec_mime_value_read(&m->arena, copy, &said);
         const char *boundary = rc == 1 ? wssec_mime_parameter(&said, "boundary") : NULL;
         if (rc == 0) {
             (void)malformed(m, "its Content-Type cannot be read without doubt");

@@ -119,9 +119,9 @@ int wssec_mime_fields(const char *text, size_t n, struct wssec_mime_field field[
 bool wssec_mime_is_field(const struct wssec_mime_field *f, const char *name);
 /** Value of a field without its folds. NULL: no memory */
 char *wssec_mime_unfold(struct wssec_arena *arena, const struct wssec_mime_field *f);
-/** Take a value apart. No comments, no parameter twice, and none in the split or encoded form of RFC 2231 unless
- * encoded is allowed. @return 1: *out is filled; 0: malformed; -1: no memory */
-int wssec_mime_value_read(struct wssec_arena *arena, const char *text, bool encoded, struct wssec_mime_value *out);
+/** Take a value apart. No comments, no parameter twice, and none in the split or encoded form of RFC 2231.
+ *  @return 1: *out is filled; 0: malformed; -1: no memory */
+int wssec_mime_value_read(struct wssec_arena *arena, const char *text, struct wssec_mime_value *out);
 /** Value of a parameter. NULL: not there */
 const char *wssec_mime_parameter(const struct wssec_mime_value *v, const char *name);
 

@@ -160,7 +160,7 @@ static int take_quoted(struct taking *t, struct wssec_mime_parameter *out)
     return 1;
 }
 
-static int take_parameter(struct taking *t, bool encoded, struct wssec_mime_parameter *out)
+static int take_parameter(struct taking *t, struct wssec_mime_parameter *out)
 {
     bool none = false;
     skip_white(t);
@@ -171,7 +171,7 @@ static int take_parameter(struct taking *t, bool encoded, struct wssec_mime_para
     lower(name);
     out->name = name;
     skip_white(t);
-    if (*t->p != '=' || (!encoded && strchr(name, '*') != NULL)) {
+    if (*t->p != '=' || strchr(name, '*') != NULL) {
         return 0;
     }
     t->p++;
@@ -185,7 +185,7 @@ static int take_parameter(struct taking *t, bool encoded, struct wssec_mime_para
     return out->value != NULL ? 1 : none ? 0 : -1;
 }
 
-int wssec_mime_value_read(struct wssec_arena *arena, const char *text, bool encoded, struct wssec_mime_value *out)
+int wssec_mime_value_read(struct wssec_arena *arena, const char *text, struct wssec_mime_value *out)
 {
     struct taking t = {arena, text};
     bool none = false;
@@ -200,7 +200,7 @@ int wssec_mime_value_read(struct wssec_arena *arena, const char *text, bool enco
     for (skip_white(&t); *t.p == ';'; skip_white(&t)) {
         struct wssec_mime_parameter *p = &out->parameter[out->n_parameter];
         t.p++;
-        int rc = out->n_parameter < WSSEC_MIME_PARAMETERS ? take_parameter(&t, encoded, p) : 0;
+        int rc = out->n_parameter < WSSEC_MIME_PARAMETERS ? take_parameter(&t, p) : 0;
         if (rc != 1) {
             return rc;
         }

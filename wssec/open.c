@@ -339,7 +339,9 @@ static struct opener opener_of(struct call *k)
 {
     struct opener o = {.w = k->w, .resolver = k->resolver, .when = k->when, .in = &k->in, .opening = &k->opening,
                        .explain = k->explain};
-    o.reader = (struct wssec_key_reader){&k->w->arena, &k->w->second, k->policy, k->when->at, &k->opening.legacy, &k->why};
+    o.reader = (struct wssec_key_reader){
+        &k->w->arena, &k->w->second, k->w->package.mime.n_part > 0 ? &k->w->package : NULL, k->policy, k->when->at,
+        &k->opening.legacy, &k->why};
     return o;
 }
 
@@ -469,28 +471,35 @@ static int report(const struct call *k, int rc, struct wssec_verdict *v)
 }
 
 /* What was opened, or the input. */
-static void give(struct call *k, const struct wssec_input *in, struct wssec_output *out)
+static int give(struct call *k, const struct wssec_input *in, struct wssec_verdict *v, struct wssec_output *out)
 {
+    wssec_package_show(&k->w->package, v, k->opening.text != NULL ? k->opening.text->len : SIZE_MAX);
     if (k->opening.text == NULL) {
         *out = (struct wssec_output){in->slice, in->n_slice, 0};
         for (size_t i = 0; i < in->n_slice; i++) {
             out->octets += in->slice[i].n;
         }
-        return;
+        return WSSEC_RC_OK;
     }
     k->w->opened_piece = (struct wssec_slice){(const uint8_t *)k->opening.text->data, k->opening.text->len};
     *out = (struct wssec_output){&k->w->opened_piece, 1, k->w->opened_piece.n};
+    return wssec_package_wrap(&k->w->package, out);
 }
 
 int wssec_open(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
                const struct wssec_when *t, const struct wssec_resolver *r, const struct wssec_replay *c, bool verify,
                struct wssec_verdict *v, struct wssec_explain *x, struct wssec_output *out)
 {
-    struct call k = {.w = w, .in = *in, .policy = p, .when = t, .resolver = r, .explain = x, .opening.behind = behind};
+    struct call k = {.w = w, .policy = p, .when = t, .resolver = r, .explain = x, .opening.behind = behind};
     *out = (struct wssec_output){NULL, 0, 0};
     wssec_library_reset();
     wssec_arena_reset(&w->arena);
-    int rc = open_first(&k, verify ? WSSEC_STAGE_BEFORE : WSSEC_STAGE_ALL);
+    int rc = wssec_package_open(&w->package, in, &p->limits, &k.why);
+    if (rc != WSSEC_RC_OK || k.why.reason != WSSEC_OK) {
+        return wssec_refused(w, in, p, t, r, rc, &k.why, v, x);
+    }
+    k.in = w->package.root;
+    rc = open_first(&k, verify ? WSSEC_STAGE_BEFORE : WSSEC_STAGE_ALL);
     if (!verify || rc != WSSEC_RC_OK || (k.why.reason != WSSEC_OK && !k.unread)) {
         rc = report(&k, rc, v);
     } else {
@@ -506,7 +515,7 @@ int wssec_open(struct wssec_worker *w, const struct wssec_input *in, const struc
         }
     }
     if (rc == WSSEC_RC_OK && v->verdict == WSSEC_PASS) {
-        give(&k, in, out);
+        rc = give(&k, in, v, out);
     }
     wssec_message_reset(&w->second);
     wssec_message_reset(&w->message);

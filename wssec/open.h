@@ -22,7 +22,12 @@ void wssec_opening_show(const struct wssec_opening *o, struct wssec_verdict *v);
 /* verify.c */
 /** Dated exceptions (a bit set) into the record: words, and a note with the end of each. */
 void wssec_exceptions_show(struct wssec_verdict *v, const struct wssec_policy *p, unsigned legacy);
-/** wssec_verify, as a part of wssec_open when opening is not NULL. */
+/** The end of a call whose message was refused (why), or that failed (rc), before anything of it was judged.
+ *  @return rc, or an error of ours */
+int wssec_refused(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
+                  const struct wssec_when *t, const struct wssec_resolver *r, int rc, struct wssec_refusal *why,
+                  struct wssec_verdict *v, struct wssec_explain *x) WSSEC_MUST_CHECK;
+/** The SOAP part of the worker's package judged: wssec_verify, as a part of wssec_open when opening is not NULL. */
 int wssec_verify_opening(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
                          const struct wssec_when *t, const struct wssec_resolver *r, const struct wssec_replay *c,
                          struct wssec_verdict *v, struct wssec_explain *x,

@@ -60,12 +60,6 @@ static int call_end(struct wssec_push *s, int rc)
     return rc;
 }
 
-static bool is_multipart(const char *content_type)
-{
-    static const char word[] = "multipart/";
-    return content_type != NULL && strncasecmp(content_type + strspn(content_type, " \t"), word, sizeof word - 1) == 0;
-}
-
 int wssec_verify_begin(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
                        const struct wssec_when *t, const struct wssec_resolver *r, struct wssec_verdict *v,
                        struct wssec_explain *x)
@@ -77,6 +71,7 @@ int wssec_verify_begin(struct wssec_worker *w, const struct wssec_input *in, con
     wssec_verdict_begin(v, p, t, r);
     wssec_library_reset();
     wssec_arena_reset(&w->arena);
+    wssec_package_none(&w->package);
     cs_buf_reset(&s->front);
     s->input = *in;
     s->input.slice = NULL;
@@ -97,7 +92,7 @@ int wssec_verify_begin(struct wssec_worker *w, const struct wssec_input *in, con
     s->resets = w->arena.resets;
     s->too_large = false;
     wssec_pass_begin(&s->pass, &s->judge);
-    s->state = wssec_engine_of(p) == WSSEC_ENGINE_DOM || is_multipart(in->content_type) ? PUSH_WHOLE : PUSH_FRONT;
+    s->state = wssec_engine_of(p) == WSSEC_ENGINE_DOM || wssec_mime_is_multipart(in->content_type) ? PUSH_WHOLE : PUSH_FRONT;
     return call_end(s, s->pass.rc);
 }
 
@@ -265,7 +260,7 @@ static int end_whole(struct wssec_push *s, const struct wssec_input *in, const s
         j->explain->n = s->pass.explained;
     }
     if (in != NULL) {
-        return wssec_verify_opening(j->worker, in, j->policy, t, r, c, j->verdict, j->explain, NULL);
+        return wssec_verify(j->worker, in, j->policy, t, r, c, j->verdict, j->explain);
     }
     wssec_verdict_begin(j->verdict, j->policy, t, r);
     j->verdict->verdict = WSSEC_ERROR;

@@ -9,21 +9,6 @@ struct reader {
     size_t low;    /* which of them is the low one */
 };
 
-static struct reader reader_of(const struct wssec_input *in)
-{
-    uint8_t head[2] = {0, 0};
-    size_t n = 0;
-    for (size_t i = 0; i < in->n_slice && n < 2; i++) {
-        for (size_t k = 0; k < in->slice[i].n && n < 2; k++) {
-            head[n++] = in->slice[i].p[k];
-        }
-    }
-    if (head[0] == 0xFF && head[1] == 0xFE) {
-        return (struct reader){in, 2, 0};
-    }
-    return head[0] == 0xFE && head[1] == 0xFF ? (struct reader){in, 2, 1} : (struct reader){in, 1, 0};
-}
-
 static int octet_at(const struct wssec_input *in, size_t offset)
 {
     for (size_t i = 0; i < in->n_slice; i++) {
@@ -33,6 +18,17 @@ static int octet_at(const struct wssec_input *in, size_t offset)
         offset -= in->slice[i].n;
     }
     return -1;
+}
+
+/* @param from where the document begins */
+static struct reader reader_of(const struct wssec_input *in, size_t from)
+{
+    int first = octet_at(in, from);
+    int second = octet_at(in, from + 1);
+    if (first == 0xFF && second == 0xFE) {
+        return (struct reader){in, 2, 0};
+    }
+    return first == 0xFE && second == 0xFF ? (struct reader){in, 2, 1} : (struct reader){in, 1, 0};
 }
 
 /* The character at an offset; 0x100: one beyond ASCII. */
@@ -69,7 +65,7 @@ static bool only_a_tag(const struct reader *r, size_t from, size_t to)
 
 int wssec_remove_header(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_verdict *v, struct wssec_output *out)
 {
-    struct reader r = reader_of(in);
+    struct reader r = reader_of(in, v->root.from);
     struct wssec_range cut = v->security;
     *out = (struct wssec_output){NULL, 0, 0};
     if (v->verdict != WSSEC_PASS) {
@@ -79,6 +75,7 @@ int wssec_remove_header(struct wssec_worker *w, const struct wssec_input *in, co
         only_a_tag(&r, cut.to, v->header.to)) {
         cut = v->header;
     }
-    struct wssec_edit edit = {cut.from, cut.to, "", 0};
-    return wssec_splice(w, in, WSSEC_CODING_UTF8, &edit, cut.to > cut.from ? 1 : 0, out);
+    struct wssec_edit edit[2] = {{v->root_length.from, v->root_length.to, "", 0}, {cut.from, cut.to, "", 0}};
+    size_t skip = v->root_length.to == 0 ? 1 : 0;
+    return wssec_splice(w, in, WSSEC_CODING_UTF8, edit + skip, cut.to > cut.from ? 2 - skip : 0, out);
 }

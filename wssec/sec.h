@@ -5,6 +5,7 @@
 
 #include "wssec/arena.h"
 #include "wssec/message.h"
+#include "wssec/package.h"
 
 #define WSSEC_SIGNATURES 16 /* ceiling of limits { signatures } */
 
@@ -41,6 +42,7 @@ struct wssec_key_name {     /** What a KeyInfo or SecurityTokenReference says ab
 struct wssec_key_reader {
     struct wssec_arena *arena;
     const struct wssec_message *message;
+    const struct wssec_package *package; /**< NULL: a plain message */
     const struct wssec_policy *policy;
     int64_t at;       /**< for dated exceptions */
     unsigned *legacy; /**< bit set of exceptions that were used, added to */

@@ -6,6 +6,7 @@
 #include "wssec/siginfo.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define SIGNATURE_VALUE_MAX ((size_t)2048) /* RSA 16384 */
 #define T_ENVELOPED         WSSEC_NS_DS "enveloped-signature"
@@ -217,6 +218,38 @@ static void resolve(const struct wssec_key_reader *r, struct wssec_reference *re
     }
 }
 
+/* In a plain message only where an attachment was signed, which is missing then. */
+static bool is_cid(const struct wssec_key_reader *r, const xmlNode *transforms, const xmlChar *uri)
+{
+    const xmlNode *transform = wssec_first_element(transforms);
+    const xmlChar *name = transform != NULL ? wssec_attr(transform, NULL, "Algorithm") : NULL;
+    return uri != NULL && strncasecmp((const char *)uri, "cid:", 4) == 0 &&
+           (r->package != NULL || (name != NULL && strncmp((const char *)name, WSSEC_SWA "#", sizeof WSSEC_SWA) == 0));
+}
+
+/* An attachment is digested as octets, by exactly one transform of the SwA profile. */
+static void read_attachment(const struct wssec_key_reader *r, const xmlNode *transforms, struct wssec_reference *ref)
+{
+    const xmlNode *transform = wssec_first_element(transforms);
+    const xmlChar *uri = wssec_is(transform, WSSEC_NS_DS, "Transform") ? wssec_attr(transform, NULL, "Algorithm") : NULL;
+    const char *name = uri != NULL ? (const char *)uri : "(none)";
+    if (uri == NULL || wssec_next_element(transform) != NULL || wssec_first_element(transform) != NULL ||
+        (strcmp(name, WSSEC_SWA "#Attachment-Content-Signature-Transform") != 0 &&
+         strcmp(name, WSSEC_SWA "#Attachment-Complete-Signature-Transform") != 0)) {
+        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN, "an attachment with another transform than those of SwA: %.200s",
+                           name);
+        return;
+    }
+    ref->form = strstr(name, "#Attachment-Complete") != NULL ? WSSEC_ATTACHMENT_COMPLETE : WSSEC_ATTACHMENT_CONTENT;
+    int part = r->package != NULL ? wssec_mime_find(&r->package->mime, (const char *)ref->uri) : 0;
+    if (part < 0) {
+        (void)wssec_refuse(r->why, WSSEC_REFERENCE_URI_FORBIDDEN, "URI \"%.100s\" names no part without doubt", ref->uri);
+    } else if (part == 0) {
+        (void)wssec_refuse(r->why, WSSEC_ATTACHMENT_MISSING, "no attachment has the Content-ID of \"%.100s\"", ref->uri);
+    }
+    ref->attachment = part > 0 ? (size_t)part : 0;
+}
+
 static int read_digest(const struct wssec_key_reader *r, const xmlNode *method, const xmlNode *value,
                        struct wssec_reference *ref)
 {
@@ -248,14 +281,6 @@ static int read_digest(const struct wssec_key_reader *r, const xmlNode *method, 
 }
 
 /* enveloped-signature may stand there, as node-soap writes it, but must have nothing to remove. */
-static bool holds(const xmlNode *outer, const xmlNode *inner)
-{
-    while (inner != NULL && inner != outer) {
-        inner = inner->parent;
-    }
-    return inner != NULL;
-}
-
 static int read_reference(const struct wssec_key_reader *r, const xmlNode *node, struct wssec_siginfo *s)
 {
     struct wssec_reference *ref = &s->reference[s->n_reference++];
@@ -275,18 +300,26 @@ static int read_reference(const struct wssec_key_reader *r, const xmlNode *node,
         return malformed(r, "a Reference to a Manifest");
     }
     ref->uri = wssec_attr(node, NULL, "URI");
-    int rc = read_transforms(r, transforms, ref);
+    int rc = WSSEC_RC_OK;
+    bool attachment = is_cid(r, transforms, ref->uri);
+    if (attachment) {
+        read_attachment(r, transforms, ref);
+    } else {
+        rc = read_transforms(r, transforms, ref);
+    }
     if (rc == WSSEC_RC_OK && !refused(r)) {
         rc = read_digest(r, n, value, ref);
     }
     if (rc != WSSEC_RC_OK || refused(r)) {
         return rc;
     }
-    resolve(r, ref);
+    if (!attachment) {
+        resolve(r, ref);
+    }
     if (refused(r)) {
         return WSSEC_RC_OK;
     }
-    if (ref->enveloped && holds(ref->target, s->node)) {
+    if (ref->enveloped && wssec_within(ref->target, s->node)) {
         (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN,
                            "enveloped-signature on an element that holds the signature");
     }
@@ -294,7 +327,7 @@ static int read_reference(const struct wssec_key_reader *r, const xmlNode *node,
         (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN, "STR-Transform on %.64s", ref->target->name);
     }
     for (unsigned i = 0; i + 1 < s->n_reference; i++) {
-        if (s->reference[i].target == ref->target) {
+        if (s->reference[i].target == ref->target && s->reference[i].attachment == ref->attachment) {
             return malformed(r, "two references to one element");
         }
     }

@@ -3,11 +3,14 @@
 #ifndef WSSEC_SIGINFO_H
 #define WSSEC_SIGINFO_H
 
+#include "wssec/package.h"
 #include "wssec/sec.h"
 
 struct wssec_reference { /** One ds:Reference; nodes borrowed from the tree, the rest from tables or the arena. */
     const xmlChar *uri;  /**< "#id" */
-    xmlNodePtr target;   /**< what the id names */
+    xmlNodePtr target;   /**< what the id names; NULL: an attachment */
+    size_t attachment;   /**< part of the package; 0: none */
+    enum wssec_attachment_form form;
     const struct wssec_digest_alg *digest;
     uint8_t value[64]; /**< digest->octets octets */
     const struct wssec_c14n_alg *c14n;

@@ -198,6 +198,13 @@ static int read_message(struct making *k, const struct wssec_input *in, cs_buf *
     return rc;
 }
 
+/* In an XOP package the parts that Includes stand for are signed with the elements that hold them. */
+static int expand(struct making *k, struct wssec_message *m)
+{
+    struct wssec_judge j = {.worker = k->w, .package = &k->w->package, .policy = k->policy, .message = m, .why = &k->why};
+    return wssec_xop_expand(&j);
+}
+
 static int read_input(struct making *k)
 {
     struct wssec_message *m = &k->w->message;
@@ -210,7 +217,11 @@ static int read_input(struct making *k)
         wssec_id_new(k->signature_id) != WSSEC_RC_OK || wssec_id_new(k->user_id) != WSSEC_RC_OK) {
         return WSSEC_RC_INTERNAL;
     }
-    rc = wssec_targets_find(&k->w->arena, m, k->recipe, k->timestamp ? k->timestamp_id : NULL,
+    rc = expand(k, m);
+    if (rc != WSSEC_RC_OK || stopped(k)) {
+        return rc;
+    }
+    rc = wssec_targets_find(&k->w->arena, m, &k->w->package, k->recipe, k->timestamp ? k->timestamp_id : NULL,
                             wssec_keyref_has_token(k->kind) ? k->token_id : NULL, k->recipe->user != NULL ? k->user_id : NULL,
                             &k->targets, &k->why);
     return rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK ? add_made(k) : rc;
@@ -248,11 +259,15 @@ static void write_signed_info(struct making *k)
                       "<ds:CanonicalizationMethod Algorithm=\"" EXCLUSIVE "\"/><ds:SignatureMethod Algorithm=\"%s\"/>",
                       k->signature_id, k->signature->uri);
     for (unsigned i = 0; i < k->targets.n; i++) {
+        const struct wssec_target *t = &k->targets.row[i];
         (void)cs_buf_addf(b,
-                          "<ds:Reference URI=\"#%s\"><ds:Transforms><ds:Transform Algorithm=\"" EXCLUSIVE
-                          "\"/></ds:Transforms>"
+                          "<ds:Reference URI=\"%s%s\"><ds:Transforms><ds:Transform Algorithm=\"%s\"/></ds:Transforms>"
                           "<ds:DigestMethod Algorithm=\"%s\"/><ds:DigestValue>",
-                          k->targets.row[i].id, k->digest->uri);
+                          t->attachment != 0 ? "" : "#", t->id,
+                          t->attachment == 0     ? EXCLUSIVE
+                          : k->recipe->complete ? WSSEC_SWA "#Attachment-Complete-Signature-Transform"
+                                                : WSSEC_SWA "#Attachment-Content-Signature-Transform",
+                          k->digest->uri);
         k->digest_at[i] = reserve(b, base64_octets(k->digest->octets));
         (void)cs_buf_adds(b, "</ds:DigestValue></ds:Reference>");
     }
@@ -343,11 +358,29 @@ static void put_digest(struct making *k, unsigned i, const uint8_t *digest)
     memcpy(k->text.data + k->digest_at[i], text, n);
 }
 
+static int digest_attachment(struct making *k, unsigned i)
+{
+    uint8_t md[EVP_MAX_MD_SIZE];
+    enum wssec_attachment_form form = k->recipe->complete ? WSSEC_ATTACHMENT_COMPLETE : WSSEC_ATTACHMENT_CONTENT;
+    if (EVP_DigestInit_ex(k->w->md, wssec_md(k->digest->evp), NULL) != 1) {
+        return WSSEC_RC_INTERNAL;
+    }
+    int rc = wssec_attachment_write(k->w, k->policy, k->targets.row[i].attachment, form, to_digest, k->w->md, &k->why);
+    if (rc != WSSEC_RC_OK || EVP_DigestFinal_ex(k->w->md, md, NULL) != 1) {
+        return rc != WSSEC_RC_OK ? rc : WSSEC_RC_INTERNAL;
+    }
+    put_digest(k, i, md);
+    return WSSEC_RC_OK;
+}
+
 static int digest_target(struct making *k, unsigned i, const struct wssec_message *m)
 {
     uint8_t md[EVP_MAX_MD_SIZE];
     const struct wssec_target *t = &k->targets.row[i];
     bool twice = false;
+    if (t->attachment != 0) {
+        return digest_attachment(k, i);
+    }
     struct wssec_canon c = {.node = wssec_ids_find(&m->ids, (const xmlChar *)t->id, strlen(t->id), &twice),
                             .mode = wssec_c14n_by_word("exclusive")->libxml2_mode};
     if (c.node == NULL || twice || EVP_DigestInit_ex(k->w->md, wssec_md(k->digest->evp), NULL) != 1) {
@@ -357,7 +390,7 @@ static int digest_target(struct making *k, unsigned i, const struct wssec_messag
         return wssec_stream_note(k->stream, k->digest, NULL);
     }
     int rc = k->stream != NULL ? wssec_emit_tree(&k->stream->walk, &c, to_digest, k->w->md)
-                               : wssec_canon_digest(&c, k->w->md);
+                               : wssec_xop_canon(k->w, &c, to_digest, k->w->md, &k->why);
     if (rc != WSSEC_RC_OK || EVP_DigestFinal_ex(k->w->md, md, NULL) != 1) {
         return rc != WSSEC_RC_OK ? rc : WSSEC_RC_INTERNAL;
     }
@@ -458,6 +491,7 @@ static int sign_tree(struct making *k, struct wssec_message *m)
         return WSSEC_RC_INTERNAL;
     }
     int rc = WSSEC_RC_OK;
+    rc = k->stream == NULL ? expand(k, m) : WSSEC_RC_OK;
     m->ids.asked = k->stream != NULL ? &k->stream->asked : NULL;
     for (unsigned i = 0; i < k->targets.n && rc == WSSEC_RC_OK; i++) {
         rc = digest_target(k, i, m);
@@ -556,8 +590,7 @@ static void report(const struct making *k, int rc, const struct wssec_resolver *
     (void)cs_copy(v->canonicalization, sizeof v->canonicalization, "exclusive");
     for (unsigned i = 0; i < k->targets.n; i++) {
         struct wssec_reference_result *x = &v->reference[v->n_reference++];
-        x->uri[0] = '#';
-        (void)cs_copy(x->uri + 1, sizeof x->uri - 1, k->targets.row[i].id);
+        (void)snprintf(x->uri, sizeof x->uri, "%s%s", k->targets.row[i].attachment != 0 ? "" : "#", k->targets.row[i].id);
         (void)cs_copy(x->digest, sizeof x->digest, k->digest->word);
         x->ok = true;
         x->judged = true;
@@ -580,13 +613,21 @@ int wssec_sign(struct wssec_worker *w, const struct wssec_input *in, const struc
         k.policy->encodings |= WSSEC_ENC_LATIN1;
         k.policy->limits.body = BODY_MAX; /* who asks for a signature bounds its messages */
         wssec_library_reset();
-        k.stream = wssec_forced_engine != WSSEC_ENGINE_DOM ? wssec_stream_begin(w) : NULL;
-        rc = make(&k, r, out);
+        rc = wssec_package_open(&w->package, in, &k.policy->limits, &k.why);
+        k.in = &w->package.root;
+        bool trees = wssec_forced_engine == WSSEC_ENGINE_DOM || w->package.mime.xop;
+        k.stream = trees ? NULL : wssec_stream_begin(w);
+        if (rc == WSSEC_RC_OK && !stopped(&k)) {
+            rc = make(&k, r, out);
+        }
         if (rc == WSSEC_RC_OK && k.stream != NULL && k.stream->cause != NULL) { /* not its own: once more by trees */
             k.stream = NULL;
             k.why = (struct wssec_refusal){WSSEC_OK, ""};
             cs_buf_reset(&k.text);
             rc = make(&k, r, out);
+        }
+        if (rc == WSSEC_RC_OK && !stopped(&k)) {
+            rc = wssec_package_wrap(&w->package, out);
         }
         if (wssec_library_failed()) {
             rc = WSSEC_RC_NOMEM;

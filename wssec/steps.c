@@ -35,7 +35,8 @@ struct wssec_work *wssec_work_new(const struct wssec_judge *as, struct wssec_mes
         *j = *as;
         k->whole = as->input;
         j->message = m;
-        j->reader = (struct wssec_key_reader){&as->worker->arena, m, as->policy, as->when->at, &j->legacy, as->why};
+        j->reader = (struct wssec_key_reader){
+            &as->worker->arena, m, as->package, as->policy, as->when->at, &j->legacy, as->why};
     }
     return k;
 }
@@ -62,7 +63,7 @@ static bool is_unsigned_fault(const struct wssec_work *k)
     const struct wssec_judge *j = &k->judge;
     return (j->policy->allow & WSSEC_ALLOW_UNSIGNED_FAULTS) != 0 && j->input->response &&
            j->input->http_status >= 400 && j->message->security == NULL && j->message->is_fault &&
-           j->message->scan.octets <= FAULT_MAX;
+           j->message->scan.octets <= FAULT_MAX && (j->package == NULL || j->package->mime.n_part == 1);
 }
 
 size_t wssec_input_octets(const struct wssec_input *in)
@@ -87,6 +88,9 @@ int wssec_step_message(struct wssec_work *k)
     int rc = head && j->walk != NULL && j->explain == NULL
                  ? wssec_message_read_front(j->worker, j->input, j->policy, j->message, j->why)
                  : wssec_message_read(j->worker, j->input, j->policy, j->message, j->why);
+    if (rc == WSSEC_RC_OK && !wssec_work_stopped(k) && !head) {
+        rc = wssec_xop_expand(j);
+    }
     j->verdict->soap = j->message->soap;
     j->verdict->is_fault = j->message->is_fault;
     j->verdict->security = j->message->security_at;
@@ -240,7 +244,10 @@ static void explain_references(struct wssec_work *k, const struct wssec_signed *
     for (unsigned i = 0; i < s->info.n_reference && j->explain != NULL; i++) {
         char path[128];
         const struct wssec_reference *r = &s->info.reference[i];
-        if (s->source[i].judged) {
+        if (s->source[i].judged && r->target == NULL) {
+            wssec_explain_add(j->explain, "reference", s->source[i].ok, "%.80s -> part %zu of the package: %s digest %s",
+                              r->uri, r->attachment + 1, r->digest->word, s->source[i].ok ? "fits" : "differs");
+        } else if (s->source[i].judged) {
             wssec_explain_add(j->explain, "reference", s->source[i].ok, "%.80s -> %s (line %ld): %s digest %s", r->uri,
                               wssec_path(r->target, path, sizeof path), xmlGetLineNo(r->target), r->digest->word,
                               s->source[i].ok ? "fits" : "differs");

@@ -133,19 +133,11 @@ static int digest_header(struct wssec_judge *j, struct wssec_stream *s, const st
             rc = WSSEC_RC_NOMEM;
         }
     }
-    if (rc == WSSEC_RC_OK) {
+    if (rc == WSSEC_RC_OK && j->why->reason == WSSEC_OK) {
         source->judged = true;
         source->ok = CRYPTO_memcmp(digest, ref->value, ref->digest->octets) == 0;
     }
     return rc;
-}
-
-static bool holds(const xmlNode *outer, const xmlNode *inner)
-{
-    while (inner != NULL && inner != outer) {
-        inner = inner->parent;
-    }
-    return inner != NULL;
 }
 
 int wssec_stream_references(struct wssec_judge *j, struct wssec_stream *s, const struct wssec_siginfo *info,
@@ -160,7 +152,7 @@ int wssec_stream_references(struct wssec_judge *j, struct wssec_stream *s, const
             rc = ref->c14n->libxml2_mode == XML_C14N_EXCLUSIVE_1_0
                      ? wssec_stream_note(s, ref->digest, ref->prefix)
                      : wssec_stream_pass_on(s, WSSEC_OK, "inclusive-body");
-        } else if (node != NULL && holds(node, body)) {
+        } else if (node != NULL && wssec_within(node, body)) {
             rc = wssec_stream_pass_on(s, WSSEC_OK, "around-body");
         } else {
             rc = digest_header(j, s, ref, &source[i]);
@@ -187,9 +179,7 @@ void wssec_stream_compare(struct wssec_judge *j, const struct wssec_stream *s, c
         }
         if (source[i].judged && !source[i].ok) {
             stopped = true;
-            (void)wssec_refuse(j->why, WSSEC_DIGEST_MISMATCH, "%.32s (%.64s) does not have its %s digest%s",
-                               ref->target->name, ref->uri, ref->digest->word,
-                               ref->str_transform ? "; it was to be taken over the token, not the reference" : "");
+            wssec_source_refuse(j, ref);
         } else if (!source[i].ok) { /* belt: nothing passes that was not found good */
             (void)wssec_refuse(j->why, WSSEC_INTERNAL, "a reference was not judged");
         }
@@ -385,6 +375,9 @@ int wssec_stream_body_end(struct wssec_judge *j, struct wssec_stream *s, size_t 
     m->scan.comments += r->comments;
     m->body_xop = r->has_xop;
     m->has_xop = m->has_xop || r->has_xop;
+    if (m->has_xop && j->package != NULL && j->package->mime.xop) {
+        return wssec_stream_pass_on(s, WSSEC_OK, "xop");
+    }
     m->scan.octets = from + r->octets_read;
     return s->hash && s->cause == NULL ? finish_sums(s) : WSSEC_RC_OK;
 }

@@ -142,6 +142,7 @@ static unsigned header_blocks(const struct wssec_message *m, const struct wssec_
 struct finder {
     struct wssec_arena *arena;
     const struct wssec_message *m;
+    const struct wssec_package *package;
     const char *timestamp_id, *token_id, *user_id;
     struct wssec_targets *out;
     struct wssec_refusal *why;
@@ -174,6 +175,63 @@ static int missing(struct finder *f, const struct wssec_part *part)
     return WSSEC_RC_OK;
 }
 
+/* The URI of a part (RFC 2392); what would end it, or the attribute that it stands in, is escaped. */
+static const char *cid_of(struct wssec_arena *arena, const char *id)
+{
+    char *uri = wssec_arena_take(arena, 5 + 3 * strlen(id));
+    char *to = uri;
+    if (uri == NULL) {
+        return NULL;
+    }
+    memcpy(to, "cid:", 4);
+    for (to += 4; *id != '\0'; id++) {
+        if (strchr("%\"<>&#'\\^`{|}", *id) != NULL) {
+            to += snprintf(to, 4, "%%%02X", (unsigned)*id);
+        } else {
+            *to++ = *id;
+        }
+    }
+    *to = '\0';
+    return uri;
+}
+
+static bool is_included(const struct wssec_package *k, size_t part)
+{
+    for (size_t i = 0; i < k->n_include; i++) {
+        if (k->include[i].part == part) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What an Include stands for is signed with the element that holds it. */
+static int add_attachments(struct finder *f, const struct wssec_part *word)
+{
+    const struct wssec_package *k = f->package;
+    for (size_t i = 1; i < k->mime.n_part && f->why->reason == WSSEC_OK; i++) {
+        if (is_included(k, i)) {
+            continue;
+        }
+        if (k->mime.part[i].id[0] == '\0') {
+            (void)wssec_refuse(f->why, WSSEC_POLICY_NOT_EVALUABLE, "part %zu has no Content-ID, so no reference can name it",
+                               i + 1);
+            return WSSEC_RC_OK;
+        }
+        const char *uri = cid_of(f->arena, k->mime.part[i].id);
+        unsigned n = f->out->n;
+        int rc = uri != NULL ? add(f, word, NULL, uri) : WSSEC_RC_NOMEM;
+        if (rc != WSSEC_RC_OK) {
+            return rc;
+        }
+        if (f->out->n > n) {
+            f->out->row[n].attachment = i;
+            (void)cs_copy(f->out->row[n].name, sizeof f->out->row[n].name, uri);
+        }
+    }
+    return WSSEC_RC_OK;
+}
+
 static int add_part(struct finder *f, const struct wssec_part *part)
 {
     xmlNodePtr block = NULL;
@@ -189,7 +247,7 @@ static int add_part(struct finder *f, const struct wssec_part *part)
     case WSSEC_PART_SIGNATURE: /* the Security header is made here, so no other signature stands in it */
         return missing(f, part);
     case WSSEC_PART_ATTACHMENTS: /* every part but the root: a plain message has none */
-        return WSSEC_RC_OK;
+        return add_attachments(f, part);
     case WSSEC_PART_WSA:
     case WSSEC_PART_ELEMENT:
         break;
@@ -202,13 +260,13 @@ static int add_part(struct finder *f, const struct wssec_part *part)
     return n == 1 ? add(f, part, block, NULL) : missing(f, part);
 }
 
-int wssec_targets_find(struct wssec_arena *arena, const struct wssec_message *m, const struct wssec_recipe *recipe, const char *timestamp_id,
-                       const char *token_id, const char *user_id, struct wssec_targets *out, struct wssec_refusal *why)
+int wssec_targets_find(struct wssec_arena *arena, const struct wssec_message *m, const struct wssec_package *package,
+                       const struct wssec_recipe *recipe, const char *timestamp_id, const char *token_id, const char *user_id, struct wssec_targets *out, struct wssec_refusal *why)
 {
-    static const char *const defaults[] = {"Body", "Timestamp?"};
+    static const char *const defaults[] = {"Body", "Timestamp?", "attachments"};
     const char *const *word = recipe->n_part != 0 ? recipe->part : defaults;
     size_t n = recipe->n_part != 0 ? recipe->n_part : sizeof defaults / sizeof defaults[0];
-    struct finder f = {arena, m, timestamp_id, token_id, user_id, out, why};
+    struct finder f = {arena, m, package, timestamp_id, token_id, user_id, out, why};
     char err[256];
     out->n = 0;
     for (size_t i = 0; i < n; i++) {

@@ -79,7 +79,32 @@ int wssec_verify(struct wssec_worker *w, const struct wssec_input *in, const str
                  const struct wssec_when *t, const struct wssec_resolver *r, const struct wssec_replay *c,
                  struct wssec_verdict *v, struct wssec_explain *x)
 {
-    return wssec_verify_opening(w, in, p, t, r, c, v, x, NULL);
+    struct wssec_refusal why = {WSSEC_OK, ""};
+    wssec_arena_reset(&w->arena);
+    int rc = wssec_package_open(&w->package, in, &p->limits, &why);
+    if (rc == WSSEC_RC_OK && why.reason == WSSEC_OK) {
+        rc = wssec_verify_opening(w, &w->package.root, p, t, r, c, v, x, NULL);
+        wssec_package_show(&w->package, v, SIZE_MAX);
+        return rc;
+    }
+    return wssec_refused(w, in, p, t, r, rc, &why, v, x);
+}
+
+int wssec_refused(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
+                  const struct wssec_when *t, const struct wssec_resolver *r, int rc, struct wssec_refusal *why,
+                  struct wssec_verdict *v, struct wssec_explain *x)
+{
+    const struct wssec_judge judge = {
+        .worker = w, .input = in, .policy = p, .when = t, .resolver = r, .why = why, .verdict = v, .explain = x};
+    wssec_verdict_begin(v, p, t, r);
+    wssec_library_reset();
+    struct wssec_work *k = rc == WSSEC_RC_OK ? wssec_work_new(&judge, &w->message) : NULL;
+    if (k == NULL) {
+        v->verdict = WSSEC_ERROR;
+        v->reason = WSSEC_OUT_OF_MEMORY;
+        return WSSEC_RC_NOMEM;
+    }
+    return wssec_work_finish(k, rc, why);
 }
 
 int wssec_verify_opening(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
@@ -95,6 +120,7 @@ int wssec_verify_opening(struct wssec_worker *w, const struct wssec_input *in, c
                                       .policy = p,
                                       .when = t,
                                       .resolver = r,
+                                      .package = w->package.mime.n_part > 0 ? &w->package : NULL,
                                       .why = &why,
                                       .verdict = v,
                                       .explain = x,

@@ -29,6 +29,7 @@ void wssec_worker_free(struct wssec_worker *w)
     wssec_message_free(&w->message);
     wssec_message_free(&w->second);
     wssec_push_free(w->push);
+    wssec_package_free(&w->package);
     wssec_stream_free(w->stream);
     wssec_arena_free(&w->arena);
     xmlFreeParserCtxt(w->parser);

@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "wssec/arena.h"
 #include "wssec/message.h"
+#include "wssec/package.h"
 
 /** Facts of a stored certificate that would need an X509 decode, kept by the SHA-256 of its DER. */
 struct wssec_cert_facts {
@@ -39,6 +40,7 @@ struct wssec_worker {
     const void *uri_ok[32];       /**< namespace names of the parser's dictionary that were judged good */
     struct wssec_message message; /**< the input */
     struct wssec_message second;  /**< what sign.c made of it, read again */
+    struct wssec_package package; /**< what the message came in */
     struct wssec_arena arena;     /**< whatever lives as long as one call */
     struct wssec_stream *stream;  /**< owned; NULL: not needed yet */
     struct wssec_push *push;      /**< owned; NULL: not needed yet */

@@ -216,6 +216,8 @@ struct wssec_verdict {                      /** The result record. Plain data; z
     bool has_decrypted_with; struct wssec_certificate decrypted_with; /**< whose private key opened the message */
     struct wssec_range security;            /**< our Security header, for wssec_remove_header */
     struct wssec_range header;              /**< the whole soap:Header */
+    struct wssec_range root;                /**< the SOAP part of a MIME message; 0,0: the message is that alone */
+    struct wssec_range root_length;         /**< its Content-Length, which goes where that part changes; 0,0: none */
     bool has_replay_key; uint8_t replay_key[32]; int64_t replay_until;
     char message_id[256], relates_to[256];  /**< signed wsa values, "" none */
     char action[256];                       /**< signed wsa:Action, "" none */
@@ -314,12 +316,13 @@ struct wssec_user {
 };
 
 struct wssec_recipe {
-    const char *const *part; size_t n_part; /**< PART words; none: Body (and Timestamp when timestamp is set) */
+    const char *const *part; size_t n_part; /**< PART words; none: Body, attachments (and Timestamp when timestamp is set) */
     enum wssec_keyref key_reference;        /**< NONE: direct */
     bool timestamp;                         /**< make one; implied by a part Timestamp */
     int64_t ttl;                            /**< seconds Created to Expires; 0: 300 */
     const char *signature_algorithm;        /**< word ("rsa-sha256"); NULL: by key */
     const char *digest_algorithm;           /**< word; NULL: sha256 */
+    bool complete;                          /**< attachments are signed with their MIME headers; else their content alone */
     const char *role;                       /**< actor/role URI; NULL: none */
     bool must_understand;
     bool join;                              /**< the message has a header of this role that wssec_encrypt made: sign into it */

@@ -17,8 +17,12 @@
 
 int wssec_source_write(const struct wssec_source *source, wssec_canon_sink sink, void *ctx)
 {
+    struct wssec_judge *j = source->judge;
+    if (source->attachment != 0) {
+        return wssec_attachment_write(j->worker, j->policy, source->attachment, source->form, sink, ctx, j->why);
+    }
     if (source->canon.node != NULL) {
-        return wssec_canon(&source->canon, sink, ctx);
+        return wssec_xop_canon(j->worker, &source->canon, sink, ctx, j->why);
     }
     return source->built.n > 0 && sink(ctx, source->built.p, source->built.n) == 0 ? WSSEC_RC_OK : WSSEC_RC_INTERNAL;
 }
@@ -139,19 +143,47 @@ static int str_source(struct wssec_judge *j, const struct wssec_reference *ref, 
     return with_default(j, ref->prefix, &source->canon.prefix);
 }
 
+/* Stacks differ in whether an empty line stands between header and content: the form that was signed is taken. */
+static int complete_source(struct wssec_judge *j, const struct wssec_reference *ref, struct wssec_source *source)
+{
+    static const enum wssec_attachment_form forms[] = {WSSEC_ATTACHMENT_COMPLETE, WSSEC_ATTACHMENT_COMPLETE_SPACED};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        uint8_t digest[EVP_MAX_MD_SIZE];
+        source->form = forms[i];
+        int rc = wssec_source_digest(j->worker, source, ref->digest, digest);
+        if (rc != WSSEC_RC_OK || j->why->reason != WSSEC_OK ||
+            CRYPTO_memcmp(digest, ref->value, ref->digest->octets) == 0) {
+            return rc;
+        }
+    }
+    return WSSEC_RC_OK;
+}
+
+void wssec_source_refuse(struct wssec_judge *j, const struct wssec_reference *ref)
+{
+    (void)wssec_refuse(j->why, WSSEC_DIGEST_MISMATCH, "%.32s (%.64s) does not have its %s digest%s",
+                       ref->target != NULL ? (const char *)ref->target->name : "an attachment", ref->uri,
+                       ref->digest->word,
+                       ref->str_transform ? "; it was to be taken over the token, not the reference" : "");
+}
+
 int wssec_sources(struct wssec_judge *j, const struct wssec_siginfo *s, const struct wssec_signer *signer,
                   struct wssec_source *source)
 {
     for (unsigned i = 0; i < s->n_reference; i++) {
         const struct wssec_reference *ref = &s->reference[i];
-        source[i] = (struct wssec_source){
-            .canon = {.node = ref->target, .mode = ref->c14n->libxml2_mode, .prefix = ref->prefix}};
-        if (ref->str_transform) {
-            source[i].canon.node = NULL;
-            int rc = str_source(j, ref, signer, &source[i]);
-            if (rc != WSSEC_RC_OK || j->why->reason != WSSEC_OK) {
-                return rc;
-            }
+        int rc = WSSEC_RC_OK;
+        source[i] = (struct wssec_source){.judge = j, .attachment = ref->attachment, .form = ref->form};
+        if (ref->attachment != 0) {
+            rc = ref->form == WSSEC_ATTACHMENT_COMPLETE ? complete_source(j, ref, &source[i]) : WSSEC_RC_OK;
+        } else if (ref->str_transform) {
+            rc = str_source(j, ref, signer, &source[i]);
+        } else {
+            source[i].canon =
+                (struct wssec_canon){.node = ref->target, .mode = ref->c14n->libxml2_mode, .prefix = ref->prefix};
+        }
+        if (rc != WSSEC_RC_OK || j->why->reason != WSSEC_OK) {
+            return rc;
         }
     }
     return WSSEC_RC_OK;

@@ -163,6 +163,14 @@ static MAKER_UNUSED char *maker_base64(const uint8_t *p, size_t n)
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
 
+#define SWA_CONTENT  "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Content-Signature-Transform"
+#define SWA_COMPLETE "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Complete-Signature-Transform"
+
+struct maker_attached { /* a reference to an attachment */
+    const char *uri, *transforms; /* transforms NULL: its content */
+    const char *digested;         /* octets that are signed */
+};
+
 struct maker { /* NULL and 0: usual */
     const struct maker_key *key;
     int soap;                /* 11, 12 */
@@ -181,6 +189,7 @@ struct maker { /* NULL and 0: usual */
     int64_t created, expires;    /* 0: now, now + 300; -1: no Timestamp at all */
     const char *timestamp;       /* raw Timestamp element instead */
     const char *after_signature; /* children of Security behind the Signature */
+    const struct maker_attached *attached; /* more references, up to one without URI */
     bool no_token;               /* no BinarySecurityToken for kind direct */
     const char *body_attributes;
 };
@@ -290,6 +299,12 @@ static MAKER_UNUSED void maker_signature(cs_buf *b, const struct maker *m)
         size_t n = strcspn(p, " ");
         maker_reference(b, m, p, n, index);
         p += n + strspn(p + n, " ");
+    }
+    for (const struct maker_attached *a = m->attached; a != NULL && a->uri != NULL; a++, index++) {
+        cs_buf_addf(b,
+                    "<ds:Reference URI=\"%s\"><ds:Transforms>%s</ds:Transforms><ds:DigestMethod "
+                    "Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"/><ds:DigestValue>@D%d@</ds:DigestValue></ds:Reference>",
+                    a->uri, maker_default(a->transforms, "<ds:Transform Algorithm=\"" SWA_CONTENT "\"/>"), index);
     }
     cs_buf_adds(b, "</ds:SignedInfo><ds:SignatureValue>@SV@</ds:SignatureValue>");
     if (m->keyref == NULL || strcmp(m->keyref, "none") != 0) {
@@ -483,6 +498,15 @@ static MAKER_UNUSED char *maker_fill(char *text, const struct maker *m)
         text = maker_replace(text, place, b64);
         free(b64);
         p += n + strspn(p + n, " ");
+    }
+    for (const struct maker_attached *a = m->attached; a != NULL && a->uri != NULL; a++, index++) {
+        char place[16];
+        uint8_t md[32];
+        snprintf(place, sizeof place, "@D%d@", index);
+        EVP_Digest(a->digested, strlen(a->digested), md, NULL, EVP_sha256(), NULL);
+        char *b64 = maker_base64(md, sizeof md);
+        text = maker_replace(text, place, b64);
+        free(b64);
     }
     char *canon = maker_canon(text, "(//ds:SignatureValue[.='@SV@']/../ds:SignedInfo)[1]", c14n, NULL, &len);
     uint8_t value[2048];
