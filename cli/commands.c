@@ -60,6 +60,8 @@ extern const struct cli_command cli_cmd_keystore_nodes;
 extern const struct cli_command cli_cmd_keystore_safe_to_remove;
 extern const struct cli_command cli_cmd_keystore_expiring;
 extern const struct cli_command cli_cmd_archive_report;
+extern const struct cli_command cli_cmd_archive_diff;
+extern const struct cli_command cli_cmd_archive_chain;
 extern const struct cli_command cli_cmd_rollover_list_runbooks;
 
 const struct cli_command *const cli_commands[] = {
@@ -121,6 +123,8 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_keystore_safe_to_remove,
     &cli_cmd_keystore_expiring,
     &cli_cmd_archive_report,
+    &cli_cmd_archive_diff,
+    &cli_cmd_archive_chain,
     &cli_cmd_rollover_list_runbooks,
     NULL,
 };

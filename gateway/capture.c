@@ -22,9 +22,10 @@
 #include "gateway/gateway_private.h"
 #include "keystore/capture.h"
 
-#define AGAIN_US INT64_C(1000000) /* a full disk is tried again so often */
-#define NOTE_US  INT64_C(30000000)
-#define SYNC_US  INT64_C(1000000)
+#define AGAIN_US      INT64_C(1000000) /* a full disk is tried again so often */
+#define NOTE_US       INT64_C(1000000) /* between two notes; each makes a generation of the keystore */
+#define NOTE_AGAIN_US INT64_C(30000000)
+#define SYNC_US       INT64_C(1000000)
 
 struct capture_item {
     struct capture_item *next;
@@ -53,7 +54,8 @@ struct capture {
     char *keystore_uri;
     char node[CS_CAPTURE_WORD];
     bool dirty;
-    int64_t synced_us, noted_us;
+    int64_t synced_us;
+    int64_t note_us; /* not before */
 };
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
@@ -142,6 +144,26 @@ static int sync_due(struct capture *c, bool wrote)
     return 0;
 }
 
+static void end_segment(struct capture *c)
+{
+    if (c->file.fd < 0) {
+        return;
+    }
+    if (capture_file_end(&c->file, cs_clock_now_ms()) == 0) {
+        atomic_fetch_add(&c->segments, 1);
+        c->dirty = false;
+    } else {
+        full_set(c, errno);
+    }
+}
+
+static bool segment_over(const struct capture *c)
+{
+    const struct capture_file *f = &c->file;
+    return f->fd >= 0 && (f->octets >= c->conf.segment_octets ||
+                          (f->messages > 0 && cs_clock_now_ms() - f->opened_ms >= c->conf.segment_ms));
+}
+
 static void item_free(struct capture_item *i)
 {
     free(i->slice);
@@ -155,6 +177,9 @@ static void write_items(struct capture *c, struct capture_item *first)
     for (struct capture_item *i = first; i != NULL; i = i->next) {
         write_item(c, i);
         wrote |= i->good;
+        if (segment_over(c)) {
+            end_segment(c); /* much may have waited */
+        }
     }
     bool synced = sync_due(c, wrote) == 0;
     for (struct capture_item *i = first, *next; i != NULL; i = next) {
@@ -187,40 +212,24 @@ static void note(struct capture *c, bool at_once)
     int64_t now_us = cs_clock_mono_us();
     ks_store *store = NULL;
     cs_error e = {0};
-    if (c->file.noted >= c->file.segment || c->file.fd >= 0 ||
-        (!at_once && c->noted_us != 0 && now_us - c->noted_us < NOTE_US)) {
+    const struct capture_end *end = &c->file.closed;
+    if (c->file.noted >= end->segment || (!at_once && now_us < c->note_us)) {
         return;
     }
-    c->noted_us = now_us;
     const ks_actor who = {c->node, "node", NULL};
-    ks_capture_head head = {.segment = c->file.segment, .record = c->file.record};
+    ks_capture_head head = {.segment = end->segment, .record = end->record};
     cs_copy(head.stream, sizeof head.stream, c->file.stream);
-    memcpy(head.hash, c->file.head, sizeof head.hash);
+    memcpy(head.hash, end->hash, sizeof head.hash);
     if (ks_open(&store, c->keystore_uri, &as_told, &e) == 0 &&
         ks_capture_note(store, &head, &who, cs_clock_now(), &e) == 0) {
-        capture_file_noted(&c->file);
+        capture_file_noted(&c->file, end->segment);
+        c->note_us = now_us + NOTE_US;
     } else {
+        c->note_us = now_us + NOTE_AGAIN_US;
         cs_log(CS_LOG_WARN, "capture-note", "the keystore does not know of a closed segment yet",
-               CS_STR("stream", c->file.stream), CS_INT("segment", c->file.segment), CS_STR("why", e.text));
+               CS_STR("stream", c->file.stream), CS_INT("segment", end->segment), CS_STR("why", e.text));
     }
     ks_close(store);
-}
-
-static void rotate(struct capture *c, bool end)
-{
-    const struct capture_file *f = &c->file;
-    int64_t now_ms = cs_clock_now_ms();
-    bool due = f->fd >= 0 && (end || f->octets >= c->conf.segment_octets ||
-                              (f->messages > 0 && now_ms - f->opened_ms >= c->conf.segment_ms));
-    if (due) {
-        if (capture_file_end(&c->file, now_ms) == 0) {
-            atomic_fetch_add(&c->segments, 1);
-            c->dirty = false;
-        } else {
-            full_set(c, errno);
-        }
-    }
-    note(c, due);
 }
 
 static void *capture_run(void *ctx)
@@ -244,7 +253,10 @@ static void *capture_run(void *ctx)
             cs_log(CS_LOG_ERROR, "capture-full", "the number of lost messages cannot be kept either",
                    CS_INT("lost", c->lost));
         }
-        rotate(c, stop);
+        if (stop || segment_over(c)) {
+            end_segment(c);
+        }
+        note(c, stop);
         if (stop) {
             return NULL;
         }

@@ -35,6 +35,14 @@ static void segment_name(const struct capture_file *f, uint64_t segment, const c
     snprintf(out, NAME_MOST, "%s-%08llu.%s", f->stream, (unsigned long long)segment, suffix);
 }
 
+/* The segment in work ends here. */
+static void close_here(struct capture_file *f)
+{
+    f->closed.segment = f->segment;
+    f->closed.record = f->record;
+    memcpy(f->closed.hash, f->head, sizeof f->closed.hash);
+}
+
 /* ---- state: what was closed and what the keystore knows --------------------------------------------------------- */
 
 static int state_write(const struct capture_file *f)
@@ -46,8 +54,8 @@ static int state_write(const struct capture_file *f)
     snprintf(name, sizeof name, "%s.state", f->stream);
     snprintf(fresh, sizeof fresh, "%s.state.new", f->stream);
     int n = snprintf(text, sizeof text, STATE " segment=%llu record=%llu hash=%s noted=%llu\n",
-                     (unsigned long long)f->segment, (unsigned long long)f->record, cs_hex(f->head, 32, hex),
-                     (unsigned long long)f->noted);
+                     (unsigned long long)f->closed.segment, (unsigned long long)f->closed.record,
+                     cs_hex(f->closed.hash, 32, hex), (unsigned long long)f->noted);
     int fd = openat(f->directory, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     bool good = fd >= 0 && write(fd, text, (size_t)n) == n && fsync(fd) == 0;
     if (fd >= 0) {
@@ -81,6 +89,7 @@ static void state_read(struct capture_file *f)
     f->segment = segment;
     f->record = record;
     f->noted = noted;
+    close_here(f);
 }
 
 /* ---- directory --------------------------------------------------------------------------------------------------- */
@@ -182,6 +191,7 @@ static int finish(struct capture_file *f)
     }
     close(f->fd);
     f->fd = -1;
+    close_here(f);
     return state_write(f);
 }
 
@@ -201,6 +211,7 @@ static int adopt(struct capture_file *f, uint64_t segment)
         f->segment = segment;
         f->record = w.last.record;
         memcpy(f->head, w.last.hash, sizeof f->head);
+        close_here(f);
     }
     return rc;
 }
@@ -421,9 +432,9 @@ int capture_file_end(struct capture_file *f, int64_t now_ms)
     return -1;
 }
 
-void capture_file_noted(struct capture_file *f)
+void capture_file_noted(struct capture_file *f, uint64_t segment)
 {
-    f->noted = f->segment;
+    f->noted = segment;
     if (state_write(f) != 0) {
         cs_log(CS_LOG_WARN, "capture", "the state of the capture cannot be written", CS_STR("why", strerror(errno)));
     }

@@ -26,8 +26,12 @@ struct capture_file {
     uint64_t octets;   /**< of the segment in work */
     uint64_t messages; /**< in it */
     int64_t opened_ms; /**< when it was begun */
-    uint64_t noted;    /**< last segment that the keystore knows */
-    uint64_t others;   /**< octets of other segments in the directory */
+    struct capture_end {
+        uint64_t segment, record;
+        uint8_t hash[32];
+    } closed;        /**< end of the last closed segment */
+    uint64_t noted;  /**< last segment that the keystore knows */
+    uint64_t others; /**< octets of other segments in the directory */
 };
 
 /** Take a stream of node in directory, which exists; recover what another process left. No segment is begun yet.
@@ -42,8 +46,8 @@ int capture_file_add(struct capture_file *f, struct cs_capture_record *r, const 
 int capture_file_sync(struct capture_file *f) CS_MUST_CHECK;
 /** Close the segment in work, if there is one. @return 0, or -1 with errno: it stays in work */
 int capture_file_end(struct capture_file *f, int64_t now_ms) CS_MUST_CHECK;
-/** The keystore knows of all closed segments. */
-void capture_file_noted(struct capture_file *f);
+/** The keystore knows of the end of this segment. */
+void capture_file_noted(struct capture_file *f, uint64_t segment);
 /** Count anew what lies in the directory: somebody may have made room. */
 void capture_file_count(struct capture_file *f);
 void capture_file_close(struct capture_file *f);

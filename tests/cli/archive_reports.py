@@ -155,6 +155,21 @@ def test_wrong_words_are_named():
     report.equal(done.returncode, 78, done.stderr)
 
 
+def test_diff_names_each_change_and_a_lost_pass_is_a_failure():
+    place = product.new_directory()
+    old = journal.write(os.path.join(place, "old"), [journal.record(f"a/{n}") for n in range(6)]
+                        + [journal.record("b", "fail"), journal.record("c", payload="one"), journal.record("d", "fail")])
+    new = journal.write(os.path.join(place, "new"), [journal.record("b")] + [journal.record(f"a/{n}") for n in reversed(range(5))]
+                        + [journal.record("a/5", "fail", "certificate-unknown"), journal.record("c", payload="other"), journal.record("d", "fail", "part-not-signed")])
+    done = product.countersign("archive", "diff", old, new, "--json", check=False)
+    found = {c["loc"]: (c["before"]["verdict"], c["after"]["verdict"], c["after"]["reason"]) for c in map(json.loads, done.stdout.splitlines())}
+    report.equal(found, {"b": ("fail", "pass", "ok"), "a/5": ("pass", "fail", "certificate-unknown"),
+                         "d": ("fail", "fail", "part-not-signed")}, "changes")
+    report.equal(done.returncode, 1, done.stderr)
+    report.check("8 messages in both runs: 3 changed, of them 1 lost their pass and 1 got one; 1 only in the old run, 1 only in the new" in done.stderr, done.stderr)
+    report.equal(product.countersign("archive", "diff", old, old).stdout, "", "a run and itself")
+
+
 def test_an_empty_run_has_reports_too():
     empty = journal.write(os.path.join(product.new_directory(), "run"), [])
     report.equal(json.loads(made("summary", "--json", directory=empty))["messages"], 0, "messages")

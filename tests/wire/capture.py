@@ -4,10 +4,12 @@
 """Judged messages kept as they were received: tar files that any tool reads, a chain that any tool follows, what happens
 when there is no room, and what a crash leaves. The chain is followed here by a second hand."""
 import glob
+import gzip
 import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import sys
@@ -206,6 +208,69 @@ def test_two_gateways_of_a_node_write_to_streams_of_their_own():
         place.gateway.__exit__()
         streams = {r["stream"] for path in segments(place.directory) for r in read(path)}
         report.equal(len(streams), 2, streams)
+
+
+def test_chain_names_what_was_changed_taken_out_or_cut():
+    with House("segment-size 64k; quota 64M;") as place:
+        list(fill(place, 24))
+        place.gateway.__exit__()
+        files = segments(place.directory)
+        report.check(len(files) >= 3, files)
+
+        def chain_of(change=lambda directory: None, keystore=True):
+            copy = os.path.join(product.new_directory(), "copy")
+            shutil.copytree(place.directory, copy)
+            change(copy)
+            store = ("--keystore", place.keystore.uri) if keystore else ()
+            done = product.countersign(*store, "archive", "chain", copy, "--json", check=False)
+            return done.returncode, json.loads(done.stdout)
+
+        def named(directory, n):
+            return os.path.join(directory, os.path.basename(files[n]))
+
+        def flip(directory):
+            with open(named(directory, 1), "r+b") as segment:
+                octets = segment.read()
+                segment.seek(octets.index(b"yyyyyyyy"))
+                segment.write(b"z")
+
+        def cut(directory):
+            with open(named(directory, 0), "r+b") as segment:
+                segment.truncate(30000)
+
+        def pack(directory):
+            for n in range(len(files)):
+                with open(named(directory, n), "rb") as segment, gzip.open(named(directory, n) + ".gz", "wb") as packed:
+                    packed.write(segment.read())
+                os.remove(named(directory, n))
+
+        code, found = chain_of()
+        report.equal((code, found["complete"], found["files"], found["messages"]), (0, True, len(files), 48), found)
+        report.equal(chain_of(pack), (0, found), "the same, packed")
+        for what, change, part in (("an octet", flip, "was changed"), ("a cut file", cut, "cannot be read behind record"),
+                                   ("a file taken out", lambda d: os.remove(named(d, 1)), "are missing"),
+                                   ("the first taken out", lambda d: os.remove(named(d, 0)), "end"),
+                                   ("the tail taken out", lambda d: os.remove(named(d, -1)), "the keystore knows"),
+                                   ("all of the stream", lambda d: [os.remove(f) for f in segments(d)], "is missing: the keystore knows")):
+            code, found = chain_of(change)
+            if what == "the first taken out":  # where it begins is an end that the keystore knows
+                report.equal(code, 0, found)
+                code, found = chain_of(change, keystore=False)
+                part = "what was before is missing"
+            report.equal((code, found["complete"]), (5, False), what)
+            report.check(any(part in g for g in found["gaps"]), f"{what}: {found['gaps']}")
+        report.equal(chain_of(lambda d: os.remove(named(d, -1)), keystore=False)[0], 0, "nobody says where it ends")
+
+
+def test_chain_counts_what_was_lost_as_a_gap():
+    with House("segment-size 64k; quota 128k; on-full drop;") as place:
+        list(fill(place, 12))
+        place.gateway.__exit__()  # the end of the chain tells of what was lost, too
+        done = product.countersign("archive", "chain", place.directory, "--json", check=False)
+        found = json.loads(done.stdout)
+        records = [r for path in segments(place.directory) for r in read(path)]
+        report.equal(found["lost"], sum(int(r["count"]) for r in records if r["kind"] == "lost"), "lost")
+        report.equal((done.returncode, found["complete"]), (5, False) if found["lost"] else (0, True), found)
 
 
 def test_a_directory_that_others_may_enter_stops_the_start():
