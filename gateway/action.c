@@ -54,6 +54,7 @@ void job_free(struct job *j)
     if (j->newest != NULL) {
         ks_snapshot_release(j->newest);
     }
+    inflow_free(j->flow);
     runtime_unref(j->runtime);
     cs_buf_free(&j->dump_head);
     free(j->content_type);
@@ -136,7 +137,7 @@ static int output_received(struct job *j)
     return 0;
 }
 
-static struct wssec_input input_of(const struct job *j, struct wssec_slice *confirm)
+struct wssec_input action_input(const struct job *j, struct wssec_slice *confirm)
 {
     struct wssec_input in = {.slice = j->output.piece,
                              .n_slice = j->output.n_piece,
@@ -172,7 +173,7 @@ static int soap_action_judge(struct job *j, struct wssec_worker *w, bool *good, 
     const char *action = j->verdict.action;
     struct wssec_names names = {0};
     struct wssec_slice confirm;
-    struct wssec_input in = input_of(j, &confirm);
+    struct wssec_input in = action_input(j, &confirm);
     *good = j->action_good && (action[0] == '\0' || j->action[0] == '\0' || strcmp(action, j->action) == 0);
     if (*good && j->route->conf->soap_action_match && (action[0] == '\0' || j->action[0] == '\0')) {
         int rc = wssec_names(w, &in, j->route->names_policy, &names);
@@ -248,7 +249,7 @@ static bool act_decrypt(struct job *j, struct wssec_worker *w, const struct gw_a
     struct resolver source;
     struct wssec_output opened;
     struct wssec_slice confirm;
-    struct wssec_input in = input_of(j, &confirm);
+    struct wssec_input in = action_input(j, &confirm);
     struct wssec_verdict *v = &j->verdict;
     resolver_init(&keys, &source, j->newest, NULL, NULL);
     resolver_decrypt(&source, (const char *const *)a->crypt.decrypt_alias.word, a->crypt.decrypt_alias.n);
@@ -277,28 +278,54 @@ static bool successor(const struct wssec_verdict *v)
     return noted && v->verdict == WSSEC_FAIL && v->reason == WSSEC_CERTIFICATE_UNKNOWN;
 }
 
+struct wssec_policy *action_policy(const struct job *j)
+{
+    return j->response ? j->route->response_policy : j->route->request_policy;
+}
+
+void action_keys(const struct job *j, const ks_snapshot *snapshot, struct wssec_resolver *keys, struct resolver *source)
+{
+    const struct gw_actions *a = j->response ? &j->route->conf->response : &j->route->conf->request;
+    const struct gw_settings *settings = j->runtime->plan->settings;
+    resolver_init(keys, source, snapshot, a->partner, NULL);
+    resolver_trust(source, settings->chain(settings, a->partner));
+    resolver_users(keys, source, settings->users(settings, a->partner));
+    resolver_decrypt(source, (const char *const *)a->crypt.decrypt_alias.word, a->crypt.decrypt_alias.n);
+}
+
+/* A certificate that nobody stored, met by this judgement or while the body arrived. */
+static void tell_unknown(struct job *j, const struct resolver *source, const char *partner, cs_time now)
+{
+    if (source->unknown == NULL && j->flow != NULL) {
+        source = &j->flow->source;
+    }
+    if (source->unknown != NULL) {
+        ks_seen(j->gateway->live, partner, source->unknown, source->unknown_n, now);
+    }
+}
+
 static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_actions *a, cs_time now)
 {
-    struct wssec_policy *policy = j->response ? j->route->response_policy : j->route->request_policy;
+    struct wssec_policy *policy = action_policy(j);
     struct wssec_when when = {now, now, WSSEC_TIME_NOW, true, true};
     struct wssec_resolver keys;
     struct resolver source;
     struct replay_asker asker = {j->gateway->replay, a->partner};
     struct wssec_replay replay = replay_local_interface(&asker);
     struct wssec_slice confirm;
-    struct wssec_input in = input_of(j, &confirm);
-    const struct gw_settings *settings = j->runtime->plan->settings;
-    resolver_init(&keys, &source, j->newest, a->partner, NULL);
-    resolver_trust(&source, settings->chain(settings, a->partner));
-    resolver_users(&keys, &source, settings->users(settings, a->partner));
+    struct wssec_input in = action_input(j, &confirm);
     struct wssec_output opened = {NULL, 0, 0};
-    resolver_decrypt(&source, (const char *const *)a->crypt.decrypt_alias.word, a->crypt.decrypt_alias.n);
+    action_keys(j, j->newest, &keys, &source);
     (void)keyop_failed();
-    int rc = a->crypt.decrypt ? wssec_open(w, &in, policy, &when, &keys, &replay, true, &j->verdict, NULL, &opened)
-                              : wssec_verify(w, &in, policy, &when, &keys, &replay, &j->verdict, NULL);
+    int rc = j->flow != NULL    ? inflow_finish(j, &in, &when, &keys, &replay)
+             : a->crypt.decrypt ? wssec_open(w, &in, policy, &when, &keys, &replay, true, &j->verdict, NULL, &opened)
+                                : wssec_verify(w, &in, policy, &when, &keys, &replay, &j->verdict, NULL);
     struct wssec_verdict *v = &j->verdict;
-    if (rc == WSSEC_RC_OK && source.unknown != NULL && successor(v)) {
-        ks_seen(j->gateway->live, a->partner, source.unknown, source.unknown_n, now);
+    if (rc == WSSEC_RC_OK && successor(v)) {
+        tell_unknown(j, &source, a->partner, now);
+    }
+    if (j->flow != NULL && j->flow->cut && v->verdict == WSSEC_PASS) {
+        rc = WSSEC_RC_INTERNAL; /* nothing passes of which a part is missing */
     }
     resolver_clear(&source);
     if (keyop_failed()) {
@@ -337,7 +364,7 @@ static void act_describe(struct job *j, struct wssec_worker *w)
 {
     struct wssec_names names;
     struct wssec_slice confirm;
-    struct wssec_input in = input_of(j, &confirm);
+    struct wssec_input in = action_input(j, &confirm);
     int rc = wssec_names(w, &in, j->route->names_policy, &names);
     if (rc != WSSEC_RC_OK) {
         job_fail(j, reason_of_rc(rc), "the reply cannot be named");
@@ -367,7 +394,7 @@ static bool act_remove(struct job *j, struct wssec_worker *w)
 {
     struct wssec_output made;
     struct wssec_slice confirm;
-    struct wssec_input in = input_of(j, &confirm);
+    struct wssec_input in = action_input(j, &confirm);
     int rc = wssec_remove_header(w, &in, &j->verdict, &made);
     if (rc != WSSEC_RC_OK) {
         job_fail(j, reason_of_rc(rc), "the Security header cannot be removed");
@@ -415,7 +442,7 @@ static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_acti
     struct wssec_output made;
     struct wssec_verdict v;
     struct wssec_slice confirm;
-    struct wssec_input in = input_of(j, &confirm);
+    struct wssec_input in = action_input(j, &confirm);
     struct wssec_user user;
     memset(&v, 0, sizeof v);
     recipe.user = user_of(j, a, &user);
@@ -460,7 +487,7 @@ static bool act_encrypt(struct job *j, struct wssec_worker *w, const struct gw_a
     struct wssec_output made;
     struct wssec_verdict v;
     struct wssec_slice confirm;
-    struct wssec_input in = input_of(j, &confirm);
+    struct wssec_input in = action_input(j, &confirm);
     resolver_init(&keys, &source, j->runtime->snapshot, c->encrypt_to, NULL);
     int rc = wssec_encrypt(w, &in, &how, &when, &keys, &made, &v);
     if (rc != WSSEC_RC_OK || v.verdict != WSSEC_PASS) {

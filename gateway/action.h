@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "gateway/body.h"
+#include "gateway/inflow.h"
 #include "gateway/mailbox.h"
 #include "gateway/queue.h"
 #include "gateway/runtime.h"
@@ -47,9 +48,12 @@ struct job {
     char request_id[256];      /**< wsa:MessageID of the request, "" none */
     uint8_t *confirm;          /**< SignatureValue: of our request's signature; for a reply: to be confirmed */
     size_t confirm_n;
+    struct inflow *flow;      /**< owned; NULL: the message is judged when it is complete */
+    bool feeding;             /**< on the way with a piece of the message, not yet with all of it */
     _Atomic bool unwanted;    /**< nobody waits: a worker that has not begun need not begin */
     _Atomic int64_t begun_us; /**< 0: waits in the queue */
     int64_t ended_us;
+    int64_t ahead_us;         /**< workers had pieces of it before it was complete */
     cs_buf dump_head;          /**< head of the message for the capture; empty: it is not kept */
     char exchange_id[37];
     int64_t received_ms;       /**< wall clock; of a message that is kept */
@@ -73,5 +77,9 @@ void job_free(struct job *j);
 void job_release_message(struct job *j);
 /** Worker thread: all actions of the job's direction. Fills the result; fails closed. */
 void action_run(struct job *j, struct wssec_worker *w);
+/** Policy, input and keys of its verification. confirm: room for what the input points to. */
+struct wssec_policy *action_policy(const struct job *j);
+struct wssec_input action_input(const struct job *j, struct wssec_slice *confirm);
+void action_keys(const struct job *j, const ks_snapshot *snapshot, struct wssec_resolver *keys, struct resolver *source);
 
 #endif

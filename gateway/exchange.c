@@ -282,6 +282,7 @@ void exchange_leave_upstream(struct exchange *ex, bool reusable)
 
 void exchange_leave_jobs(struct exchange *ex)
 {
+    exchange_leave_flow(ex);
     struct job **place[] = {&ex->request_job, &ex->reply_job};
     for (size_t i = 0; i < 2; i++) {
         if (*place[i] != NULL && (*place[i])->exchange != NULL) {
@@ -318,25 +319,4 @@ static void on_done(struct exchange *ex)
     client_exchange_over(client, keep);
     cs_buf_free(&ex->client_head);
     loop_later(loop, &ex->destroy);
-}
-
-void exchange_job_back(struct exchange *ex, struct job *job)
-{
-    bool reply = job->response;
-    enum exchange_state queued = reply ? EX_REPLY_QUEUED : EX_QUEUED;
-    struct counters *counters = &ex->loop->counters;
-    job->exchange = NULL;
-    if (ex->state == queued) {
-        exchange_event(ex, ON_BEGUN);
-    }
-    if (job->judged) {
-        counters->verdict[reply][job->verdict.verdict]++;
-    }
-    if (job->reason == WSSEC_OK || job->monitored) {
-        exchange_event(ex, ON_READY);
-    } else if (job->judged && job->verdict.reason == job->reason) {
-        exchange_fail_verdict(ex, &job->verdict, reply);
-    } else {
-        exchange_fail(ex, job->reason, "%s", job->detail);
-    }
 }

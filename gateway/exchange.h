@@ -77,6 +77,8 @@ struct exchange {
     struct body body;
     uint64_t request_octets;
     struct job *request_job; /**< after its return: verdict and output, owned; before: the workers' */
+    struct job *flow_job;    /**< owned, or on its way with a piece: of the message that is arriving; NULL: none */
+    bool flow_tried[2];      /**< by response: whether to judge it while it arrives was decided */
     bool passes_unsigned;    /**< GET of a service description */
     bool counted;            /**< among those in flight on its route */
     bool shared[2];          /**< counted among those of the partner of route->share */
@@ -99,6 +101,7 @@ struct exchange {
     struct http1 *reply_parser;
     bool reply_done;  /**< the reply was read to its end */
     bool reply_begun; /**< an octet of it was seen */
+    bool reply_over_tls;
     bool reply_early; /**< it came before the request was fully sent */
     struct body reply_body;
     int upstream_status;
@@ -149,8 +152,19 @@ void exchange_upstream_drained(struct exchange *ex);
 void exchange_upstream_progress(struct exchange *ex);
 void exchange_upstream_ended(struct exchange *ex, int err);
 void exchange_reply_input(struct exchange *ex, const char *p, size_t n);
+
+/* exchange_work.c */
 /** A job is back (loop's thread); takes it. */
 void exchange_job_back(struct exchange *ex, struct job *job);
+/** More of a body is there: hand it to a worker where that is worth it. */
+void exchange_arriving(struct exchange *ex, bool response);
+/** Nobody waits for the pieces any more. */
+void exchange_leave_flow(struct exchange *ex);
+/** Address without its port: one host is one sender. */
+void exchange_host(const char *address, char out[KS_SENDER]);
+/** The message is refused whatever follows: what follows is not waited for. */
+void exchange_request_cut(struct exchange *ex);
+void exchange_reply_cut(struct exchange *ex);
 
 /** Rate, concurrency and load of the route (exchange_admit.c), before the body is read. @return false: refused already
  */

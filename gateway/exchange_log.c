@@ -108,11 +108,11 @@ static void add_times(cs_json *j, const struct exchange *ex)
     cs_json_int(j, "body", between(m->head, m->complete));
     cs_json_int(j, "hold", between(m->hold, m->released));
     cs_json_int(j, "queue", in != NULL ? between(in->item.queued_us, job_begun(in)) : 0);
-    cs_json_int(j, "work", in != NULL ? between(job_begun(in), in->ended_us) : 0);
+    cs_json_int(j, "work", in != NULL ? between(job_begun(in), in->ended_us) + in->ahead_us : 0);
     cs_json_int(j, "connect", between(m->connect, m->connected));
     cs_json_int(j, "upstream", between(m->connected, m->reply));
     cs_json_int(j, "reply_queue", back != NULL ? between(back->item.queued_us, job_begun(back)) : 0);
-    cs_json_int(j, "reply_work", back != NULL ? between(job_begun(back), back->ended_us) : 0);
+    cs_json_int(j, "reply_work", back != NULL ? between(job_begun(back), back->ended_us) + back->ahead_us : 0);
     cs_json_int(j, "send", between(m->send, m->end));
     cs_json_int(j, "total", between(m->start, m->end));
     cs_json_object_end(j);

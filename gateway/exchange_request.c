@@ -28,18 +28,6 @@ void exchange_request_begin(struct exchange *ex)
 
 /* ---- head ----------------------------------------------------------------------------------------------------- */
 
-/* The address without its port: one host is one sender. */
-static void name_host(const char *address, char out[KS_SENDER])
-{
-    const char *colon = strrchr(address, ':');
-    size_t n = colon != NULL ? (size_t)(colon - address) : strlen(address);
-    if (n >= 2 && address[0] == '[' && address[n - 1] == ']') {
-        address++;
-        n -= 2;
-    }
-    snprintf(out, KS_SENDER, "%.*s", n < KS_SENDER ? (int)n : KS_SENDER - 1, address);
-}
-
 /* The name that the TLS connection was made for; another Host would borrow its certificate. A port may stand behind. */
 static bool name_fits(const struct exchange *ex, const struct http1_head *h)
 {
@@ -63,7 +51,7 @@ bool exchange_authorize(struct exchange *ex)
     authz_ask(ex->route->conf, c->peer, runtime_front(rt, c->listening), rt->snapshot, cs_clock_now(), &answer);
     if (answer.reason == WSSEC_OK && c->peer != NULL && c->peer->alias[0] != '\0') {
         char sender[KS_SENDER];
-        name_host(c->address, sender);
+        exchange_host(c->address, sender);
         ks_use(ex->loop->gateway->live, rt->snapshot, c->peer->alias, c->peer->n, sender, true, cs_clock_now());
     }
     runtime_unref(rt);
@@ -186,6 +174,7 @@ static void body_take(struct exchange *ex, const char *p, size_t n)
         exchange_fail(ex, WSSEC_HTTP_BODY_RATE, "the body comes too slowly");
     } else {
         timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.body_idle);
+        exchange_arriving(ex, false);
     }
 }
 
@@ -197,6 +186,13 @@ static void request_complete(struct exchange *ex)
     ex->request_octets = ex->body.octets;
     timer_off(&ex->client->conn.timer);
     exchange_request_go_on(ex);
+}
+
+void exchange_request_cut(struct exchange *ex)
+{
+    ex->mark.complete = cs_clock_mono_us();
+    ex->request_octets = ex->body.octets;
+    exchange_event(ex, ON_WORK);
 }
 
 void exchange_request_go_on(struct exchange *ex)
@@ -236,97 +232,6 @@ size_t exchange_input(struct exchange *ex, const char *p, size_t n)
         }
     }
     return used_all;
-}
-
-/* ---- work ----------------------------------------------------------------------------------------------------- */
-
-static void job_back(struct loop *loop, struct mail *m)
-{
-    struct job *j = (struct job *)((char *)m - offsetof(struct job, mail));
-    (void)loop;
-    if (j->exchange != NULL) {
-        exchange_job_back(j->exchange, j);
-    } else {
-        job_free(j);
-    }
-}
-
-static void name_sender(struct job *j, const struct exchange *ex)
-{
-    if (j->response && ex->route->conf->upstream != NULL) {
-        cs_copy(j->sender, sizeof j->sender, ex->route->conf->upstream->host);
-    } else {
-        name_host(ex->client->address, j->sender);
-    }
-}
-
-/* What a capture needs of the message's head; without it, for want of memory, the message counts as one that cannot be
- * kept. */
-static void name_dump(struct job *j, const struct exchange *ex, const struct http1_head *h)
-{
-    memcpy(j->exchange_id, ex->id, sizeof j->exchange_id);
-    j->received_ms = cs_clock_now_ms();
-    if (capture_head(&j->dump_head, h, j->response, j->body.octets) != 0) {
-        cs_buf_reset(&j->dump_head);
-    }
-}
-
-/* Make the job, move the body into it, queue it. @return 0, or -1: refused already */
-static int submit(struct exchange *ex, struct job **place, bool response)
-{
-    struct gateway *gw = ex->loop->gateway;
-    struct http1 *parser = response ? ex->reply_parser : ex->parser;
-    const char *type = http1_field_value(http1_head(parser), "Content-Type");
-    struct job *j = job_new(ex->loop, ex, response);
-    if (j == NULL || (type != NULL && (j->content_type = strdup(type)) == NULL)) {
-        job_free(j);
-        exchange_fail(ex, WSSEC_OUT_OF_MEMORY, "no memory for a job");
-        return -1;
-    }
-    j->mail.deliver = job_back;
-    j->runtime = runtime_ref(ex->runtime);
-    j->route = ex->route;
-    j->newest = ks_live_get(gw->live);
-    name_sender(j, ex);
-    j->over_tls = response ? ex->target != NULL && ex->target->tls >= 0 : ex->client->conn.ssl != NULL;
-    body_move(&j->body, response ? &ex->reply_body : &ex->body);
-    if (!response) {
-        const struct http1_head *h = http1_head(parser);
-        j->action_good = http1_field_count(h, "SOAPAction") <= 1 &&
-                         plain_soap_action(http1_field_value(h, "SOAPAction"), type, j->action);
-    } else {
-        j->http_status = ex->upstream_status;
-        j->describe = ex->passes_unsigned;
-        cs_copy(j->unfit, sizeof j->unfit, ex->unfit);
-        if (ex->request_job != NULL) {
-            memcpy(j->request_id, ex->request_job->request_id, sizeof j->request_id);
-            j->confirm = ex->request_job->confirm;
-            j->confirm_n = ex->request_job->confirm_n;
-            ex->request_job->confirm = NULL;
-        }
-    }
-    if (gw->capture != NULL && !j->describe) {
-        name_dump(j, ex, http1_head(parser));
-    }
-    timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.work);
-    *place = j;
-    enum queue_result result = queue_push(&gw->queue, &j->item, response, cs_clock_mono_us());
-    if (result != QUEUE_TAKEN) {
-        j->exchange = NULL;
-        exchange_fail(ex, WSSEC_SHED, result == QUEUE_FULL ? "the queue is full" : "the gateway ends");
-        return -1;
-    }
-    return 0;
-}
-
-void exchange_request_submit(struct exchange *ex)
-{
-    submit(ex, &ex->request_job, false);
-}
-
-void exchange_reply_submit(struct exchange *ex)
-{
-    submit(ex, &ex->reply_job, true);
 }
 
 /* ---- connection ------------------------------------------------------------------------------------------------ */

@@ -37,6 +37,7 @@ void exchange_reply_accept(struct exchange *ex)
 {
     const struct http1_head *h = http1_head(ex->reply_parser);
     ex->upstream_status = h->status;
+    ex->reply_over_tls = ex->target->tls >= 0;
     upstream_good(ex->target);
     if (ex->upstream->conn.n_out > 0) {
         /* An early reply: the rest of the request is not wanted. */
@@ -57,7 +58,7 @@ void exchange_reply_accept(struct exchange *ex)
 
 /* What of status and head forbids a reply to go on, before its body is looked at. A signature covers neither: a
  * redirect would send the client elsewhere, a part or a coded body is not what its signature says. NULL: nothing. */
-static const char *reply_unfit(const struct exchange *ex, const struct http1_head *h)
+static const char *reply_unfit(const struct http1_head *h, uint64_t octets)
 {
     const char *coding = http1_field_value(h, "Content-Encoding");
     if (h->status == 206 || (h->status >= 300 && h->status < 400)) {
@@ -66,7 +67,7 @@ static const char *reply_unfit(const struct exchange *ex, const struct http1_hea
     if (coding != NULL && (http1_field_count(h, "Content-Encoding") > 1 || strcasecmp(coding, "identity") != 0)) {
         return "a coded body";
     }
-    if (ex->reply_octets == 0) {
+    if (octets == 0) {
         return "no body";
     }
     if (http1_field_count(h, "Content-Type") != 1 || !plain_type_is_soap(http1_field_value(h, "Content-Type"))) {
@@ -96,7 +97,7 @@ static void reply_decide(struct exchange *ex)
         exchange_event(ex, ON_READY); /* one-way */
         return;
     }
-    const char *unfit = reply_unfit(ex, h);
+    const char *unfit = reply_unfit(h, ex->reply_octets);
     if (unfit == NULL) {
         exchange_event(ex, ON_WORK);
     } else if (gw_actions_monitor(a, cs_clock_now())) {
@@ -107,10 +108,9 @@ static void reply_decide(struct exchange *ex)
     }
 }
 
-static void reply_complete(struct exchange *ex, bool left_over)
+/* Nothing more of the reply is read. */
+static void reply_over(struct exchange *ex, bool reusable)
 {
-    bool reusable = http1_head(ex->reply_parser)->keep_alive && !left_over && !ex->reply_early;
-    ex->reply_done = true;
     ex->mark.reply = cs_clock_mono_us();
     ex->reply_octets = ex->reply_body.octets;
     timer_off(&ex->client->conn.timer);
@@ -118,7 +118,32 @@ static void reply_complete(struct exchange *ex, bool left_over)
     /* Nothing is sent a second time any more. */
     body_clear(&ex->body, &ex->loop->chunks, &ex->loop->gateway->memory);
     job_release_message(ex->request_job);
+}
+
+static void reply_complete(struct exchange *ex, bool left_over)
+{
+    ex->reply_done = true;
+    reply_over(ex, http1_head(ex->reply_parser)->keep_alive && !left_over && !ex->reply_early);
     reply_decide(ex);
+}
+
+void exchange_reply_cut(struct exchange *ex)
+{
+    reply_over(ex, false);
+    exchange_event(ex, ON_WORK);
+}
+
+static void reply_take(struct exchange *ex, const char *p, size_t n)
+{
+    enum body_room room = body_append(&ex->reply_body, &ex->loop->chunks, &ex->loop->gateway->memory, p, n);
+    if (room != BODY_ROOM) {
+        exchange_fail_room(ex, room, "a reply", ex->reply_body.octets + n);
+        return;
+    }
+    timer_set(&ex->client->conn.timer, ex->target->conf->response_ms);
+    if (reply_unfit(http1_head(ex->reply_parser), ex->reply_body.octets) == NULL) {
+        exchange_arriving(ex, true);
+    }
 }
 
 void exchange_reply_input(struct exchange *ex, const char *p, size_t n)
@@ -138,13 +163,7 @@ void exchange_reply_input(struct exchange *ex, const char *p, size_t n)
         } else if (e == HTTP1_HEAD) {
             exchange_event(ex, ON_REPLY);
         } else if (e == HTTP1_BODY) {
-            enum body_room room =
-                body_append(&ex->reply_body, &ex->loop->chunks, &ex->loop->gateway->memory, body, body_n);
-            if (room != BODY_ROOM) {
-                exchange_fail_room(ex, room, "a reply", ex->reply_body.octets + body_n);
-            } else {
-                timer_set(&ex->client->conn.timer, ex->target->conf->response_ms);
-            }
+            reply_take(ex, body, body_n);
         } else if (e == HTTP1_DONE) {
             reply_complete(ex, used_all < n);
         } else if (e == HTTP1_ERROR) {

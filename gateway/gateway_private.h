@@ -10,6 +10,7 @@
 #include "gateway/body.h"
 #include "gateway/config.h"
 #include "gateway/hold.h"
+#include "gateway/inflow.h"
 #include "gateway/keyop.h"
 #include "gateway/legacy.h"
 #include "gateway/limit.h"
@@ -42,6 +43,7 @@ struct gateway {
     struct shed shed;
     struct limiter *limiter;
     struct worker_pool workers;
+    struct inflow_pool inflows;
     struct legacy *legacy; /**< dated exceptions in use */
     struct replay_local *replay;
     struct hold_table holds;

@@ -48,6 +48,14 @@ struct parser_pool {
     unsigned n_request, n_response;
 };
 
+/** What became of a message of which pieces were judged while it arrived. */
+enum arrival {
+    ARRIVAL_JUDGED, /**< nothing was left to do but the last piece */
+    ARRIVAL_CUT,    /**< refused before it was complete */
+    ARRIVAL_WHOLE,  /**< judged once more, in one piece */
+    ARRIVALS
+};
+
 /** Counters of one loop, written by its thread only, read by any. */
 struct counters {
     _Atomic uint64_t connections;
@@ -58,6 +66,7 @@ struct counters {
     _Atomic uint64_t upstream_open; /**< connections now, idle ones included */
     _Atomic uint64_t upstream_idle;
     _Atomic uint64_t handshakes[2][HANDSHAKES][TLS_VERSIONS]; /**< as server, as client */
+    _Atomic uint64_t arrival[ARRIVALS];                       /**< messages that were begun before they were complete */
     _Atomic uint64_t verdict[2][4];                           /**< request, response by enum wssec_result */
     _Atomic uint64_t refused[WSSEC_REASONS];                  /**< by reason */
 };

@@ -166,7 +166,7 @@ static void meter_job(struct meter *m, const struct job *j, uint64_t octets)
     }
     struct series size = {.kind = SERIES_SIZE, .response = j->response};
     observe_us(m, SERIES_QUEUE_TIME, "", begun - j->item.queued_us);
-    observe_us(m, SERIES_WORK_TIME, "", j->ended_us - begun);
+    observe_us(m, SERIES_WORK_TIME, "", j->ended_us - begun + j->ahead_us);
     observe(m, &size, (double)octets);
     if (!j->judged) {
         return;

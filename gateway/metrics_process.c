@@ -56,6 +56,23 @@ static void write_capture(const struct gateway *gw, cs_buf *out)
     prom_one(out, "countersign_capture_full", "gauge", "1: the last message could not be kept.", n.full);
 }
 
+static void write_arrivals(const struct gateway *gw, cs_buf *out)
+{
+    static const char *const words[ARRIVALS] = {
+        [ARRIVAL_JUDGED] = "judged", [ARRIVAL_CUT] = "refused-early", [ARRIVAL_WHOLE] = "judged-again"};
+    prom_family(out, "countersign_arriving_messages_total", "counter",
+                "Large messages that were begun to be judged while they arrived, by what became of them.");
+    for (unsigned k = 0; k < ARRIVALS; k++) {
+        uint64_t n = 0;
+        for (unsigned i = 0; i < gw->n_loop; i++) {
+            n += atomic_load(&gw->loop[i].counters.arrival[k]);
+        }
+        cs_buf_adds(out, "countersign_arriving_messages_total{");
+        prom_label(out, "outcome", words[k]);
+        prom_value(out, (double)n);
+    }
+}
+
 static void write_traffic(struct gateway *gw, cs_buf *out)
 {
     struct sums s = loops_sum(gw);
@@ -85,6 +102,7 @@ static void write_traffic(struct gateway *gw, cs_buf *out)
              (double)atomic_load(&gw->memory.spool.used));
     prom_one(out, "countersign_log_dropped_total", "counter", "Access log lines for which there was no room.",
              (double)accesslog_dropped(gw->log));
+    write_arrivals(gw, out);
     write_capture(gw, out);
 }
 

@@ -580,6 +580,7 @@ static void finish(struct gateway *gw)
     for (unsigned i = 0; i < gw->n_loop; i++) {
         loop_last_mails(&gw->loop[i]);
     }
+    inflow_pool_destroy(&gw->inflows);
     if (gw->n_loop > 0) {
         log_totals(gw);
         legacy_log(gw->legacy);
@@ -645,7 +646,8 @@ int gw_run(const struct gw_run_options *opt)
                          .wake_fd = -1,
                          .started = cs_clock_now(),
                          .started_us = cs_clock_mono_us(),
-                         .holds = {.lock = PTHREAD_MUTEX_INITIALIZER}};
+                         .holds = {.lock = PTHREAD_MUTEX_INITIALIZER},
+                         .inflows = {.lock = PTHREAD_MUTEX_INITIALIZER}};
     struct running running = {.gw = &gw, .signals = -1};
     struct gw_settings *settings = NULL;
     cs_error e = {0};

@@ -53,7 +53,11 @@ static void *worker_run(void *ctx)
         atomic_store(&j->begun_us, begun_us);
         shed_observe(&t->gateway->shed, &j->runtime->plan->config->shed, begun_us - item->queued_us, begun_us);
         if (!atomic_load(&j->unwanted)) {
-            work(j, t->wssec);
+            if (j->feeding) {
+                inflow_run(j);
+            } else {
+                work(j, t->wssec);
+            }
         }
         j->ended_us = cs_clock_mono_us();
         loop_post(j->home, &j->mail);

@@ -39,9 +39,13 @@ class Stream:
         self.ahead += octets
 
     def take(self, count):
-        while len(self.ahead) < count:
-            self.more()
-        octets, self.ahead = self.ahead[:count], self.ahead[count:]
+        ahead = bytearray(self.ahead)
+        while len(ahead) < count:
+            octets = self.sock.recv(1 << 20)
+            if not octets:
+                raise Closed(bytes(ahead))
+            ahead += octets
+        octets, self.ahead = bytes(ahead[:count]), bytes(ahead[count:])
         return octets
 
     def line(self):
