@@ -111,8 +111,16 @@ int wssec_names(struct wssec_worker *w, const struct wssec_input *in, const stru
     memset(out, 0, sizeof *out);
     wssec_message_reset(&w->message);
     wssec_scan_reset(s);
-    int rc = wssec_scan_run(s, in->slice, in->n_slice, in->content_type, &p->limits, p->encodings);
-    if (rc == WSSEC_RC_OK && s->reason != WSSEC_OK) {
+    struct wssec_refusal why = {WSSEC_OK, ""};
+    int rc = wssec_package_open(&w->package, in, &p->limits, &why);
+    if (rc == WSSEC_RC_OK && why.reason == WSSEC_OK) {
+        const struct wssec_input *root = &w->package.root;
+        rc = wssec_scan_run(s, root->slice, root->n_slice, root->content_type, &p->limits, p->encodings);
+    }
+    if (rc == WSSEC_RC_OK && why.reason != WSSEC_OK) {
+        out->reason = why.reason;
+        memcpy(out->detail, why.detail, sizeof out->detail);
+    } else if (rc == WSSEC_RC_OK && s->reason != WSSEC_OK) {
         out->reason = s->reason;
         memcpy(out->detail, s->detail, sizeof out->detail);
     } else if (rc == WSSEC_RC_OK) {

@@ -19,6 +19,7 @@ EXC = "http://www.w3.org/2001/10/xml-exc-c14n#"
 X509V3 = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3"
 BASE64 = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary"
 UTP = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0"
+SWA = "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1"
 SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
@@ -79,8 +80,17 @@ def _signature_value(key, octets):
     return key.sign(octets, padding.PKCS1v15(), hashes.SHA256())
 
 
-def sign(pair, body=ANSWER, soap=SOAP11, created_s=0, ttl_s=240, parts=("Body", "TS"), other_header="", token=True, inside=""):
-    """A message signed by pair over the elements with these ids; inside: more children of Security. @return text"""
+def _attachment_reference(uri, octets):
+    value = base64.b64encode(hashlib.sha256(octets).digest()).decode()
+    return (f'<ds:Reference URI="{uri}"><ds:Transforms><ds:Transform Algorithm="{SWA}#Attachment-Content-Signature-Transform">'
+            f'</ds:Transform></ds:Transforms><ds:DigestMethod Algorithm="{SHA256}"></ds:DigestMethod>'
+            f'<ds:DigestValue>{value}</ds:DigestValue></ds:Reference>')
+
+
+def sign(pair, body=ANSWER, soap=SOAP11, created_s=0, ttl_s=240, parts=("Body", "TS"), other_header="", token=True, inside="",
+         attachments=()):
+    """A message signed by pair over the elements with these ids; inside: more children of Security; attachments: (URI, octets)
+    that are signed too. @return text"""
     mark = uuid.uuid4().hex
     stamp = timestamp(created_s, ttl_s) if created_s is not None else ""
     parts = [p for p in parts if p != "TS" or stamp]
@@ -97,7 +107,7 @@ def sign(pair, body=ANSWER, soap=SOAP11, created_s=0, ttl_s=240, parts=("Body", 
     references = "".join(
         f'<ds:Reference URI="#{p}"><ds:Transforms><ds:Transform Algorithm="{EXC}"></ds:Transform></ds:Transforms>'
         f'<ds:DigestMethod Algorithm="{SHA256}"></ds:DigestMethod><ds:DigestValue>{_digest(bare, p)}</ds:DigestValue>'
-        f'</ds:Reference>' for p in parts)
+        f'</ds:Reference>' for p in parts) + "".join(_attachment_reference(*a) for a in attachments)
     signed_info = (f'<ds:SignedInfo><ds:CanonicalizationMethod Algorithm="{EXC}"></ds:CanonicalizationMethod>'
                    f'<ds:SignatureMethod Algorithm="{algorithm}"></ds:SignatureMethod>{references}</ds:SignedInfo>')
     key_info = (f'<ds:KeyInfo><wsse:SecurityTokenReference><wsse:Reference URI="#X509-{mark}" ValueType="{X509V3}"/>'

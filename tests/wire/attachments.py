@@ -1,0 +1,217 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# tests/run: limit 240
+"""Messages with attachments through the gateway: signed ones pass octet for octet and are found whole by another reader of
+MIME; whatever is exchanged, added or taken away stops here. A hundred megabytes lie in the spool, not in memory."""
+import base64
+import hashlib
+import os
+import sys
+import threading
+
+from lxml import etree
+
+import house
+import mime
+import product
+import report
+import soap
+import wire
+
+MB = 1 << 20
+LIMITS = 'memory 64M; body-memory 256k; spool {{ directory "{place}/spool"; quota 600M; }} loops 1; workers 1;'
+ROUTES = """
+policy large {{ limits {{ body 200M; }} }}
+partner sender {{ policy large; }}
+partner acme {{ policy large; }}
+route orders {{
+    listener front; path "/orders"; methods POST;
+    upstream "{url}" {{ connect-timeout 2s; response-timeout 60s; }}
+    request {{ verify sender; }}
+    response {{ verify acme; }}
+}}
+route replies {{
+    listener front; path "/replies"; methods POST;
+    upstream "{url}" {{ connect-timeout 2s; response-timeout 60s; }}
+    response {{ verify acme; remove-security-header yes; }}
+}}
+route signed {{
+    listener front; path "/signed"; methods POST;
+    upstream "{url}" {{ connect-timeout 2s; response-timeout 60s; }}
+    request {{ sign own-sign {{ parts Body Timestamp attachments; }} }}
+    response {{ verify acme; }}
+}}
+"""
+
+
+class Home(house.House):
+    """Routes that verify and sign; large bodies in the directory of the test."""
+
+    def __init__(self):
+        self.spool = product.new_directory()
+        super().__init__(extra=LIMITS.format(place=self.spool), routes=ROUTES)
+
+    def prepare(self):
+        self.keystore.add_signer(self.sender)
+
+
+def signed(pair, *parts, body=soap.ORDER):
+    """A package signed by pair. parts: (id, octets)"""
+    envelope = soap.sign(pair, body=body, attachments=[(f"cid:{i}", octets) for i, octets in parts])
+    return mime.package(envelope, *(mime.part(i, octets) for i, octets in parts))
+
+
+def reply(octets, content_type=mime.TYPE):
+    return wire.reply_octets(octets, content_type=content_type)
+
+
+def post(home, octets, path="/orders", content_type=mime.TYPE):
+    with home.client(120) as client:
+        answer = client.post(octets, path, content_type)
+        answer.client = client
+    return answer
+
+
+def signed_attachments_pass_both_ways_octet_for_octet(home):
+    picture, notes = os.urandom(300_000), b"line\r\n\r\n--=_nex\r\n"
+    message = signed(home.sender, ("picture@house", picture), ("notes@house", notes))
+    home.answer = reply(signed(home.acme, ("answer@house", picture[::-1]), body=soap.ANSWER))
+    answer = post(home, message)
+    report.equal(answer.status, 200, "status")
+    seen = home.upstream.requests[-1]
+    report.equal(seen.fields["content-type"], mime.TYPE, "Content-Type upstream")
+    report.check(seen.body == message, "the upstream received other octets")
+    report.check(("picture@house", picture) in mime.read(seen.body, mime.TYPE), "another reader does not find the picture")
+    report.check(answer.body == wire_body(home.answer), "the client received other octets")
+    report.equal(answer.field("content-type"), mime.TYPE, "Content-Type of the reply")
+    home.answer = None
+
+
+def wire_body(octets):
+    return octets.split(b"\r\n\r\n", 1)[1]
+
+
+def the_security_header_goes_and_the_attachments_stay(home):
+    octets = signed(home.acme, ("a@house", b"attached"), body=soap.ANSWER)
+    home.answer = reply(octets)
+    answer = post(home, soap.envelope().encode(), "/replies", "text/xml")
+    home.answer = None
+    report.equal(answer.status, 200, "status")
+    parts = mime.read(answer.body, mime.TYPE)
+    report.check(b"Security" not in parts[0][1] and b"shipped" in parts[0][1], "the SOAP part")
+    report.equal(parts[1:], [("a@house", b"attached")], "attachments")
+
+
+def what_was_changed_is_refused(home):
+    good = signed(home.sender, ("a@house", b"attached"), ("b@house", b"other"))
+    extra = mime.part("c@house", b"unsigned")
+    cases = (("changed", good.replace(b"attached", b"attacked"), "digest-mismatch"),
+             ("swapped", good.replace(b"attached", b"@").replace(b"other", b"attached").replace(b"@\r", b"other\r"), "digest-mismatch"),
+             ("added", good.replace(b"--=_next--", b"--=_next\r\n" + extra + b"\r\n--=_next--"), "part-not-signed"),
+             ("removed", good.replace(b"--=_next\r\n" + mime.part("b@house", b"other") + b"\r\n", b""), "attachment-missing"),
+             ("renamed", good.replace(b"<b@house>", b"<d@house>"), "attachment-missing"),
+             ("a bare line end in front of a boundary", good.replace(b"attached\r\n", b"attached\n"), "mime-malformed"),
+             ("text behind", good + b"more", "mime-malformed"),
+             ("header without end", good.replace(b"Content-ID: <a@house>", b"X: " + b"x" * 70000), "limit-parts"))
+    report.equal(post(home, good).status, 200, "the twin of all of them")
+    for what, octets, reason in cases:
+        report.check(octets != good, f"{what}: nothing was changed")
+        seen = len(home.upstream.requests)
+        with home.client() as client:
+            answer = client.post(octets, "/orders", mime.TYPE)
+            report.equal(answer.status, 500, f"{what}: status")
+        home.logged(client, reason)
+        report.equal(len(home.upstream.requests), seen, f"{what}: requests that the upstream saw")
+
+
+def a_changed_reply_stays_here(home):
+    home.answer = reply(signed(home.acme, ("a@house", b"secret"), body=soap.ANSWER).replace(b"secret", b"secre!"))
+    with home.client() as client:
+        answer = client.post(soap.envelope(), "/replies")
+    home.answer = None
+    report.equal(answer.status, 502, "status")
+    report.check(b"secre" not in answer.body, "content of a refused reply came through")
+    home.logged(client, "digest-mismatch")
+
+
+def an_xop_package_passes_as_it_came(home):
+    octets = os.urandom(200_001)
+    text = base64.b64encode(octets).decode()
+    body = f'<o:GetOrder xmlns:o="urn:example:orders"><o:file>{text}</o:file></o:GetOrder>'
+    include = '<xop:Include xmlns:xop="http://www.w3.org/2004/08/xop/include" href="cid:file%40house"/>'
+    envelope = soap.sign(home.sender, body=body).replace(text, include)
+    message = mime.package(envelope, mime.part("file@house", octets), root=mime.XOP_ROOT)
+    report.equal(post(home, message, content_type=mime.XOP).status, 200, "status")
+    report.check(home.upstream.requests[-1].body == message, "the upstream received other octets")
+    changed = message.replace(octets, octets[:-1] + bytes([octets[-1] ^ 1]))
+    report.equal(post(home, changed, content_type=mime.XOP).status, 500, "status of a changed one")
+
+
+def what_the_gateway_signs_another_reader_verifies(home):
+    parts = (("a@house", b"attached\x00\xff"), ("b&c@house", b"other"))
+    message = mime.package(soap.envelope(), *(mime.part(i, octets) for i, octets in parts))
+    report.equal(post(home, message, "/signed").status, 200, "status")
+    seen = home.upstream.requests[-1]
+    found = mime.read(seen.body, mime.TYPE)
+    report.equal(found[1:], list(parts), "attachments")
+    root = etree.fromstring(found[0][1])
+    digests = {r.get("URI"): r.findtext(f"{{{soap.DS}}}DigestValue") for r in root.iter(f"{{{soap.DS}}}Reference")}
+    for uri, octets in (("cid:a@house", parts[0][1]), ("cid:b%26c@house", parts[1][1])):
+        report.equal(digests.get(uri), base64.b64encode(hashlib.sha256(octets).digest()).decode(), f"digest of {uri}")
+    report.equal(post(home, seen.body).status, 200, "status of the same message where it is verified")
+
+
+class Memory:
+    """Watches how much of a process is in memory that is its own, and in none of its files."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.most = self.now()
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.thread.start()
+
+    def now(self):
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) << 10 for line in status if line.startswith("RssAnon"))
+
+    def _watch(self):
+        while not self.stop.wait(0.005):
+            self.most = max(self.most, self.now())
+
+    def end(self):
+        self.stop.set()
+        self.thread.join()
+        return max(self.most, self.now())
+
+
+def a_hundred_megabytes_are_not_held_in_memory(home):
+    octets = os.urandom(MB) * 100
+    message = signed(home.sender, ("large@house", octets))
+    memory = Memory(home.gateway.serving_pid)
+    before = memory.most
+    answer = post(home, message)
+    most = memory.end()
+    report.equal(answer.status, 200, "status")
+    report.check(home.upstream.requests[-1].body == message, "the upstream received other octets")
+    home.upstream.requests.clear()
+    print(f"  # own memory {before >> 20} MB before, {most >> 20} MB at most")
+    sanitized = "/san" in product.OUT
+    report.check(sanitized or most - before < 32 * MB, f"{(most - before) >> 20} MB more than before")
+
+
+def main():
+    with Home() as home:
+        return report.run("attachments", [
+            ("signed attachments pass both ways octet for octet", lambda: signed_attachments_pass_both_ways_octet_for_octet(home)),
+            ("the Security header goes and the attachments stay", lambda: the_security_header_goes_and_the_attachments_stay(home)),
+            ("what was changed is refused", lambda: what_was_changed_is_refused(home)),
+            ("a changed reply stays here", lambda: a_changed_reply_stays_here(home)),
+            ("an XOP package passes as it came", lambda: an_xop_package_passes_as_it_came(home)),
+            ("what the gateway signs another reader verifies", lambda: what_the_gateway_signs_another_reader_verifies(home)),
+            ("a hundred megabytes are not held in memory", lambda: a_hundred_megabytes_are_not_held_in_memory(home)),
+        ])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
