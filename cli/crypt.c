@@ -50,6 +50,7 @@ static const struct cli_option encrypt_options[] = {
     {"data-algorithm", 0, CLI_TEXT, "aes256-gcm|aes192-gcm|aes128-gcm", 0, "default aes256-gcm"},
     {"key-transport", 0, CLI_TEXT, "rsa-oaep|rsa-oaep-mgf1p", 0,
      "default rsa-oaep with SHA-256; rsa-oaep-mgf1p (SHA-1) for peers that lack it"},
+    CLI_CONTENT_TYPE,
     {"output", 'o', CLI_FILE, "OUT", 0, "where the message goes; default standard output"},
     {0},
 };
@@ -120,6 +121,7 @@ static int run_decrypt(struct cli_context *c)
 static const struct cli_option decrypt_options[] = {
     {"alias", 0, CLI_TEXT, "ALIAS", CLI_REPEAT, "slot of role decrypt; default every one"},
     {"policy", 0, CLI_TEXT, "NAME", 0, "limits and dated exceptions (legacy cbc-before-verify …); default the built-in default"},
+    CLI_CONTENT_TYPE,
     {"output", 'o', CLI_FILE, "OUT", 0, "where the message goes; default standard output"},
     {0},
 };

@@ -96,7 +96,7 @@ static int exit_code(const struct wssec_verdict *v)
 static int look(struct cli_judge *k, const cs_buf *octets, const struct cli_judgement *j, struct wssec_diagnosis *d)
 {
     struct wssec_slice slice = {(const uint8_t *)octets->data, octets->len};
-    struct wssec_input in = {.slice = &slice, .n_slice = 1, .response = true};
+    struct wssec_input in = {.slice = &slice, .n_slice = 1, .response = true, .content_type = cli_option(k->c, "content-type")};
     struct wssec_resolver r;
     struct resolver ctx;
     const char *named = cli_option(k->c, "partner");
@@ -152,6 +152,7 @@ static const struct cli_option options[] = {
     {"partner", 0, CLI_TEXT, "PARTNER", 0, "whose message it is; without it every partner is tried"},
     {"policy", 0, CLI_TEXT, "NAME", 0, "judge under this policy instead of the partner's"},
     {"as-of", 0, CLI_TIME, "TIME", 0, "judge as of that instant, with the certificates that were acceptable then"},
+    CLI_CONTENT_TYPE,
     {0},
 };
 

@@ -44,7 +44,7 @@ static bool to_be_opened(const struct cli_judge *k, const struct wssec_verdict *
 static int judge_as(struct cli_judge *k, const cs_buf *octets, const char *partner, struct cli_judgement *j)
 {
     struct wssec_slice slice = {(const uint8_t *)octets->data, octets->len};
-    struct wssec_input in = {.slice = &slice, .n_slice = 1, .response = true, .over_tls = cli_given(k->c, "over-tls")};
+    struct wssec_input in = {.slice = &slice, .n_slice = 1, .response = true, .over_tls = cli_given(k->c, "over-tls"), .content_type = cli_option(k->c, "content-type")};
     struct wssec_resolver r;
     struct resolver ctx;
     struct wssec_policy *policy = cli_judge_policy(k, partner);

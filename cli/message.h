@@ -6,6 +6,13 @@
 #include "base/buffer.h"
 #include "cli/command.h"
 
+/** Option row of commands that read messages. */
+#define CLI_CONTENT_TYPE                                                                                               \
+    {                                                                                                                  \
+        "content-type", 0, CLI_TEXT, "TYPE", 0,                                                                        \
+            "Content-Type that the message came with; without it a file tells by its first octets what it is"          \
+    }
+
 /** Words of a comma list; commas inside {namespace} do not count. Owned. */
 struct cli_words {
     char **word;

@@ -31,6 +31,7 @@ static int read_recipe(struct cli_transform *t, struct wssec_recipe *r)
     r->part = (const char *const *)t->parts.word;
     r->n_part = t->parts.n;
     r->timestamp = cli_given(c, "timestamp");
+    r->complete = cli_given(c, "complete");
     r->signature_algorithm = cli_option(c, "signature-algorithm");
     r->digest_algorithm = cli_option(c, "digest-algorithm");
     if (cli_option_duration(c, "ttl", &ttl_ms)) {
@@ -71,7 +72,7 @@ static int run(struct cli_context *c)
 
 static const struct cli_option options[] = {
     {"alias", 0, CLI_TEXT, "ALIAS", CLI_NEEDED, "slot of role sign whose active entry signs"},
-    {"parts", 0, CLI_TEXT, "PART,…", CLI_REPEAT, "what is signed; default Body, and the Timestamp that is made"},
+    {"parts", 0, CLI_TEXT, "PART,…", CLI_REPEAT, "what is signed; default Body, attachments, and the Timestamp that is made"},
     {"key-reference", 0, CLI_TEXT, "direct|pkipath|issuer-serial|ski|thumbprint|x509v3-key-identifier|embedded|x509-data", 0,
      "how the signature names its key; default direct"},
     {"timestamp", 0, CLI_FLAG, NULL, 0, "add a Timestamp and sign it"},
@@ -80,6 +81,8 @@ static const struct cli_option options[] = {
     {"digest-algorithm", 0, CLI_TEXT, "sha256|sha384|sha512", 0, "default sha256"},
     {"user", 0, CLI_TEXT, "NAME", 0, "bear this user's name (user NAME of the configuration) in a UsernameToken, signed"},
     {"password-text", 0, CLI_FLAG, NULL, 0, "with --user: the password itself instead of a digest, for a way under TLS only"},
+    {"complete", 0, CLI_FLAG, NULL, 0, "sign attachments with their MIME headers, not their content alone"},
+    CLI_CONTENT_TYPE,
     {"output", 'o', CLI_FILE, "OUT", 0, "where the signed message goes; default standard output"},
     {0},
 };

@@ -26,7 +26,7 @@ static int begin(struct cli_transform *t)
                             t->file, why);
     }
     t->slice = (struct wssec_slice){(const uint8_t *)t->octets.data, t->octets.len};
-    t->in = (struct wssec_input){.slice = &t->slice, .n_slice = 1};
+    t->in = (struct wssec_input){.slice = &t->slice, .n_slice = 1, .content_type = cli_option(c, "content-type")};
     t->when = (struct wssec_when){.now = c->now, .at = c->now, .source = WSSEC_TIME_NOW};
     t->worker = wssec_worker_new();
     return t->worker != NULL ? 0 : cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");

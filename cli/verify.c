@@ -134,6 +134,7 @@ static const struct cli_option options[] = {
     {"require", 0, CLI_TEXT, "PART,…", CLI_REPEAT, "parts that must be signed, instead of the policy's require-signed"},
     {"as-of", 0, CLI_TIME, "TIME", 0, "judge as of that instant, with the certificates that were acceptable then"},
     {"over-tls", 0, CLI_FLAG, NULL, 0, "the messages came over TLS, so a UsernameToken may hold a password in the clear"},
+    CLI_CONTENT_TYPE,
     {"explain", 0, CLI_FLAG, NULL, 0, "print every step: what was expected, what was found"},
     {0},
 };

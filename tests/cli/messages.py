@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 
+import mime
 import product
 import soap
 from keys import new_pair
@@ -280,6 +281,34 @@ def test_an_output_is_replaced_whole_or_not_at_all():
     equal(sign("--alias", "own-sign", PLAIN, "-o", path("none/there.xml")).returncode, 69, "exit code where nothing can be written")
     equal(sign("--alias", "own-sign", PLAIN, "-o", "/dev/full").returncode, 69, "exit code on a full device")
     check(not stat.S_ISREG(os.stat("/dev/full").st_mode), "the device is still one")
+
+
+def mail(name, content_type=True):
+    """A message with an attachment as a file, with its header in front or without."""
+    octets = mime.package(soap.envelope(), mime.part("a@house", b"attached\x00"))
+    head = f"MIME-Version: 1.0\r\nContent-Type: {mime.TYPE}\r\n\r\n".encode() if content_type else b""
+    with open(path(name), "wb") as out:
+        out.write(head + octets)
+    return path(name)
+
+
+def test_a_message_with_attachments_is_signed_and_judged_as_a_file():
+    out = path("signed.mime")
+    for options, name, said in (((), "mail.mime", ()), (("--complete",), "mail.mime", ()), ((), "bare.mime", ("--content-type", mime.TYPE))):
+        equal(sign("--alias", "own-sign", *options, *said, mail(name, not said), "-o", out).returncode, 0, f"exit code of {options} {name}")
+        code, records = verify("--partner", "ourselves", *said, out)
+        equal((code, records[0]["covers"]), (0, ["Body", "cid:a@house"]), f"{options} {name}: {records[0]['detail']}")
+        with open(out, "rb") as text:
+            octets = text.read()
+        equal(octets.startswith(b"MIME-Version"), not said, "the header in front")
+        changed = path("changed.mime")
+        with open(changed, "wb") as text:
+            text.write(octets.replace(b"attached", b"attacked"))
+        code, records = verify("--partner", "ourselves", *said, changed)
+        equal((code, records[0]["reason"]), (1, "digest-mismatch"), "a changed attachment")
+    code, records = verify("--partner", "ourselves", "--content-type", "multipart/related; boundary=x", out)
+    equal((code, records[0]["reason"]), (1, "mime-malformed"), "another boundary")
+    equal(command("diagnose", out).returncode, 0, "exit code of diagnose")
 
 
 if __name__ == "__main__":
