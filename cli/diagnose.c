@@ -93,10 +93,9 @@ static int exit_code(const struct wssec_verdict *v)
 }
 
 /** Look at the octets once more, with the certificates and policy of the partner that the judgement found. */
-static int look(struct cli_judge *k, const cs_buf *octets, const struct cli_judgement *j, struct wssec_diagnosis *d)
+static int look(struct cli_judge *k, const struct wssec_slice *octets, const struct cli_judgement *j, struct wssec_diagnosis *d)
 {
-    struct wssec_slice slice = {(const uint8_t *)octets->data, octets->len};
-    struct wssec_input in = {.slice = &slice, .n_slice = 1, .response = true, .content_type = cli_option(k->c, "content-type")};
+    struct wssec_input in = {.slice = octets, .n_slice = 1, .response = true, .content_type = cli_option(k->c, "content-type")};
     struct wssec_resolver r;
     struct resolver ctx;
     const char *named = cli_option(k->c, "partner");
@@ -119,31 +118,31 @@ static int run(struct cli_context *c)
     struct cli_judge k;
     struct cli_judgement j = {0};
     struct wssec_diagnosis *d = NULL;
-    cs_buf octets = CS_BUF_INIT;
+    struct cli_input in = {.fd = -1};
     char why[128];
     const char *file = c->argv[0];
     if (cli_is_directory(file)) {
         return cli_usage(c, "%s is a directory; diagnose takes a file", file);
     }
     int rc = cli_judge_begin(&k, c);
-    if (rc == 0 && cli_octets_read(file, CLI_OCTETS_MOST, &octets, why, sizeof why) != 0) {
+    if (rc == 0 && (cli_input_open(&in, file, CLI_OCTETS_MOST, why, sizeof why) != 0 || cli_input_hold(&in, why, sizeof why) != 0)) {
         rc = cs_error_set(&c->error, CS_EXIT_UNREADABLE, "input-unreadable", "%.256s cannot be read: %s", file, why);
     }
     if (rc == 0 && (d = calloc(1, sizeof *d)) == NULL) {
         rc = cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
     }
     if (rc == 0) {
-        rc = cli_judge_message(&k, &octets, &j);
+        rc = cli_judge_message(&k, &in, &j);
     }
     if (rc == 0) {
-        rc = look(&k, &octets, &j, d);
+        rc = look(&k, &in.slice, &j, d);
     }
     if (rc == 0) {
         (c->json ? print_json : print_human)(file, &j, d);
     }
     wssec_explain_free(&j.explain);
     free(d);
-    cs_buf_free(&octets);
+    cli_input_close(&in);
     cli_judge_end(&k);
     return rc != 0 ? cli_fail(c) : exit_code(&j.verdict);
 }

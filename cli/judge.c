@@ -2,6 +2,7 @@
 /* judge.c: see judge.h. */
 #include "cli/judge.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -41,36 +42,102 @@ static bool to_be_opened(const struct cli_judge *k, const struct wssec_verdict *
     return encrypted && ks_decrypters(k->snapshot, NULL, 0, NULL, k->when.at, &any, 1) > 0;
 }
 
-static int judge_as(struct cli_judge *k, const cs_buf *octets, const char *partner, struct cli_judgement *j)
+#define PIECE ((size_t)65536)
+
+/* @return 0 with *rc of the judgement, or -1: the file cannot be read (errno, 0: it has become shorter) */
+static int feed_file(struct cli_judge *k, const struct cli_input *file, int *rc)
 {
-    struct wssec_slice slice = {(const uint8_t *)octets->data, octets->len};
-    struct wssec_input in = {.slice = &slice, .n_slice = 1, .response = true, .over_tls = cli_given(k->c, "over-tls"), .content_type = cli_option(k->c, "content-type")};
-    struct wssec_resolver r;
+    static uint8_t piece[PIECE];
+    enum wssec_need need = WSSEC_NEED_MORE;
+    for (size_t at = 0; at < file->size && need == WSSEC_NEED_MORE && *rc == WSSEC_RC_OK;) {
+        size_t wanted = file->size - at < sizeof piece ? file->size - at : sizeof piece;
+        ssize_t n = cli_input_read(file, at, piece, wanted);
+        if (n <= 0) {
+            errno = n == 0 ? 0 : errno;
+            return -1;
+        }
+        *rc = wssec_verify_feed(k->worker, piece, (size_t)n, &need);
+        at += (size_t)n;
+    }
+    return 0;
+}
+
+static void unreadable(struct wssec_verdict *v, const char *why)
+{
+    v->verdict = WSSEC_ERROR;
+    v->reason = WSSEC_INPUT_UNREADABLE;
+    (void)cs_copy(v->detail, sizeof v->detail, why);
+}
+
+/* What a judgement needs beside its message. */
+struct asked {
+    struct wssec_input in; /* without octets */
+    struct wssec_policy *policy;
+    struct wssec_resolver resolver;
+    struct wssec_explain *explain;
+};
+
+/* In pieces, where the file is not held. @return as wssec_verify; WSSEC_RC_WHOLE: it is for wssec_verify */
+static int judge_pieces(struct cli_judge *k, const struct cli_input *file, const struct asked *a, struct cli_judgement *j)
+{
+    if (file->held) {
+        return WSSEC_RC_WHOLE;
+    }
+    int rc = wssec_verify_begin(k->worker, &a->in, a->policy, &k->when, &a->resolver, &j->verdict, a->explain);
+    if (rc == WSSEC_RC_OK && feed_file(k, file, &rc) != 0) {
+        unreadable(&j->verdict, errno != 0 ? strerror(errno) : "it became shorter while it was read");
+        return WSSEC_RC_OK;
+    }
+    return rc == WSSEC_RC_OK ? wssec_verify_finish(k->worker, NULL, &k->when, &a->resolver, NULL) : rc;
+}
+
+/* In one piece. */
+static int judge_whole(struct cli_judge *k, struct cli_input *file, struct asked *a, bool open, struct cli_judgement *j)
+{
+    char why[128];
+    struct wssec_output opened;
+    if (cli_input_hold(file, why, sizeof why) != 0) {
+        unreadable(&j->verdict, why);
+        return WSSEC_RC_OK;
+    }
+    a->in.slice = &file->slice;
+    a->in.n_slice = 1;
+    if (!open) {
+        return wssec_verify(k->worker, &a->in, a->policy, &k->when, &a->resolver, NULL, &j->verdict, a->explain);
+    }
+    wssec_explain_free(&j->explain);
+    return wssec_open(k->worker, &a->in, a->policy, &k->when, &a->resolver, NULL, true, &j->verdict, a->explain, &opened);
+}
+
+static int judge_as(struct cli_judge *k, struct cli_input *file, const char *partner, struct cli_judgement *j)
+{
+    struct asked a = {.in = {.response = true, .over_tls = cli_given(k->c, "over-tls"), .content_type = cli_option(k->c, "content-type")},
+                      .explain = k->explain ? &j->explain : NULL};
     struct resolver ctx;
-    struct wssec_policy *policy = cli_judge_policy(k, partner);
-    if (policy == NULL) {
+    a.policy = cli_judge_policy(k, partner);
+    if (a.policy == NULL) {
         return -1;
     }
     memset(j, 0, sizeof *j);
     j->partner = partner;
-    resolver_init(&r, &ctx, k->snapshot, partner, NULL);
+    resolver_init(&a.resolver, &ctx, k->snapshot, partner, NULL);
     resolver_now(&ctx, k->when.now);
-    resolver_users(&r, &ctx, ks_config_users(&k->settings->config, partner));
+    resolver_users(&a.resolver, &ctx, ks_config_users(&k->settings->config, partner));
     resolver_trust(&ctx, ks_config_chain(&k->settings->config, partner));
     int64_t from = cs_clock_mono_us();
-    struct wssec_explain *explain = k->explain ? &j->explain : NULL;
-    int rc = wssec_verify(k->worker, &in, policy, &k->when, &r, NULL, &j->verdict, explain);
+    int rc = judge_pieces(k, file, &a, j);
+    if (rc == WSSEC_RC_WHOLE) {
+        rc = judge_whole(k, file, &a, false, j);
+    }
     if (rc == WSSEC_RC_OK && to_be_opened(k, &j->verdict)) {
-        struct wssec_output opened;
-        wssec_explain_free(&j->explain);
-        rc = wssec_open(k->worker, &in, policy, &k->when, &r, NULL, true, &j->verdict, explain, &opened);
+        rc = judge_whole(k, file, &a, true, j);
     }
     if (rc != WSSEC_RC_OK) {
         j->verdict.verdict = WSSEC_ERROR; /* the record says why; the next file is judged all the same */
     }
     j->us = cs_clock_mono_us() - from;
     resolver_clear(&ctx);
-    wssec_policy_unref(policy);
+    wssec_policy_unref(a.policy);
     return 0;
 }
 
@@ -103,17 +170,17 @@ static const char *partner_at(const struct cli_judge *k, size_t i)
 }
 
 /* Without --partner every partner is asked; a refusal that names no certificate belongs to nobody. */
-int cli_judge_message(struct cli_judge *k, const cs_buf *octets, struct cli_judgement *best)
+int cli_judge_message(struct cli_judge *k, struct cli_input *in, struct cli_judgement *best)
 {
     const char *named = cli_option(k->c, "partner");
     if (named != NULL) {
-        return judge_as(k, octets, named, best);
+        return judge_as(k, in, named, best);
     }
     const char *partner = NULL;
     bool any = false;
     for (size_t i = 0; (partner = partner_at(k, i)) != NULL && !(any && best->verdict.verdict == WSSEC_PASS); i++) {
         struct cli_judgement j;
-        if (judge_as(k, octets, partner, &j) != 0) {
+        if (judge_as(k, in, partner, &j) != 0) {
             if (any) {
                 wssec_explain_free(&best->explain);
             }
@@ -130,7 +197,7 @@ int cli_judge_message(struct cli_judge *k, const cs_buf *octets, struct cli_judg
         }
     }
     if (!any) {
-        return judge_as(k, octets, NULL, best);
+        return judge_as(k, in, NULL, best);
     }
     if (weight(best) == 0) {
         best->partner = NULL;

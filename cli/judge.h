@@ -3,7 +3,7 @@
 #ifndef CLI_JUDGE_H
 #define CLI_JUDGE_H
 
-#include "cli/message.h"
+#include "cli/input.h"
 #include "cli/settings.h"
 #include "resolver/resolver.h"
 
@@ -33,9 +33,10 @@ struct cli_judgement {
  *  cli_judge_end in either case */
 int cli_judge_begin(struct cli_judge *k, struct cli_context *c) CS_MUST_CHECK;
 void cli_judge_end(struct cli_judge *k);
-/** Judge as the partner of --partner, else as each known one until a judgement passes; the one that tells most is kept.
+/** A file that is not held is read in pieces, and held only where it cannot be judged so.
+ *  Judge as the partner of --partner, else as each known one until a judgement passes; the one that tells most is kept.
  *  @return 0 with *best filled, or -1 with c->error filled */
-int cli_judge_message(struct cli_judge *k, const cs_buf *octets, struct cli_judgement *best) CS_MUST_CHECK;
+int cli_judge_message(struct cli_judge *k, struct cli_input *in, struct cli_judgement *best) CS_MUST_CHECK;
 /** The policy that judges messages of partner (NULL: the default one). @return a reference, or NULL with c->error filled */
 struct wssec_policy *cli_judge_policy(struct cli_judge *k, const char *partner);
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OCTETS_MOST ((size_t)64 << 20) /* limits { body } of what is made here */
+#define OCTETS_MOST ((size_t)1 << 30) /* as wssec_sign takes */
 
 static int begin(struct cli_transform *t)
 {
@@ -21,12 +21,11 @@ static int begin(struct cli_transform *t)
         ks_snapshot_read(t->store, c->now, &t->snapshot, &c->error) != 0) {
         return -1;
     }
-    if (cli_octets_read(t->file, OCTETS_MOST, &t->octets, why, sizeof why) != 0) {
+    if (cli_input_open(&t->input, t->file, OCTETS_MOST, why, sizeof why) != 0 || cli_input_map(&t->input, why, sizeof why) != 0) {
         return cs_error_set(&c->error, CS_EXIT_UNREADABLE, wssec_reason_code(WSSEC_INPUT_UNREADABLE), "%.256s: %s",
                             t->file, why);
     }
-    t->slice = (struct wssec_slice){(const uint8_t *)t->octets.data, t->octets.len};
-    t->in = (struct wssec_input){.slice = &t->slice, .n_slice = 1, .content_type = cli_option(c, "content-type")};
+    t->in = (struct wssec_input){.slice = &t->input.slice, .n_slice = 1, .content_type = cli_option(c, "content-type")};
     t->when = (struct wssec_when){.now = c->now, .at = c->now, .source = WSSEC_TIME_NOW};
     t->worker = wssec_worker_new();
     return t->worker != NULL ? 0 : cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
@@ -34,7 +33,7 @@ static int begin(struct cli_transform *t)
 
 int cli_transform_run(struct cli_context *c, const char *verb, int (*work)(struct cli_transform *t))
 {
-    struct cli_transform t = {.c = c, .file = c->argc > 0 ? c->argv[0] : "-", .octets = CS_BUF_INIT};
+    struct cli_transform t = {.c = c, .file = c->argc > 0 ? c->argv[0] : "-", .input = {.fd = -1}};
     if (cli_is_directory(t.file)) {
         return cli_usage(c, "%s is a directory; %s takes one file", t.file, verb);
     }
@@ -46,7 +45,7 @@ int cli_transform_run(struct cli_context *c, const char *verb, int (*work)(struc
     ks_close(t.store);
     cli_settings_free(t.settings);
     cli_words_free(&t.parts);
-    cs_buf_wipe(&t.octets);
+    cli_input_close(&t.input);
     wssec_shutdown();
     return rc == 0 ? CS_EXIT_OK : cli_fail(c);
 }

@@ -3,7 +3,7 @@
 #ifndef CLI_TRANSFORM_H
 #define CLI_TRANSFORM_H
 
-#include "cli/message.h"
+#include "cli/input.h"
 #include "cli/settings.h"
 #include "resolver/resolver.h"
 
@@ -15,9 +15,8 @@ struct cli_transform {
     struct wssec_worker *worker;
     const char *file;       /**< operand, "-": standard input */
     struct cli_words parts; /**< of --parts; none: the default of the verb */
-    cs_buf octets;          /**< the message, owned */
-    struct wssec_slice slice;
-    struct wssec_input in; /**< over octets */
+    struct cli_input input; /**< the message, owned; held or mapped */
+    struct wssec_input in; /**< over it */
     struct wssec_when when;
 };
 

@@ -82,12 +82,12 @@ static void count(struct verifying *k, const struct wssec_verdict *v)
 
 static int verify_file(struct verifying *k, const char *file)
 {
-    cs_buf octets = CS_BUF_INIT;
+    struct cli_input in;
     struct cli_judgement j;
     char why[128];
     int rc = 0;
     memset(&j, 0, sizeof j);
-    if (cli_octets_read(file, CLI_OCTETS_MOST, &octets, why, sizeof why) != 0) {
+    if (cli_input_open(&in, file, CLI_OCTETS_MOST, why, sizeof why) != 0) {
         j.verdict.verdict = WSSEC_ERROR;
         j.verdict.reason = WSSEC_INPUT_UNREADABLE;
         j.verdict.t = k->judge.when.at;
@@ -96,14 +96,14 @@ static int verify_file(struct verifying *k, const char *file)
         j.partner = cli_option(k->judge.c, "partner");
         (void)cs_copy(j.verdict.detail, sizeof j.verdict.detail, why);
     } else {
-        rc = cli_judge_message(&k->judge, &octets, &j);
+        rc = cli_judge_message(&k->judge, &in, &j);
     }
     if (rc == 0) {
         (k->judge.c->json ? print_json : print_human)(file, &j);
         count(k, &j.verdict);
         wssec_explain_free(&j.explain);
     }
-    cs_buf_free(&octets);
+    cli_input_close(&in);
     return rc;
 }
 
