@@ -33,10 +33,8 @@ static const struct wssec_transport_alg transports[] = {
 
 static const struct {
     const char *uri, *evp;
-} mgfs[] = {{E11 "mgf1sha1", "SHA1"},
-            {E11 "mgf1sha256", "SHA256"},
-            {E11 "mgf1sha384", "SHA384"},
-            {E11 "mgf1sha512", "SHA512"}};
+} mgfs[] = {
+    {E11 "mgf1sha1", "SHA1"}, {E11 "mgf1sha256", "SHA256"}, {E11 "mgf1sha384", "SHA384"}, {E11 "mgf1sha512", "SHA512"}};
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -143,8 +141,8 @@ static uint8_t zero_mask(unsigned a)
 }
 
 /*
- * 00 02, octets that are not zero, 00, key: the length that the key must have says where each stands, so nothing depends
- * on the octets but the mask. What does not fit gives fill.
+ * 00 02, octets that are not zero, 00, key: the length that the key must have says where each stands, so nothing
+ * depends on the octets but the mask. What does not fit gives fill.
  */
 static unsigned unpad(const uint8_t *block, size_t n, const uint8_t *fill, size_t want, uint8_t *out)
 {
@@ -180,22 +178,45 @@ out:
     return rc;
 }
 
+/* What was wrapped for another key is a number above the modulus of this one every second time, and OpenSSL then
+ * refuses it without any work. A smaller number takes its place, so that the operation is paid for; its outcome does
+ * not count.
+ * @return whether wrapped is a number of this key */
+static bool of_this_modulus(EVP_PKEY *key, struct wssec_slice wrapped, uint8_t number[RSA_OCTETS_MAX])
+{
+    BIGNUM *modulus = NULL;
+    BIGNUM *said = BN_bin2bn(wrapped.p, (int)wrapped.n, NULL);
+    bool below = said == NULL ||
+                 EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &modulus) != 1 || /* OpenSSL decides */
+                 BN_cmp(said, modulus) < 0;
+    memcpy(number, wrapped.p, wrapped.n);
+    if (!below) {
+        number[0] = 0; /* the modulus has as many octets, the first one not zero */
+    }
+    BN_free(said);
+    BN_free(modulus);
+    return below;
+}
+
 int wssec_transport_open(const struct wssec_transport *t, EVP_PKEY *key, struct wssec_slice wrapped, size_t want,
                          uint8_t out[WSSEC_CONTENT_KEY_MAX])
 {
     uint8_t plain[RSA_OCTETS_MAX];
+    uint8_t number[RSA_OCTETS_MAX];
     size_t n = sizeof plain;
     if (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA || EVP_PKEY_get_size(key) > RSA_OCTETS_MAX ||
         wrapped.n != (size_t)EVP_PKEY_get_size(key)) {
         return 0;
     }
+    bool counts = of_this_modulus(key, wrapped, number);
     if (!t->alg->oaep) {
-        return open_pkcs1(key, wrapped, want, out);
+        int fits = open_pkcs1(key, (struct wssec_slice){number, wrapped.n}, want, out);
+        return counts || fits < 0 ? fits : 0;
     }
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
     int rc = -1;
     if (ctx != NULL && EVP_PKEY_decrypt_init(ctx) == 1 && padding(t, ctx) == 0) {
-        rc = EVP_PKEY_decrypt(ctx, plain, &n, wrapped.p, wrapped.n) == 1 && n == want;
+        rc = EVP_PKEY_decrypt(ctx, plain, &n, number, wrapped.n) == 1 && n == want && counts;
     }
     if (rc == 1) {
         memcpy(out, plain, want);
@@ -285,7 +306,8 @@ int wssec_cipher_open(const struct wssec_cipher_alg *a, const uint8_t *key, stru
         rc = a->tag != 0 ? 1 : unpad_block(a, out);
     }
 out:
-    if (rc != 1 && out->data != NULL) {
+    bool to_judge = rc == 0 && a->tag == 0; /* by the caller, as if its padding held */
+    if (rc != 1 && !to_judge && out->data != NULL) {
         OPENSSL_cleanse(out->data, out->cap); /* what did not hold is nobody's to read */
         cs_buf_reset(out);
     }

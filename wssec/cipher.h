@@ -54,7 +54,9 @@ int wssec_transport_open(const struct wssec_transport *t, EVP_PKEY *key, struct 
 int wssec_transport_close(const struct wssec_transport *t, EVP_PKEY *key, const uint8_t *content_key, size_t n,
                           cs_buf *out) WSSEC_MUST_CHECK;
 
-/** Open sealed (iv, data, tag) into out (reset first). @return 1: opened; 0: tag or padding do not hold; -1: no memory */
+/** Open sealed (iv, data, tag) into out (reset first). @return 1: opened; 0: tag or padding do not hold; -1: no memory.
+ *  With 0, out is empty for a cipher with a tag. For one without it holds what came out, padding and all: it is to be looked
+ *  at as a good one would be and then wiped, so that the time of the refusal does not tell whether the padding held. */
 int wssec_cipher_open(const struct wssec_cipher_alg *a, const uint8_t *key, struct wssec_slice sealed,
                       cs_buf *out) WSSEC_MUST_CHECK;
 /** Seal data under a fresh random iv, behind what out holds. Only ciphers with a tag. @return 0, or -1 */

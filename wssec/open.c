@@ -87,7 +87,8 @@ static int open_key(struct opener *o, struct wssec_encrypted_key *k)
         return WSSEC_RC_NOMEM;
     }
     const struct wssec_hint *hint = k->name.hint.kind != WSSEC_KEYREF_NONE ? &k->name.hint : NULL;
-    int n = o->resolver->candidates(o->resolver->ctx, WSSEC_USE_DECRYPT, hint, o->when->at, entry, WSSEC_MAX_CANDIDATES);
+    int n =
+        o->resolver->candidates(o->resolver->ctx, WSSEC_USE_DECRYPT, hint, o->when->at, entry, WSSEC_MAX_CANDIDATES);
     if (n < 0) {
         return WSSEC_RC_INTERNAL;
     }
@@ -130,14 +131,13 @@ static int open_data(struct opener *o, const struct wssec_encrypted_data *d, str
     if (rc < 0) {
         return WSSEC_RC_NOMEM;
     }
+    bool fits = text->len == 0 || fits_its_place(d, text); /* asked in any case: see wssec_cipher_open */
     if (rc == 0) {
         (void)wssec_refuse(o->reader.why, WSSEC_DECRYPTION_FAILED, "%s; tried %s",
                            d->key->entry == NULL ? "no key opens the EncryptedKey"
                                                  : "the EncryptedData does not open with its key",
                            o->tried);
-        return WSSEC_RC_OK;
-    }
-    if (text->len > 0 && !fits_its_place(d, text)) {
+    } else if (!fits) {
         (void)wssec_refuse(o->reader.why, WSSEC_DECRYPTION_FAILED, "the plaintext is not %s",
                            d->content ? "balanced by itself" : "exactly one element");
     }
@@ -295,8 +295,13 @@ static void same_parts(struct wssec_judge *j, const struct wssec_message *opened
 static int behind(struct wssec_opening *opening, struct wssec_judge *j, const struct wssec_cover *decisive)
 {
     const cs_buf *before = opening->text;
-    struct opener o = {.w = j->worker, .resolver = j->resolver, .when = j->when, .in = j->input, .reader = j->reader,
-                       .opening = opening, .explain = j->explain};
+    struct opener o = {.w = j->worker,
+                       .resolver = j->resolver,
+                       .when = j->when,
+                       .in = j->input,
+                       .reader = j->reader,
+                       .opening = opening,
+                       .explain = j->explain};
     int rc = open_stage(&o, WSSEC_STAGE_BEHIND, decisive);
     if (rc != WSSEC_RC_OK || j->why->reason != WSSEC_OK || opening->text == before) {
         return rc;
@@ -337,7 +342,11 @@ struct call { /* one wssec_open */
 
 static struct opener opener_of(struct call *k)
 {
-    struct opener o = {.w = k->w, .resolver = k->resolver, .when = k->when, .in = &k->in, .opening = &k->opening,
+    struct opener o = {.w = k->w,
+                       .resolver = k->resolver,
+                       .when = k->when,
+                       .in = &k->in,
+                       .opening = &k->opening,
                        .explain = k->explain};
     o.reader = (struct wssec_key_reader){
         &k->w->arena, &k->w->second, k->w->package.mime.n_part > 0 ? &k->w->package : NULL, k->policy, k->when->at,
@@ -392,7 +401,8 @@ static size_t spent(const struct wssec_message *m, struct wssec_place place[CUTS
         }
     }
     if (all && n > 0) {
-        bool alone = wssec_next_element(wssec_first_element(m->header)) == NULL && wssec_element_content(m->header, false);
+        bool alone =
+            wssec_next_element(wssec_first_element(m->header)) == NULL && wssec_element_content(m->header, false);
         place[0] = (struct wssec_place){.node = alone ? m->header : m->security};
         n = 1;
     }
@@ -400,8 +410,8 @@ static size_t spent(const struct wssec_message *m, struct wssec_place place[CUTS
 }
 
 /* Octets that go of what stands at range. */
-static struct wssec_range left_of(const struct wssec_message *m, struct wssec_range range, const struct wssec_place *place,
-                                  size_t n)
+static struct wssec_range left_of(const struct wssec_message *m, struct wssec_range range,
+                                  const struct wssec_place *place, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         size_t from = wssec_scan_original(&m->scan, place[i].from);
