@@ -82,7 +82,7 @@ static int tick(struct cli_context *c, ks_store *store)
     return rc == CS_EXIT_OK && refused ? CS_EXIT_FAIL : rc;
 }
 
-/* Mails that wait. One that no server takes is told and tried again: no failure of what else was due. */
+/* Notices that wait. One that no server takes is told and tried again: no failure of what else was due. */
 static int deliver(struct cli_context *c, const struct cli_settings *settings, ks_store *store)
 {
     ks_delivered done;
@@ -90,14 +90,15 @@ static int deliver(struct cli_context *c, const struct cli_settings *settings, k
         return cli_fail(c);
     }
     if (done.sent > 0) {
-        cli_say(c, "%zu mail%s sent", done.sent, done.sent == 1 ? "" : "s");
+        cli_say(c, "%zu notice%s sent", done.sent, done.sent == 1 ? "" : "s");
     }
     if (done.failed + done.put_off > 0) {
-        cli_warn(c, "%zu mail%s not sent; the last: %s", done.failed + done.put_off, done.failed + done.put_off == 1 ? "" : "s",
+        cli_warn(c, "%zu notice%s not sent; the last: %s", done.failed + done.put_off, done.failed + done.put_off == 1 ? "" : "s",
                  done.text);
-    } else if (done.waiting > 0 && !settings->config.mail.given) {
-        cli_warn(c, "%zu mail%s wait, and the configuration has no mail { server …; from …; }", done.waiting,
-                 done.waiting == 1 ? "" : "s");
+    }
+    if (done.stuck > 0) {
+        cli_warn(c, "%zu mail%s wait, and the configuration has no mail { server …; from …; }", done.stuck,
+                 done.stuck == 1 ? "" : "s");
     }
     return CS_EXIT_OK;
 }

@@ -66,6 +66,18 @@ static void print_load(const json_t *s)
     putchar('\n');
 }
 
+static void print_notices(const json_t *s)
+{
+    const json_t *n = json_object_get(s, "notices");
+    printf("notices       %lld sent, %lld wait, %lld failed\n", number_of(n, "sent"), number_of(n, "waiting"),
+           number_of(n, "failed"));
+    if (number_of(n, "unreached") > 0) {
+        printf("              of %lld certificate%s that end%s NOBODY IS TOLD; which: countersign keystore list\n",
+               number_of(n, "unreached"), number_of(n, "unreached") == 1 ? "" : "s",
+               number_of(n, "unreached") == 1 ? "s" : "");
+    }
+}
+
 static void print_route(const json_t *r)
 {
     size_t i;
@@ -97,6 +109,7 @@ static int run(struct cli_context *c)
     if (!c->json) {
         print_head(s);
         print_load(s);
+        print_notices(s);
         json_array_foreach(json_object_get(s, "routes"), i, r)
         {
             print_route(r);

@@ -35,19 +35,41 @@ static bool asked_to_stop(void *ctx)
     return atomic_load(&f->stop);
 }
 
+static int count_unreached(void *ctx, const ks_unreached *u, cs_error *e)
+{
+    (void)u;
+    (void)e;
+    ++*(uint64_t *)ctx;
+    return 0;
+}
+
+static void count(struct notice_stats *n, const ks_delivered *d, uint64_t unreached)
+{
+    atomic_fetch_add(&n->sent, d->sent);
+    atomic_fetch_add(&n->failed, d->failed);
+    atomic_fetch_add(&n->put_off, d->put_off);
+    atomic_fetch_add(&n->dropped, d->dropped);
+    atomic_store(&n->waiting, d->waiting + d->stuck);
+    if (unreached > atomic_exchange(&n->unreached, unreached)) {
+        cs_log(CS_LOG_ERROR, "notice-undeliverable",
+               "a certificate in use ends and nobody is told; which one: keystore list, and then keystore subscribe",
+               CS_INT("certificates", (int64_t)unreached));
+    }
+}
+
 static void tell(const ks_delivered *d)
 {
     if (d->sent > 0) {
-        cs_log(CS_LOG_NOTICE, "notice-sent", "notices were sent", CS_INT("mails", (int64_t)d->sent));
+        cs_log(CS_LOG_NOTICE, "notice-sent", "notices were sent", CS_INT("notices", (int64_t)d->sent));
     }
     if (d->failed > 0) {
         cs_log(CS_LOG_ERROR, "notice-failed",
                "a notice was refused for good; the next goes elsewhere by: keystore subscribe",
-               CS_INT("mails", (int64_t)d->failed), CS_STR("why", d->text));
+               CS_INT("notices", (int64_t)d->failed), CS_STR("why", d->text));
     }
     if (d->put_off > 0) {
         cs_log(CS_LOG_WARN, "notice-waits", "a notice could not be sent yet and is tried again",
-               CS_INT("mails", (int64_t)d->put_off), CS_STR("why", d->text));
+               CS_INT("notices", (int64_t)d->put_off), CS_STR("why", d->text));
     }
 }
 
@@ -62,17 +84,17 @@ static void deliver(struct fetch *f, const struct gw_settings *settings, ks_stor
 {
     ks_mail mail = settings->mail != NULL ? *settings->mail : (ks_mail){.given = false};
     ks_delivered done;
+    uint64_t unreached = 0;
     cs_error e = {0};
     mail.stop = asked_to_stop;
     mail.stop_ctx = f;
-    if (!mail.given) {
-        return;
-    }
-    if (ks_deliver(store, &mail, now, &done, &e) != 0) {
+    if (ks_deliver(store, &mail, now, &done, &e) != 0 ||
+        ks_unreached_each(store, count_unreached, &unreached, &e) != 0) {
         cs_log(CS_LOG_WARN, "notice-waits", "notices were not looked at", CS_STR("why", e.text));
         return;
     }
     tell(&done);
+    count(&f->gw->notices, &done, unreached);
     sooner(wait, done.next, now);
 }
 
@@ -118,8 +140,7 @@ static int64_t look(struct fetch *f, cs_time now)
     cs_error e = {0};
     int64_t wait = LOOK_S;
     memcpy(options.kek, settings->keystore.kek, sizeof options.kek);
-    bool wanted = (settings->mail != NULL && settings->mail->given) || settings->issuers.n > 0;
-    if (wanted && ks_open(&store, f->uri, &options, &e) == 0) { /* else the watch thread tells that it is away */
+    if (ks_open(&store, f->uri, &options, &e) == 0) { /* else the watch thread tells that it is away */
         issue(f, settings, store, now, &wait);
         deliver(f, settings, store, now, &wait);
     }

@@ -34,6 +34,13 @@ struct reload_stats {
     _Atomic bool last_good;
 };
 
+/** What became of notices to people and programs. Written by the fetch thread. */
+struct notice_stats {
+    _Atomic uint64_t sent, failed, put_off, dropped; /**< since the start */
+    _Atomic uint64_t waiting;                        /**< in the queue, with a way or without */
+    _Atomic uint64_t unreached;                      /**< certificates in use whose last notice reaches nobody */
+};
+
 struct gateway {
     const struct gw_run_options *options; /**< borrowed */
     ks_live *live;
@@ -66,6 +73,7 @@ struct gateway {
     _Atomic bool watch_stop, reload_wanted;
     struct watch_wish *wishes; /**< reloads that somebody waits for; under runtime_lock */
     struct reload_stats reloads;
+    struct notice_stats notices;
     _Atomic int64_t stale_since_us; /**< monotonic: since when the keystore is away; 0: it is there */
     struct admin *admin;
     struct link link;

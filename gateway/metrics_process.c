@@ -73,6 +73,28 @@ static void write_arrivals(const struct gateway *gw, cs_buf *out)
     }
 }
 
+static void write_notices(const struct gateway *gw, cs_buf *out)
+{
+    const struct notice_stats *n = &gw->notices;
+    const struct {
+        const char *result;
+        uint64_t n;
+    } row[] = {{"sent", atomic_load(&n->sent)},
+               {"failed", atomic_load(&n->failed)},
+               {"put-off", atomic_load(&n->put_off)},
+               {"dropped", atomic_load(&n->dropped)}};
+    prom_family(out, "countersign_notices_total", "counter",
+                "Attempts to tell people and programs, by what became of them.");
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        cs_buf_adds(out, "countersign_notices_total{");
+        prom_label(out, "result", row[i].result);
+        prom_value(out, (double)row[i].n);
+    }
+    prom_one(out, "countersign_notices_waiting", "gauge", "Notices in the queue.", (double)atomic_load(&n->waiting));
+    prom_one(out, "countersign_notices_unreached", "gauge",
+             "Certificates in use that near their end, and nobody is told.", (double)atomic_load(&n->unreached));
+}
+
 static void write_traffic(struct gateway *gw, cs_buf *out)
 {
     struct sums s = loops_sum(gw);
@@ -104,6 +126,7 @@ static void write_traffic(struct gateway *gw, cs_buf *out)
              (double)accesslog_dropped(gw->log));
     write_arrivals(gw, out);
     write_capture(gw, out);
+    write_notices(gw, out);
 }
 
 static void write_routes(const struct runtime *rt, cs_buf *out)

@@ -181,6 +181,20 @@ static void let_issuers(struct sandbox_paths *p, const ks_issuers *all)
     }
 }
 
+/* What notices need on their ways. */
+static void let_ways(struct sandbox_paths *p, const ks_mail *ways)
+{
+    if (ways == NULL) {
+        return;
+    }
+    const char *const file[] = {ways->password_file, ways->ca_file, ways->hook.secret_file, ways->hook.ca_file};
+    for (size_t i = 0; i < sizeof file / sizeof file[0]; i++) {
+        if (file[i][0] != '\0') {
+            sandbox_let_around(p, file[i], SANDBOX_READ);
+        }
+    }
+}
+
 static void let_file(void *ctx, const char *file)
 {
     sandbox_let_around(ctx, file, SANDBOX_READ);
@@ -302,12 +316,7 @@ int sandbox_gateway(struct sandbox *s, const struct gw_settings *settings, bool 
     if (settings->each_file != NULL) {
         settings->each_file(settings, let_file, p);
     }
-    if (settings->mail != NULL && settings->mail->password_file[0] != '\0') {
-        sandbox_let_around(p, settings->mail->password_file, SANDBOX_READ);
-    }
-    if (settings->mail != NULL && settings->mail->ca_file[0] != '\0') {
-        sandbox_let_around(p, settings->mail->ca_file, SANDBOX_READ);
-    }
+    let_ways(p, settings->mail);
     let_issuers(p, &settings->issuers);
     if (c->spool_directory != NULL) {
         sandbox_let(p, c->spool_directory, SANDBOX_WRITE);

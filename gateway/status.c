@@ -195,6 +195,17 @@ static void add_reloads(cs_json *j, struct gateway *gw)
     cs_json_object_end(j);
 }
 
+static void add_notices(cs_json *j, struct gateway *gw)
+{
+    const struct notice_stats *n = &gw->notices;
+    cs_json_object(j, "notices");
+    cs_json_int(j, "sent", (int64_t)atomic_load(&n->sent));
+    cs_json_int(j, "failed", (int64_t)atomic_load(&n->failed));
+    cs_json_int(j, "waiting", (int64_t)atomic_load(&n->waiting));
+    cs_json_int(j, "unreached", (int64_t)atomic_load(&n->unreached));
+    cs_json_object_end(j);
+}
+
 /* Held, with nothing under way and no connection left: the downtime window of the receiver may begin. */
 static void add_hold(cs_json *j, const struct runtime *rt, const struct plan_route *r)
 {
@@ -247,6 +258,7 @@ void status_write(struct gateway *gw, cs_buf *out)
     add_process(&j, gw, rt);
     add_load(&j, gw, rt);
     add_reloads(&j, gw);
+    add_notices(&j, gw);
     cs_json_array(&j, "routes");
     for (unsigned i = 0; i < rt->plan->n_route; i++) {
         add_route(&j, rt, &rt->plan->route[i], now);

@@ -466,6 +466,21 @@ static const struct cs_directive rows[] = {
      "ca-file \"/etc/countersign/corp-ca.pem\";", "ca-file \"\";", ks_set_issuer_ca},
     {"timeout", "issuer", "duration", NULL, 0, "60s", "how long one request may take: 1s to 300s", "timeout 20s;",
      "timeout 500ms;", ks_set_issuer_timeout},
+    {"webhook", "", "", "webhook", 0, NULL,
+     "a program that is told of every notice: one POST of JSON each, with an Idempotency-Key and signed "
+     "(Countersign-Signature: t=SECONDS,v1=HMAC-SHA256 of SECONDS, a dot and the body)",
+     "webhook { url \"https://ops.example/countersign\"; secret file \"/etc/countersign/webhook-secret\"; }",
+     "webhook yes;", ks_set_hook},
+    {"url", "webhook", "string", NULL, CS_DIR_REQUIRED, NULL,
+     "where it listens: https, or http on loopback; it answers with 2xx what it took",
+     "url \"https://ops.example/countersign\";", "url \"http://ops.example/\";", ks_set_hook_url},
+    {"secret", "webhook", "word string", NULL, CS_DIR_REQUIRED, NULL, "file PATH: its first line is the key of the HMAC",
+     "secret file \"/etc/countersign/webhook-secret\";", "secret \"open sesame\";", ks_set_hook_secret},
+    {"ca-file", "webhook", "string", NULL, 0, NULL,
+     "PEM file of the authorities that it is checked by; else the system's",
+     "ca-file \"/etc/countersign/webhook-ca.pem\";", "ca-file \"\";", ks_set_hook_ca},
+    {"timeout", "webhook", "duration", NULL, 0, "30s", "how long one notice may take, connection included: 1s to 300s",
+     "timeout 10s;", "timeout 500ms;", ks_set_hook_timeout},
 };
 
 struct cs_conf_table ks_directives(void)

@@ -9,19 +9,22 @@
 #include <string.h>
 
 #include "keystore/letter.h"
+#include "keystore/webhook.h"
 
 #define LEASE_S    300 /* longer than any letter may take */
 #define FIRST_WAIT 60  /* after a failed attempt, doubled each time */
 #define LONGEST    14400
+#define HOOK_NEWS  (7 * CS_DAY) /* what is older is not told to a webhook any more */
 #define SILENT_MAX 3 /* servers that say nothing in a row: the way is down, the others wait for the next round */
 
-static int claim(ks_store *s, const ks_mail *mail, cs_time now, struct ks_delivery *d, cs_error *e)
+static int claim(ks_store *s, const ks_mail *mail, const struct ks_ways *ways, cs_time now, struct ks_delivery *d,
+                 cs_error *e)
 {
-    cs_time lease = now + LEASE_S + mail->timeout_ms / 1000;
+    cs_time lease = now + LEASE_S + (mail->timeout_ms + mail->hook.timeout_ms) / 1000;
     if (s->driver->begin(s->b, KS_UPKEEP, e) != 0) {
         return -1;
     }
-    int rc = s->driver->notices->claim(s->b, now, lease, ks_mail_domain(mail->from), d, e);
+    int rc = s->driver->notices->claim(s->b, ways, now, lease, d, e);
     if (rc == 1 && s->driver->commit(s->b, e) != 0) {
         rc = -1;
     }
@@ -106,45 +109,53 @@ static int deliver(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cs_ti
         out->dropped++;
         return settle(s, &m->d, "dropped", now, "the certificate is not in use any more", e);
     }
-    if (ks_letter_compose(s, mail, m, now, e) != 0) {
+    bool hook = m->d.mail[0] == '\0';
+    if (ks_letter_compose(s, mail, m, now, hook, e) != 0 || (hook && ks_hook_compose(m, now, e) != 0)) {
         return -1;
     }
-    enum ks_sent sent = post(mail, m, now, text, sizeof text);
+    enum ks_sent sent = hook ? ks_hook_send(mail, m, now, text, sizeof text) : post(mail, m, now, text, sizeof text);
     if (sent == KS_SENT) {
         out->sent++;
         return settle(s, &m->d, "sent", now, NULL, e);
     }
-    snprintf(out->text, sizeof out->text, "%.254s: %.120s", m->d.mail, text);
+    snprintf(out->text, sizeof out->text, "%.254s: %.120s", hook ? mail->hook.url : m->d.mail, text);
     if (sent == KS_SENT_NEVER) {
         out->failed++;
         return settle(s, &m->d, "failed", now, text, e);
     }
     out->put_off++;
-    *silent = strstr(text, ": 4") == NULL;
+    *silent = strstr(text, hook ? "HTTP " : ": 4") == NULL;
     return settle(s, &m->d, "queued", now + wait_s(m->d.attempts), text, e);
 }
 
-static int count_waiting(ks_store *s, ks_delivered *out, cs_error *e)
+static int count_waiting(ks_store *s, const ks_mail *mail, const struct ks_ways *ways, ks_delivered *out, cs_error *e)
 {
+    size_t mails = 0;
     int rc = s->driver->begin(s->b, KS_READ, e);
     if (rc == 0) {
-        rc = s->driver->notices->waiting(s->b, &out->waiting, &out->next, e);
+        rc = s->driver->notices->waiting(s->b, ways, &out->waiting, &out->next, &mails, e);
         s->driver->rollback(s->b);
     }
+    out->stuck = mail->given ? 0 : mails;
     return rc;
 }
 
-/** One of those that are due. @return 1 one was taken up, 0 nothing is due, -1; *silent: no server was reached */
-static int next_one(ks_store *s, const ks_mail *mail, cs_time now, ks_delivered *out, bool *silent, cs_error *e)
+/** One of those that are due. @return 1 one was taken up, 0 nothing is due, -1; silent: servers that said nothing in a
+ *  row, of mail and of the webhook */
+static int next_one(ks_store *s, const ks_mail *mail, const struct ks_ways *ways, cs_time now, ks_delivered *out,
+                    int silent[2], cs_error *e)
 {
+    bool lost = false;
     struct ks_mailing *m = calloc(1, sizeof *m);
     if (m == NULL) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
     }
-    int rc = claim(s, mail, now, &m->d, e);
-    if (rc == 1 && deliver(s, mail, m, now, out, silent, e) != 0) {
+    int rc = claim(s, mail, ways, now, &m->d, e);
+    if (rc == 1 && deliver(s, mail, m, now, out, &lost, e) != 0) {
         rc = -1;
     }
+    int *row = &silent[m->d.mail[0] == '\0'];
+    *row = lost ? *row + 1 : 0;
     cs_buf_wipe(&m->body); /* there may be a link in it that opens something */
     free(m->d.body);
     free(m->pem);
@@ -154,19 +165,21 @@ static int next_one(ks_store *s, const ks_mail *mail, cs_time now, ks_delivered 
 
 int ks_deliver(ks_store *s, const ks_mail *mail, cs_time now, ks_delivered *out, cs_error *e)
 {
-    int silent = 0;
+    const struct ks_ways all = {mail->given, mail->hook.given, now - HOOK_NEWS, ks_mail_domain(mail->from)};
+    struct ks_ways open = all;
+    int silent[2] = {0, 0};
     memset(out, 0, sizeof *out);
     if (!ks_keeps_notices(s)) {
         return 0;
     }
-    int rc = count_waiting(s, out, e);
-    if (rc != 0 || !mail->given || out->waiting == 0 || out->next > now) {
+    int rc = count_waiting(s, mail, &all, out, e);
+    if (rc != 0 || out->waiting == 0 || out->next > now) {
         return rc; /* the lock of writers is not even asked for */
     }
     do {
-        bool lost = false;
-        rc = next_one(s, mail, now, out, &lost, e);
-        silent = lost ? silent + 1 : 0;
-    } while (rc == 1 && silent < SILENT_MAX && (mail->stop == NULL || !mail->stop(mail->stop_ctx)));
-    return rc < 0 ? -1 : count_waiting(s, out, e);
+        rc = next_one(s, mail, &open, now, out, silent, e);
+        open.mail = all.mail && silent[0] < SILENT_MAX;
+        open.hook = all.hook && silent[1] < SILENT_MAX;
+    } while (rc == 1 && (open.mail || open.hook) && (mail->stop == NULL || !mail->stop(mail->stop_ctx)));
+    return rc < 0 ? -1 : count_waiting(s, mail, &all, out, e);
 }

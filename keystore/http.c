@@ -208,9 +208,9 @@ int ks_http_do(struct ks_http *h)
     h->retry_after = 0;
     h->text[0] = '\0';
     bool ready = curl != NULL && add_line(&head, "Content-Type: ", h->post_type) &&
-                 add_line(&head, "Accept: ", h->accept) && add_line(&head, "", h->header) &&
-                 add_line(&head, "User-Agent: ", "countersign") && add_line(&head, "Expect:", "") &&
-                 set_way(curl, h, head, why);
+                 add_line(&head, "Accept: ", h->accept) && add_line(&head, "", h->header[0]) &&
+                 add_line(&head, "", h->header[1]) && add_line(&head, "User-Agent: ", "countersign") &&
+                 add_line(&head, "Expect:", "") && set_way(curl, h, head, why);
     if (ready) {
         perform(curl, h, why);
     } else {

@@ -23,7 +23,7 @@ typedef struct ks_stop {
 struct ks_http {
     const char *url;
     const char *post_type, *accept; /**< Content-Type of body, and Accept; NULL: none */
-    const char *header;             /**< one more line of the head; NULL: none */
+    const char *header[2];          /**< more lines of the head; NULL: none */
     const void *body;               /**< NULL: a GET, or a HEAD */
     size_t body_len;
     bool head;

@@ -88,7 +88,7 @@ enum ks_talked ks_talk_est(struct ks_talk *t)
     struct ks_http h = {.url = url,
                         .post_type = "application/pkcs10",
                         .accept = "application/pkcs7-mime",
-                        .header = "Content-Transfer-Encoding: base64",
+                        .header = {"Content-Transfer-Encoding: base64"},
                         .body = body,
                         .body_len = n,
                         .ca_file = i->ca_file,

@@ -159,7 +159,8 @@ static int add_ready(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cs_
     return 0;
 }
 
-int ks_letter_compose(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cs_time now, cs_error *e)
+int ks_letter_compose(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cs_time now, bool subject_alone,
+                      cs_error *e)
 {
     const ks_info *i = &m->info;
     const struct kind_row *row = &rows[m->d.kind];
@@ -172,6 +173,10 @@ int ks_letter_compose(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cs
     } else {
         snprintf(m->subject, sizeof m->subject, "%s %s", row->subject, m->d.about[0] != '\0' ? m->d.about : i->alias);
     }
+    if (subject_alone) {
+        return 0;
+    }
+    cs_buf_adds(&m->body, "");
     if (m->d.body == NULL) {
         add_composed(m, type, name, now);
     } else if (add_ready(s, mail, m, now, e) != 0) {

@@ -15,7 +15,8 @@ struct ks_mailing {
     char *pem; /**< owned; NULL: nothing is attached */
 };
 
-/** Subject and body of what d and info say. */
-int ks_letter_compose(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cs_time now, cs_error *e) CS_MUST_CHECK;
+/** Subject and body of what d and info say; for the webhook the subject alone. */
+int ks_letter_compose(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cs_time now, bool subject_alone,
+                      cs_error *e) CS_MUST_CHECK;
 
 #endif

@@ -5,23 +5,14 @@
 #include <curl/curl.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/text.h"
+#include "keystore/http.h"
 
 #define WORD_OCTETS 45 /* of text in one encoded word: 60 characters of base64, 72 with its frame, of 75 allowed */
-#define SECRET_MAX  1024
-
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static CURLcode curl_ready = CURLE_FAILED_INIT;
-
-static void start_curl(void)
-{
-    curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
 
 const char *ks_mail_domain(const char *mail)
 {
@@ -162,23 +153,6 @@ static curl_mime *parts(CURL *curl, const ks_letter *l)
 
 /* ---- the way ---------------------------------------------------------------------------------------------------- */
 
-/** First line of the file, without its end. @return 0, or -1 */
-static int read_password(const char *path, char out[SECRET_MAX])
-{
-    FILE *in = fopen(path, "re");
-    size_t n = 0;
-    if (in == NULL) {
-        return -1;
-    }
-    setvbuf(in, NULL, _IONBF, 0); /* no copy of it stays in a buffer */
-    n = fread(out, 1, SECRET_MAX - 1, in);
-    bool good = ferror(in) == 0 && n > 0 && n < SECRET_MAX - 1;
-    fclose(in);
-    out[n] = '\0';
-    out[strcspn(out, "\r\n")] = '\0';
-    return good ? 0 : -1;
-}
-
 static int asked_to_stop(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
     const ks_mail *mail = ctx;
@@ -245,24 +219,21 @@ static enum ks_sent perform(CURL *curl, char *text, size_t size)
             snprintf(text + n, size - n, " (the server said %ld)", code);
         }
     }
-    for (char *p = text; *p != '\0'; p++) { /* what a server says goes into logs and tables */
-        *p = (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p;
-    }
+    ks_printable(text);
     return sent;
 }
 
 enum ks_sent ks_mail_send(const ks_mail *mail, const ks_letter *l, char *text, size_t size)
 {
-    char password[SECRET_MAX] = "";
+    char password[KS_SECRET_MAX] = "";
     char address[KS_MAIL + 2];
     enum ks_sent sent = KS_SENT_LATER;
     struct curl_slist *to = NULL, *header = NULL;
     curl_mime *mime = NULL;
     text[0] = '\0';
-    pthread_once(&curl_once, start_curl);
-    CURL *curl = curl_ready == CURLE_OK ? curl_easy_init() : NULL;
+    CURL *curl = ks_http_ready() ? curl_easy_init() : NULL;
     snprintf(address, sizeof address, "<%s>", l->to_mail);
-    if (mail->user[0] != '\0' && read_password(mail->password_file, password) != 0) {
+    if (mail->user[0] != '\0' && ks_secret_read(mail->password_file, password) != 0) {
         snprintf(text, size, "the password file %.200s cannot be read", mail->password_file);
         goto out;
     }

@@ -8,7 +8,17 @@
 
 #include "keystore/notice.h"
 
-/** The block mail { } of a configuration. Plain data: a copy is one's own. */
+/** The block webhook { }. */
+typedef struct ks_hook {
+    bool given;
+    char url[512];
+    char secret_file[1024]; /**< its first line signs; read for each notice */
+    char ca_file[1024];     /**< PEM; "": the system's authorities */
+    int64_t timeout_ms;
+} ks_hook;
+
+/** The ways for notices: the block mail { } of a configuration, and beside it the webhook. Plain data: a copy is one's
+ *  own. */
 typedef struct ks_mail {
     bool given;       /**< there is such a block */
     char server[256]; /**< smtp://HOST:PORT or smtps://HOST:PORT */
@@ -18,6 +28,7 @@ typedef struct ks_mail {
     char ca_file[1024];       /**< PEM; "": the system's authorities */
     bool starttls_required;   /**< a server without TLS gets no letter; where a user is given, too */
     int64_t timeout_ms;       /**< of one letter, connection included */
+    ks_hook hook;
     bool (*stop)(void *ctx);  /**< asked now and then while a letter is under way: true gives it up. NULL: never */
     void *stop_ctx;
     /** Write the link that a reference (ks_tell) stands for, with a token of its own for that address, into out. Called
@@ -32,7 +43,8 @@ typedef struct ks_mail {
 /** What ks_deliver did. */
 typedef struct ks_delivered {
     size_t sent, failed, put_off, dropped; /**< failed: for good; put_off: tried again later; dropped: no longer true */
-    size_t waiting;                        /**< deliveries in the queue afterwards */
+    size_t waiting;                        /**< deliveries in the queue afterwards that have a way */
+    size_t stuck;                          /**< mails in the queue, and there is no way for mail */
     cs_time next;                          /**< when the next of them is due; 0: none waits */
     char text[384];                        /**< of the last that did not go; "" all went */
 } ks_delivered;
@@ -40,8 +52,8 @@ typedef struct ks_delivered {
 /**
  * Send what is due, one letter after the other. No transaction is open while a server is waited for: a delivery is
  * claimed, sent, settled. After a kill in between it is sent again with the same Message-ID. 4xx and trouble with the
- * connection: again after 1 min to 4 h; 5xx: failed for good; neither touches the other letters. Without mail { }
- * nothing is done. May run in several processes at once. Any thread with a store of its own; blocks up to the timeout
+ * connection: again after 1 min to 4 h; 5xx: failed for good; neither touches the other letters. The webhook likewise,
+ * for a week. What has no way given stays in the queue. May run in several processes at once. Any thread with a store of its own; blocks up to the timeout
  * per letter.
  */
 int ks_deliver(ks_store *s, const ks_mail *mail, cs_time now, ks_delivered *out, cs_error *e) CS_MUST_CHECK;

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mail_config.h: setters of the block mail { }; their rows stand in config.c. */
+/* mail_config.h: setters of the blocks mail { } and webhook { }; their rows stand in config.c. */
 #ifndef KS_MAIL_CONFIG_H
 #define KS_MAIL_CONFIG_H
 
-#include "keystore/config.h"
+#include "keystore/operators.h"
 
-void ks_set_mail(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report);
-void ks_set_mail_server(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report);
-void ks_set_mail_from(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report);
-void ks_set_mail_user(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report);
-void ks_set_mail_password(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report);
-void ks_set_mail_ca(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report);
-void ks_set_mail_starttls(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report);
-void ks_set_mail_timeout(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report);
+ks_setter ks_set_mail, ks_set_mail_server, ks_set_mail_from, ks_set_mail_user, ks_set_mail_password, ks_set_mail_ca,
+    ks_set_mail_starttls, ks_set_mail_timeout;
+ks_setter ks_set_hook, ks_set_hook_url, ks_set_hook_secret, ks_set_hook_ca, ks_set_hook_timeout;
 
 #endif

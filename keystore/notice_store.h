@@ -29,6 +29,13 @@ struct ks_ending {
     int64_t told;   /**< nearest threshold that a fact stands for, days; INT64_MAX: none, 0: expired was told */
 };
 
+/** Which deliveries are asked for. One to the webhook has no address. */
+struct ks_ways {
+    bool mail, hook;
+    cs_time hook_from;  /**< older facts are no news to it */
+    const char *domain; /**< of Message-IDs */
+};
+
 /** One delivery with all that its mail says. */
 struct ks_delivery {
     char dedup[KS_DEDUP];
@@ -40,7 +47,7 @@ struct ks_delivery {
     unsigned n;
     char about[KS_ABOUT], subject[KS_SUBJECT], link[KS_LINK];
     bool attach;
-    char *body; /**< owned; NULL: to be composed */
+    char *body;                                                /**< owned; NULL: to be composed */
     char system_type[KS_FULL_NAME], system_name[KS_FULL_NAME]; /**< "" not said */
     char name[KS_FULL_NAME], mail[KS_MAIL];
     char message_id[KS_MESSAGE_ID]; /**< without brackets; fixed by the first attempt */
@@ -64,16 +71,17 @@ struct ks_notice_driver {
                         cs_error *e);
     /** Active entries with a key of our own that end before an instant. */
     int (*endings)(struct ks_backend *b, cs_time before, ks_visit_ending *visit, void *ctx, cs_error *e);
-    /** Take the next due delivery: attempts + 1, its Message-ID at domain, nobody else's until lease.
+    /** Take the next due delivery: attempts + 1, the Message-ID of a mail at the domain, nobody else's until lease.
      *  @return 1 (out->body is then the caller's), 0 nothing is due, -1 */
-    int (*claim)(struct ks_backend *b, cs_time now, cs_time lease, const char *domain, struct ks_delivery *out,
+    int (*claim)(struct ks_backend *b, const struct ks_ways *ways, cs_time now, cs_time lease, struct ks_delivery *out,
                  cs_error *e);
     /** What became of a claimed one: state sent, failed, queued (again at next_at) or dropped. One that was claimed
      *  anew meanwhile is left alone. */
     int (*settle)(struct ks_backend *b, const struct ks_delivery *d, const char *state, cs_time next_at,
                   const char *error, cs_error *e);
-    /** Deliveries that wait and the instant of the next; *at 0: none. */
-    int (*waiting)(struct ks_backend *b, size_t *n, cs_time *at, cs_error *e);
+    /** Deliveries that wait for these ways and the instant of the next (*at 0: none); all mails that wait. */
+    int (*waiting)(struct ks_backend *b, const struct ks_ways *ways, size_t *n, cs_time *at, size_t *mails,
+                   cs_error *e);
     int (*unreached)(struct ks_backend *b, ks_visit_unreached *visit, void *ctx, cs_error *e);
 };
 

@@ -127,10 +127,26 @@ static int insert_fact(struct ks_backend *b, const struct ks_fact *fact, cs_erro
     return ks_query_run(&q, e) != 0 ? -1 : sqlite3_changes(b->db) != 0;
 }
 
+static int delivery_add(struct ks_backend *b, const struct ks_fact *fact, const char *name, const char *mail,
+                        cs_error *e)
+{
+    struct ks_query q =
+        ks_query_open(b, "insert into delivery(dedup_key, mail, name, sub_id, state, next_at, message_id)"
+                         " values(?1, ?2, ?3, null, 'queued', ?4, lower(hex(randomblob(16)))) on conflict do nothing");
+    ks_query_text(&q, fact->dedup);
+    ks_query_text(&q, mail);
+    ks_query_text(&q, name);
+    ks_query_int(&q, fact->due_at);
+    return ks_query_run(&q, e);
+}
+
 static int fact_add(struct ks_backend *b, const struct ks_fact *fact, cs_error *e)
 {
     const ks_tell *t = &fact->told;
     int rc = insert_fact(b, fact, e);
+    if (rc == 1 && delivery_add(b, fact, "", "", e) != 0) { /* for the webhook, if there is one */
+        return -1;
+    }
     if (rc != 1 || t->entry_id == 0) {
         return rc;
     }
@@ -145,19 +161,6 @@ static int fact_add(struct ks_backend *b, const struct ks_fact *fact, cs_error *
     ks_query_int(&q, t->entry_id);
     ks_query_int(&q, fact->due_at);
     return ks_query_run(&q, e) == 0 ? 1 : -1;
-}
-
-static int delivery_add(struct ks_backend *b, const struct ks_fact *fact, const char *name, const char *mail,
-                        cs_error *e)
-{
-    struct ks_query q =
-        ks_query_open(b, "insert into delivery(dedup_key, mail, name, sub_id, state, next_at, message_id)"
-                         " values(?1, ?2, ?3, null, 'queued', ?4, lower(hex(randomblob(16)))) on conflict do nothing");
-    ks_query_text(&q, fact->dedup);
-    ks_query_text(&q, mail);
-    ks_query_text(&q, name);
-    ks_query_int(&q, fact->due_at);
-    return ks_query_run(&q, e);
 }
 
 static int endings(struct ks_backend *b, cs_time before, ks_visit_ending *visit, void *ctx, cs_error *e)
@@ -193,7 +196,7 @@ static int unreached(struct ks_backend *b, ks_visit_unreached *visit, void *ctx,
            " from entry e join slot s using(slot_id) where e.state='active' and exists(select 1 from notification f"
            " where f.entry_id=e.entry_id and f.kind in " OF_ENDS ") and not exists(select 1 from notification f"
            " join delivery d using(dedup_key) where f.entry_id=e.entry_id and f.kind in " OF_ENDS
-           " and d.state in ('queued', 'sending', 'sent')) order by s.alias, e.n");
+           " and (d.state='sent' or (d.mail<>'' and d.state in ('queued', 'sending')))) order by s.alias, e.n");
     int rc = 0;
     while ((rc = ks_query_row(&q, e)) == 1) {
         ks_unreached row = {.n = (unsigned)sqlite3_column_int(q.stmt, 1),
@@ -254,7 +257,17 @@ static int read_delivery(struct ks_query *q, struct ks_delivery *d)
     return -1;
 }
 
-static int claim(struct ks_backend *b, cs_time now, cs_time lease, const char *domain, struct ks_delivery *out,
+/** One delivery is meant when its way is among ?1 mail, ?2 webhook, whose facts are not older than ?3. */
+#define HAS_WAY "d.state in ('queued', 'sending') and case d.mail when '' then ?2 and f.due_at>=?3 else ?1 end"
+
+static void bind_ways(struct ks_query *q, const struct ks_ways *ways)
+{
+    ks_query_int(q, ways->mail);
+    ks_query_int(q, ways->hook);
+    ks_query_int(q, ways->hook_from);
+}
+
+static int claim(struct ks_backend *b, const struct ks_ways *ways, cs_time now, cs_time lease, struct ks_delivery *out,
                  cs_error *e)
 {
     struct ks_query q = ks_query_open(
@@ -263,7 +276,8 @@ static int claim(struct ks_backend *b, cs_time now, cs_time lease, const char *d
            " d.sub_id, f.threshold, n.n, d.attempts, f.due_at, f.attach, f.kind, f.body"
            " from delivery d join notification f using(dedup_key) left join entry n on n.entry_id=f.entry_id"
            " left join slot s on s.slot_id=n.slot_id"
-           " where d.state in ('queued', 'sending') and d.next_at<=?1 order by d.next_at, d.dedup_key, d.mail limit 1");
+           " where " HAS_WAY " and d.next_at<=?4 order by d.next_at, d.dedup_key, d.mail limit 1");
+    bind_ways(&q, ways);
     ks_query_int(&q, now);
     int rc = ks_query_row(&q, e);
     if (rc == 1 && read_delivery(&q, out) != 0) {
@@ -274,8 +288,8 @@ static int claim(struct ks_backend *b, cs_time now, cs_time lease, const char *d
         return rc;
     }
     size_t used = strlen(out->message_id);
-    if (strchr(out->message_id, '@') == NULL) {
-        snprintf(out->message_id + used, sizeof out->message_id - used, "@%.255s", domain);
+    if (out->mail[0] != '\0' && strchr(out->message_id, '@') == NULL) {
+        snprintf(out->message_id + used, sizeof out->message_id - used, "@%.255s", ways->domain);
     }
     out->attempts++;
     q = ks_query_open(b, "update delivery set state='sending', attempts=?3, next_at=?4, message_id=?5"
@@ -302,13 +316,17 @@ static int settle(struct ks_backend *b, const struct ks_delivery *d, const char 
     return ks_query_run(&q, e);
 }
 
-static int waiting(struct ks_backend *b, size_t *n, cs_time *at, cs_error *e)
+static int waiting(struct ks_backend *b, const struct ks_ways *ways, size_t *n, cs_time *at, size_t *mails, cs_error *e)
 {
     struct ks_query q = ks_query_open(
-        b, "select count(*), coalesce(min(next_at), 0) from delivery where state in ('queued', 'sending')");
+        b, "select count(case when " HAS_WAY " then 1 end), coalesce(min(case when " HAS_WAY " then d.next_at end), 0),"
+           " count(nullif(d.mail, '')) from delivery d join notification f using(dedup_key)"
+           " where d.state in ('queued', 'sending')");
+    bind_ways(&q, ways);
     int rc = ks_query_row(&q, e);
     *n = rc == 1 ? (size_t)sqlite3_column_int64(q.stmt, 0) : 0;
     *at = rc == 1 ? sqlite3_column_int64(q.stmt, 1) : 0;
+    *mails = rc == 1 ? (size_t)sqlite3_column_int64(q.stmt, 2) : 0;
     ks_query_done(&q);
     return rc == 1 ? 0 : -1;
 }

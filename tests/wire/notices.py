@@ -4,6 +4,8 @@
 """Notices by mail against a real mail server: which mails come when, to whom, what they say; servers that refuse, hang
 or are down; a sender that is killed at any moment."""
 import collections
+import hmac
+import json
 import os
 import random
 import re
@@ -13,9 +15,11 @@ import ssl
 import subprocess
 import sys
 
+import admin
 import keys
 import product
 import report
+import wire
 from mailbox_server import Mailbox
 from report import check, equal
 from stores import DAY, Store, instant, records, rfc3339
@@ -26,10 +30,10 @@ EXPIRATION = "Outbound Certificate Expiration. SAP CPI System: Tenant One"
 class Noticed:
     """A store with own certificate ack-client that ends in a hundred days, and a configuration that mails to url."""
 
-    def __init__(self, url, *people, mail=""):
+    def __init__(self, url, *people, mail="", after=""):
         self.store = Store()
         self.conf = os.path.join(product.new_directory(), "countersign.conf")
-        self.way(url, mail)
+        self.way(url, mail, after)
         self.run("generate", "--role", "tls-client", "--alias", "ack-client", "--subject", "CN=acme", "--key", "ec:P-256", "--days", "100",
                  "--system-type", "SAP CPI", "--system-name", "Tenant One")
         self.record = records(self.store.run("show", "ack-client#1", "--json"))[0]
@@ -37,9 +41,9 @@ class Noticed:
         for person in people:
             self.subscribe(person)
 
-    def way(self, url, mail=""):
+    def way(self, url, mail="", after=""):
         with open(self.conf, "w", encoding="utf-8") as out:
-            out.write(f'keystore sqlite "{self.store.path}";\n'
+            out.write(f'keystore sqlite "{self.store.path}";\n{after}'
                       f'mail {{ server "{url}"; from "gateway@example.com"; timeout 2s; {mail} }}\n')
 
     def run(self, *args, check=True, at=None):
@@ -96,7 +100,7 @@ def test_who_unsubscribed_gets_none():
     with Mailbox() as box:
         n = Noticed(box.url, "anna@example.com", "ben@example.com")
         n.run("unsubscribe", "ack-client", "--mail", "ben@example.com")
-        equal([r["mail"] for r in map(__import__("json").loads, n.run("subscribers", "ack-client", "--json").stdout.splitlines())],
+        equal([r["mail"] for r in map(json.loads, n.run("subscribers", "ack-client", "--json").stdout.splitlines())],
               ["anna@example.com"], "subscribers")
         n.tick(n.end - 30 * DAY)
         equal(subjects(box), [("anna@example.com", EXPIRATION)], "mails")
@@ -129,9 +133,9 @@ def test_a_server_that_is_down_or_hangs_delays_and_loses_nothing():
         n = Noticed(f"smtp://127.0.0.1:{mute.getsockname()[1]}", "anna@example.com")
         begin = n.end - 30 * DAY
         hung = n.tick(begin)
-        check("1 mail not sent" in hung.stderr, hung.stderr)
+        check("1 notice not sent" in hung.stderr, hung.stderr)
     down = n.tick(begin + 60)
-    check("1 mail not sent" in down.stderr, down.stderr)
+    check("1 notice not sent" in down.stderr, down.stderr)
     with Mailbox() as box:
         n.way(box.url)
         n.tick(begin + 60 + 120)
@@ -196,6 +200,121 @@ def test_a_running_gateway_sends_by_itself_from_within_its_sandbox():
                              extra=f'mail {{ server "{url}"; from "gateway@example.com"; }}'):
             report.until(lambda: box.mails, what="the mail has come")
         equal(subjects(box), [("anna@example.com", "Outbound Certificate Expiration. tls-client System: ack-client")], "mails")
+
+
+class Hook:
+    """A program that is told: it keeps what it gets, and answers as wanted."""
+
+    def __init__(self, tls=None, answer=200):
+        self.got = []
+        self.answer = answer
+        self.upstream = wire.Upstream(self.take, close=True, tls=tls)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.upstream.stop()
+
+    def take(self, request):
+        self.got.append((*map(request.fields.get, ("idempotency-key", "countersign-signature")), request.body, request.fields["content-type"]))
+        return wire.reply_octets(b"as you say", status=f"{self.answer} as you say")
+
+    def block(self, secret, more=""):
+        return f'webhook {{ url "{self.upstream.url}"; secret file "{secret}"; timeout 2s; {more} }}\n'
+
+
+def secret_file():
+    path = os.path.join(product.new_directory(), "secret")
+    with open(path, "w", encoding="utf-8") as out:
+        out.write("hook secret\n")
+    return path
+
+
+def signed(signature, body):
+    at, mac = re.fullmatch(r"t=(\d+),v1=([0-9a-f]{64})", signature).groups()
+    return mac == hmac.new(b"hook secret", at.encode() + b"." + body, "sha256").hexdigest()
+
+
+def test_a_webhook_is_told_once_signed_and_under_one_key():
+    secret = secret_file()
+    with Mailbox() as box, Hook() as hook:
+        n = Noticed(box.url, "anna@example.com", after=hook.block(secret))
+        at = n.end - 30 * DAY
+        hook.answer = 503
+        n.tick(at)
+        n.tick(at + 59)
+        equal((len(hook.got), len(box.mails)), (1, 1), "not taken: asked again after a minute; mail is not held up")
+        hook.answer = 200
+        n.tick(at + 60)
+        n.tick(at + 600)
+        equal(len(hook.got), 2, "told")
+        equal(len({key for key, *_ in hook.got}), 1, "keys")
+        key, signature, body, kind = hook.got[-1]
+        check(signed(signature, body) and not signed(signature, body + b" "), "signature")
+        told = json.loads(body)
+        equal((told["id"], told["kind"], told["subject"], told["occasion"], kind), (key, "expiration", EXPIRATION, 30, "application/json"), "told")
+        equal((told["certificate"]["entry"], told["certificate"]["sha256"], told["certificate"]["days_left"]),
+              ("ack-client#1", n.record["sha256"], 29), "certificate")
+        hook.answer = 422
+        n.tick(n.end - 14 * DAY)
+        n.tick(n.end - 14 * DAY + 3600)
+        equal(len(hook.got), 3, "refused for good")
+
+
+def test_a_webhook_that_comes_later_is_not_flooded_and_one_that_is_down_stops_no_mail():
+    secret = secret_file()
+    with Mailbox() as box, Hook() as hook:
+        n = Noticed(box.url, "anna@example.com")
+        n.tick(n.end - 30 * DAY)
+        n.way(box.url, after=hook.block(secret))
+        n.tick(n.end - 20 * DAY)
+        equal(hook.got, [], "old facts are no news")
+        n.way(box.url, after='webhook { url "http://127.0.0.1:9/"; secret file "%s"; timeout 2s; }\n' % secret)
+        n.tick(n.end - 14 * DAY)
+        equal(len(box.mails), 2, "mails")
+        n.way(box.url, after=hook.block(os.path.join(product.new_directory(), "not-there")))
+        done = n.tick(n.end - 14 * DAY + 120)
+        check("cannot be read" in done.stderr and hook.got == [], done.stderr)
+    for url in ("http://ops.example/", "ftp://127.0.0.1/", "https://", "https://a@b/", "http://127.0.0.1.example/"):
+        n.way("smtp://127.0.0.1:1", after=f'webhook {{ url "{url}"; secret file "{secret}"; }}\n')
+        done = n.run("list", check=False)
+        equal((done.returncode, "no address for a webhook" in done.stderr), (78, True), done.stderr)
+
+
+def test_a_webhook_under_tls_is_told_by_a_running_gateway():
+    place = product.new_directory()
+    authority = keys.issue(place, "hook-ca", authority=True)
+    server = keys.issue(place, "hook-server", issuer=authority, hosts=("127.0.0.1",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server.certificate_file, server.key_file)
+    http = f"127.0.0.1:{wire.unused_port()}"
+    with Hook(tls=context) as hook:
+        store = Store()
+        store.run("generate", "--role", "tls-client", "--alias", "ack-client", "--key", "ec:P-256", "--days", "20")
+        block = hook.block(secret_file(), f'ca-file "{authority.certificate_file}";')
+        with product.Gateway(product.new_directory(), store, 'route r { listener front; path "/"; upstream "http://127.0.0.1:9/"; }',
+                             extra=f"admin {{ http {http}; }}\n{block}"):
+            report.until(lambda: hook.got, 60, "the webhook is told")
+            counted = lambda **labels: admin.value(admin.metrics(http), "countersign_notices_total", **labels)
+            report.until(lambda: counted(result="sent") == 1, 60, "count")
+            equal(admin.value(admin.metrics(http), "countersign_notices_unreached"), 0, "a program was reached")
+        check(signed(*hook.got[0][1:3]), "signature")
+        equal(json.loads(hook.got[0][2])["subject"], "Outbound Certificate Expiration. tls-client System: ack-client", "subject")
+
+
+def test_a_gateway_tells_that_a_notice_reaches_nobody():
+    http = f"127.0.0.1:{wire.unused_port()}"
+    place = product.new_directory()
+    path = os.path.join(place, "admin.sock")
+    store = Store()
+    store.run("generate", "--role", "tls-client", "--alias", "ack-client", "--key", "ec:P-256", "--days", "20")
+    with product.Gateway(place, store, 'route r { listener front; path "/"; upstream "http://127.0.0.1:9/"; }',
+                         extra=f'admin {{ socket "{path}"; http {http}; }}\n') as gateway:
+        report.until(lambda: admin.value(admin.metrics(http), "countersign_notices_unreached") == 1, 60, "metric")
+        equal(admin.ask(path, "status")["notices"], {"sent": 0, "failed": 0, "waiting": 0, "unreached": 1}, "status")
+        check("NOBODY IS TOLD" in product.countersign("-c", gateway.conf_file, "status").stdout, "status for people")
+        check("notice-undeliverable" in gateway.stderr(), "log")
 
 
 def test_a_fact_that_reaches_nobody_is_told():
