@@ -63,6 +63,15 @@ extern const struct cli_command cli_cmd_archive_report;
 extern const struct cli_command cli_cmd_archive_diff;
 extern const struct cli_command cli_cmd_archive_chain;
 extern const struct cli_command cli_cmd_rollover_list_runbooks;
+extern const struct cli_command cli_cmd_rollover_start;
+extern const struct cli_command cli_cmd_rollover_status;
+extern const struct cli_command cli_cmd_rollover_next;
+extern const struct cli_command cli_cmd_rollover_confirm;
+extern const struct cli_command cli_cmd_rollover_probe;
+extern const struct cli_command cli_cmd_rollover_abort;
+extern const struct cli_command cli_cmd_rollover_history;
+extern const struct cli_command cli_cmd_rollover_message;
+extern const struct cli_command cli_cmd_rollover_window;
 
 const struct cli_command *const cli_commands[] = {
     &cli_cmd_gateway,
@@ -126,5 +135,14 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_archive_diff,
     &cli_cmd_archive_chain,
     &cli_cmd_rollover_list_runbooks,
+    &cli_cmd_rollover_start,
+    &cli_cmd_rollover_status,
+    &cli_cmd_rollover_next,
+    &cli_cmd_rollover_confirm,
+    &cli_cmd_rollover_probe,
+    &cli_cmd_rollover_abort,
+    &cli_cmd_rollover_history,
+    &cli_cmd_rollover_message,
+    &cli_cmd_rollover_window,
     NULL,
 };

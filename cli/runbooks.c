@@ -20,7 +20,7 @@
 #define SITE_FOLDER "/etc/countersign/runbooks"
 #define ENDING      ".conf"
 
-/* ---- folders ---------------------------------------------------------------------------------------------------- */
+/* ---- folders --------------------------------------------------------------------------------------------------- */
 
 /* The folder that came with the program. @return false: there is none */
 static bool shipped(char *out, size_t size)
@@ -47,7 +47,7 @@ static bool shipped(char *out, size_t size)
     return false;
 }
 
-/* ---- one file --------------------------------------------------------------------------------------------------- */
+/* ---- one file -------------------------------------------------------------------------------------------------- */
 
 static bool has(const struct cli_runbooks *r, const char *name)
 {
@@ -98,7 +98,7 @@ static int take_file(struct cli_context *c, struct cli_runbooks *r, const char *
     return rc;
 }
 
-/* ---- all -------------------------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------------------------- */
 
 /* only NULL: every file */
 static int take_folder(struct cli_context *c, struct cli_runbooks *r, const char *folder, const char *only)

@@ -201,6 +201,7 @@ typedef struct ks_request {
     bool no_backup_ok;           /**< G14 */
     bool crl_required;           /**< G12: the partner's policy asks for a revocation list */
     bool automatic;              /**< the keeper carries out what was decided before */
+    bool probe_later;            /**< G11: the other side takes the new one only behind the exchange; a roll-over probes then */
     const char *without_node;    /**< G6: nodes not waited for, blanks between; NULL: none. Needs a reason */
     cs_time since;               /**< compromise: in wrong hands since; 0: now */
     cs_time until;               /**< reopen: accepted until */

@@ -84,7 +84,7 @@ static int each(struct ks_backend *b, int64_t roll_id, bool open, ks_visit_roll 
     return rc;
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------------------ */
+/* ---- steps ----------------------------------------------------------------------------------------------------- */
 
 static int step_set(struct ks_backend *b, const struct ks_step_row *row, cs_error *e)
 {
@@ -142,7 +142,17 @@ static int steps(struct ks_backend *b, int64_t roll_id, ks_visit_step *visit, vo
     return rc;
 }
 
-/* ---- links ------------------------------------------------------------------------------------------------------ */
+/** A store in memory keeps no notices. */
+static int mails(struct ks_backend *b, const char *about, size_t *told, size_t *sent, cs_error *e)
+{
+    (void)b;
+    (void)about;
+    (void)e;
+    *told = *sent = 0;
+    return 0;
+}
+
+/* ---- links ----------------------------------------------------------------------------------------------------- */
 
 static int link_add(struct ks_backend *b, const struct ks_link_row *row, cs_error *e)
 {
@@ -182,7 +192,7 @@ static int link_use(struct ks_backend *b, const uint8_t token_hash[32], cs_time 
     return rc;
 }
 
-/* ---- what nodes say --------------------------------------------------------------------------------------------- */
+/* ---- what nodes say -------------------------------------------------------------------------------------------- */
 
 static int probe_put(struct ks_backend *b, int64_t entry_id, const ks_probe_result *r, cs_error *e)
 {
@@ -345,6 +355,7 @@ const struct ks_rollover_driver ks_mem_rollovers = {
     .each = each,
     .step_set = step_set,
     .steps = steps,
+    .mails = mails,
     .link_add = link_add,
     .link_get = link_get,
     .link_use = link_use,

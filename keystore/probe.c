@@ -15,7 +15,7 @@ const char *ks_probe_outcome_word(enum ks_probe_outcome o)
     return outcome_word[o];
 }
 
-/* ---- which entry ------------------------------------------------------------------------------------------------ */
+/* ---- which entry ----------------------------------------------------------------------------------------------- */
 
 struct of_entry {
     int64_t entry_id;
@@ -44,7 +44,7 @@ static int find(ks_store *s, const char *alias, unsigned n, struct ks_slot *slot
                    : (rc < 0 ? -1 : 0);
 }
 
-/* ---- results ---------------------------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------------------------- */
 
 int ks_probe_put(ks_store *s, const ks_probe_result *r, cs_error *e)
 {
@@ -68,7 +68,7 @@ int ks_probe_each(ks_store *s, const char *alias, unsigned n, ks_visit_probe *vi
                : -1;
 }
 
-/* ---- asking ----------------------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------------------------- */
 
 int ks_probe_ask(ks_store *s, const char *alias, unsigned n, const ks_actor *who, cs_time now, uint64_t *generation,
                  cs_error *e)
@@ -104,8 +104,7 @@ int ks_probe_asks(ks_store *s, cs_time now, ks_visit_asked *visit, void *ctx, cs
     return s->driver->rollovers->probe_asks(s->b, now - KS_PROBE_FRESH, visit, ctx, e);
 }
 
-/* ---- what they say together ---------------------------------------------------------------------------------------
- */
+/* ---- what they say together ------------------------------------------------------------------------------------ */
 
 struct together {
     const char *alias;

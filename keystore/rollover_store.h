@@ -56,6 +56,8 @@ struct ks_rollover_driver {
     int (*each)(struct ks_backend *b, int64_t roll_id, bool open, ks_visit_roll *visit, void *ctx, cs_error *e);
     int (*step_set)(struct ks_backend *b, const struct ks_step_row *row, cs_error *e);
     int (*steps)(struct ks_backend *b, int64_t roll_id, ks_visit_step *visit, void *ctx, cs_error *e);
+    /** Mails about "R-17/3": queued in all, and gone out. */
+    int (*mails)(struct ks_backend *b, const char *about, size_t *told, size_t *sent, cs_error *e);
     int (*link_add)(struct ks_backend *b, const struct ks_link_row *row, cs_error *e);
     /** @return 1 found, 0 none, -1 */
     int (*link_get)(struct ks_backend *b, const uint8_t token_hash[32], struct ks_link_row *out, cs_error *e);

@@ -112,7 +112,7 @@ size_t ks_runbook_find(const struct ks_runbook *r, const char *n)
     return i;
 }
 
-/* ---- the step function ------------------------------------------------------------------------------------------ */
+/* ---- the step function ----------------------------------------------------------------------------------------- */
 
 /** The facts of the roll-over, and what is known of this step. */
 static uint64_t facts_of(const struct ks_runbook_step *s, const struct ks_facts *facts, const struct ks_step_known *k)

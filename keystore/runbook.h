@@ -122,7 +122,7 @@ size_t ks_runbook_find(const struct ks_runbook *r, const char *n);
 /** The table of the grammar, for documentation and tests. */
 struct cs_conf_table ks_runbook_directives(void);
 
-/* ---- the step function ------------------------------------------------------------------------------------------ */
+/* ---- the step function ----------------------------------------------------------------------------------------- */
 
 enum ks_step_state {
     KS_STEP_WAITS, /**< for a step before it */

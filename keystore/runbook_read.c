@@ -21,7 +21,7 @@ struct reading {
     } at[KS_STEPS_MAX];
 };
 
-/* ---- words ------------------------------------------------------------------------------------------------------ */
+/* ---- words ----------------------------------------------------------------------------------------------------- */
 
 static void unknown(const struct cs_conf_node *node, int arg, const char *what, const char *const *words,
                     struct cs_conf_report *report)
@@ -112,7 +112,7 @@ static void take_commands(const struct cs_conf_node *node, const char *out[KS_ST
     }
 }
 
-/* ---- statements ------------------------------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------------------------------ */
 
 static void set_runbook(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
 {
@@ -349,7 +349,7 @@ struct cs_conf_table ks_runbook_directives(void)
     return (struct cs_conf_table){rows, sizeof rows / sizeof rows[0]};
 }
 
-/* ---- the whole -------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------------------------- */
 
 /** Steps that a statement names; before: they must stand before place, else behind it. */
 static uint32_t steps_at(const struct ks_runbook *r, const struct cs_conf_node *node, size_t place, bool before,

@@ -78,8 +78,7 @@ int ks_sqlite_probe_asks(struct ks_backend *b, cs_time since, ks_visit_asked *vi
     return rc;
 }
 
-/* ---- numbers of nodes: observations of generation 0 that are not added up ------------------------------------------
- */
+/* ---- numbers of nodes: observations of generation 0 that are not added up -------------------------------------- */
 
 int ks_sqlite_gauge_set(struct ks_backend *b, const char *node, const char *kind, const char *object, int64_t n,
                         cs_time at, cs_error *e)

@@ -121,7 +121,19 @@ static int steps(struct ks_backend *b, int64_t roll_id, ks_visit_step *visit, vo
     return rc;
 }
 
-/* ---- links ------------------------------------------------------------------------------------------------------ */
+static int mails(struct ks_backend *b, const char *about, size_t *told, size_t *sent, cs_error *e)
+{
+    struct ks_query q = ks_query_open(b, "select count(*), coalesce(sum(d.state='sent'), 0) from delivery d"
+                                         " join notification f using(dedup_key) where f.kind='step-due' and f.about=?1");
+    ks_query_text(&q, about);
+    int rc = ks_query_row(&q, e);
+    *told = rc == 1 ? (size_t)sqlite3_column_int64(q.stmt, 0) : 0;
+    *sent = rc == 1 ? (size_t)sqlite3_column_int64(q.stmt, 1) : 0;
+    ks_query_done(&q);
+    return rc == 1 ? 0 : -1;
+}
+
+/* ---- links ----------------------------------------------------------------------------------------------------- */
 
 static int link_add(struct ks_backend *b, const struct ks_link_row *row, cs_error *e)
 {
@@ -169,6 +181,7 @@ const struct ks_rollover_driver ks_sqlite_rollovers = {
     .each = each,
     .step_set = step_set,
     .steps = steps,
+    .mails = mails,
     .link_add = link_add,
     .link_get = link_get,
     .link_use = link_use,

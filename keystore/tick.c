@@ -13,6 +13,7 @@
 #include "keystore/facts.h"
 #include "keystore/notice.h"
 #include "keystore/regenerate.h"
+#include "keystore/rollover.h"
 #include "keystore/time.h"
 
 static const ks_actor keeper = {"keeper", "keeper", NULL};
@@ -257,6 +258,9 @@ int ks_tick(ks_store *s, bool dry_run, const ks_uptime *up, cs_time now, ks_repo
     if (rc == 0 && !out->clock.suspect) {
         cs_time next = 0;
         rc = ks_regenerate_due(s, dry_run, now, out, e);
+        rc = rc == 0 ? ks_rollover_tick(s, dry_run, now, out, &next, e) : rc;
+        later(&a, next);
+        next = 0;
         rc = rc == 0 ? ks_notice_due(s, dry_run, now, &out->notices, &next, e) : rc;
         later(&a, next);
     }

@@ -27,7 +27,7 @@ static struct ks_runbook *read_text(const char *text, struct cs_conf_report *rep
     return ks_runbook_read("t.conf", text, strlen(text), report);
 }
 
-/* ---- grammar ---------------------------------------------------------------------------------------------------- */
+/* ---- grammar --------------------------------------------------------------------------------------------------- */
 
 #define STEP(n, rest) "step " n " { who tenant-admin; kind do; title \"t\"; evidence confirmed; " rest " }\n"
 #define BOOK(steps)   "runbook one { title \"t\"; slot-role sign;\n" steps "}\n"
@@ -159,7 +159,7 @@ static void test_the_table_of_the_grammar_holds_its_examples(void)
     }
 }
 
-/* ---- the step function ------------------------------------------------------------------------------------------ */
+/* ---- the step function ----------------------------------------------------------------------------------------- */
 
 #define FOUR                                                                                                           \
     "runbook four { title \"t\"; slot-role sign;\n"                                                                    \

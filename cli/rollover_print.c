@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rollover_print.c: a roll-over for people and as JSON: what is done, who must do what next, why the rest waits. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/rollover.h"
+
+const char *cli_parts_text(unsigned who, const char *between, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t p = 0; p < KS_PARTS && used < size; p++) {
+        if ((who & (1U << p)) != 0) {
+            int n = snprintf(out + used, size - used, "%s%s", used > 0 ? between : "", ks_part_word((enum ks_part)p));
+            used += n > 0 ? (size_t)n : 0;
+        }
+    }
+    return out;
+}
+
+static bool word_closes(const struct ks_runbook_step *step)
+{
+    for (size_t w = 0; w < step->n_way; w++) {
+        if ((step->way[w] & KS_BIT(KS_FACT_CONFIRMED)) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *steps_text(const struct ks_rollover *r, uint32_t set, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < r->runbook->n && used < size; i++) {
+        if ((set & (1U << i)) != 0) {
+            int n = snprintf(out + used, size - used, "%s%s", used > 0 ? ", " : "", r->runbook->step[i].n);
+            used += n > 0 ? (size_t)n : 0;
+        }
+    }
+    return out;
+}
+
+static int render(struct cli_context *c, ks_store *s, const struct ks_rollover *r, const char *text, cs_buf *out)
+{
+    cs_buf_reset(out);
+    return ks_rollover_text(s, r, text, out, &c->error) == 0 && out->data != NULL ? 0 : -1;
+}
+
+/* ---- people ---------------------------------------------------------------------------------------------------- */
+
+static void entry_text(const struct ks_rollover *r, bool old, cs_time now, char *out, size_t size)
+{
+    const ks_info *i = old ? &r->old_info : &r->new_info;
+    char hex[65];
+    char left[32];
+    if (!(old ? r->has_old : r->has_new)) {
+        cs_copy(out, size, old ? "none" : "not there yet");
+        return;
+    }
+    cs_hex(i->sha256, 32, hex);
+    snprintf(out, size, "#%u %.8s… (%s, %s%s)", i->n, hex, ks_state_word(i->state),
+             i->not_after > now ? cli_span(i->not_after - now, left, sizeof left) : "ended",
+             i->not_after > now ? " left" : "");
+}
+
+void cli_rollover_line(const struct cli_context *c, const struct ks_rollover *r)
+{
+    char old[96];
+    char new[96];
+    char started[CS_TIME_TEXT];
+    entry_text(r, true, c->now, old, sizeof old);
+    entry_text(r, false, c->now, new, sizeof new);
+    printf("%s %s  %s  old %s  new %s  started %s by %s%s%s\n", r->name, r->runbook->name, r->row.alias, old, new,
+           cli_date(r->row.started_at, started), r->row.actor, strcmp(r->row.state, "open") != 0 ? "  " : "",
+           strcmp(r->row.state, "open") != 0 ? r->row.state : "");
+    if (r->row.window_from != 0) {
+        char from[80];
+        char to[80];
+        printf("  window %s to %s\n", cli_time_local(r->row.window_from, from, sizeof from),
+               cli_time_local(r->row.window_to, to, sizeof to));
+    }
+}
+
+/* Where a mail of the step reaches nobody, it is written and sent by hand. */
+static void print_untold(const struct ks_rollover *r, size_t i)
+{
+    const struct ks_runbook_step *step = &r->runbook->step[i];
+    if (step->kind == KS_STEP_INFORM && r->step[i].row.told_at != 0 && r->step[i].told == 0) {
+        printf(
+            "      nobody with the role %s has an address (%s): countersign rollover message %s %s -o FILE, send it,\n"
+            "      then: countersign rollover confirm %s %s\n",
+            ks_part_word(step->to), r->partner[0] != '\0' ? r->partner : "no partner is known", r->name, step->n,
+            r->name, step->n);
+    }
+}
+
+static int print_ready(struct cli_context *c, ks_store *s, const struct ks_rollover *r, size_t i)
+{
+    const struct ks_runbook_step *step = &r->runbook->step[i];
+    cs_buf text = CS_BUF_INIT;
+    int rc = 0;
+    for (size_t k = 0; rc == 0 && k < step->n_run; k++) {
+        rc = render(c, s, r, step->run[k], &text);
+        if (rc == 0) {
+            printf("      %s: countersign rollover next %s   (countersign %s)\n",
+                   step->kind == KS_STEP_AUTO ? "by itself, or" : "to do", r->name, text.data);
+        }
+    }
+    if (rc == 0 && step->by_hand[0] != '\0' && (rc = render(c, s, r, step->by_hand, &text)) == 0) {
+        printf("      %s%s\n", step->n_run > 0 ? "or: " : "", text.data);
+    }
+    printf("      closes with: %s\n", r->judged[i].missing[0] != '\0' ? r->judged[i].missing : "-");
+    if (word_closes(step) && step->kind != KS_STEP_INFORM) {
+        printf("      said by: countersign rollover confirm %s %s\n", r->name, step->n);
+    }
+    print_untold(r, i);
+    cs_buf_free(&text);
+    return rc;
+}
+
+static int print_step(struct cli_context *c, ks_store *s, const struct ks_rollover *r, size_t i)
+{
+    const struct ks_runbook_step *step = &r->runbook->step[i];
+    const struct ks_step_judged *j = &r->judged[i];
+    char who[160];
+    char steps[80];
+    char at[CS_TIME_TEXT];
+    cs_buf title = CS_BUF_INIT;
+    int rc = render(c, s, r, step->title, &title);
+    if (rc != 0) {
+        cs_buf_free(&title);
+        return rc;
+    }
+    printf(" %-3s %-22s %s\n", step->n, cli_parts_text(step->who, step->each ? " and " : ", ", who, sizeof who),
+           title.data);
+    cs_buf_free(&title);
+    if (j->state == KS_STEP_READY) {
+        printf("     NEXT\n");
+        return print_ready(c, s, r, i);
+    }
+    if (j->state == KS_STEP_WAITS) {
+        printf("     waits for %s\n", steps_text(r, j->waits_for, steps, sizeof steps));
+    } else if (j->closes_now) {
+        printf("     %s by what is seen; it is written down in the next round\n", ks_step_state_word(j->state));
+    } else {
+        printf("     %s %s%s%s%s%s\n", ks_step_state_word(j->state),
+               r->step[i].row.done_at != 0 ? cs_time_format(r->step[i].row.done_at, at) : "",
+               r->step[i].row.done_by[0] != '\0' ? " by " : "", r->step[i].row.done_by,
+               r->step[i].evidence[0] != '\0' ? ": " : "", r->step[i].evidence);
+    }
+    return 0;
+}
+
+static int print_people(struct cli_context *c, ks_store *s, const struct ks_rollover *r)
+{
+    int rc = 0;
+    cli_rollover_line(c, r);
+    printf("  %s\n", r->runbook->title);
+    for (size_t i = 0; rc == 0 && i < r->runbook->n; i++) {
+        rc = print_step(c, s, r, i);
+    }
+    return rc == 0 ? CS_EXIT_OK : cli_fail(c);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------------------------ */
+
+static void facts_json(cs_json *j, const struct ks_rollover *r)
+{
+    cs_json_object(j, "facts");
+    for (size_t f = 0; f < KS_FACTS; f++) {
+        if (f == KS_FACT_CONFIRMED || f == KS_FACT_DELIVERED) {
+            continue;
+        }
+        cs_json_object(j, ks_fact_word((enum ks_fact_of)f));
+        cs_json_bool(j, "holds", (r->facts.hold & KS_BIT(f)) != 0);
+        cs_json_str(j, "seen", r->facts.text[f]);
+        cs_json_object_end(j);
+    }
+    cs_json_object_end(j);
+}
+
+static int step_json(struct cli_context *c, ks_store *s, cs_json *j, const struct ks_rollover *r, size_t i)
+{
+    const struct ks_runbook_step *step = &r->runbook->step[i];
+    const struct ks_step_judged *judged = &r->judged[i];
+    cs_buf text = CS_BUF_INIT;
+    char steps[80];
+    int rc = 0;
+    cs_json_object(j, NULL);
+    cs_json_str(j, "step", step->n);
+    cs_json_array(j, "who");
+    for (size_t p = 0; p < KS_PARTS; p++) {
+        if ((step->who & (1U << p)) != 0) {
+            cs_json_str(j, NULL, ks_part_word((enum ks_part)p));
+        }
+    }
+    cs_json_array_end(j);
+    cs_json_str(j, "kind", ks_step_kind_word(step->kind));
+    rc = render(c, s, r, step->title, &text);
+    cs_json_str(j, "title", rc == 0 ? text.data : NULL);
+    cs_json_str(j, "state", ks_step_state_word(judged->state));
+    cs_json_str(j, "waits_for", judged->waits_for != 0 ? steps_text(r, judged->waits_for, steps, sizeof steps) : NULL);
+    cs_json_str(j, "lacks", judged->state == KS_STEP_READY ? judged->missing : NULL);
+    cs_json_array(j, "commands");
+    for (size_t k = 0; rc == 0 && judged->state == KS_STEP_READY && k < step->n_run; k++) {
+        rc = render(c, s, r, step->run[k], &text);
+        cs_json_str(j, NULL, rc == 0 ? text.data : NULL);
+    }
+    cs_json_array_end(j);
+    cs_json_str(j, "done_by", r->step[i].row.done_by[0] != '\0' ? r->step[i].row.done_by : NULL);
+    cs_json_time(j, "done_at", r->step[i].row.done_at);
+    cs_json_str(j, "evidence", r->step[i].evidence[0] != '\0' ? r->step[i].evidence : NULL);
+    cs_json_str(j, "said", r->step[i].row.said[0] != '\0' ? r->step[i].row.said : NULL);
+    cs_json_int(j, "mails", (int64_t)r->step[i].told);
+    cs_json_int(j, "mails_sent", (int64_t)r->step[i].sent);
+    cs_json_object_end(j);
+    cs_buf_free(&text);
+    return rc;
+}
+
+static int print_json(struct cli_context *c, ks_store *s, const struct ks_rollover *r)
+{
+    cs_buf b = CS_BUF_INIT;
+    cs_json j;
+    char entry[KS_WORD + 12];
+    int rc = 0;
+    cs_json_begin(&j, &b);
+    cs_json_object(&j, NULL);
+    cs_json_str(&j, "rollover", r->name);
+    cs_json_str(&j, "runbook", r->runbook->name);
+    cs_json_hex(&j, "runbook_sha256", r->row.hash, sizeof r->row.hash);
+    cs_json_str(&j, "alias", r->row.alias);
+    cs_json_str(&j, "partner", r->partner[0] != '\0' ? r->partner : NULL);
+    cs_json_str(&j, "state", r->row.state);
+    ks_rollover_entry(r, true, entry, sizeof entry);
+    cs_json_str(&j, "old", r->has_old ? entry : NULL);
+    ks_rollover_entry(r, false, entry, sizeof entry);
+    cs_json_str(&j, "new", r->has_new ? entry : NULL);
+    cs_json_array(&j, "routes");
+    for (size_t i = 0; i < r->n_route; i++) {
+        cs_json_str(&j, NULL, r->route[i]);
+    }
+    cs_json_array_end(&j);
+    cs_json_time(&j, "started", r->row.started_at);
+    cs_json_str(&j, "actor", r->row.actor);
+    cs_json_time(&j, "window_from", r->row.window_from);
+    cs_json_time(&j, "window_to", r->row.window_to);
+    cs_json_time(&j, "ended", r->row.ended_at);
+    cs_json_array(&j, "steps");
+    for (size_t i = 0; rc == 0 && i < r->runbook->n; i++) {
+        rc = step_json(c, s, &j, r, i);
+    }
+    cs_json_array_end(&j);
+    facts_json(&j, r);
+    cs_json_object_end(&j);
+    rc = rc == 0 ? cli_json_line(c, &b) : cli_fail(c);
+    cs_buf_free(&b);
+    return rc;
+}
+
+int cli_rollover_print(struct cli_context *c, ks_store *s, const struct ks_rollover *r)
+{
+    return c->json ? print_json(c, s, r) : print_people(c, s, r);
+}

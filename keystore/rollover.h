@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rollover.h: the exchange of the certificate of a slot under way: which runbook it follows, where it stands, who is to
+ * do what next. Steps close by evidence that the keystore has, by a word of whom they are for, or not at all. As
+ * keystore.h: a ks_store belongs to one thread, every decision takes now, 0 or -1 with the error filled.
+ */
+#ifndef KS_ROLLOVER_H
+#define KS_ROLLOVER_H
+
+#include "keystore/rollover_store.h"
+#include "keystore/runbook.h"
+
+#define KS_ROLL_NAME   32
+#define KS_ROLL_ROUTES 32
+#define KS_ANYBODY     ((1U << KS_PARTS) - 1) /* roles of a caller where no operators are named */
+
+/** A step as it stands. */
+struct ks_roll_step {
+    struct ks_step_row row; /**< as stored; its state is "" where nothing is stored */
+    char evidence[320];     /**< what closed it */
+    size_t told, sent;      /**< mails of the step: queued, and gone out */
+};
+
+/** A roll-over as it stands at an instant. Read only; freed with ks_rollover_free. */
+struct ks_rollover {
+    struct ks_roll_row row;  /**< its text stands in runbook */
+    char name[KS_ROLL_NAME]; /**< "R-17" */
+    char partner[KS_WORD];   /**< whose contacts are told; "" nobody's */
+    struct ks_runbook *runbook;
+    bool has_old, has_new;
+    ks_info old_info, new_info;
+    int64_t stored_new;                  /**< new_entry as stored: the row's may have been found just now */
+    char route[KS_ROLL_ROUTES][KS_WORD]; /**< that use the slot on a node */
+    size_t n_route;
+    struct ks_facts facts;
+    struct ks_step_known known[KS_STEPS_MAX];
+    struct ks_step_judged judged[KS_STEPS_MAX];
+    struct ks_roll_step step[KS_STEPS_MAX]; /**< runbook->n of them */
+    bool complete;                          /**< nothing is left to be done */
+};
+void ks_rollover_free(struct ks_rollover *r);
+
+/** "R-17", "r-17", "17", or a step of it ("R-17/3"). @return its number, 0: no such text */
+int64_t ks_rollover_number(const char *text);
+
+struct ks_roll_request {
+    const struct ks_runbook *runbook;
+    const char *alias;
+    const char *partner;            /**< whose contacts; NULL: the slot's, or that of its routes */
+    cs_time window_from, window_to; /**< 0: not said */
+    bool stay_held;                 /**< at the end of an overrun window: no rollback, an alarm */
+};
+/** Begin. Another one of the slot is open: G13, exit 10; unknown slot, another role, no active entry, no window where
+ *  one is needed: 64. out (may be NULL): as it stands then; a dry run judges and writes nothing */
+int ks_rollover_start(ks_store *s, const struct ks_roll_request *q, bool dry_run, const ks_actor *who, cs_time now,
+                      struct ks_rollover **out, cs_error *e) CS_MUST_CHECK;
+/** As it stands. Unknown: 64 */
+int ks_rollover_read(ks_store *s, int64_t id, cs_time now, struct ks_rollover **out, cs_error *e) CS_MUST_CHECK;
+typedef int ks_visit_rollover(void *ctx, const struct ks_roll_row *row, cs_error *e);
+/** All of them by number; open: those under way. */
+int ks_rollover_each(ks_store *s, bool open, ks_visit_rollover *visit, void *ctx, cs_error *e) CS_MUST_CHECK;
+
+/** Write down what its evidence closes, tell those whose turn it is. *changed: something was written */
+int ks_rollover_advance(ks_store *s, int64_t id, const ks_actor *who, cs_time now, bool *changed,
+                        cs_error *e) CS_MUST_CHECK;
+
+/** Somebody says that a step is done. roles: the caller's. on_behalf: what he was told by whom, for an outside role.
+ *  Not open, closed already, not its turn: 12; another role: 10; a step that no word closes: 64. */
+int ks_rollover_confirm(ks_store *s, int64_t id, const char *step, unsigned roles, const char *note, bool dry_run,
+                        const ks_actor *who, cs_time now, cs_error *e) CS_MUST_CHECK;
+/** Carry out the commands of a ready step. place: of the step. Refused by a guard: out filled, exit 10. */
+int ks_rollover_run(ks_store *s, const struct ks_rollover *r, size_t place, bool dry_run, const ks_actor *who,
+                    cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+/** The ready step whose command is the next one, r->runbook->n: there is none. roles: of the caller */
+size_t ks_rollover_next(const struct ks_rollover *r, unsigned roles);
+/** Undo what can be undone, the last step first, and end it. *kept: the first step behind which only forward is left,
+ *  "" none. All closed with no return behind them: 12. */
+int ks_rollover_abort(ks_store *s, int64_t id, bool dry_run, const ks_actor *who, cs_time now, char kept[KS_STEP_NAME],
+                      ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+/** Move the span. Over already, or to the past: 64. What was agreed for the old one does not count any more. */
+int ks_rollover_window(ks_store *s, int64_t id, cs_time from, cs_time to, bool dry_run, const ks_actor *who,
+                       cs_time now, cs_error *e) CS_MUST_CHECK;
+
+/** Text with everything in {{ }} filled in. */
+int ks_rollover_text(ks_store *s, const struct ks_rollover *r, const char *text, cs_buf *out,
+                     cs_error *e) CS_MUST_CHECK;
+/** The mail of a step, subject in the first line, as a person sends it by hand. */
+int ks_rollover_message(ks_store *s, const struct ks_rollover *r, size_t place, cs_buf *out, cs_error *e) CS_MUST_CHECK;
+
+/* ---- links ----------------------------------------------------------------------------------------------------- */
+
+#define KS_LINK_TOKEN 33 /* 128 bit as hexadecimal digits, with NUL */
+#define KS_LINK_LASTS (72 * 3600)
+
+/** A token that closes a step once, within 72 h. reference: "R-17/3"; role: whom it is for. Only its hash is stored. */
+int ks_link_make(ks_store *s, const char *reference, const char *address, cs_time now, char token[KS_LINK_TOKEN],
+                 cs_error *e) CS_MUST_CHECK;
+/** What a token is for: as it stands, and the place of its step. Unknown 64, used or expired 12. */
+int ks_link_look(ks_store *s, const char *token, cs_time now, struct ks_rollover **out, size_t *place,
+                 cs_error *e) CS_MUST_CHECK;
+/** Close the step that it is for. */
+int ks_link_use(ks_store *s, const char *token, cs_time now, cs_error *e) CS_MUST_CHECK;
+
+/* ---- without a hand -------------------------------------------------------------------------------------------- */
+
+/** All open roll-overs, once: evidence, steps that are done here, spans that begin or are over. Each in transactions of
+ *  its own. *next: instant of what is due next; 0: nothing */
+int ks_rollover_tick(ks_store *s, bool dry_run, cs_time now, ks_report *report, cs_time *next,
+                     cs_error *e) CS_MUST_CHECK;
+
+/* ---- shared by the files of the engine ------------------------------------------------------------------------- */
+
+/** Fill facts, routes and partner of r, whose entries are read. Within the caller's transaction. */
+int ks_rollover_facts(ks_store *s, struct ks_rollover *r, cs_time now, cs_error *e) CS_MUST_CHECK;
+/** Everything of a row; takes nothing. Within the caller's transaction. */
+int ks_rollover_load(ks_store *s, int64_t id, cs_time now, struct ks_rollover **out, cs_error *e) CS_MUST_CHECK;
+/** Entries, facts and judgement anew, after something changed. */
+int ks_rollover_look(ks_store *s, struct ks_rollover *r, cs_time now, cs_error *e) CS_MUST_CHECK;
+/** A mapping that the roll-over is about. */
+struct ks_roll_mapping {
+    ks_mapping_info info;
+    bool user_old, user_new;   /**< of the old or the new certificate: a user */
+    bool names_old, names_new; /**< lets in the names of the old or the new one */
+    bool answered;             /**< one of the old one for which there is one of the new one in force */
+};
+struct ks_roll_mappings {
+    struct ks_roll_mapping *row; /**< owned */
+    size_t n;
+};
+/** Those of its two entries, by number, ended ones too. */
+int ks_rollover_mappings(ks_store *s, const struct ks_rollover *r, struct ks_roll_mappings *out,
+                         cs_error *e) CS_MUST_CHECK;
+/** Tell whom a step is for that its turn has come, within the caller's transaction. */
+int ks_rollover_tell(ks_store *s, const struct ks_rollover *r, size_t place, cs_time now, cs_error *e) CS_MUST_CHECK;
+/** One command. out: of the last change that it made */
+int ks_rollover_deed(ks_store *s, const struct ks_rollover *r, const char *command, bool dry_run, const ks_actor *who,
+                     cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+
+/** Name of the entry ("ack-client#2"); "-" where there is none yet. */
+void ks_rollover_entry(const struct ks_rollover *r, bool old, char *out, size_t size);
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rollover_tick.c: what roll-overs do without a hand: steps close by evidence, steps of the kind auto are carried out,
+ * an agreed span begins, and when it is over before the other side is ready, the way back is taken.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "keystore/notice_store.h"
+#include "keystore/rollover.h"
+#include "keystore/rollover_act.h"
+
+#define WARN_S (10 * 60) /* before the end of a span */
+
+static const ks_actor keeper = {"keeper", "keeper", NULL};
+
+struct round {
+    ks_store *s;
+    cs_time now;
+    bool dry_run;
+    ks_report *report;
+    cs_time next;
+};
+
+struct numbers {
+    int64_t *id;
+    size_t n;
+};
+
+static int take_number(void *ctx, const struct ks_roll_row *row, cs_error *e)
+{
+    struct numbers *all = ctx;
+    int64_t *grown = reallocarray(all->id, all->n + 1, sizeof *grown);
+    if (grown == NULL) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    }
+    all->id = grown;
+    grown[all->n++] = row->roll_id;
+    return 0;
+}
+
+static void later(struct round *o, cs_time at)
+{
+    if (at > o->now && (o->next == 0 || at < o->next)) {
+        o->next = at;
+    }
+}
+
+/** One line of the report: what was done, or why not. */
+static int report(struct round *o, const struct ks_rollover *r, const char *word, bool done, const char *text,
+                  cs_error *e)
+{
+    ks_report *out = o->report;
+    ks_due *grown = reallocarray(out->due, out->n + 1, sizeof *grown);
+    if (grown == NULL) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    }
+    out->due = grown;
+    ks_due *d = &grown[out->n++];
+    memset(d, 0, sizeof *d);
+    d->word = word;
+    d->n = r->has_new ? r->new_info.n : 0;
+    d->done = done;
+    cs_copy(d->alias, sizeof d->alias, r->row.alias);
+    snprintf(d->text, sizeof d->text, "%.*s", (int)sizeof d->text - 1, text);
+    return 0;
+}
+
+/** A refusal is told and tried again; only a store that cannot be worked with ends the round. */
+static bool ours(const cs_error *why)
+{
+    return why->exit_code != CS_EXIT_GUARD && why->exit_code != CS_EXIT_USAGE && why->exit_code != CS_EXIT_CONFLICT &&
+           why->exit_code != CS_EXIT_APPROVAL;
+}
+
+/* ---- steps that are done here ---------------------------------------------------------------------------------- */
+
+/** The first ready step of kind auto. */
+static size_t due_step(const struct ks_rollover *r)
+{
+    for (size_t i = 0; i < r->runbook->n; i++) {
+        if (r->runbook->step[i].kind == KS_STEP_AUTO && r->judged[i].state == KS_STEP_READY) {
+            return i;
+        }
+    }
+    return r->runbook->n;
+}
+
+/** @return 1 something was done, 0 nothing (more), -1 */
+static int do_step(struct round *o, const struct ks_rollover *r, size_t at, cs_error *e)
+{
+    char word[64];
+    cs_error why = {0};
+    ks_outcome *out = calloc(1, sizeof *out);
+    uint64_t before = ks_generation(o->s);
+    if (out == NULL) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    }
+    snprintf(word, sizeof word, "step %s of %s", r->runbook->step[at].n, r->name);
+    int rc = ks_rollover_run(o->s, r, at, false, &keeper, o->now, out, &why);
+    free(out);
+    if (rc != 0) {
+        if (ours(&why)) {
+            if (e != NULL) {
+                *e = why;
+            }
+            return -1;
+        }
+        char text[384];
+        snprintf(text, sizeof text, "%s: %.300s", word, why.text);
+        return report(o, r, "roll-over", false, text, e);
+    }
+    /* what it does is done already, and its evidence is on its way */
+    return ks_generation(o->s) != before ? 1 : 0;
+}
+
+/* ---- the end of a span ----------------------------------------------------------------------------------------- */
+
+static bool holds_routes(const struct ks_rollover *r)
+{
+    for (size_t i = 0; i < r->runbook->n; i++) {
+        for (size_t k = 0; k < r->runbook->step[i].n_run; k++) {
+            const struct ks_deed_row *row = ks_deed_of(r->runbook->step[i].run[k]);
+            if (row != NULL && row->deed == KS_DEED_HOLD) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool other_side_ready(const struct ks_rollover *r)
+{
+    for (size_t i = 0; i < r->runbook->n; i++) {
+        if (r->runbook->step[i].no_return && r->judged[i].state == KS_STEP_DONE) {
+            return true;
+        }
+    }
+    return (r->facts.hold & KS_BIT(KS_FACT_PROBE_NEW)) != 0;
+}
+
+static int alarm(struct round *o, const struct ks_rollover *r, int64_t occasion, const char *text, cs_error *e)
+{
+    const ks_tell t = {.kind = KS_NOTICE_STEP_DUE,
+                       .about = r->name,
+                       .occasion = occasion,
+                       .text = text,
+                       .role = ks_part_word(KS_TENANT_ADMIN)};
+    int rc = o->s->driver->begin(o->s->b, KS_UPKEEP, e);
+    if (rc == 0) {
+        rc = ks_notice_tell(o->s, &t, o->now, e) < 0 ? -1 : o->s->driver->commit(o->s->b, e);
+    }
+    o->s->driver->rollback(o->s->b);
+    return rc;
+}
+
+/** Which way out there is when the span is over. */
+static int end_span(struct round *o, const struct ks_rollover *r, cs_error *e)
+{
+    char text[384];
+    char kept[KS_STEP_NAME];
+    cs_error why = {0};
+    bool stay = strstr(r->row.settings, "stay-held") != NULL || other_side_ready(r);
+    if (stay) {
+        snprintf(
+            text, sizeof text,
+            "the window of %s is over and its routes stay on hold; countersign rollover status %s, or move its end: "
+            "countersign rollover window %s FROM TO",
+            r->name, r->name, r->name);
+        return alarm(o, r, r->row.window_to, text, e) == 0 ? report(o, r, "roll-over window", false, text, e) : -1;
+    }
+    ks_outcome *out = calloc(1, sizeof *out);
+    if (out == NULL) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    }
+    const ks_actor who = {"keeper", "keeper", "the window was over and the other side not ready"};
+    int rc = ks_rollover_abort(o->s, r->row.roll_id, false, &who, o->now, kept, out, &why);
+    free(out);
+    if (rc != 0 && ours(&why)) {
+        if (e != NULL) {
+            *e = why;
+        }
+        return -1;
+    }
+    snprintf(text, sizeof text, "the window of %s is over and the other side not ready: %s%.200s", r->name,
+             rc == 0 ? "rolled back, the routes are let go" : "the way back is refused: ", rc == 0 ? "" : why.text);
+    return alarm(o, r, r->row.window_to, text, e) == 0 ? report(o, r, "roll-over window", rc == 0, text, e) : -1;
+}
+
+/** @return 1 it was ended, 0, -1 */
+static int watch_span(struct round *o, const struct ks_rollover *r, cs_error *e)
+{
+    char text[200];
+    if (r->row.window_from == 0 || !holds_routes(r) || (r->facts.hold & KS_BIT(KS_FACT_HELD)) == 0) {
+        later(o, r->row.window_from);
+        return 0;
+    }
+    later(o, r->row.window_to - WARN_S);
+    later(o, r->row.window_to);
+    if (o->now >= r->row.window_to) {
+        return end_span(o, r, e) == 0 ? 1 : -1;
+    }
+    if (o->now >= r->row.window_to - WARN_S) {
+        char at[CS_TIME_TEXT];
+        snprintf(text, sizeof text, "the window of %s ends at %s and its routes are still on hold", r->name,
+                 cs_time_format(r->row.window_to, at));
+        return alarm(o, r, r->row.window_to - 1, text, e);
+    }
+    return 0;
+}
+
+/* ---- all ------------------------------------------------------------------------------------------------------- */
+
+static int one(struct round *o, int64_t id, cs_error *e)
+{
+    int rc = 0;
+    for (size_t turn = 0; rc == 0 && turn <= KS_STEPS_MAX; turn++) {
+        struct ks_rollover *r = NULL;
+        bool changed = false;
+        if (ks_rollover_advance(o->s, id, &keeper, o->now, &changed, e) != 0 ||
+            ks_rollover_read(o->s, id, o->now, &r, e) != 0) {
+            return -1;
+        }
+        if (strcmp(r->row.state, "open") != 0) {
+            rc = report(o, r, "roll-over", true, "", e);
+            ks_rollover_free(r);
+            return rc;
+        }
+        int ended = watch_span(o, r, e);
+        size_t at = due_step(r);
+        int did = ended == 0 && at < r->runbook->n ? do_step(o, r, at, e) : 0;
+        ks_rollover_free(r);
+        rc = ended < 0 || did < 0 ? -1 : 0;
+        if (ended != 0 || did != 1) {
+            break;
+        }
+    }
+    return rc;
+}
+
+int ks_rollover_tick(ks_store *s, bool dry_run, cs_time now, ks_report *out, cs_time *next, cs_error *e)
+{
+    struct round o = {.s = s, .now = now, .dry_run = dry_run, .report = out};
+    struct numbers all = {NULL, 0};
+    *next = 0;
+    if (ks_schema_version(s) != KS_SCHEMA_VERSION) {
+        return 0; /* a store of the version before has none */
+    }
+    int rc = ks_rollover_each(s, true, take_number, &all, e);
+    for (size_t i = 0; rc == 0 && !dry_run && i < all.n; i++) {
+        cs_error why = {0};
+        rc = one(&o, all.id[i], &why);
+        if (rc != 0 && why.exit_code == CS_EXIT_CONFIG) { /* its runbook does not read: the others go on */
+            rc = 0;
+        } else if (rc != 0 && e != NULL) {
+            *e = why;
+        }
+    }
+    free(all.id);
+    *next = o.next;
+    return rc;
+}
