@@ -83,12 +83,11 @@ static void sentence(const ks_auto_info *i, cs_time now, char *out, size_t size)
              i->window);
 }
 
-static void auto_json(cs_json *j, const ks_auto_info *i)
+/* How a slot renews itself, into an open object. */
+static void settings_json(cs_json *j, const ks_auto_info *i)
 {
     char entry[KS_WORD + 12];
     snprintf(entry, sizeof entry, "%s#%u", i->alias, i->n);
-    cs_json_str(j, "alias", i->alias);
-    cs_json_str(j, "auto", i->on ? "on" : "off");
     cs_json_int(j, "days", i->days);
     cs_json_str(j, "pinning", i->fingerprint ? "fingerprint" : "dn");
     cs_json_str(j, "window", i->window[0] != '\0' ? i->window : NULL);
@@ -98,6 +97,42 @@ static void auto_json(cs_json *j, const ks_auto_info *i)
     snprintf(entry, sizeof entry, "%s#%u", i->alias, i->successor);
     cs_json_str(j, "successor", i->successor != 0 ? entry : NULL);
     cs_json_str(j, "error", i->error[0] != '\0' ? i->error : NULL);
+}
+
+static void auto_json(cs_json *j, const ks_auto_info *i)
+{
+    cs_json_str(j, "alias", i->alias);
+    cs_json_str(j, "auto", i->on ? "on" : "off");
+    settings_json(j, i);
+}
+
+struct member {
+    cs_json *j;
+    bool written;
+};
+
+static int write_member(void *ctx, const ks_auto_info *i, cs_error *e)
+{
+    (void)e;
+    struct member *m = ctx;
+    cs_json_object(m->j, "auto");
+    cs_json_bool(m->j, "on", i->on);
+    settings_json(m->j, i);
+    cs_json_object_end(m->j);
+    m->written = true;
+    return 0;
+}
+
+int cli_auto_member(struct cli_context *c, ks_store *s, const char *alias, cs_json *j)
+{
+    struct member m = {j, false};
+    if (ks_auto_each(s, alias, c->now, write_member, &m, &c->error) != 0) {
+        return -1;
+    }
+    if (!m.written) {
+        cs_json_null(j, "auto");
+    }
+    return 0;
 }
 
 struct shown {

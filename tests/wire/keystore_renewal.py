@@ -62,6 +62,20 @@ def test_within_fourteen_days_it_is_made_and_active_and_the_old_deactivated():
     equal(at(store, due, "audit", "verify").returncode, 0, "audit")
 
 
+def test_the_record_tells_how_a_slot_renews_itself():
+    store = new_store()
+    listed = lambda seconds: json.loads(at(store, seconds, "list", "--json", "--role", "tls-client").stdout.splitlines()[0])["auto"]
+    equal(listed(START), None, "never said")
+    at(store, START, "auto", "ack-client", "on", "--window", "Mon-Fri 08:00-18:00 UTC", "--days", "10")
+    told = listed(START)
+    equal({k: told[k] for k in ("on", "days", "pinning", "window", "ends", "successor", "error")},
+          {"on": True, "days": 10, "pinning": "dn", "window": "Mon-Fri 08:00-18:00 UTC", "ends": "ack-client#1", "successor": None, "error": None}, "on")
+    check(END - 10 * DAY <= instant(told["regenerates"]) <= END - DAY, told["regenerates"])
+    at(store, START, "auto", "ack-client", "off")
+    told = json.loads(at(store, START, "show", "ack-client#1", "--json").stdout)["auto"]
+    equal((told["on"], told["regenerates"]), (False, None), "off")
+
+
 def test_the_next_year_the_slot_is_full_and_the_old_one_makes_room():
     store = new_store("on")
     tick(store, rehearsed(store))
