@@ -2,6 +2,7 @@
 /* roff.c: text of our tables for mdoc(7), so that no character of it is taken for markup. */
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "docs/generate/page.h"
@@ -57,16 +58,33 @@ void page_roff_argument(FILE *out, const char *text)
     fputc('"', out);
 }
 
+/* mdoc wants each sentence on a line of its own. @return malloc'ed */
+static char *by_line(const char *text)
+{
+    char *lines = strdup(text);
+    if (lines == NULL) {
+        abort();
+    }
+    for (char *p = lines; (p = strstr(p, ". ")) != NULL; p += 2) {
+        if (isupper((unsigned char)p[2])) {
+            p[1] = '\n';
+        }
+    }
+    return lines;
+}
+
 void page_roff_sentence(FILE *out, const char *text)
 {
-    size_t n = strlen(text);
+    char *lines = by_line(text);
+    size_t n = strlen(lines);
     /* a word with a colon or hyphen behind it may be a keyword of the product: those keep their case */
-    size_t word = strspn(text, "abcdefghijklmnopqrstuvwxyz");
-    if (word > 0 && (text[word] == ' ' || text[word] == ',')) {
-        fputc(toupper((unsigned char)text[0]), out);
-        print(out, text + 1, true);
+    size_t word = strspn(lines, "abcdefghijklmnopqrstuvwxyz");
+    if (word > 0 && (lines[word] == ' ' || lines[word] == ',')) {
+        fputc(toupper((unsigned char)lines[0]), out);
+        print(out, lines + 1, true);
     } else {
-        print(out, text, false);
+        print(out, lines, false);
     }
-    fputs(n > 0 && text[n - 1] == '.' ? "\n" : ".\n", out);
+    fputs(n > 0 && lines[n - 1] == '.' ? "\n" : ".\n", out);
+    free(lines);
 }

@@ -137,7 +137,7 @@ def test_what_does_not_fit():
     store.refuses(64, "generate", "--role", "sign", "--alias", "own-ca", says="certification authority")
     for days in ("0", "3651", "x", "-1"):
         store.refuses(64, "generate", "--role", "sign", "--alias", "own-sign", "--days", days)
-    store.refuses(64, "generate", "--role", "sign", "--alias", "own-sign", "--issuer", "other", says="none of")
+    store.refuses(64, "generate", "--role", "sign", "--alias", "own-sign", "--issuer", "other", says="the configuration has no issuer other")
 
 
 def test_days():
