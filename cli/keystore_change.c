@@ -9,35 +9,69 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/keystore.h"
+#include "keystore/probe.h"
 
+#define PROBE_S       20 /* that nodes have for calling the other side */
 #define LOOK_AGAIN_NS 50000000 /* a live node follows within that time as a rule */
 
 struct asked {
+    struct cli_context *c;
     ks_request request;
     int64_t wait_ms; /* for nodes that have not got the entry yet */
     char without[256];
 };
 
-static bool only_waits_for_nodes(const ks_outcome *out)
+static bool only_waits_for(const ks_outcome *out, enum ks_guard guard)
 {
     for (size_t i = 0; i < out->n_refusal; i++) {
-        if (out->refusal[i].guard != KS_G6_DISTRIBUTION) {
+        if (out->refusal[i].guard != guard) {
             return false;
         }
     }
     return out->n_refusal > 0;
 }
 
+/* All nodes that use the slot call the other side with the entry; until they have, or it takes too long. */
+static int probe(ks_store *s, const struct asked *a, const ks_actor *who, cs_time now, cs_error *e)
+{
+    const struct timespec again = {0, LOOK_AGAIN_NS};
+    int64_t begun = cs_clock_mono_us();
+    uint64_t generation = 0;
+    ks_probe_said said;
+    if (ks_probe_ask(s, a->request.alias, a->request.n, who, now, &generation, e) != 0) {
+        return -1;
+    }
+    for (;;) {
+        if (ks_probe_summary(s, a->request.alias, a->request.n, now, cs_clock_now(), &said, e) != 0) {
+            return -1;
+        }
+        if (said.unheard == 0 || (cs_clock_mono_us() - begun) / 1000000 >= PROBE_S) {
+            cli_say(a->c, "G11 probe with %s#%u: %s", a->request.alias, a->request.n, said.text);
+            return 0;
+        }
+        nanosleep(&again, NULL);
+    }
+}
+
 static int carry_verb(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
                       cs_error *e)
 {
-    (void)dry_run; /* stands in the request */
     const struct asked *a = what;
     const struct timespec again = {0, LOOK_AGAIN_NS};
     int64_t begun = cs_clock_mono_us();
+    bool probed = dry_run;
     for (;;) {
         int rc = ks_change(s, &a->request, who, now, out, e);
-        if (rc == 0 || !only_waits_for_nodes(out) || (cs_clock_mono_us() - begun) / 1000 >= a->wait_ms) {
+        if (rc != 0 && !probed && only_waits_for(out, KS_G11_PROBE)) {
+            cs_error why = {0};
+            probed = true;
+            if (probe(s, a, who, now, &why) != 0) {
+                *e = why;
+                return -1;
+            }
+            continue;
+        }
+        if (rc == 0 || !only_waits_for(out, KS_G6_DISTRIBUTION) || (cs_clock_mono_us() - begun) / 1000 >= a->wait_ms) {
             return rc;
         }
         nanosleep(&again, NULL);
@@ -64,7 +98,7 @@ static int run_verb(struct cli_context *c, enum ks_verb verb)
 {
     struct cli_entry entry;
     int64_t version = 0;
-    struct asked a = {.request = {.verb = verb}};
+    struct asked a = {.c = c, .request = {.verb = verb}};
     ks_request *r = &a.request;
     if (cli_entry_read(c, c->argv[0], false, &entry) != 0) {
         return CS_EXIT_USAGE;

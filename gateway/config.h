@@ -160,6 +160,7 @@ struct gw_actions {
 
 /** What a probe of a roll-over sends to the upstream of a route: never a business message. */
 struct gw_probe {
+    bool there;      /**< the block stands: a new certificate is probed before it is activated (G11) */
     char method[24]; /**< GET or HEAD */
     char *query;     /**< owned; NULL: wsdl */
     int expect[16];

@@ -135,6 +135,7 @@ SETTER(open_probe)
 {
     (void)node;
     (void)report;
+    ((struct gw_route *)parent)->probe.there = true;
     *child = &((struct gw_route *)parent)->probe;
 }
 
@@ -217,7 +218,8 @@ const struct cs_directive gw_rows_traffic[] = {
      "match: SOAPAction must name the element in the Body or wsa:Action. signed: beside a signed wsa:Action it must be "
      "empty or equal.",
      "soap-action match;", "soap-action any;", set_soap_action},
-    {"probe", "route", "", "route-probe", 0, NULL, "What probes of a roll-over send to the upstream; never a message.",
+    {"probe", "route", "", "route-probe", 0, NULL, "What probes send to the upstream, never a message; where it stands, a new client certificate is activated only after "
+     "a probe with it.",
      "probe { method GET; query \"wsdl\"; expect 200 405 500; }", "probe now;", open_probe},
     {"method", "route-probe", "GET|HEAD", NULL, 0, "GET", "Method of the probe.", "method GET;", "method POST;",
      set_probe_method},

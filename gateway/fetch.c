@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "gateway/fetch.h"
 #include "gateway/gateway_private.h"
+#include "gateway/prober.h"
 #include "keystore/issuers.h"
 #include "keystore/mail.h"
 
@@ -130,6 +131,18 @@ static void issue(struct fetch *f, const struct gw_settings *settings, ks_store 
     sooner(wait, next, now);
 }
 
+static bool has_client_certificate(const struct plan *p)
+{
+    for (unsigned i = 0; i < p->n_route; i++) {
+        for (const struct gw_upstream *u = p->route[i].conf->upstream; u != NULL; u = u->next) {
+            if (u->client_certificate != NULL && u->tls) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* @return seconds until the next look */
 static int64_t look(struct fetch *f, cs_time now)
 {
@@ -141,6 +154,9 @@ static int64_t look(struct fetch *f, cs_time now)
     int64_t wait = LOOK_S;
     memcpy(options.kek, settings->keystore.kek, sizeof options.kek);
     if (ks_open(&store, f->uri, &options, &e) == 0) { /* else the watch thread tells that it is away */
+        if (has_client_certificate(rt->plan)) {
+            prober_round(rt, store, ks_live_node(f->gw->live), (ks_stop){asked_to_stop, f}, now);
+        }
         issue(f, settings, store, now, &wait);
         deliver(f, settings, store, now, &wait);
     }

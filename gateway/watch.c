@@ -12,6 +12,7 @@
 #include "gateway/gateway_private.h"
 #include "gateway/fetch.h"
 #include "gateway/keeper.h"
+#include "gateway/prober.h"
 #include "keystore/addressee.h"
 
 #define STEP_MS 500
@@ -109,6 +110,9 @@ void watch_report(struct gateway *gw, const struct runtime *rt)
     int rc = use != NULL ? ks_open(&store, s->keystore_uri, &s->keystore, &e) : -1;
     if (rc == 0) {
         rc = ks_report_node(store, ks_live_node(gw->live), use, n, now, &e);
+    }
+    if (rc == 0) {
+        rc = prober_report(rt->plan, store, ks_live_node(gw->live), now, &e);
     }
     static const ks_actor who = {"gateway", "node", NULL};
     bool changed = false;
@@ -352,6 +356,7 @@ static void *watch_run(void *ctx)
             watch_keystore_changed(gw);
             if (gw->keeper != NULL) {
                 keeper_wake(gw->keeper);
+                fetch_wake(gw->fetch);
             }
         } else {
             watch_time(gw);

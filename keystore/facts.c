@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "keystore/backup.h"
+#include "keystore/probe.h"
 
 /* ---- trash ------------------------------------------------------------------------------------------------------ */
 
@@ -272,6 +273,29 @@ static int ask_lists(struct ks_work *w, const char *issuer, const char *serial, 
     return rc;
 }
 
+/** What probes with the key of who becomes active found, where a node is told to make them. */
+static int ask_probe(struct ks_work *w, cs_error *e)
+{
+    bool wanted = false;
+    ks_probe_said said;
+    for (size_t i = 0; i < w->plan.n; i++) {
+        const struct ks_step *step = &w->plan.step[i];
+        if (step->t != KS_T2_ACTIVATE || w->slot.role != KS_TLS_CLIENT || ks_work_row(w, step->n) == NULL) {
+            continue;
+        }
+        if (ks_probe_state(w->s, w->slot.alias, step->n, w->now, &wanted, &said, e) != 0) {
+            return -1;
+        }
+        w->plan.probe = !wanted                                         ? KS_PROBE_NONE
+                        : said.refused > 0                              ? KS_PROBE_FAILED
+                        : said.nodes > 0 && said.accepted == said.nodes ? KS_PROBE_PASSED
+                        : said.nodes > 0                                ? KS_PROBE_DUE
+                                                                        : KS_PROBE_NONE;
+        cs_copy(w->plan.probe_text, sizeof w->plan.probe_text, said.text);
+    }
+    return 0;
+}
+
 int ks_facts_of_plan(struct ks_work *w, cs_error *e)
 {
     int64_t rollover = 0;
@@ -290,6 +314,9 @@ int ks_facts_of_plan(struct ks_work *w, cs_error *e)
             ask_lists(w, w->fresh_issuer, w->fresh_serial, &w->plan.fresh.revocation, e) != 0) {
             return -1;
         }
+    }
+    if (ask_probe(w, e) != 0) {
+        return -1;
     }
     if (w->plan.starts_rollover && w->slot.slot_id != 0) {
         if (w->s->driver->rollover_open(w->s->b, w->slot.slot_id, &rollover, e) != 0) {

@@ -230,8 +230,8 @@ static void g11(const struct ks_view *before, const struct ks_rule_plan *p, cons
         return;
     }
     if (p->probe == KS_PROBE_DUE) {
-        refuse(v, KS_G11_PROBE, 0, "a probe is configured, and none was made with the key of %s#%u yet", before->alias,
-               step->n);
+        refuse(v, KS_G11_PROBE, 0, "a probe is configured, and with the key of %s#%u there is none yet that passed: %s",
+               before->alias, step->n, p->probe_text[0] != '\0' ? p->probe_text : "none was made");
     } else if (p->probe == KS_PROBE_FAILED) {
         refuse(v, KS_G11_PROBE, 0, "the probe with the key of %s#%u failed: %s", before->alias, step->n, p->probe_text);
     }

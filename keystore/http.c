@@ -54,6 +54,7 @@ static int show_certificate(SSL *ssl, void *ctx)
 {
     struct ks_http *h = ctx;
     h->asked = true;
+    h->tls_spoken = SSL_get_version(ssl);
     if (h->certificate == NULL) {
         return 1;
     }
@@ -192,8 +193,8 @@ static void perform(CURL *curl, struct ks_http *h, const char *why)
         }
         return;
     }
-    h->tls_refused = rc == CURLE_SSL_CONNECT_ERROR || rc == CURLE_PEER_FAILED_VERIFICATION ||
-                     ((rc == CURLE_RECV_ERROR || rc == CURLE_SEND_ERROR) && strstr(why, "alert") != NULL);
+    bool tls = rc == CURLE_SSL_CONNECT_ERROR || rc == CURLE_RECV_ERROR || rc == CURLE_SEND_ERROR;
+    h->tls_refused = tls && strstr(why, "alert") != NULL; /* of the server: ours is another error */
     snprintf(h->text, sizeof h->text, "%s", why[0] != '\0' ? why : curl_easy_strerror(rc));
     ks_printable(h->text);
 }
@@ -205,6 +206,7 @@ int ks_http_do(struct ks_http *h)
     CURL *curl = ks_http_ready() ? curl_easy_init() : NULL;
     h->status = 0;
     h->asked = h->tls_refused = false;
+    h->tls_spoken = "";
     h->retry_after = 0;
     h->text[0] = '\0';
     bool ready = curl != NULL && add_line(&head, "Content-Type: ", h->post_type) &&

@@ -39,12 +39,13 @@ struct ks_http {
     int64_t timeout_ms;
     ks_stop stop;
     /* out */
-    long status;         /**< 0: no answer */
-    bool asked;          /**< the server asked for a certificate */
-    bool tls_refused;    /**< TLS ended it: an alert of the server, or its certificate does not fit */
-    int64_t retry_after; /**< seconds; 0: not said */
-    cs_buf *reply;       /**< to be filled; NULL: not wanted */
-    char text[256];      /**< why there is no answer; "" there is one */
+    long status;            /**< 0: no answer */
+    bool asked;             /**< the server asked for a certificate */
+    const char *tls_spoken; /**< "TLSv1.3", known where it asked; "" not; static */
+    bool tls_refused;       /**< the server ended it by an alert of TLS */
+    int64_t retry_after;    /**< seconds; 0: not said */
+    cs_buf *reply;          /**< to be filled; NULL: not wanted */
+    char text[256];         /**< why there is no answer; "" there is one */
 };
 
 /** @return 0 there is an answer (status), or -1 with text filled */

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "keystore/seal.h"
+#include "keystore/talk.h"
 
 static int no_memory(cs_error *e)
 {
@@ -52,25 +53,6 @@ static bool for_tls(enum ks_role role)
     return role == KS_TLS_CLIENT || role == KS_TLS_SERVER || role == KS_TRUST_ANCHOR;
 }
 
-/** The issuers behind a leaf. @return 0, or -1: not a row of certificates */
-static int parse_issuers(struct ks_material *m)
-{
-    const uint8_t *p = m->chain;
-    const uint8_t *end = m->chain + m->chain_len;
-    m->issuers = m->chain_len > 0 ? sk_X509_new_null() : NULL;
-    if (m->chain_len > 0 && m->issuers == NULL) {
-        return -1;
-    }
-    while (p != NULL && p < end) {
-        X509 *x = d2i_X509(NULL, &p, (long)(end - p));
-        if (x == NULL || sk_X509_push(m->issuers, x) <= 0) {
-            X509_free(x);
-            return -1;
-        }
-    }
-    return 0;
-}
-
 /** The certificate's own fields. A row that was judged when it came in must parse; else the store is damaged. */
 static int material_parse(struct ks_material *m, cs_error *e)
 {
@@ -81,7 +63,7 @@ static int material_parse(struct ks_material *m, cs_error *e)
         m->public_key = X509_get_pubkey(x);
         m->issuer = cs_dn_from_name(X509_get_issuer_name(x));
     }
-    if (m->public_key == NULL || m->issuer == NULL || (for_tls(m->role) && parse_issuers(m) != 0)) {
+    if (m->public_key == NULL || m->issuer == NULL || (for_tls(m->role) && ks_issuers_read(m->chain, m->chain_len, &m->issuers) != 0)) {
         ERR_clear_error();
         cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
                      "the certificate of %s#%u cannot be parsed; restore the keystore from a backup", m->alias, m->n);

@@ -46,17 +46,24 @@ static int find(ks_store *s, const char *alias, unsigned n, struct ks_slot *slot
 
 /* ---- results --------------------------------------------------------------------------------------------------- */
 
-int ks_probe_put(ks_store *s, const ks_probe_result *r, cs_error *e)
+int ks_probe_put_all(ks_store *s, const ks_probe_result *r, size_t n, cs_error *e)
 {
     struct ks_slot slot;
     struct of_entry o;
-    int rc = -1;
-    if (s->driver->begin(s->b, KS_UPKEEP, e) == 0 && find(s, r->alias, r->n, &slot, &o, e) == 0 &&
-        s->driver->rollovers->probe_put(s->b, o.entry_id, r, e) == 0) {
-        rc = s->driver->commit(s->b, e);
+    int rc = s->driver->begin(s->b, KS_UPKEEP, e);
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        rc = find(s, r[i].alias, r[i].n, &slot, &o, e) == 0
+                 ? s->driver->rollovers->probe_put(s->b, o.entry_id, &r[i], e)
+                 : -1;
     }
+    rc = rc == 0 ? s->driver->commit(s->b, e) : -1;
     s->driver->rollback(s->b);
     return rc;
+}
+
+int ks_probe_put(ks_store *s, const ks_probe_result *r, cs_error *e)
+{
+    return ks_probe_put_all(s, r, 1, e);
 }
 
 int ks_probe_each(ks_store *s, const char *alias, unsigned n, ks_visit_probe *visit, void *ctx, cs_error *e)
@@ -204,6 +211,7 @@ int ks_probe_summary(ks_store *s, const char *alias, unsigned n, cs_time since, 
         out->refused += h->refused > 0;
         out->accepted += accepted;
         out->silent += h->refused == 0 && !accepted;
+        out->unheard += h->accepted + h->refused + h->silent == 0;
         tell(out, &used, h,
              h->refused > 0  ? "refused"
              : accepted      ? "accepted"
@@ -214,4 +222,50 @@ int ks_probe_summary(ks_store *s, const char *alias, unsigned n, cs_time since, 
         cs_copy(out->text, sizeof out->text, "no live node uses the slot");
     }
     return 0;
+}
+
+/* ---- guard G11 -------------------------------------------------------------------------------------------------- */
+
+#define WANTED "probe-wanted" /* kind of the number that a node reports: 1, 0 */
+
+int ks_probe_wanted(ks_store *s, const char *node, const char *alias, bool wanted, cs_time now, cs_error *e)
+{
+    int rc = s->driver->begin(s->b, KS_UPKEEP, e);
+    if (rc == 0) {
+        rc = s->driver->rollovers->gauge_set(s->b, node, WANTED, alias, wanted, now, e) == 0 ? ks_commit(s, e) : -1;
+    }
+    s->driver->rollback(s->b);
+    return rc;
+}
+
+struct wanting {
+    const char *alias;
+    const struct together *live;
+    bool wanted;
+};
+
+static int take_wanted(void *ctx, const char *node, const char *object, int64_t n, cs_time at, cs_error *e)
+{
+    (void)at;
+    (void)e;
+    struct wanting *w = ctx;
+    for (size_t i = 0; i < w->live->n; i++) {
+        w->wanted = w->wanted || (n != 0 && strcmp(object, w->alias) == 0 && strcmp(w->live->node[i].node, node) == 0);
+    }
+    return 0;
+}
+
+int ks_probe_state(ks_store *s, const char *alias, unsigned n, cs_time now, bool *wanted, ks_probe_said *out,
+                   cs_error *e)
+{
+    struct together live = {.alias = alias, .now = now};
+    struct wanting w = {alias, &live, false};
+    *wanted = false;
+    memset(out, 0, sizeof *out);
+    if (s->driver->nodes(s->b, take_node, &live, e) != 0 ||
+        s->driver->rollovers->gauges(s->b, WANTED, take_wanted, &w, e) != 0) {
+        return -1;
+    }
+    *wanted = w.wanted;
+    return w.wanted ? ks_probe_summary(s, alias, n, 0, now, out, e) : 0;
 }

@@ -35,6 +35,8 @@ typedef struct ks_probe_result {
 
 /** Store what a node found (upkeep: needs no generation). Unknown entry: exit 64. */
 int ks_probe_put(ks_store *s, const ks_probe_result *r, cs_error *e) CS_MUST_CHECK;
+/** All at once: nobody sees what some targets of a node said before the others did. */
+int ks_probe_put_all(ks_store *s, const ks_probe_result *r, size_t n, cs_error *e) CS_MUST_CHECK;
 typedef int ks_visit_probe(void *ctx, const ks_probe_result *r, cs_error *e);
 /** Results of alias#n (n 0: of all entries of the slot), by entry, target and node. Unknown entry: exit 64. */
 int ks_probe_each(ks_store *s, const char *alias, unsigned n, ks_visit_probe *visit, void *ctx,
@@ -60,10 +62,18 @@ int ks_probe_asks(ks_store *s, cs_time now, ks_visit_asked *visit, void *ctx, cs
 typedef struct ks_probe_said {
     size_t nodes, accepted, refused,
         silent;     /**< live nodes that use the slot; of these: all its targets accept, one refuses, the others */
+    size_t unheard; /**< of the others: nothing was heard yet */
     char text[200]; /**< "accepted (200) on gw1 gw2; no result of gw3" */
 } ks_probe_said;
 /** Results not older than since (and KS_PROBE_FRESH) of live nodes. */
 int ks_probe_summary(ks_store *s, const char *alias, unsigned n, cs_time since, cs_time now, ks_probe_said *out,
                      cs_error *e) CS_MUST_CHECK;
+
+/** Does a route of the node with a probe { } present the slot's certificate? Then guard G11 asks for one. */
+int ks_probe_wanted(ks_store *s, const char *node, const char *alias, bool wanted, cs_time now,
+                    cs_error *e) CS_MUST_CHECK;
+/** For guard G11 within a transaction: what is known of alias#n. *wanted: a live node has a probe for the slot. */
+int ks_probe_state(ks_store *s, const char *alias, unsigned n, cs_time now, bool *wanted, ks_probe_said *out,
+                   cs_error *e) CS_MUST_CHECK;
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "keystore/making.h"
 #include "keystore/notice_store.h"
+#include "keystore/probe.h"
 #include "keystore/renewal.h"
 #include "keystore/talk.h"
 
@@ -21,6 +22,7 @@
 #define RETRY_FIRST    3600
 #define RETRY_MOST     CS_DAY
 #define ESCALATES      (3 * CS_DAY) /* before the end; from then on it is also tried every hour */
+#define PROBES_AGAIN   900          /* the other side may have changed */
 #define SETTLES        60           /* nodes follow within a second; what waits for them longer is told */
 
 static const ks_actor keeper = {"keeper", "keeper", NULL};
@@ -300,14 +302,46 @@ static int activate(ks_store *s, const char *alias, const struct decision *d, bo
     return ks_change(s, &r, &keeper, now, out, e);
 }
 
-static bool only_nodes(const ks_outcome *out)
+/** Only what nodes do within a moment: follow (G6), probe (G11). *probe: the latter, too. */
+static bool only_nodes(const ks_outcome *out, bool *probe)
 {
+    *probe = false;
     for (size_t i = 0; i < out->n_refusal; i++) {
-        if (out->refusal[i].guard != KS_G6_DISTRIBUTION) {
+        if (out->refusal[i].guard != KS_G6_DISTRIBUTION && out->refusal[i].guard != KS_G11_PROBE) {
             return false;
         }
+        *probe = *probe || out->refusal[i].guard == KS_G11_PROBE;
     }
     return out->n_refusal > 0;
+}
+
+struct asking {
+    const char *alias;
+    unsigned n;
+    cs_time at; /**< 0: not asked */
+};
+
+static int find_ask(void *ctx, const ks_probe_asked *a, cs_error *e)
+{
+    (void)e;
+    struct asking *f = ctx;
+    f->at = a->n == f->n && strcmp(a->alias, f->alias) == 0 && a->at > f->at ? a->at : f->at;
+    return 0;
+}
+
+/** Nodes are to probe with the successor; again after a while, since the other side may have changed.
+ *  @return 1 they are at it, 0 they had their time, -1 */
+static int have_probed(ks_store *s, const char *alias, unsigned n, cs_time now, cs_error *e)
+{
+    struct asking f = {alias, n, 0};
+    uint64_t generation = 0;
+    if (ks_probe_asks(s, now, find_ask, &f, e) != 0) {
+        return -1;
+    }
+    if (f.at == 0 || now - f.at >= PROBES_AGAIN) {
+        return ks_probe_ask(s, alias, n, &keeper, now, &generation, e) == 0 ? 1 : -1;
+    }
+    return now - f.at < SETTLES;
 }
 
 static void soon(ks_report *r, cs_time at)
@@ -324,6 +358,8 @@ static int act(ks_store *s, const char *alias, struct decision *d, bool dry_run,
     ks_outcome *told = calloc(1, sizeof *told);
     bool made = d->act != ACTIVATE;
     const char *word = d->act == REQUEST ? "request" : made ? "regenerate" : "activate";
+    bool probe = false;
+    int waits = 0;
     int rc = -1;
     if (told == NULL) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
@@ -346,9 +382,10 @@ static int act(ks_store *s, const char *alias, struct decision *d, bool dry_run,
     } else if (made && why.exit_code == CS_EXIT_CONFLICT) {
         soon(out, now + 1); /* another node was first, or somebody works on the slot */
         rc = 0;
-    } else if (!made && only_nodes(told) && now - d->made_at < SETTLES) {
+    } else if (!made && !dry_run && only_nodes(told, &probe) &&
+               (waits = probe ? have_probed(s, alias, d->n, now, e) : now - d->made_at < SETTLES) != 0) {
         soon(out, now + 1);
-        rc = 0;
+        rc = waits > 0 ? 0 : -1;
     } else {
         rc = report(out, alias, d->n, word, why.text, &row, e);
         if (rc == 0 && !dry_run) {
