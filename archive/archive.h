@@ -74,6 +74,8 @@ struct archive_partner {
     const char *name;
     struct wssec_policy *policy;
     const ks_chain_rule *chain; /**< NULL: only stored certificates count */
+    const struct ks_partner_config
+        *users; /**< whose user names are judged by their passwords; NULL: they are not looked at */
 };
 
 /** Everything borrowed and immutable for the length of a run. */
@@ -94,10 +96,10 @@ struct archive_court {
 struct archive_run {
     char id[ARCHIVE_RUN_ID];
     cs_time started;
-    char version[32];       /**< of the program that began it */
-    char policy_sha256[65]; /**< of all that the configuration says of policies and partners; "" no file */
-    uint64_t generation;    /**< of the keystore */
-    char keystore_id[33];   /**< which keystore; "" not known */
+    char version[32];         /**< of the program that began it */
+    char policy_sha256[65];   /**< of all that the configuration says of policies and partners; "" no file */
+    uint64_t generation;      /**< of the keystore */
+    char keystore_sha256[65]; /**< of all certificates and their intervals; "" a bundle */
     struct archive_order order;
 };
 void archive_run_clear(struct archive_run *r);
@@ -108,6 +110,7 @@ struct archive_counts {
     uint64_t items, verdict[WSSEC_ERROR + 1]; /**< by enum wssec_result */
     uint64_t duplicates, octets;
     uint64_t source[WSSEC_TIME_MTIME + 1]; /**< items per time source */
+    uint64_t left_behind;                  /**< items whose worker did not come back: do not tear down, end */
     uint64_t judged_by_signature;          /**< messages whose signature was computed in this call */
 };
 

@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "archive/run.h"
+#include "base/file.h"
 
 #define WRITE_OUT ((size_t)256 * 1024)
 
@@ -81,13 +81,13 @@ int archive_journal_flush(struct archive_journal *j, bool sync, cs_error *e)
     if (write_waiting(j, e) != 0) {
         return -1;
     }
-    if (sync) {
-        if (fdatasync(j->fd) != 0 && errno != EINVAL) {
-            return write_failed(j, e);
-        }
-        j->pending = 0;
-    }
-    return 0;
+    j->pending = 0;
+    return sync ? archive_journal_sync(j, e) : 0;
+}
+
+int archive_journal_sync(struct archive_journal *j, cs_error *e)
+{
+    return fdatasync(j->fd) == 0 || errno == EINVAL ? 0 : write_failed(j, e);
 }
 
 uint64_t archive_journal_pending(const struct archive_journal *j)

@@ -30,9 +30,11 @@ int archive_journal_add(struct archive_journal *j, const struct archive_record *
 /** The records in text (whole lines, n of them) as archive_journal_add does; for who wrote them elsewhere. */
 int archive_journal_lines(struct archive_journal *j, const char *text, size_t octets, uint64_t n,
                           cs_error *e) CS_MUST_CHECK;
-/** Write out what was added, and make it survive a loss of power when sync. */
+/** Write out what was added; sync: as archive_journal_sync, too. */
 int archive_journal_flush(struct archive_journal *j, bool sync, cs_error *e) CS_MUST_CHECK;
-/** Records added since the last sync. */
+/** Make what was written out survive a loss of power; may be called beside the thread that adds. */
+int archive_journal_sync(struct archive_journal *j, cs_error *e) CS_MUST_CHECK;
+/** Records added since the last flush. */
 uint64_t archive_journal_pending(const struct archive_journal *j);
 /** The file of records for archive_reader_fd; borrowed. What was not flushed is not in it. */
 int archive_journal_fd(const struct archive_journal *j);

@@ -112,7 +112,7 @@ void archive_run_write(const struct archive_run *r, cs_buf *out)
     cs_json_str(&j, "version", r->version);
     cs_json_str(&j, "policy_sha256", r->policy_sha256[0] != '\0' ? r->policy_sha256 : NULL);
     cs_json_int(&j, "generation", (int64_t)r->generation);
-    cs_json_str(&j, "keystore_id", r->keystore_id[0] != '\0' ? r->keystore_id : NULL);
+    cs_json_str(&j, "keystore_sha256", r->keystore_sha256[0] != '\0' ? r->keystore_sha256 : NULL);
     cs_json_object(&j, "order");
     for (size_t i = 0; i < ROWS; i++) {
         write_row(&j, &r->order, &rows[i]);
@@ -189,8 +189,8 @@ static const char *take(struct archive_run *r, const json_t *object)
     }
     if (!take_word(r->version, sizeof r->version, json_object_get(object, "version")) ||
         !take_word(r->policy_sha256, sizeof r->policy_sha256, json_object_get(object, "policy_sha256")) ||
-        !take_word(r->keystore_id, sizeof r->keystore_id, json_object_get(object, "keystore_id"))) {
-        return "version, policy_sha256 or keystore_id";
+        !take_word(r->keystore_sha256, sizeof r->keystore_sha256, json_object_get(object, "keystore_sha256"))) {
+        return "version, policy_sha256 or keystore_sha256";
     }
     if (!json_is_integer(generation) || json_integer_value(generation) < 0) {
         return "generation";

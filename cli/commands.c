@@ -14,6 +14,7 @@ extern const struct cli_command cli_cmd_sign;
 extern const struct cli_command cli_cmd_encrypt;
 extern const struct cli_command cli_cmd_decrypt;
 extern const struct cli_command cli_cmd_diagnose;
+extern const struct cli_command cli_cmd_archive_verify;
 extern const struct cli_command cli_cmd_keystore_init;
 extern const struct cli_command cli_cmd_keystore_list;
 extern const struct cli_command cli_cmd_keystore_show;
@@ -86,6 +87,7 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_encrypt,
     &cli_cmd_decrypt,
     &cli_cmd_diagnose,
+    &cli_cmd_archive_verify,
     &cli_cmd_keystore_init,
     &cli_cmd_keystore_list,
     &cli_cmd_keystore_show,

@@ -25,20 +25,44 @@ void cli_settings_free(struct cli_settings *s)
     free(s);
 }
 
-/** Statements as they were understood: comments, layout and the distribution over files do not count. */
+static void hash_statements(EVP_MD_CTX *md, const struct cs_conf_node *node);
+
+/** A statement as it was understood: comments, layout and the distribution over files do not count. */
+static void hash_statement(EVP_MD_CTX *md, const struct cs_conf_node *node)
+{
+    EVP_DigestUpdate(md, node->name, strlen(node->name) + 1);
+    for (int i = 0; i < node->argc; i++) {
+        EVP_DigestUpdate(md, node->arg[i].text, strlen(node->arg[i].text) + 1);
+    }
+    EVP_DigestUpdate(md, node->has_block ? "{" : ";", 1);
+    if (node->has_block) {
+        hash_statements(md, node->child);
+        EVP_DigestUpdate(md, "}", 1);
+    }
+}
+
 static void hash_statements(EVP_MD_CTX *md, const struct cs_conf_node *node)
 {
     for (; node != NULL; node = node->next) {
-        EVP_DigestUpdate(md, node->name, strlen(node->name) + 1);
-        for (int i = 0; i < node->argc; i++) {
-            EVP_DigestUpdate(md, node->arg[i].text, strlen(node->arg[i].text) + 1);
-        }
-        EVP_DigestUpdate(md, node->has_block ? "{" : ";", 1);
-        if (node->has_block) {
-            hash_statements(md, node->child);
-            EVP_DigestUpdate(md, "}", 1);
+        hash_statement(md, node);
+    }
+}
+
+int cli_settings_hash(const struct cli_settings *s, const char *const names[], char out[65])
+{
+    uint8_t digest[32];
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    int rc = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 ? 0 : -1;
+    for (const struct cs_conf_node *node = rc == 0 && s->tree != NULL ? cs_conf_root(s->tree) : NULL; node != NULL; node = node->next) {
+        for (size_t i = 0; names[i] != NULL; i++) {
+            if (strcmp(node->name, names[i]) == 0) {
+                hash_statement(md, node);
+            }
         }
     }
+    rc = rc == 0 && EVP_DigestFinal_ex(md, digest, NULL) == 1 ? 0 : -1;
+    EVP_MD_CTX_free(md);
+    return rc == 0 ? (cs_hex(digest, sizeof digest, out), 0) : -1;
 }
 
 static int set_hash(struct cli_settings *s)

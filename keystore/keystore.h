@@ -479,6 +479,9 @@ const ks_entry *ks_entry_find(const ks_snapshot *s, const char *alias, unsigned 
 bool ks_has_slot(const ks_snapshot *s, const char *alias, enum ks_role *role);
 
 const char *ks_entry_alias(const ks_entry *e);
+const char *ks_entry_partner(const ks_entry *e);     /**< "" none */
+/** State at an instant, by comparison: intervals for the past, process stop for the retention window. */
+enum ks_state ks_entry_state(const ks_entry *e, enum ks_capability cap, cs_time when);
 unsigned ks_entry_n(const ks_entry *e);
 void ks_entry_times(const ks_entry *e, cs_time *not_before, cs_time *not_after, cs_time *process_stop, cs_time *compromised_since);
 const uint8_t *ks_entry_sha256(const ks_entry *e);

@@ -46,6 +46,9 @@ enum ks_state ks_entry_state(const ks_entry *e, enum ks_capability cap, cs_time 
         first = span->from < first ? span->from : first;
         last = span->from > last ? span->from : last;
     }
+    if (e->state == KS_ARCHIVED && first <= last && when < first) {
+        return KS_PRE_ACTIVE; /* whatever became of it later */
+    }
     if ((e->state != KS_ACTIVE && e->state != KS_DEACTIVATED) || first > last) {
         return e->state;
     }

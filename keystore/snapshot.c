@@ -424,6 +424,11 @@ const char *ks_entry_alias(const ks_entry *e)
     return e->m->alias;
 }
 
+const char *ks_entry_partner(const ks_entry *e)
+{
+    return e->m->partner;
+}
+
 unsigned ks_entry_n(const ks_entry *e)
 {
     return e->m->n;

@@ -93,8 +93,6 @@ int ks_snapshot_build(ks_store *s, const ks_snapshot *old, const ks_snapshot **o
 ptrdiff_t ks_snapshot_partner(const ks_snapshot *s, const char *partner);
 /** First entry of the slot, NULL: no such slot with entries. Others of the slot follow. */
 const ks_entry *ks_snapshot_slot(const ks_snapshot *s, const char *alias);
-/** State at an instant, by comparison: intervals for the past, process stop for the retention window. */
-enum ks_state ks_entry_state(const ks_entry *e, enum ks_capability cap, cs_time when);
 /** Process stop with the uses that this process has seen itself. 0: not deactivated. */
 cs_time ks_entry_stop(const ks_entry *e);
 /** Build the indexes over s->entry. partner: of the store, sorted by name. */

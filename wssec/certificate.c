@@ -183,3 +183,16 @@ int wssec_signer_judge(struct wssec_judge *j, const struct wssec_signer *s, int6
     }
     return rc;
 }
+
+enum wssec_reason wssec_entry_judge(const struct wssec_policy *p, const struct wssec_entry *e, const struct wssec_when *t,
+                                    int64_t created, struct wssec_verdict *v)
+{
+    struct wssec_refusal why = {WSSEC_OK, ""};
+    struct wssec_judge j = {.policy = p, .when = t, .why = &why, .verdict = v};
+    judge_state(&j, e);
+    if (why.reason == WSSEC_OK) {
+        judge_dates(&j, e, created);
+    }
+    memcpy(v->detail, why.detail, sizeof v->detail);
+    return why.reason;
+}

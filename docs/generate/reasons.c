@@ -19,6 +19,7 @@ static const struct {
     {WSSEC_SIGNATURE_MISMATCH, "What was signed, when, and for whom"},
     {WSSEC_OUT_OF_MEMORY, "Our own trouble"},
     {WSSEC_HTTP_REQUEST_LINE, "HTTP, routes and receivers"},
+    {WSSEC_IO_ERROR, "Stored messages in bulk"},
 };
 
 static const char *who(const char *hint)

@@ -72,7 +72,8 @@ def _digest(text, identifier):
     return base64.b64encode(hashlib.sha256(octets).digest()).decode()
 
 
-def _signature_value(key, octets):
+def signature_value(key, octets):
+    """The value of a signature over octets, as XML Signature writes it."""
     if isinstance(key, ec.EllipticCurvePrivateKey):
         r, s = utils.decode_dss_signature(key.sign(octets, ec.ECDSA(hashes.SHA256())))
         size = (key.curve.key_size + 7) // 8
@@ -118,7 +119,7 @@ def sign(pair, body=ANSWER, soap=SOAP11, created_s=0, ttl_s=240, parts=("Body", 
                 f'<ds:SignatureValue>{value}</ds:SignatureValue>{key_info}</ds:Signature>')
 
     octets = canonical(message(signature("")), "//ds:SignedInfo")
-    return message(signature(base64.b64encode(_signature_value(pair.key, octets)).decode()))
+    return message(signature(base64.b64encode(signature_value(pair.key, octets)).decode()))
 
 
 def tampered(text, find="shipped", replace="snipped"):

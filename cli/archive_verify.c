@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* archive_verify.c: archive verify: stored messages in bulk, each as of its own time. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archive/coverage.h"
+#include "archive/times.h"
+#include "base/text.h"
+#include "cli/archive_court.h"
+#include "cli/archive_progress.h"
+
+struct verifying {
+    struct cli_context *c;
+    struct archive_run run; /* owned */
+    struct archive_means means;
+    struct archive_journal *journal;
+    struct cli_court court;
+    struct cli_progress progress;
+    struct archive_counts counts;
+    struct archive_coverage count, manifest;
+    bool resume;
+    const char *directory; /* of the journal, NULL: none */
+};
+
+/* ---- the order ------------------------------------------------------------------------------------------------------
+ */
+
+static int no_memory(struct cli_context *c)
+{
+    return cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
+}
+
+static int wrong(struct cli_context *c, const char *option, const char *why)
+{
+    return cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "--%s: %s", option, why);
+}
+
+static int take_text(struct cli_context *c, const char *option, char **out)
+{
+    const char *text = cli_option(c, option);
+    if (text == NULL) {
+        return 0;
+    }
+    *out = strdup(text);
+    return *out != NULL ? 0 : no_memory(c);
+}
+
+static int take_size(struct cli_context *c, const char *option, uint64_t *out)
+{
+    const char *text = cli_option(c, option);
+    return text == NULL || cs_size_parse(text, out) == 0 ? 0 : wrong(c, option, "not a size as 64M");
+}
+
+static void take_number(const struct cli_context *c, const char *option, uint64_t *out)
+{
+    int64_t number = 0;
+    if (cli_option_number(c, option, &number)) {
+        *out = (uint64_t)number;
+    }
+}
+
+/* "I/N" */
+static int take_shard(struct cli_context *c, struct archive_order *o)
+{
+    const char *text = cli_option(c, "shard");
+    char *end = NULL;
+    if (text == NULL) {
+        return 0;
+    }
+    unsigned long i = strtoul(text, &end, 10);
+    unsigned long n = *end == '/' && text[0] >= '0' && text[0] <= '9' && end[1] >= '0' && end[1] <= '9'
+                          ? strtoul(end + 1, &end, 10)
+                          : 0;
+    if (*end != '\0' || n == 0 || n > 100000 || i >= n) {
+        return wrong(c, "shard", "I/N, where I counts from 0 to N-1");
+    }
+    o->shard = (unsigned)i;
+    o->shards = (unsigned)n;
+    return 0;
+}
+
+static int take_limits(struct cli_context *c, struct archive_order *o)
+{
+    uint64_t nesting = o->max_nesting;
+    take_number(c, "max-nesting", &nesting);
+    if (nesting == 0 || nesting > 8) {
+        return wrong(c, "max-nesting", "1 to 8");
+    }
+    o->max_nesting = (unsigned)nesting;
+    take_number(c, "max-ratio", &o->max_ratio);
+    take_number(c, "max-members", &o->max_members);
+    (void)cli_option_duration(c, "timeout-per-item", &o->item_ms);
+    o->has_expect_count = cli_given(c, "expect-count");
+    take_number(c, "expect-count", &o->expect_count);
+    return o->item_ms < 10 ? wrong(c, "timeout-per-item", "at least 10ms") : take_size(c, "max-member", &o->max_member);
+}
+
+static int take_paths(struct cli_context *c, struct archive_order *o)
+{
+    const char *text = NULL;
+    int rc = 0;
+    for (int i = 0; i < c->argc && rc == 0; i++) {
+        for (int k = 0; k < i && rc == 0; k++) {
+            if (strcmp(c->argv[i], c->argv[k]) == 0) {
+                return cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "%.300s is named twice", c->argv[i]);
+            }
+        }
+        rc = archive_texts_add(&o->path, c->argv[i]);
+    }
+    for (size_t i = 0; rc == 0 && (text = cli_option_nth(c, "received-from", i)) != NULL; i++) {
+        rc = archive_texts_add(&o->received, text);
+    }
+    o->directory = getcwd(NULL, 0);
+    return rc == 0 && o->directory != NULL ? 0 : no_memory(c);
+}
+
+static int take_order(struct cli_context *c, struct archive_order *o)
+{
+    const char *encoding = cli_option(c, "ndjson-encoding");
+    const char *partner = cli_option(c, "partner");
+    *o = (struct archive_order)ARCHIVE_ORDER_INIT;
+    (void)cli_option_time(c, "as-of", &o->as_of);
+    o->trust_claimed = cli_given(c, "trust-claimed");
+    o->ndjson_text = encoding != NULL && strcmp(encoding, "text") == 0;
+    if (partner != NULL && strcmp(partner, "auto") != 0 && take_text(c, "partner", &o->partner) != 0) {
+        return -1;
+    }
+    if (o->as_of != 0 && cli_given(c, "received-from")) {
+        return wrong(c, "as-of", "one instant for all and --received-from exclude each other");
+    }
+    return take_text(c, "policy", &o->policy) == 0 && take_text(c, "received-format", &o->received_format) == 0 &&
+                   take_text(c, "received-zone", &o->received_zone) == 0 &&
+                   take_text(c, "ndjson-field", &o->ndjson_field) == 0 &&
+                   take_text(c, "expect-manifest", &o->expect_manifest) == 0 && take_shard(c, o) == 0 &&
+                   take_limits(c, o) == 0 && take_paths(c, o) == 0
+               ? 0
+               : -1;
+}
+
+/* ---- the run --------------------------------------------------------------------------------------------------------
+ */
+
+static int begin(struct verifying *k)
+{
+    struct cli_context *c = k->c;
+    struct archive_times *times = NULL;
+    if (take_order(c, &k->run.order) != 0 || cli_court_open(&k->court, c, &k->run.order) != 0) {
+        return -1;
+    }
+    int rc = archive_times_make(&times, &k->run.order, &c->error); /* wrong ones before anything is made */
+    archive_times_free(times);
+    if (rc != 0) {
+        return -1;
+    }
+    k->run.started = c->now;
+    k->run.generation = ks_snapshot_generation(k->court.snapshot);
+    (void)cs_copy(k->run.version, sizeof k->run.version, CS_VERSION);
+    (void)cs_copy(k->run.policy_sha256, sizeof k->run.policy_sha256, k->court.policy_sha256);
+    (void)cs_copy(k->run.keystore_sha256, sizeof k->run.keystore_sha256, k->court.keystore_sha256);
+    if (archive_run_id(c->now, k->run.id) != 0) {
+        return cs_error_set(&c->error, CS_EXIT_INTERNAL, "internal", "no random numbers");
+    }
+    return archive_journal_create(&k->journal, k->directory, &k->run, &c->error);
+}
+
+/* What was begun is judged to its end by what it began with, or not at all. */
+static int go_on(struct verifying *k)
+{
+    struct cli_context *c = k->c;
+    if (k->directory == NULL || c->argc > 0) {
+        return cs_error_set(&c->error, CS_EXIT_USAGE, "usage",
+                            "--resume takes --journal DIR alone: paths and options are those that the run began with");
+    }
+    if (archive_journal_resume(&k->journal, k->directory, &k->run, &c->error) != 0 ||
+        cli_court_open(&k->court, c, &k->run.order) != 0) {
+        return -1;
+    }
+    if (strcmp(k->run.policy_sha256, k->court.policy_sha256) != 0) {
+        return cs_error_set(&c->error, CS_EXIT_STOPPED, "policy-changed",
+                            "policies or partners of the configuration have changed since %.300s was begun; put them "
+                            "back, or begin another journal",
+                            k->directory);
+    }
+    if (strcmp(k->run.keystore_sha256, k->court.keystore_sha256) != 0) {
+        return cs_error_set(&c->error, CS_EXIT_STOPPED, "keystore-changed",
+                            "certificates or their times have changed since %.300s was begun (generation %llu, now "
+                            "%llu); begin another journal",
+                            k->directory, (unsigned long long)k->run.generation,
+                            (unsigned long long)ks_snapshot_generation(k->court.snapshot));
+    }
+    k->court.court.now = k->run.started;
+    return 0;
+}
+
+static int check_coverage(struct verifying *k, bool *gap)
+{
+    const struct archive_order *o = &k->run.order;
+    *gap = false;
+    if (o->has_expect_count) {
+        archive_coverage_count(&k->count, o->expect_count, k->counts.items);
+        *gap |= !k->count.complete;
+    }
+    if (o->expect_manifest != NULL) {
+        if (archive_coverage_manifest(&k->manifest, o->directory, o->expect_manifest, archive_journal_fd(k->journal),
+                                      &k->c->error) != 0) {
+            return -1;
+        }
+        *gap |= !k->manifest.complete;
+    }
+    return 0;
+}
+
+static void print_names(const char *what, const struct archive_texts *names, uint64_t n)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        printf("    %s: %s\n", what, names->text[i]);
+    }
+    if (n > names->n) {
+        printf("    %s: and %llu more\n", what, (unsigned long long)(n - names->n));
+    }
+}
+
+static void print_summary(const struct verifying *k)
+{
+    char text[CS_TIME_TEXT];
+    const uint64_t *v = k->counts.verdict;
+    printf("SUMMARY  run %s  %s  countersign %s  generation %llu\n", k->run.id, cs_time_format(k->run.started, text),
+           k->run.version, (unsigned long long)k->run.generation);
+    printf("  messages %llu   pass %llu   fail %llu   indeterminate %llu   error %llu   duplicates %llu\n",
+           (unsigned long long)k->counts.items, (unsigned long long)v[WSSEC_PASS], (unsigned long long)v[WSSEC_FAIL],
+           (unsigned long long)v[WSSEC_INDETERMINATE], (unsigned long long)v[WSSEC_ERROR],
+           (unsigned long long)k->counts.duplicates);
+    printf("  time from:");
+    for (int i = 0; i <= WSSEC_TIME_MTIME; i++) {
+        if (k->counts.source[i] != 0) {
+            printf(" %s %llu", wssec_time_source_word((enum wssec_time_source)i),
+                   (unsigned long long)k->counts.source[i]);
+        }
+    }
+    printf("\n");
+    if (k->count.text[0] != '\0') {
+        printf("  coverage %s: count %s\n", k->count.complete ? "complete" : "GAP", k->count.text);
+    }
+    if (k->manifest.text[0] != '\0') {
+        printf("  coverage %s: manifest %s\n", k->manifest.complete ? "complete" : "GAP", k->manifest.text);
+        print_names("missing", &k->manifest.missing_name, k->manifest.missing);
+        print_names("different", &k->manifest.different_name, k->manifest.different);
+        print_names("extra", &k->manifest.extra_name, k->manifest.extra);
+    }
+}
+
+/* ---- what counts ----------------------------------------------------------------------------------------------------
+ */
+
+static const char *const classes[] = {"fail", "error", "gap", "indeterminate", "none", NULL};
+
+/* @return the exit code with what --fail-on leaves out, or -1: not such a list */
+static int code_of(const struct verifying *k, bool gap, int *code)
+{
+    const char *list = cli_option(k->c, "fail-on");
+    struct archive_counts c = k->counts;
+    bool on[4] = {list == NULL, list == NULL, list == NULL, list == NULL};
+    for (const char *p = list; p != NULL; p = strchr(p, ',') != NULL ? strchr(p, ',') + 1 : NULL) {
+        size_t n = strcspn(p, ",");
+        size_t i = 0;
+        while (classes[i] != NULL && (strlen(classes[i]) != n || strncmp(classes[i], p, n) != 0)) {
+            i++;
+        }
+        if (classes[i] == NULL) {
+            return wrong(k->c, "fail-on", "fail, error, gap, indeterminate, with commas between, or none");
+        }
+        if (i < 4) {
+            on[i] = true;
+        }
+    }
+    c.verdict[WSSEC_FAIL] *= on[0] ? 1 : 0;
+    c.verdict[WSSEC_ERROR] *= on[1] ? 1 : 0;
+    c.verdict[WSSEC_INDETERMINATE] *= on[3] ? 1 : 0;
+    *code = archive_exit_code(&c, gap && on[2]);
+    return 0;
+}
+
+static int stopped(const struct verifying *k)
+{
+    if (k->directory != NULL) {
+        cli_say(k->c,
+                "stopped cleanly; %s holds %llu results; go on with: countersign archive verify --journal %s --resume",
+                k->directory, (unsigned long long)k->counts.items, k->directory);
+    } else {
+        cli_say(k->c, "stopped; without --journal nothing is kept");
+    }
+    return CS_EXIT_STOPPED;
+}
+
+static int judge_all(struct verifying *k, int *code)
+{
+    struct archive_watch watch;
+    bool gap = false;
+    if (code_of(k, false, code) != 0 ||
+        cli_progress_begin(&k->progress, k->c, k->run.order.has_expect_count ? k->run.order.expect_count : 0, 0) != 0) {
+        return -1;
+    }
+    k->progress.run = k->run.id;
+    cli_progress_watch(&k->progress, &watch);
+    int rc =
+        archive_verify(&k->run, &k->means, &k->court.court, k->journal, k->resume, &watch, &k->counts, &k->c->error);
+    if (rc == ARCHIVE_STOPPED) {
+        *code = stopped(k);
+        return 0;
+    }
+    if (rc != ARCHIVE_COMPLETE || check_coverage(k, &gap) != 0) {
+        return -1;
+    }
+    uint64_t guessed =
+        k->counts.source[WSSEC_TIME_NOW] - (k->counts.verdict[WSSEC_ERROR] < k->counts.source[WSSEC_TIME_NOW]
+                                                ? k->counts.verdict[WSSEC_ERROR]
+                                                : k->counts.source[WSSEC_TIME_NOW]);
+    if (guessed * 2 > k->counts.items) {
+        cli_warn(k->c,
+                 "for %llu of %llu items no time of receipt is known: they are judged as of now; see --received-from, "
+                 "--as-of and --trust-claimed",
+                 (unsigned long long)guessed, (unsigned long long)k->counts.items);
+    }
+    print_summary(k);
+    return code_of(k, gap, code);
+}
+
+static int run(struct cli_context *c)
+{
+    struct verifying k = {.c = c, .resume = cli_given(c, "resume"), .directory = cli_option(c, "journal")};
+    uint64_t jobs = 0;
+    int code = CS_EXIT_INTERNAL;
+    if (c->argc == 0 && !k.resume) {
+        return cli_usage(c, "nothing to verify is named: PATH, @LIST, or - for standard input");
+    }
+    take_number(c, "jobs", &jobs);
+    k.means = (struct archive_means){.jobs = jobs < 256 ? (unsigned)jobs : 256, .isolate = cli_given(c, "isolate")};
+    int rc = take_size(c, "mem", &k.means.memory);
+    rc = rc == 0 ? (k.resume ? go_on : begin)(&k) : rc;
+    rc = rc == 0 ? judge_all(&k, &code) : rc;
+    if (rc != 0) {
+        code = cli_fail(c);
+    }
+    if (k.counts.left_behind > 0) { /* a worker that hangs still uses what would be freed */
+        (void)fflush(stdout);
+        _exit(code);
+    }
+    archive_coverage_clear(&k.manifest);
+    archive_journal_close(k.journal);
+    cli_court_close(&k.court);
+    archive_run_clear(&k.run);
+    return code;
+}
+
+static const struct cli_option options[] = {
+    {"partner", 0, CLI_TEXT, "PARTNER", 0, "whose messages they are; auto (default): found by the certificate"},
+    {"policy", 0, CLI_TEXT, "NAME", 0, "judge under this policy instead of the partner's"},
+    {"as-of", 0, CLI_TIME, "TIME", 0, "judge all as of this instant"},
+    {"received-from", 0, CLI_TEXT, "SPEC", CLI_REPEAT,
+     "where the time of receipt stands: name:REGEX (first group, over the loc), header:NAME, field:NAME, index:FILE, "
+     "mtime; the first that fits"},
+    {"received-format", 0, CLI_TEXT, "STRPTIME", 0,
+     "how that time is written; without it RFC 3339, its basic form, or the Date of HTTP"},
+    {"received-zone", 0, CLI_TEXT, "ZONE", 0, "of times without one, as +02:00; without it UTC"},
+    {"trust-claimed", 0, CLI_FLAG, NULL, 0,
+     "where no time of receipt is known, take the signed Created of the message"},
+    {"journal", 0, CLI_FILE, "DIR", 0, "keep order and results there: run.json, results.ndjson"},
+    {"resume", 0, CLI_FLAG, NULL, 0, "go on with the run of that journal; paths and options are its own"},
+    {"jobs", 'j', CLI_NUMBER, "N", 0, "workers; without it one per core"},
+    {"isolate", 0, CLI_FLAG, NULL, 0,
+     "judge in processes without files, network and privileges: a crash costs one item"},
+    {"mem", 0, CLI_TEXT, "SIZE", 0, "memory for payloads and what is done; without it 256M"},
+    {"shard", 0, CLI_TEXT, "I/N", 0, "only the items of part I of N (counted from 0)"},
+    {"expect-count", 0, CLI_NUMBER, "N", 0, "so many items must be there"},
+    {"expect-manifest", 0, CLI_FILE, "FILE", 0, "these payloads must be there, and no others; as sha256sum writes it"},
+    {"fail-on", 0, CLI_TEXT, "CLASS,…", 0,
+     "what makes the exit code: fail, error, gap, indeterminate; without it all; none"},
+    {"progress", 0, CLI_TEXT, "auto|plain|json|none", 0, "how far it is, on stderr; auto: a bar on a terminal"},
+    {"metrics-file", 0, CLI_FILE, "FILE", 0, "counts for a textfile collector, every second"},
+    {"ndjson-field", 0, CLI_TEXT, "NAME", 0, "member of JSON lines that holds the message; without it payload"},
+    {"ndjson-encoding", 0, CLI_TEXT, "base64|text", 0, "how it holds it; without it base64"},
+    {"max-member", 0, CLI_TEXT, "SIZE", 0, "largest payload; without it 64M"},
+    {"max-ratio", 0, CLI_NUMBER, "N", 0, "unpacked to packed octets of an archive; without it 200"},
+    {"max-members", 0, CLI_NUMBER, "N", 0, "members of one archive; without it 10000000"},
+    {"max-nesting", 0, CLI_NUMBER, "N", 0, "archives in archives; without it 3"},
+    {"timeout-per-item", 0, CLI_DURATION, "DURATION", 0, "longest work on one item; without it 10s"},
+    {0},
+};
+
+const struct cli_command cli_cmd_archive_verify = {
+    .parent = "archive",
+    .name = "verify",
+    .summary = "judge stored messages in bulk, each as of its own time",
+    .operands = "PATH…|@LIST|-",
+    .min_operands = 0,
+    .max_operands = -1,
+    .options = options,
+    .more = "PATH: messages (XML, MIME, HTTP), JSON lines, directories, tar, zip, 7z, cpio, gzip, xz, zstd, bzip2, "
+            "also inside each other.\n"
+            "Exit: 0 all pass; 1 one fails; 3 one cannot be read; 5 a coverage gap; 2 one is indeterminate; 4 nothing "
+            "to verify; 75 stopped, go on\n"
+            "with --resume; 64 usage; 69 or 78 keystore, journal or configuration. 1 goes before 3, 5, 2.\n"
+            "  countersign --keystore sqlite:ks.db archive verify in/2026 --received-from name:'([0-9]{8}T[0-9]{6}Z)' "
+            "--journal run-2026\n",
+    .run = run,
+};
