@@ -341,8 +341,11 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
     }
     if (v->reason == WSSEC_ENGINE_DISAGREEMENT) {
         char name[64];
-        (void)keep_message(&j->gateway->memory.spool, j->output.piece, j->output.n_piece, j->route->conf->name,
-                           v->detail, name, sizeof name);
+        char text[sizeof v->detail + sizeof name + 32];
+        bool kept = keep_message(&j->gateway->memory.spool, j->output.piece, j->output.n_piece, j->route->conf->name,
+                                 v->detail, name, sizeof name);
+        snprintf(text, sizeof text, "%.200s; %s%s", v->detail, kept ? "kept in the spool directory as " : "not kept", name);
+        ks_disagreement(j->gateway->live, j->route->conf->name, text, now);
     }
     bool pass = v->verdict == WSSEC_PASS;
     for (unsigned i = 0; pass && i < v->n_legacy; i++) {

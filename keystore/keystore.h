@@ -391,6 +391,9 @@ int ks_mapping_retire(ks_store *s, int64_t map_id, bool dry_run, const ks_actor 
 /** A message of partner is signed with a certificate (DER) that is not stored and has the names of one that is. Copied, judged
  *  and stored by the watch thread; kept only when its issuer's stored certificate signed it. Any thread. */
 void ks_seen(ks_live *l, const char *partner, const uint8_t *der, size_t n, cs_time now);
+/** The judges of a message of that route disagree: the tenant administrators are told, once a day for each route, by the watch
+ *  thread. text: what was found, one line. Any thread. */
+void ks_disagreement(ks_live *l, const char *route, const char *text, cs_time now);
 /** One of those kept. @return 0 with *der malloc'ed, the caller's; -1: exit 64, there is none of this fingerprint */
 int ks_seen_get(ks_store *s, const char *partner, const uint8_t sha256[32], uint8_t **der, size_t *n, cs_error *e) CS_MUST_CHECK;
 

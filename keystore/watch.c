@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "keystore/alarm.h"
 #include "keystore/kek.h"
 #include "keystore/node.h"
 #include "keystore/seen.h"
@@ -36,6 +37,7 @@ struct ks_live {
     atomic_bool described;      /**< they changed since the store was told */
     struct ks_counts *counts;   /**< owned */
     struct ks_seen_queue *seen; /**< owned */
+    struct ks_alarm alarm;      /**< under lock */
     int64_t flushed_us;
     int64_t pruned_day;
     bool again;    /**< the last build failed, or this process changed the store itself: look again */
@@ -44,6 +46,20 @@ struct ks_live {
     char kek_names[KS_NODE_KEYS]; /**< key-encryption keys that this node can open: rekey asks */
     cs_time now;                  /**< of the last step: closing has no other */
 };
+
+/** What waits to be told; it waits on when it cannot be written. */
+static void tell_alarm(ks_live *l)
+{
+    cs_error ignored = {0};
+    pthread_mutex_lock(&l->lock);
+    const struct ks_alarm alarm = l->alarm;
+    pthread_mutex_unlock(&l->lock);
+    if (alarm.waiting && ks_alarm_write(l->store, &alarm, &ignored) == 0) {
+        pthread_mutex_lock(&l->lock);
+        l->alarm.waiting = false;
+        pthread_mutex_unlock(&l->lock);
+    }
+}
 
 /** What was counted into the store. @return 0, or -1: it waits for the next time */
 static int flush(ks_live *l, cs_time now)
@@ -55,6 +71,7 @@ static int flush(ks_live *l, cs_time now)
         l->pruned_day = now / CS_DAY;
     }
     (void)ks_seen_flush(l->store, l->seen, l->current, l->me.node, &ignored);
+    tell_alarm(l);
     l->flushed_us = cs_clock_mono_us();
     l->again = l->again || rc == 1;
     return rc < 0 ? -1 : 0;
@@ -273,6 +290,13 @@ const ks_snapshot *ks_live_get(ks_live *l)
 void ks_use(ks_live *l, const ks_snapshot *s, const char *alias, unsigned n, const char *sender, bool ok, cs_time now)
 {
     ks_use_count(l->counts, s, alias, n, sender, ok, now);
+}
+
+void ks_disagreement(ks_live *l, const char *route, const char *text, cs_time now)
+{
+    pthread_mutex_lock(&l->lock);
+    ks_alarm_take(&l->alarm, KS_NOTICE_ENGINE_DISAGREEMENT, route, text, now);
+    pthread_mutex_unlock(&l->lock);
 }
 
 void ks_seen(ks_live *l, const char *partner, const uint8_t *der, size_t n, cs_time now)

@@ -322,6 +322,26 @@ static int told(struct fixture *f, const ks_tell *t)
     return rc;
 }
 
+static void test_a_disagreement_of_judges_is_told_to_the_administrators_once_a_day(void)
+{
+    struct fixture f;
+    ks_live *l = NULL;
+    generated(&f);
+    set_addressees(&f, "tenant-admin\t\tBen\tben@example.com\nlb-admin\t\tLea\tlea@example.com\n", true);
+    for (int i = 0; i < 3; i++) { /* twice on the first day */
+        MADE(ks_live_open(&l, f.uri, NULL, NOW, &f.e) == 0);
+        ks_disagreement(l, "orders", "one says ok,\r\nBcc: x", NOW + i / 2 * CS_DAY);
+        ks_disagreement(l, "orders", "while another waits", NOW);
+        ks_live_close(l);
+    }
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where kind='engine-disagreement' and about='orders'"),
+                    2);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where text='one says ok,  Bcc: x'"), 2);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from delivery where mail='ben@example.com'"), 2);
+    CU_ASSERT_EQUAL(number(&f, "select count(*) from delivery where mail='lea@example.com'"), 0);
+    fixture_close(&f);
+}
+
 static int write_link(void *ctx, ks_store *s, const char *reference, const char *address, cs_time now, cs_buf *out,
                       cs_error *e)
 {
@@ -418,6 +438,8 @@ const struct harness_test harness_tests[] = {
      test_a_successor_made_by_hand_is_told_and_the_first_of_a_slot_is_not},
     {"a_renewal_that_fails_is_told_every_day_and_at_last_to_the_administrators",
      test_a_renewal_that_fails_is_told_every_day_and_at_last_to_the_administrators},
+    {"a_disagreement_of_judges_is_told_to_the_administrators_once_a_day",
+     test_a_disagreement_of_judges_is_told_to_the_administrators_once_a_day},
     {"a_step_is_told_to_its_role_with_a_link", test_a_step_is_told_to_its_role_with_a_link},
     {"a_fact_that_could_break_a_header_is_refused", test_a_fact_that_could_break_a_header_is_refused},
     {"a_keystore_in_memory_has_rounds_without_notices", test_a_keystore_in_memory_has_rounds_without_notices},
