@@ -63,6 +63,7 @@ struct gw_listener {
     char *name;
     struct gw_address address;
     bool has_address;
+    bool publish; /**< own public certificates may be taken here */
     struct gw_where tls_at;
     char *tls; /**< NULL: plain */
 };

@@ -40,6 +40,14 @@ SETTER(set_address)
     l->has_address = true;
 }
 
+SETTER(set_publish)
+{
+    (void)node;
+    (void)child;
+    (void)report;
+    ((struct gw_listener *)parent)->publish = true;
+}
+
 SETTER(set_route)
 {
     struct gw_config *c = parent;
@@ -411,6 +419,10 @@ static const struct cs_directive rows[] = {
      "listener front { address 127.0.0.1:8443; }", "listener { }", set_listener},
     {"address", "listener", "address", NULL, 0, NULL, "Address and port; port 0 takes a free one.",
      "address 127.0.0.1:8080;", "address nowhere;", set_address},
+    {"publish", "listener", "certificates", NULL, 0, NULL,
+     "Who comes may read own public certificates in use or soon to be, and trust anchors, at "
+     "/.well-known/countersign/certs.",
+     "publish certificates;", "publish keys;", set_publish},
     {"route", "", "name", "route", REPEAT, NULL, "What is done with requests for one path.",
      "route orders { path \"/o\"; }", "route { }", set_route},
     {"listener", "route", "name", NULL, 0, NULL, "The listener that the route is reached through.", "listener front;",

@@ -199,6 +199,8 @@ void exchange_fail_room(struct exchange *ex, enum body_room room, const char *wh
 /** The same for what the HTTP layer found (its status) ... */
 void exchange_fail_http(struct exchange *ex, const struct http1_failure *f);
 /** ... and for a judged message. */
+/** What stands in client_head is the whole answer, of our own: it is sent, and nothing was refused. */
+void exchange_answered(struct exchange *ex);
 void exchange_fail_verdict(struct exchange *ex, const struct wssec_verdict *v, bool response);
 /** Give up without an answer. */
 void exchange_abort(struct exchange *ex, enum wssec_reason reason);

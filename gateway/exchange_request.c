@@ -14,6 +14,7 @@
 #include "gateway/authz.h"
 #include "gateway/gateway_private.h"
 #include "gateway/plain.h"
+#include "gateway/publish.h"
 #include "gateway/route.h"
 
 void exchange_request_begin(struct exchange *ex)
@@ -72,6 +73,9 @@ bool exchange_request_accept(struct exchange *ex)
     bool path_known;
     if (!name_fits(ex, h)) {
         exchange_fail(ex, WSSEC_TLS_NAME, "Host is %s", h->host);
+        return false;
+    }
+    if (publish_answer(ex)) {
         return false;
     }
     ex->route = route_find(ex->runtime->plan, ex->client->listening, h->path, h->method, &path_known, ex->allow);

@@ -15,6 +15,7 @@
 #include "gateway/fetch.h"
 #include "gateway/gateway_private.h"
 #include "gateway/prober.h"
+#include "gateway/publish.h"
 #include "keystore/issuers.h"
 #include "keystore/mail.h"
 
@@ -157,6 +158,7 @@ static int64_t look(struct fetch *f, cs_time now)
         if (has_client_certificate(rt->plan)) {
             prober_round(rt, store, ks_live_node(f->gw->live), (ks_stop){asked_to_stop, f}, now);
         }
+        publish_note(&f->gw->publish, rt, store, ks_live_node(f->gw->live), now);
         issue(f, settings, store, now, &wait);
         deliver(f, settings, store, now, &wait);
     }

@@ -16,6 +16,7 @@
 #include "gateway/limit.h"
 #include "gateway/link.h"
 #include "gateway/loop.h"
+#include "gateway/publish.h"
 #include "gateway/queue.h"
 #include "gateway/replay_local.h"
 #include "gateway/resolve.h"
@@ -66,6 +67,7 @@ struct gateway {
     pthread_mutex_t runtime_lock;
     struct runtime *runtime; /**< the one in force; read with gateway_runtime() */
     struct tls_registry tls;
+    struct publish publish;
     struct keeper *keeper; /* owned; NULL: not started */
     struct fetch *fetch;   /* likewise */
     pthread_t watch_thread;

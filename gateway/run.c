@@ -609,6 +609,7 @@ static void finish(struct gateway *gw)
         close(gw->wake_fd);
     }
     sandbox_free(&gw->sandbox);
+    publish_free(&gw->publish);
     pthread_mutex_destroy(&gw->runtime_lock);
     tls_registry_destroy(&gw->tls);
 }
@@ -655,7 +656,8 @@ int gw_run(const struct gw_run_options *opt)
     if (opt->check_only) {
         return check_only(opt);
     }
-    if (pthread_mutex_init(&gw.runtime_lock, NULL) != 0 || tls_registry_init(&gw.tls) != 0) {
+    if (pthread_mutex_init(&gw.runtime_lock, NULL) != 0 || tls_registry_init(&gw.tls) != 0 ||
+        publish_init(&gw.publish) != 0) {
         return CS_EXIT_INTERNAL;
     }
     link_init(&gw.link, opt->master_fd);
