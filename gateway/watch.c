@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "gateway/gateway_private.h"
 #include "gateway/fetch.h"
+#include "gateway/gauge.h"
 #include "gateway/keeper.h"
 #include "gateway/prober.h"
 #include "keystore/addressee.h"
@@ -348,6 +349,7 @@ static void *watch_run(void *ctx)
 {
     struct gateway *gw = ctx;
     bool away = false;
+    struct gauges gauges = {.wanted = false};
     pthread_setname_np(pthread_self(), "watch");
     while (!atomic_load(&gw->watch_stop)) {
         cs_error e = {0};
@@ -367,6 +369,9 @@ static void *watch_run(void *ctx)
         } else if (rc >= 0 && away) {
             cs_log(CS_LOG_NOTICE, "keystore-back", "the keystore can be read again");
         }
+        if (rc >= 0) { /* before this generation is acknowledged, so that who waits for that finds its numbers */
+            gauges_report(gw, &gauges, rc > 0);
+        }
         if (away != (rc < 0)) {
             atomic_store(&gw->stale_since_us, rc < 0 ? cs_clock_mono_us() : 0);
         }
@@ -380,6 +385,7 @@ static void *watch_run(void *ctx)
     }
     /* Uses counted since the last step. */
     ks_live_step(gw->live, 0, cs_clock_now(), NULL);
+    gauges_free(&gauges);
     return NULL;
 }
 

@@ -76,4 +76,16 @@ int ks_probe_wanted(ks_store *s, const char *node, const char *alias, bool wante
 int ks_probe_state(ks_store *s, const char *alias, unsigned n, cs_time now, bool *wanted, ks_probe_said *out,
                    cs_error *e) CS_MUST_CHECK;
 
+/* ---- numbers that a node reports for roll-overs --------------------------------------------------------------- */
+
+typedef struct ks_gauge {
+    const char *kind; /**< "under-way", "waiting": of a route; "old-connections": of "front" or "back" */
+    const char *object;
+    int64_t n;
+} ks_gauge;
+/** In the place of those before, as upkeep. */
+int ks_gauges_put(ks_store *s, const char *node, const ks_gauge *g, size_t n, cs_time now, cs_error *e) CS_MUST_CHECK;
+/** Does a roll-over wait for such numbers: is one under way? */
+int ks_gauges_wanted(ks_store *s, bool *wanted, cs_error *e) CS_MUST_CHECK;
+
 #endif

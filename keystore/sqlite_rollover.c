@@ -123,8 +123,9 @@ static int steps(struct ks_backend *b, int64_t roll_id, ks_visit_step *visit, vo
 
 static int mails(struct ks_backend *b, const char *about, size_t *told, size_t *sent, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "select count(*), coalesce(sum(d.state='sent'), 0) from delivery d"
-                                         " join notification f using(dedup_key) where f.kind='step-due' and f.about=?1");
+    struct ks_query q =
+        ks_query_open(b, "select count(*), coalesce(sum(d.state='sent'), 0) from delivery d"
+                         " join notification f using(dedup_key) where f.kind='step-due' and f.about=?1 and d.mail<>''");
     ks_query_text(&q, about);
     int rc = ks_query_row(&q, e);
     *told = rc == 1 ? (size_t)sqlite3_column_int64(q.stmt, 0) : 0;
