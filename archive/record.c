@@ -57,6 +57,14 @@ void archive_record_write(const struct archive_record *r, cs_buf *out)
     free(members);
 }
 
+void archive_record_error(struct archive_record *r, enum wssec_reason reason)
+{
+    r->has_payload = false;
+    r->v.verdict = r->verdict_now = WSSEC_ERROR;
+    r->v.reason = r->facts = r->reason_now = reason;
+    (void)cs_copy(r->sub_indication, sizeof r->sub_indication, wssec_reason_etsi(reason));
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------------------
  */
 

@@ -36,6 +36,8 @@ struct archive_record {
 
 /** Append r as one JSON object and a line feed. A failure stays in out (cs_buf). Any thread. */
 void archive_record_write(const struct archive_record *r, cs_buf *out);
+/** Make r the verdict error of that reason, but for seq, loc and size. */
+void archive_record_error(struct archive_record *r, enum wssec_reason reason);
 /** Read a line of the journal. r is to be cleared in either case. @return 0, or -1 with a sentence in e (exit 78) */
 int archive_record_read(struct archive_record *r, const char *line, size_t n, cs_error *e) CS_MUST_CHECK;
 /** Only seq, loc and size of a line, without reading the rest of it. loc is unescaped into out (cs_buf, reset first).

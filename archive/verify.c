@@ -11,7 +11,7 @@
 
 #include "archive/done.h"
 #include "archive/feed.h"
-#include "archive/judge.h"
+#include "archive/isolate.h"
 #include "base/clock.h"
 #include "base/text.h"
 
@@ -20,6 +20,7 @@
 #define SYNC_RECORDS 4096
 #define SYNC_US      1000000
 #define WAIT_US      50000
+#define CHILD_US     60000000 /* on top, for a worker whose item another process judges */
 #define JOBS_MAX     256
 #define LOST_MAX     64 /* workers that did not come back from an item, at most */
 
@@ -54,6 +55,7 @@ struct pool {
     const struct archive_watch *watch;
     struct archive_groups groups;
     struct archive_times *times;
+    struct archive_template *template; /* owned; NULL: items are judged by the workers themselves */
     struct archive_journal *journal;
     struct archive_payloads *payloads;
     pthread_mutex_t taking; /* the feed; taken before `lock` */
@@ -216,16 +218,48 @@ static bool deliver(struct slot *s, struct archive_record *r)
     return true;
 }
 
-static void work(struct slot *s, struct archive_bench *b)
+/* An error that is none of wssec's: what a record needs besides it. */
+static void error_record(const struct pool *p, struct archive_record *r, enum wssec_reason reason)
+{
+    archive_record_error(r, reason);
+    r->v.t = p->court->now;
+    r->v.time_source = WSSEC_TIME_NOW;
+    r->v.generation = ks_snapshot_generation(p->court->snapshot);
+    (void)cs_copy(r->v.policy, sizeof r->v.policy, wssec_policy_name(p->groups.group[0].policy));
+}
+
+/* In a process of its own, or here. @return 0, or -1: the run fails */
+static int judge(struct slot *s, struct archive_bench *b, struct archive_child *child, const struct archive_item *item,
+                 struct archive_record *r)
+{
+    struct pool *p = s->pool;
+    cs_error e = {0};
+    if (p->template == NULL || item->trouble != WSSEC_OK) {
+        archive_bench_judge(b, item, r);
+        return 0;
+    }
+    if (archive_child_judge(p->template, child, item, p->run->order.item_ms, r, &e) != 0) {
+        (void)pthread_mutex_lock(&p->lock);
+        fail(p, &e);
+        (void)pthread_mutex_unlock(&p->lock);
+        return -1;
+    }
+    if (r->v.reason == WSSEC_WORKER_CRASH || r->v.reason == WSSEC_ITEM_TIMEOUT) {
+        error_record(p, r, r->v.reason);
+    }
+    return 0;
+}
+
+static void work(struct slot *s, struct archive_bench *b, struct archive_child *child)
 {
     struct archive_item item = ARCHIVE_ITEM_INIT;
     struct archive_record r;
     bool on = true;
     while (on && take(s, &item) == 1) {
         int64_t from = cs_clock_mono_us();
-        archive_bench_judge(b, &item, &r);
+        on = judge(s, b, child, &item, &r) == 0;
         r.us = cs_clock_mono_us() - from;
-        on = deliver(s, &r);
+        on = on && deliver(s, &r);
         archive_record_clear(&r);
         archive_item_clear(&item);
     }
@@ -236,9 +270,10 @@ static void *run_worker(void *ctx)
     struct slot *s = ctx;
     struct pool *p = s->pool;
     struct archive_bench b;
+    struct archive_child child = ARCHIVE_CHILD_INIT;
     int rc = archive_bench_make(&b, p->court, &p->run->order, &p->groups, p->times);
     if (rc == 0) {
-        work(s, &b);
+        work(s, &b, &child);
     }
     (void)pthread_mutex_lock(&p->lock);
     if (rc != 0) {
@@ -249,6 +284,7 @@ static void *run_worker(void *ctx)
     p->working -= s->lost ? 0 : 1;
     (void)pthread_cond_signal(&p->news);
     (void)pthread_mutex_unlock(&p->lock);
+    archive_child_end(&child);
     archive_bench_free(&b);
     return NULL;
 }
@@ -273,14 +309,10 @@ static int start_worker(struct pool *p)
 /* An item that takes too long becomes an error; its worker is left behind, and another one takes its place. */
 static void give_up(struct pool *p, struct slot *s)
 {
-    struct archive_record r = {
-        .seq = s->seq, .facts = WSSEC_ITEM_TIMEOUT, .reason_now = WSSEC_ITEM_TIMEOUT, .verdict_now = WSSEC_ERROR};
+    struct archive_record r = {.seq = s->seq, .us = p->run->order.item_ms * 1000};
     struct judged j;
     r.loc = s->loc != NULL ? strdup(s->loc) : NULL;
-    r.v = (struct wssec_verdict){
-        .verdict = WSSEC_ERROR, .reason = WSSEC_ITEM_TIMEOUT, .t = p->court->now, .time_source = WSSEC_TIME_NOW};
-    r.v.generation = ks_snapshot_generation(p->court->snapshot);
-    r.us = p->run->order.item_ms * 1000;
+    error_record(p, &r, WSSEC_ITEM_TIMEOUT);
     s->lost = true;
     s->since = 0;
     p->lost++;
@@ -299,7 +331,8 @@ static void give_up(struct pool *p, struct slot *s)
 
 static void watch_items(struct pool *p, int64_t now)
 {
-    int64_t most = p->run->order.item_ms * 1000;
+    /* processes are watched by their workers */
+    int64_t most = p->run->order.item_ms * 1000 + (p->template != NULL ? CHILD_US : 0);
     for (size_t i = 0; i < p->n_slot && !p->failed; i++) {
         struct slot *s = &p->slot[i];
         if (!s->lost && s->since != 0 && now - s->since > most) {
@@ -438,6 +471,7 @@ static void pool_free(struct pool *p)
         free(p->window[i].text);
         p->window[i].text = NULL;
     }
+    archive_template_end(p->template);
     archive_feed_free(p->feed);
     archive_payloads_free(p->payloads);
     if (left) {
@@ -470,7 +504,10 @@ static int run_pool(struct pool *p, const struct archive_means *means, bool resu
     if (p->payloads == NULL || p->slot == NULL || archive_groups_make(&p->groups, p->court) != 0) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "no-memory", "out of memory");
     }
-    if (archive_times_make(&p->times, &p->run->order, e) != 0 || (resume && read_back(p, &done, &last, e) != 0) ||
+    if (archive_times_make(&p->times, &p->run->order, e) != 0 ||
+        (means->isolate &&
+         archive_template_start(&p->template, p->court, &p->run->order, &p->groups, p->times, e) != 0) ||
+        (resume && read_back(p, &done, &last, e) != 0) ||
         archive_feed_new(&p->feed, &p->run->order, done, last + 1, in_memory(means, jobs), e) != 0) {
         goto out;
     }

@@ -11,6 +11,7 @@ import json
 import lzma
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -378,6 +379,58 @@ def test_a_signal_stops_cleanly_and_says_how_to_go_on():
     report.equal(child.returncode, 75, err)
     report.check(b"--resume" in err, err.decode())
     report.check(20 < len(records(place)) < 2 * COUNT, "whole records")
+
+
+def judges_of(pid):
+    """Processes that judge for the run pid: its template's children."""
+    found = []
+    for template in children(pid):
+        found += children(template)
+    return found
+
+
+def children(pid):
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as pids:
+            found += [int(p) for p in pids.read().split()]
+    return found
+
+
+def test_a_judge_that_ends_or_hangs_costs_one_item():
+    tar_of(HOUSE.items, HOUSE.path("all.tar"), "w")
+    with open(HOUSE.path("all.tar"), "rb") as whole:
+        octets = whole.read()
+    _, expected, _ = HOUSE.verify("-", *BY_NAME, stdin=octets)
+    for number, limit, cost in ((signal.SIGKILL, "600s", ([], [("error", "worker-crash")])), (signal.SIGSTOP, "5s", ([("error", "item-timeout")],))):
+        place = HOUSE.path(f"isolated-{number}")
+        child = subprocess.Popen([product.COUNTERSIGN, "--keystore", HOUSE.keystore.uri, "archive", "verify", "-", *BY_NAME, "--journal", place,
+                                  "--isolate", "--jobs", "1", "--timeout-per-item", limit], cwd=HOUSE.directory, stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        child.stdin.write(octets[:len(octets) // 2])
+        child.stdin.flush()
+        report.until(lambda at=place: os.path.exists(os.path.join(at, "results.ndjson")) and len(records_so_far(at)) > 20, 60, "records")
+        judge = report.until(lambda run=child.pid: judges_of(run), 60, "a judge")[0]
+        alone(judge)
+        os.kill(judge, number)
+        child.stdin.write(octets[len(octets) // 2:])
+        err = child.communicate(timeout=120)[1]
+        found = records(place)
+        report.equal((child.returncode, len(found)), (1, COUNT), err)
+        odd = [told(f) for f, e in zip(found, expected) if stable(f) != stable(e)]
+        report.check(odd in cost, f"what a judge had in hand, if anything, and no other item: {odd}")
+
+
+def alone(pid):
+    """A judge has neither files nor the means to get some."""
+    links = [os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")]
+    files = [path for path in links if not path.startswith(("/dev/null", "socket:", "pipe:"))]
+    report.equal(files, [], "files of a judge")
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        fields = dict(line.split(":\t", 1) for line in status.read().splitlines() if ":\t" in line)
+    report.equal(fields["NoNewPrivs"], "1", "")
+    if not product.OUT.endswith("san"):
+        report.equal(fields["Seccomp"], "2", "")
 
 
 def records_so_far(place):
