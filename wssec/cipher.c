@@ -281,6 +281,7 @@ int wssec_cipher_open(const struct wssec_cipher_alg *a, const uint8_t *key, stru
 {
     EVP_CIPHER_CTX *ctx = NULL;
     EVP_CIPHER *cipher = NULL;
+    bool to_judge = false;
     int made = 0;
     int rc = 0;
     cs_buf_reset(out);
@@ -306,7 +307,7 @@ int wssec_cipher_open(const struct wssec_cipher_alg *a, const uint8_t *key, stru
         rc = a->tag != 0 ? 1 : unpad_block(a, out);
     }
 out:
-    bool to_judge = rc == 0 && a->tag == 0; /* by the caller, as if its padding held */
+    to_judge = rc == 0 && a->tag == 0; /* by the caller, as if its padding held */
     if (rc != 1 && !to_judge && out->data != NULL) {
         OPENSSL_cleanse(out->data, out->cap); /* what did not hold is nobody's to read */
         cs_buf_reset(out);
