@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/capture.h"
+
 #define BLOCK      ((size_t)128 * 1024)
 #define RATIO_FROM ((uint64_t)1 << 20) /* unpacked octets from which on the ratio is looked at */
 #define NAMES_MAX                                                                                                      \
@@ -175,6 +177,22 @@ static uint64_t number_of(struct archive_container *c, const char *name)
     return 0;
 }
 
+/* When a gateway received what it kept (docs/capture.md): its record says so, and nobody who sent the message. */
+static cs_time captured_at(struct archive_entry *entry)
+{
+    struct cs_capture_record r;
+    const char *name = NULL;
+    const void *value = NULL;
+    size_t n = 0;
+    archive_entry_xattr_reset(entry);
+    while (archive_entry_xattr_next(entry, &name, &value, &n) == ARCHIVE_OK) {
+        if (name != NULL && strcmp(name, CS_CAPTURE_XATTR) == 0 && cs_capture_read(value, n, &r) == 0) {
+            return r.at_ms / 1000;
+        }
+    }
+    return 0;
+}
+
 static int name_item(struct archive_container *c, struct archive_entry *entry, struct archive_item *item)
 {
     cs_buf loc = CS_BUF_INIT;
@@ -190,6 +208,7 @@ static int name_item(struct archive_container *c, struct archive_entry *entry, s
     free(item->loc);
     item->loc = cs_buf_take(&loc, NULL);
     item->mtime = archive_entry_mtime_is_set(entry) ? (cs_time)archive_entry_mtime(entry) : 0;
+    item->captured = captured_at(entry);
     return item->loc != NULL ? 0 : -1;
 }
 

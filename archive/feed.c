@@ -13,6 +13,8 @@
 #include "archive/lines.h"
 #include "archive/walk.h"
 
+#include "base/capture.h"
+
 #define NESTING_MAX 8
 #define NAMES_MOST  ((uint64_t)1 << 30)
 
@@ -202,6 +204,10 @@ static int consider(struct archive_feed *f, struct archive_bytes *b, struct arch
     size_t n = 0;
     if (archive_bytes_peek(b, &p, &n, item) != 0) {
         return give(f, item);
+    }
+    if (n >= sizeof CS_CAPTURE_STATE - 1 && memcmp(p, CS_CAPTURE_STATE, sizeof CS_CAPTURE_STATE - 1) == 0) {
+        archive_item_clear(item); /* lies beside captures, and no message begins so */
+        return 0;
     }
     enum archive_form form = archive_sniff(p, n);
     if (form == ARCHIVE_UNKNOWN && f->depth == 0 && strcmp(item->loc, "-") == 0) {

@@ -323,6 +323,7 @@ int archive_walk_next(struct archive_walk *w, int *fd, struct stat *st, struct a
             return 1;
         }
     }
+    archive_item_clear(item); /* the name of a directory in which nothing was */
     return 0;
 }
 

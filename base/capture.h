@@ -14,6 +14,7 @@
 #define CS_CAPTURE_TEXT  1024 /* octets of one record, with its NUL */
 #define CS_CAPTURE_WORD  80   /* of one word in it */
 #define CS_CAPTURE_XATTR "user.countersign"
+#define CS_CAPTURE_STATE "cs-capture-state-1" /* begin of what a gateway notes beside its captures: no message */
 #define CS_CAPTURE_PAX   "SCHILY.xattr." CS_CAPTURE_XATTR
 
 enum cs_capture_kind {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/conclusion.h"
 #include "archive/journal.h"
 #include "archive/report.h"
 #include "cli/archive_common.h"
@@ -25,15 +26,24 @@ static int run(struct cli_context *c)
     struct archive_reports list = {NULL, 0};
     struct archive_tally tally = {.items = 0};
     struct cli_journal journal = CLI_JOURNAL_INIT;
+    struct archive_conclusion end;
     int64_t most = 0;
     (void)cli_option_number(c, "junit-max", &most);
     int rc = take_reports(c, &list) == 0 && cli_journal_open(c, c->argv[0], &journal) == 0 &&
+                     archive_conclusion_read(&end, c->argv[0], &c->error) >= 0 &&
                      archive_tally_read(&tally, journal.fd, &c->error) == 0
                  ? CS_EXIT_OK
                  : cli_fail(c);
     if (rc == CS_EXIT_OK) {
-        struct archive_source source = {
-            .run = &journal.run, .fd = journal.fd, .json = c->json, .junit_max = (uint64_t)most};
+        struct archive_source source = {.run = &journal.run,
+                                        .fd = journal.fd,
+                                        .finding = end.finding,
+                                        .n_finding = end.n,
+                                        .json = c->json,
+                                        .junit_max = (uint64_t)most};
+        if (end.items != tally.items) {
+            cli_warn(c, "the run is not finished: %llu messages so far", (unsigned long long)tally.items);
+        }
         archive_tally_sort(&tally);
         rc = archive_reports_write(&list, &source, &tally, &c->error) == 0 ? CS_EXIT_OK : cli_fail(c);
     }

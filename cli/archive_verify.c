@@ -5,10 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "archive/coverage.h"
 #include "archive/times.h"
+#include "archive/verify.h"
 #include "base/text.h"
 #include "cli/archive_court.h"
+#include "cli/archive_end.h"
 #include "cli/archive_progress.h"
 
 struct verifying {
@@ -19,7 +20,7 @@ struct verifying {
     struct cli_court court;
     struct cli_progress progress;
     struct archive_counts counts;
-    struct archive_coverage count, manifest;
+    struct cli_end end; /* owned */
     bool resume;
     const char *directory; /* of the journal, NULL: none */
 };
@@ -133,7 +134,7 @@ static int take_order(struct cli_context *c, struct archive_order *o)
     return take_text(c, "policy", &o->policy) == 0 && take_text(c, "received-format", &o->received_format) == 0 &&
                    take_text(c, "received-zone", &o->received_zone) == 0 &&
                    take_text(c, "ndjson-field", &o->ndjson_field) == 0 &&
-                   take_text(c, "expect-manifest", &o->expect_manifest) == 0 && take_shard(c, o) == 0 &&
+                   take_text(c, "expect-manifest", &o->expect_manifest) == 0 && take_text(c, "chain", &o->chain) == 0 && take_shard(c, o) == 0 &&
                    take_limits(c, o) == 0 && take_paths(c, o) == 0
                ? 0
                : -1;
@@ -194,63 +195,6 @@ static int go_on(struct verifying *k)
     return 0;
 }
 
-static int check_coverage(struct verifying *k, bool *gap)
-{
-    const struct archive_order *o = &k->run.order;
-    *gap = false;
-    if (o->has_expect_count) {
-        archive_coverage_count(&k->count, o->expect_count, k->counts.items);
-        *gap |= !k->count.complete;
-    }
-    if (o->expect_manifest != NULL) {
-        if (archive_coverage_manifest(&k->manifest, o->directory, o->expect_manifest, archive_journal_fd(k->journal),
-                                      &k->c->error) != 0) {
-            return -1;
-        }
-        *gap |= !k->manifest.complete;
-    }
-    return 0;
-}
-
-static void print_names(const char *what, const struct archive_texts *names, uint64_t n)
-{
-    for (size_t i = 0; i < names->n; i++) {
-        printf("    %s: %s\n", what, names->text[i]);
-    }
-    if (n > names->n) {
-        printf("    %s: and %llu more\n", what, (unsigned long long)(n - names->n));
-    }
-}
-
-static void print_summary(const struct verifying *k)
-{
-    char text[CS_TIME_TEXT];
-    const uint64_t *v = k->counts.verdict;
-    printf("SUMMARY  run %s  %s  countersign %s  generation %llu\n", k->run.id, cs_time_format(k->run.started, text),
-           k->run.version, (unsigned long long)k->run.generation);
-    printf("  messages %llu   pass %llu   fail %llu   indeterminate %llu   error %llu   duplicates %llu\n",
-           (unsigned long long)k->counts.items, (unsigned long long)v[WSSEC_PASS], (unsigned long long)v[WSSEC_FAIL],
-           (unsigned long long)v[WSSEC_INDETERMINATE], (unsigned long long)v[WSSEC_ERROR],
-           (unsigned long long)k->counts.duplicates);
-    printf("  time from:");
-    for (int i = 0; i <= WSSEC_TIME_MTIME; i++) {
-        if (k->counts.source[i] != 0) {
-            printf(" %s %llu", wssec_time_source_word((enum wssec_time_source)i),
-                   (unsigned long long)k->counts.source[i]);
-        }
-    }
-    printf("\n");
-    if (k->count.text[0] != '\0') {
-        printf("  coverage %s: count %s\n", k->count.complete ? "complete" : "GAP", k->count.text);
-    }
-    if (k->manifest.text[0] != '\0') {
-        printf("  coverage %s: manifest %s\n", k->manifest.complete ? "complete" : "GAP", k->manifest.text);
-        print_names("missing", &k->manifest.missing_name, k->manifest.missing);
-        print_names("different", &k->manifest.different_name, k->manifest.different);
-        print_names("extra", &k->manifest.extra_name, k->manifest.extra);
-    }
-}
-
 /* ---- what counts ----------------------------------------------------------------------------------------------------
  */
 
@@ -297,7 +241,6 @@ static int stopped(const struct verifying *k)
 static int judge_all(struct verifying *k, int *code)
 {
     struct archive_watch watch;
-    bool gap = false;
     if (code_of(k, false, code) != 0 ||
         cli_progress_begin(&k->progress, k->c, k->run.order.has_expect_count ? k->run.order.expect_count : 0, 0) != 0) {
         return -1;
@@ -310,7 +253,8 @@ static int judge_all(struct verifying *k, int *code)
         *code = stopped(k);
         return 0;
     }
-    if (rc != ARCHIVE_COMPLETE || check_coverage(k, &gap) != 0) {
+    if (rc != ARCHIVE_COMPLETE ||
+        cli_end_find(&k->end, k->c, &k->run, k->journal, &k->counts, k->court.store) != 0) {
         return -1;
     }
     uint64_t guessed =
@@ -323,8 +267,7 @@ static int judge_all(struct verifying *k, int *code)
                  "--as-of and --trust-claimed",
                  (unsigned long long)guessed, (unsigned long long)k->counts.items);
     }
-    print_summary(k);
-    return code_of(k, gap, code);
+    return cli_end_report(&k->end, k->c, &k->run, k->journal, &k->counts) == 0 ? code_of(k, k->end.gap, code) : -1;
 }
 
 static int run(struct cli_context *c)
@@ -337,7 +280,8 @@ static int run(struct cli_context *c)
     }
     take_number(c, "jobs", &jobs);
     k.means = (struct archive_means){.jobs = jobs < 256 ? (unsigned)jobs : 256, .isolate = cli_given(c, "isolate")};
-    int rc = take_size(c, "mem", &k.means.memory);
+    k.end.directory = k.directory;
+    int rc = take_size(c, "mem", &k.means.memory) == 0 ? cli_end_wanted(&k.end, c) : -1;
     rc = rc == 0 ? (k.resume ? go_on : begin)(&k) : rc;
     rc = rc == 0 ? judge_all(&k, &code) : rc;
     if (rc != 0) {
@@ -347,7 +291,7 @@ static int run(struct cli_context *c)
         (void)fflush(stdout);
         _exit(code);
     }
-    archive_coverage_clear(&k.manifest);
+    cli_end_clear(&k.end);
     archive_journal_close(k.journal);
     cli_court_close(&k.court);
     archive_run_clear(&k.run);
@@ -375,6 +319,8 @@ static const struct cli_option options[] = {
     {"shard", 0, CLI_TEXT, "I/N", 0, "only the items of part I of N (counted from 0)"},
     {"expect-count", 0, CLI_NUMBER, "N", 0, "so many items must be there"},
     {"expect-manifest", 0, CLI_FILE, "FILE", 0, "these payloads must be there, and no others; as sha256sum writes it"},
+    {"chain", 0, CLI_TEXT, "countersign", 0, "the captures there must be a chain without gap, up to the ends that the keystore knows"},
+    CLI_REPORT_OPTIONS,
     {"fail-on", 0, CLI_TEXT, "CLASS,…", 0,
      "what makes the exit code: fail, error, gap, indeterminate; without it all; none"},
     {"progress", 0, CLI_TEXT, "auto|plain|json|none", 0, "how far it is, on stderr; auto: a bar on a terminal"},

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "cli/archive_impact.h"
 #include "cli/keystore.h"
 #include "keystore/probe.h"
 
@@ -157,9 +158,24 @@ static int run_retire(struct cli_context *c)
     return run_verb(c, KS_DO_RETIRE);
 }
 
+/* What stored messages say about it stands beside what the guards say. */
 static int run_remove(struct cli_context *c)
 {
-    return run_verb(c, KS_DO_REMOVE);
+    struct cli_impact impact = {.without = NULL};
+    const char *journal = cli_option(c, "archive");
+    if (journal == NULL) {
+        return run_verb(c, KS_DO_REMOVE);
+    }
+    if (!cli_given(c, "dry-run")) {
+        return cli_usage(c, "--archive asks what stored messages depend on the entry: only with --dry-run");
+    }
+    int rc = cli_impact_ask(&impact, c, journal, c->argv[0], 0, false) == 0 ? cli_impact_print(c, &impact) : cli_fail(c);
+    if (rc == CS_EXIT_OK) {
+        rc = run_verb(c, KS_DO_REMOVE);
+        rc = rc == CS_EXIT_OK && impact.all.lost > 0 ? CS_EXIT_FAIL : rc;
+    }
+    cli_impact_clear(&impact);
+    return rc;
 }
 
 static int run_reopen(struct cli_context *c)
@@ -218,6 +234,7 @@ static const struct cli_option retire_options[] = {
 static const struct cli_option remove_options[] = {
     {"force", 0, CLI_FLAG, NULL, 0, "in spite of signs that it is needed; needs --reason; never before its process stop"},
     {"no-backup-ok", 0, CLI_FLAG, NULL, 0, "a decrypt key may go without a backup of it"},
+    {"archive", 0, CLI_FILE, "DIR", 0, "with --dry-run: what messages of this run of archive verify would not verify any more"},
     AT_OPTIONS,
     VERSION_OPTION,
     CLI_WRITING_OPTIONS,

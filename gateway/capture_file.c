@@ -21,7 +21,7 @@
 #define STREAMS   16 /* processes of one node that write at the same time */
 #define PIECES    64 /* of one writev */
 #define NAME_MOST (CS_CAPTURE_WORD + 40)
-#define STATE     "cs-capture-state-1"
+#define STATE     CS_CAPTURE_STATE
 
 static const uint8_t zeros[2 * CAPTURE_BLOCK];
 
@@ -147,8 +147,9 @@ static int take_stream(struct capture_file *f, const char *node)
             return -1;
         }
         if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            static const char text[] = STATE " lock\n";
             f->lock = fd;
-            return 0;
+            return pwrite(fd, text, sizeof text - 1, 0) == (ssize_t)(sizeof text - 1) ? 0 : -1;
         }
         int err = errno;
         close(fd);

@@ -38,7 +38,7 @@ def write(directory, records, order=None, **run):
     """Make a journal; records are numbered in their order."""
     os.makedirs(directory)
     head = {"v": 1, "run": "01JD8Z0000000000000000000A", "started": STARTED, "version": "1.0.0", "policy_sha256": sha("policy"),
-            "generation": 57, "keystore_id": None, "order": dict(ORDER, **(order or {}))}
+            "generation": 57, "keystore_sha256": None, "order": dict(ORDER, **(order or {}))}
     head.update(run)
     with open(os.path.join(directory, "run.json"), "w", encoding="utf-8") as text:
         text.write(json.dumps(head, separators=(",", ":")) + "\n")

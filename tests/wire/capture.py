@@ -262,6 +262,30 @@ def test_chain_names_what_was_changed_taken_out_or_cut():
         report.equal(chain_of(lambda d: os.remove(named(d, -1)), keystore=False)[0], 0, "nobody says where it ends")
 
 
+def test_what_was_captured_is_judged_again_as_of_its_receipt():
+    with House() as place:
+        report.equal(call(place, soap.sign(place.sender, body=soap.ORDER)).status, 200, "a good call")
+        call(place, soap.sign(place.sender, body=soap.ORDER).replace("4711", "4712"))
+        place.gateway.__exit__()
+        journal = os.path.join(place.place, "run")
+        command = ("--keystore", place.keystore.uri, "archive", "verify", place.directory, "--chain", "countersign", "--journal", journal)
+        done = product.countersign(*command, check=False)
+        report.equal(done.returncode, 1, done.stderr)
+        report.check("chain complete: 1 files in 1 streams, 3 messages" in done.stdout, done.stdout)
+        with open(os.path.join(journal, "results.ndjson"), encoding="utf-8") as lines:
+            found = [json.loads(line) for line in lines]
+        records = [r for r in chain(place.directory) if r["kind"] == "message"]
+        by_hash = {r["payload_sha256"]: r for r in found}
+        report.equal(len(found), 3, "messages, and nothing else")
+        for record in records:
+            again = by_hash[record["sha256"]]
+            report.equal((again["verdict"], again["reason"], again["partner"]), (record["verdict"], record["reason"], record["partner"]), again["loc"])
+            report.equal((again["t"][:19], again["time_source"]), (record["at"][:19], "received"), "the instant of receipt")
+        os.remove(segments(place.directory)[0])
+        done = product.countersign(*command[:-1], journal + "-2", check=False)
+        report.equal(done.returncode, 5, done.stdout)
+
+
 def test_chain_counts_what_was_lost_as_a_gap():
     with House("segment-size 64k; quota 128k; on-full drop;") as place:
         list(fill(place, 12))
