@@ -12,6 +12,7 @@ static int encrypt(struct cli_transform *t)
     const char *partner = cli_option(c, "partner");
     struct wssec_encryption how = {.part = (const char *const *)t->parts.word,
                                    .n_part = t->parts.n,
+                                   .complete = cli_given(t->c, "complete"),
                                    .cipher = cli_option(c, "data-algorithm"),
                                    .transport = cli_option(c, "key-transport")};
     struct wssec_resolver r;
@@ -44,12 +45,13 @@ static int run_encrypt(struct cli_context *c)
 static const struct cli_option encrypt_options[] = {
     {"partner", 0, CLI_TEXT, "P", CLI_NEEDED, "whose active encrypt-to certificate is taken"},
     {"parts", 0, CLI_TEXT, "PART,…", CLI_REPEAT,
-     "what is encrypted: Body (its content; the default), Signature, UsernameToken, wsa:X, {namespace}local"},
+     "what is encrypted: Body (its content) and attachments (both the default), Signature, UsernameToken, wsa:X, {namespace}local"},
     {"key-reference", 0, CLI_TEXT, "direct|pkipath|issuer-serial|ski|thumbprint|x509v3-key-identifier|embedded|x509-data", 0,
      "how the certificate is named; default issuer-serial"},
     {"data-algorithm", 0, CLI_TEXT, "aes256-gcm|aes192-gcm|aes128-gcm", 0, "default aes256-gcm"},
     {"key-transport", 0, CLI_TEXT, "rsa-oaep|rsa-oaep-mgf1p", 0,
      "default rsa-oaep with SHA-256; rsa-oaep-mgf1p (SHA-1) for peers that lack it"},
+    {"complete", 0, CLI_FLAG, NULL, 0, "encrypt attachments with their MIME headers, not their content alone"},
     CLI_CONTENT_TYPE,
     {"output", 'o', CLI_FILE, "OUT", 0, "where the message goes; default standard output"},
     {0},

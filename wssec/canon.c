@@ -116,14 +116,14 @@ int wssec_canon_document(struct _xmlDoc *doc, wssec_canon_sink sink, void *ctx)
     return made > 0 && closed >= 0 && w.written > 0 ? WSSEC_RC_OK : WSSEC_RC_INTERNAL;
 }
 
-static int to_buffer(void *ctx, const void *p, size_t n)
+int wssec_to_buffer(void *ctx, const void *p, size_t n)
 {
     return cs_buf_add(ctx, p, n);
 }
 
 int wssec_canon_text(const struct wssec_canon *c, cs_buf *out)
 {
-    int rc = wssec_canon(c, to_buffer, out);
+    int rc = wssec_canon(c, wssec_to_buffer, out);
     return out->failed ? WSSEC_RC_NOMEM : rc;
 }
 

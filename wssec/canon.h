@@ -20,6 +20,8 @@ struct wssec_canon {
 /** Takes octets in order. @return 0, or -1: stop */
 typedef int (*wssec_canon_sink)(void *ctx, const void *p, size_t n);
 
+/** A sink: ctx is a cs_buf. */
+int wssec_to_buffer(void *ctx, const void *p, size_t n);
 /** Comments are left out. The tree is changed during the call and as before afterwards.
  *  @return WSSEC_RC_OK; WSSEC_RC_NOMEM; WSSEC_RC_INTERNAL: not canonicalisable, empty result, or the sink said stop */
 int wssec_canon(const struct wssec_canon *c, wssec_canon_sink sink, void *ctx) WSSEC_MUST_CHECK;

@@ -36,6 +36,9 @@ struct sealing { /* one call */
     char name[PARTS][64];
     cs_buf data[PARTS]; /* owned: the EncryptedData that takes the place */
     unsigned n;
+    struct wssec_part_edit edit[PARTS]; /* owned: attachments and their ciphertext */
+    char edit_id[PARTS][WSSEC_ID_TEXT];
+    unsigned n_edit;
     char key_id[WSSEC_ID_TEXT], token_id[WSSEC_ID_TEXT];
     cs_buf text, sealed; /* owned: the header; octets of one ciphertext */
     xmlNodePtr security; /* the header of our role, NULL: to be made */
@@ -53,8 +56,9 @@ static int choose_key(struct sealing *k, const struct wssec_resolver *r)
     if (n == 0 || k->entry.key == NULL) {
         (void)wssec_refuse(&k->why, WSSEC_KEY_UNAVAILABLE, "no active certificate to encrypt to");
     } else if (k->entry.not_after != 0 && k->t->at > k->entry.not_after) {
-        (void)wssec_refuse(&k->why, WSSEC_CERTIFICATE_EXPIRED, "%.64s#%u has expired: its holder may have destroyed the key",
-                           k->entry.alias, k->entry.ordinal);
+        (void)wssec_refuse(&k->why, WSSEC_CERTIFICATE_EXPIRED,
+                           "%.64s#%u has expired: its holder may have destroyed the key", k->entry.alias,
+                           k->entry.ordinal);
     }
     return WSSEC_RC_OK;
 }
@@ -67,12 +71,13 @@ static int choose_algorithms(struct sealing *k)
     k->cipher = wssec_cipher_by_word(cipher);
     k->transport.alg = wssec_transport_by_word(transport);
     if (k->cipher == NULL || k->transport.alg == NULL) {
-        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_UNSUPPORTED, "no algorithm %.40s", k->cipher == NULL ? cipher : transport);
+        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_UNSUPPORTED, "no algorithm %.40s",
+                           k->cipher == NULL ? cipher : transport);
     } else if (k->cipher->legacy != WSSEC_LEGACY_NONE || k->transport.alg->legacy != WSSEC_LEGACY_NONE) {
         (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_FORBIDDEN, "%s with %s is not made any more", cipher, transport);
     } else if (EVP_PKEY_get_base_id(k->entry.key) != EVP_PKEY_RSA) {
-        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_UNSUPPORTED, "%.64s#%u holds no RSA key to encrypt to", k->entry.alias,
-                           k->entry.ordinal);
+        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_UNSUPPORTED, "%.64s#%u holds no RSA key to encrypt to",
+                           k->entry.alias, k->entry.ordinal);
     } else {
         k->transport.digest = k->transport.mgf_digest = k->transport.alg->mgf_named ? "SHA256" : "SHA1";
     }
@@ -102,6 +107,28 @@ static int add_part(struct sealing *k, const struct wssec_part *part, const xmlN
     return wssec_id_new(k->id[k->n++]);
 }
 
+static int add_attachments(struct sealing *k)
+{
+    const struct wssec_mime *m = &k->w->package.mime;
+    for (size_t i = 1; i < m->n_part && k->n_edit == i - 1; i++) { /* named twice, encrypted once */
+        if (m->part[i].id[0] == '\0') {
+            (void)wssec_refuse(&k->why, WSSEC_POLICY_NOT_EVALUABLE,
+                               "part %zu has no Content-ID, so no reference can name it", i + 1);
+            return WSSEC_RC_OK;
+        }
+        if (k->n + k->n_edit == PARTS) {
+            (void)wssec_refuse(&k->why, WSSEC_LIMIT_ENCRYPTED, "more than %d parts", PARTS);
+            return WSSEC_RC_OK;
+        }
+        k->edit[k->n_edit] = (struct wssec_part_edit){i, CS_BUF_INIT, CS_BUF_INIT};
+        int rc = wssec_id_new(k->edit_id[k->n_edit++]);
+        if (rc != WSSEC_RC_OK) {
+            return rc;
+        }
+    }
+    return WSSEC_RC_OK;
+}
+
 /* The one element child of parent that a part means. */
 static const xmlNode *only_child(struct sealing *k, const xmlNode *parent, const struct wssec_part *part)
 {
@@ -109,8 +136,9 @@ static const xmlNode *only_child(struct sealing *k, const xmlNode *parent, const
     for (const xmlNode *n = wssec_first_element(parent); n != NULL; n = wssec_next_element(n)) {
         bool hit = part->kind == WSSEC_PART_SIGNATURE        ? wssec_is(n, WSSEC_NS_DS, "Signature")
                    : part->kind == WSSEC_PART_USERNAME_TOKEN ? wssec_is(n, WSSEC_NS_WSSE, "UsernameToken")
-                   : part->kind == WSSEC_PART_WSA ? wssec_is(n, WSSEC_NS_WSA10, part->local) || wssec_is(n, WSSEC_NS_WSA04, part->local)
-                                                  : wssec_is(n, part->ns, part->local);
+                   : part->kind == WSSEC_PART_WSA
+                       ? wssec_is(n, WSSEC_NS_WSA10, part->local) || wssec_is(n, WSSEC_NS_WSA04, part->local)
+                       : wssec_is(n, part->ns, part->local);
         if (hit && found != NULL) {
             (void)wssec_refuse(&k->why, WSSEC_POLICY_NOT_EVALUABLE, "part %s stands twice in the message", part->name);
         }
@@ -134,9 +162,9 @@ static int find_part(struct sealing *k, const char *word)
     case WSSEC_PART_USERNAME_TOKEN: return add_part(k, &part, only_child(k, k->security, &part));
     case WSSEC_PART_WSA:
     case WSSEC_PART_ELEMENT: return add_part(k, &part, only_child(k, m->header, &part));
+    case WSSEC_PART_ATTACHMENTS: return add_attachments(k);
     case WSSEC_PART_TIMESTAMP:
-    case WSSEC_PART_TOKEN:
-    case WSSEC_PART_ATTACHMENTS: break;
+    case WSSEC_PART_TOKEN: break;
     }
     (void)wssec_refuse(&k->why, WSSEC_POLICY_NOT_EVALUABLE, "part %s cannot be encrypted", part.name);
     return WSSEC_RC_OK;
@@ -144,9 +172,9 @@ static int find_part(struct sealing *k, const char *word)
 
 static int read_input(struct sealing *k)
 {
-    static const char *const defaults[] = {"Body"};
+    static const char *const defaults[] = {"Body", "attachments"};
     const char *const *word = k->how->n_part != 0 ? k->how->part : defaults;
-    size_t n = k->how->n_part != 0 ? k->how->n_part : 1;
+    size_t n = k->how->n_part != 0 ? k->how->n_part : sizeof defaults / sizeof defaults[0];
     struct wssec_message *m = &k->w->message;
     int rc = wssec_message_read(k->w, k->in, k->policy, m, &k->why);
     if (rc != WSSEC_RC_OK || k->why.reason != WSSEC_OK) {
@@ -161,7 +189,7 @@ static int read_input(struct sealing *k)
     for (size_t i = 0; i < n && rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK; i++) {
         rc = find_part(k, word[i]);
     }
-    if (rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK && k->n == 0) {
+    if (rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK && k->n + k->n_edit == 0) {
         (void)wssec_refuse(&k->why, WSSEC_POLICY_NOT_EVALUABLE, "no part is left to encrypt");
     }
     return rc;
@@ -184,16 +212,26 @@ static int text_of(struct sealing *k)
                : WSSEC_RC_INTERNAL;
 }
 
+/* How an EncryptedData names its key. */
+static void write_key_reference(const struct sealing *k, cs_buf *b)
+{
+    (void)cs_buf_addf(b,
+                      "<ds:KeyInfo xmlns:ds=\"" WSSEC_NS_DS "\">"
+                      "<wsse:SecurityTokenReference xmlns:wsse=\"" WSSEC_NS_WSSE "\" xmlns:wsse11=\"" WSSEC_NS_WSSE11
+                      "\" wsse11:TokenType=\"" WSSEC_SMS11 "#EncryptedKey\"><wsse:Reference URI=\"#%s\"/>"
+                      "</wsse:SecurityTokenReference></ds:KeyInfo>",
+                      k->key_id);
+}
+
 static void write_data(struct sealing *k, unsigned i)
 {
     cs_buf *b = &k->data[i];
     (void)cs_buf_addf(b,
                       "<xenc:EncryptedData xmlns:xenc=\"" WSSEC_NS_XENC "\" Id=\"%s\" Type=\"" WSSEC_NS_XENC "%s\">"
-                      "<xenc:EncryptionMethod Algorithm=\"%s\"/><ds:KeyInfo xmlns:ds=\"" WSSEC_NS_DS "\">"
-                      "<wsse:SecurityTokenReference xmlns:wsse=\"" WSSEC_NS_WSSE "\" xmlns:wsse11=\"" WSSEC_NS_WSSE11
-                      "\" wsse11:TokenType=\"" WSSEC_SMS11 "#EncryptedKey\"><wsse:Reference URI=\"#%s\"/>"
-                      "</wsse:SecurityTokenReference></ds:KeyInfo><xenc:CipherData><xenc:CipherValue>",
-                      k->id[i], k->content[i] ? "Content" : "Element", k->cipher->uri, k->key_id);
+                      "<xenc:EncryptionMethod Algorithm=\"%s\"/>",
+                      k->id[i], k->content[i] ? "Content" : "Element", k->cipher->uri);
+    write_key_reference(k, b);
+    (void)cs_buf_adds(b, "<xenc:CipherData><xenc:CipherValue>");
     wssec_base64_add((const uint8_t *)k->sealed.data, k->sealed.len, b);
     (void)cs_buf_adds(b, "</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>");
 }
@@ -207,7 +245,8 @@ static int seal_part(struct sealing *k, unsigned i)
     size_t from = inner ? p->open_end : p->from;
     size_t to = inner ? p->close_from : p->to;
     cs_buf_reset(&k->sealed);
-    if (wssec_cipher_close(k->cipher, k->key, (struct wssec_slice){(const uint8_t *)text + from, to - from}, &k->sealed) != 0) {
+    if (wssec_cipher_close(k->cipher, k->key, (struct wssec_slice){(const uint8_t *)text + from, to - from},
+                           &k->sealed) != 0) {
         return WSSEC_RC_INTERNAL;
     }
     if (inner && p->empty) {
@@ -219,6 +258,73 @@ static int seal_part(struct sealing *k, unsigned i)
         write_data(k, i);
     }
     return k->data[i].failed ? WSSEC_RC_NOMEM : WSSEC_RC_OK;
+}
+
+/* An attachment's octets give way to their ciphertext, and its header says no more of them than it must. */
+static int seal_attachment(struct sealing *k, unsigned i)
+{
+    static const char *const kept_out[] = {"Content-Type", "Content-Transfer-Encoding", "Content-Length", NULL};
+    static const char *const sealed_too[] = {"Content-Type",
+                                             "Content-Transfer-Encoding",
+                                             "Content-Length",
+                                             "Content-Description",
+                                             "Content-Disposition",
+                                             "Content-Location",
+                                             NULL};
+    static const char *const not_sealed[] = {"Content-Transfer-Encoding", "Content-Length", "MIME-Version", NULL};
+    struct wssec_part_edit *e = &k->edit[i];
+    cs_buf plain = CS_BUF_INIT;
+    cs_buf content = CS_BUF_INIT;
+    int rc = wssec_attachment_fields(&k->w->package, e->part, k->how->complete ? sealed_too : kept_out, &e->header);
+    (void)cs_buf_adds(&e->header, "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n");
+    if (rc == WSSEC_RC_OK) {
+        rc = wssec_attachment_collect(&k->w->package, e->part, &content, &k->why);
+    }
+    if (rc == WSSEC_RC_OK && k->how->complete) {
+        rc = wssec_attachment_fields(&k->w->package, e->part, not_sealed, &plain);
+        (void)cs_buf_adds(&plain, "\r\n");
+        (void)cs_buf_add(&plain, content.data != NULL ? content.data : "", content.len);
+    }
+    const cs_buf *from = k->how->complete ? &plain : &content;
+    if (rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK &&
+        wssec_cipher_close(k->cipher, k->key, (struct wssec_slice){(const uint8_t *)from->data, from->len},
+                           &e->content) != 0) {
+        rc = WSSEC_RC_INTERNAL;
+    }
+    rc = rc == WSSEC_RC_OK && (e->header.failed || plain.failed) ? WSSEC_RC_NOMEM : rc;
+    cs_buf_wipe(&plain);
+    cs_buf_wipe(&content);
+    return rc;
+}
+
+static void write_attachment(struct sealing *k, unsigned i)
+{
+    cs_buf *b = &k->text;
+    const struct wssec_mime_part *p = &k->w->package.mime.part[k->edit[i].part];
+    const char *uri = wssec_cid(&k->w->arena, p->id);
+    (void)cs_buf_addf(
+        b, "<xenc:EncryptedData xmlns:xenc=\"" WSSEC_NS_XENC "\" Id=\"%s\" Type=\"" WSSEC_SWA "#Attachment-%s\"",
+        k->edit_id[i], k->how->complete ? "Complete" : "Content-Only");
+    if (p->content_type != NULL) {
+        (void)cs_buf_adds(b, " MimeType=\"");
+        for (const char *c = p->content_type; *c != '\0'; c++) {
+            if (strchr("<>&\"'", *c) != NULL) {
+                (void)cs_buf_addf(b, "&#%d;", *c);
+            } else {
+                (void)cs_buf_addc(b, *c == '\t' ? ' ' : *c);
+            }
+        }
+        (void)cs_buf_adds(b, "\"");
+    }
+    (void)cs_buf_addf(b, "><xenc:EncryptionMethod Algorithm=\"%s\"/>", k->cipher->uri);
+    write_key_reference(k, b);
+    (void)cs_buf_addf(b,
+                      "<xenc:CipherData><xenc:CipherReference URI=\"%s\"><xenc:Transforms>"
+                      "<ds:Transform xmlns:ds=\"" WSSEC_NS_DS "\" Algorithm=\"" WSSEC_SWA
+                      "#Attachment-Ciphertext-Transform\"/>"
+                      "</xenc:Transforms></xenc:CipherReference></xenc:CipherData></xenc:EncryptedData>",
+                      uri != NULL ? uri : "");
+    b->failed = b->failed || uri == NULL;
 }
 
 /* ---- the header ------------------------------------------------------------------------------------------------ */
@@ -264,7 +370,13 @@ static int write_header(struct sealing *k)
     for (unsigned i = 0; i < k->n; i++) {
         (void)cs_buf_addf(b, "<xenc:DataReference URI=\"#%s\"/>", k->id[i]);
     }
+    for (unsigned i = 0; i < k->n_edit; i++) {
+        (void)cs_buf_addf(b, "<xenc:DataReference URI=\"#%s\"/>", k->edit_id[i]);
+    }
     (void)cs_buf_adds(b, "</xenc:ReferenceList></xenc:EncryptedKey>");
+    for (unsigned i = 0; i < k->n_edit; i++) {
+        write_attachment(k, i);
+    }
     if (k->security == NULL) {
         wssec_header_close(m, b);
     }
@@ -323,11 +435,17 @@ static int make(struct sealing *k, const struct wssec_resolver *r, struct wssec_
     for (unsigned i = 0; i < k->n && rc == WSSEC_RC_OK; i++) {
         rc = seal_part(k, i);
     }
+    for (unsigned i = 0; i < k->n_edit && rc == WSSEC_RC_OK; i++) {
+        rc = seal_attachment(k, i);
+    }
     if (rc == WSSEC_RC_OK) {
         rc = write_header(k);
     }
     if (rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK) {
         rc = splice(k, out);
+    }
+    if (rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK && k->n_edit > 0) {
+        rc = wssec_package_replace(&k->w->package, &k->policy->limits, k->edit, k->n_edit, &k->why);
     }
     return rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK ? wssec_package_wrap(&k->w->package, out) : rc;
 }
@@ -350,10 +468,15 @@ static void report(const struct sealing *k, int rc, const struct wssec_resolver 
     for (unsigned i = 0; v->verdict == WSSEC_PASS && i < k->n; i++) {
         (void)cs_copy(v->covers[v->n_covers++], sizeof v->covers[0], k->name[i]);
     }
+    for (unsigned i = 0; v->verdict == WSSEC_PASS && i < k->n_edit; i++) {
+        (void)snprintf(v->covers[v->n_covers++], sizeof v->covers[0], "cid:%s",
+                       k->w->package.mime.part[k->edit[i].part].id);
+    }
 }
 
-int wssec_encrypt(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_encryption *e, const struct wssec_when *t,
-                  const struct wssec_resolver *r, struct wssec_output *out, struct wssec_verdict *v)
+int wssec_encrypt(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_encryption *e,
+                  const struct wssec_when *t, const struct wssec_resolver *r, struct wssec_output *out,
+                  struct wssec_verdict *v)
 {
     struct sealing k = {.w = w, .in = in, .how = e, .t = t};
     int rc = WSSEC_RC_NOMEM;
@@ -375,6 +498,8 @@ int wssec_encrypt(struct wssec_worker *w, const struct wssec_input *in, const st
     wssec_message_reset(&w->message);
     wssec_policy_unref(k.policy);
     for (unsigned i = 0; i < PARTS; i++) {
+        cs_buf_wipe(&k.edit[i].header);
+        cs_buf_wipe(&k.edit[i].content);
         cs_buf_free(&k.data[i]);
     }
     cs_buf_free(&k.text);

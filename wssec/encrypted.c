@@ -4,13 +4,15 @@
 
 #include <string.h>
 
-#define LABEL_MAX    ((size_t)1024)
-#define WRAPPED_MAX  ((size_t)2048)
-#define SEALED_MAX   ((size_t)1 << 30)
-#define TYPE_ELEMENT WSSEC_NS_XENC "Element"
-#define TYPE_CONTENT WSSEC_NS_XENC "Content"
-#define VT_KEY_SHA1  WSSEC_SMS11 "#EncryptedKeySHA1"
-#define VT_KEY       WSSEC_SMS11 "#EncryptedKey"
+#define LABEL_MAX         ((size_t)1024)
+#define WRAPPED_MAX       ((size_t)2048)
+#define SEALED_MAX        ((size_t)1 << 30)
+#define TYPE_ELEMENT      WSSEC_NS_XENC "Element"
+#define TYPE_CONTENT      WSSEC_NS_XENC "Content"
+#define TYPE_COMPLETE     WSSEC_SWA "#Attachment-Complete"
+#define TYPE_CONTENT_ONLY WSSEC_SWA "#Attachment-Content-Only"
+#define VT_KEY_SHA1       WSSEC_SMS11 "#EncryptedKeySHA1"
+#define VT_KEY            WSSEC_SMS11 "#EncryptedKey"
 
 static bool is_text(const xmlChar *a, const char *b)
 {
@@ -109,8 +111,9 @@ static int read_transport(const struct wssec_key_reader *r, const xmlNode *node,
     if (t->alg->oaep) {
         return read_oaep(r, method, t);
     }
-    return wssec_first_element(method) == NULL ? WSSEC_RC_OK
-                                               : refuse(r, WSSEC_SECURITY_MALFORMED, "rsa-1_5 takes no parameter", NULL);
+    return wssec_first_element(method) == NULL
+               ? WSSEC_RC_OK
+               : refuse(r, WSSEC_SECURITY_MALFORMED, "rsa-1_5 takes no parameter", NULL);
 }
 
 static const struct wssec_cipher_alg *read_cipher(const struct wssec_key_reader *r, const xmlNode *node,
@@ -221,10 +224,12 @@ static int find_key(const struct wssec_key_reader *r, const xmlNode *str, struct
             }
         }
     } else {
-        return refuse(r, WSSEC_TOKEN_UNSUPPORTED, "EncryptedData names its key in another way than by an EncryptedKey", NULL);
+        return refuse(r, WSSEC_TOKEN_UNSUPPORTED, "EncryptedData names its key in another way than by an EncryptedKey",
+                      NULL);
     }
     if (rc == WSSEC_RC_OK && *out == NULL) {
-        return refuse(r, WSSEC_TOKEN_NOT_FOUND, "no EncryptedKey in our Security header is the one that EncryptedData names", NULL);
+        return refuse(r, WSSEC_TOKEN_NOT_FOUND,
+                      "no EncryptedKey in our Security header is the one that EncryptedData names", NULL);
     }
     return rc;
 }
@@ -234,7 +239,8 @@ static int read_data_key(const struct wssec_key_reader *r, const xmlNode *info, 
 {
     xmlNodePtr n = wssec_first_element(info);
     if (n == NULL || wssec_next_element(n) != NULL) {
-        return refuse(r, WSSEC_SECURITY_MALFORMED, "KeyInfo of EncryptedData does not hold exactly one reference", NULL);
+        return refuse(r, WSSEC_SECURITY_MALFORMED, "KeyInfo of EncryptedData does not hold exactly one reference",
+                      NULL);
     }
     struct wssec_encrypted_key *own = NULL;
     int rc = WSSEC_RC_OK;
@@ -282,6 +288,56 @@ static bool good_place(const struct wssec_message *m, const struct wssec_encrypt
     return false;
 }
 
+/* Type and place of an attachment's data: a child of our Security header. */
+static int read_attachment(const struct wssec_key_reader *r, const xmlNode *node, struct wssec_encrypted_data *d)
+{
+    const char *type = (const char *)wssec_attr(node, NULL, "MimeType");
+    struct wssec_mime_value v;
+    if (node->parent != r->message->security || r->package == NULL) {
+        return refuse(r, WSSEC_SECURITY_MALFORMED, "the EncryptedData of an attachment where there is none", NULL);
+    }
+    if (type != NULL && (strlen(type) > 200 || strpbrk(type, "\r\n") != NULL ||
+                         wssec_mime_value_read(r->arena, type, &v) != 1 || strchr(v.word, '/') == NULL)) {
+        return refuse(r, WSSEC_SECURITY_MALFORMED, "the MimeType of an EncryptedData cannot be read", NULL);
+    }
+    d->mime_type = type;
+    return WSSEC_RC_OK;
+}
+
+/* CipherData of an attachment: a reference to its part, through the one transform that means its octets. */
+static int read_cipher_reference(const struct wssec_key_reader *r, const xmlNode *data,
+                                 const struct wssec_encrypted *all, struct wssec_encrypted_data *d)
+{
+    const xmlNode *reference = wssec_first_element(data);
+    const xmlNode *transforms = wssec_first_element(reference);
+    const xmlNode *transform = wssec_first_element(transforms);
+    const xmlChar *uri =
+        wssec_is(reference, WSSEC_NS_XENC, "CipherReference") ? wssec_attr(reference, NULL, "URI") : NULL;
+    if (!wssec_is(data, WSSEC_NS_XENC, "CipherData") || uri == NULL || wssec_next_element(reference) != NULL ||
+        !wssec_is(transforms, WSSEC_NS_XENC, "Transforms") || wssec_next_element(transforms) != NULL ||
+        !wssec_is(transform, WSSEC_NS_DS, "Transform") || wssec_next_element(transform) != NULL ||
+        wssec_first_element(transform) != NULL) {
+        return refuse(r, WSSEC_SECURITY_MALFORMED,
+                      "CipherData of an attachment is not one CipherReference with one Transform", NULL);
+    }
+    const xmlChar *name = wssec_attr(transform, NULL, "Algorithm");
+    if (!is_text(name, WSSEC_SWA "#Attachment-Ciphertext-Transform")) {
+        return refuse(r, WSSEC_TRANSFORM_FORBIDDEN, "CipherReference with", name);
+    }
+    int part = wssec_mime_find(&r->package->mime, (const char *)uri);
+    if (part <= 0) {
+        return refuse(r, part < 0 ? WSSEC_REFERENCE_URI_FORBIDDEN : WSSEC_ATTACHMENT_MISSING,
+                      "CipherReference names no attachment:", uri);
+    }
+    for (unsigned i = 0; i < all->n_data; i++) {
+        if (all->data[i].attachment == (size_t)part) {
+            return refuse(r, WSSEC_SECURITY_MALFORMED, "two EncryptedData for one attachment", NULL);
+        }
+    }
+    d->attachment = (size_t)part;
+    return WSSEC_RC_OK;
+}
+
 static int read_data(const struct wssec_key_reader *r, xmlNodePtr node, struct wssec_encrypted_key *listed,
                      bool authenticated, struct wssec_encrypted *all)
 {
@@ -298,14 +354,21 @@ static int read_data(const struct wssec_key_reader *r, xmlNodePtr node, struct w
     const xmlChar *type = wssec_attr(node, NULL, "Type");
     *d = (struct wssec_encrypted_data){.node = node, .replaced = node, .key = listed};
     d->content = is_text(type, TYPE_CONTENT);
-    if (!d->content && !is_text(type, TYPE_ELEMENT)) {
+    d->complete = is_text(type, TYPE_COMPLETE);
+    bool attachment = d->complete || is_text(type, TYPE_CONTENT_ONLY);
+    if (!d->content && !attachment && !is_text(type, TYPE_ELEMENT)) {
         return refuse(r, WSSEC_TOKEN_UNSUPPORTED, "EncryptedData of another Type than Element and Content", type);
     }
     if (wssec_is(node->parent, WSSEC_NS_WSSE11, "EncryptedHeader") && node->parent->parent == r->message->header &&
         !d->content && wssec_first_element(node->parent) == node && wssec_next_element(node) == NULL) {
         d->replaced = node->parent;
     }
-    if (!good_place(r->message, d)) {
+    if (attachment) {
+        (void)read_attachment(r, node, d);
+        if (stopped(r)) {
+            return WSSEC_RC_OK;
+        }
+    } else if (!good_place(r->message, d)) {
         return refuse(r, WSSEC_SECURITY_MALFORMED, "an EncryptedData stands where nothing may be opened", NULL);
     }
     d->cipher = read_cipher(r, node, authenticated);
@@ -328,7 +391,7 @@ static int read_data(const struct wssec_key_reader *r, xmlNodePtr node, struct w
         return refuse(r, WSSEC_SECURITY_MALFORMED, "one EncryptedKey serves ciphers of different key lengths", NULL);
     }
     d->key->length = d->cipher->key;
-    rc = read_value(r, n, SEALED_MAX, &d->sealed);
+    rc = attachment ? read_cipher_reference(r, n, all, d) : read_value(r, n, SEALED_MAX, &d->sealed);
     n = wssec_next_element(n);
     if (rc == WSSEC_RC_OK && n != NULL && !stopped(r)) {
         return refuse(r, WSSEC_SECURITY_MALFORMED, "EncryptedData with", n->name);

@@ -15,26 +15,29 @@
 struct wssec_encrypted_key {
     xmlNodePtr node;
     struct wssec_transport transport;
-    struct wssec_key_name name;  /**< whose key it is wrapped for; hint kind NONE: not said */
-    struct wssec_slice wrapped;  /**< arena */
-    uint8_t sha1[20];            /**< of the wrapped key: how EncryptedKeySHA1 names it */
-    xmlNodePtr references;       /**< its ReferenceList, NULL: none */
+    struct wssec_key_name name; /**< whose key it is wrapped for; hint kind NONE: not said */
+    struct wssec_slice wrapped; /**< arena */
+    uint8_t sha1[20];           /**< of the wrapped key: how EncryptedKeySHA1 names it */
+    xmlNodePtr references;      /**< its ReferenceList, NULL: none */
     /* filled when it is opened */
-    size_t length;               /**< octets that its data's algorithm needs; 0: not asked yet */
+    size_t length; /**< octets that its data's algorithm needs; 0: not asked yet */
     uint8_t key[WSSEC_CONTENT_KEY_MAX];
     const struct wssec_entry *entry; /**< whose private key opened it; NULL: none did, key holds random octets */
 };
 
 struct wssec_encrypted_data {
-    xmlNodePtr node;                    /**< EncryptedData */
-    xmlNodePtr replaced;                /**< what the plaintext takes the place of: node, or its EncryptedHeader */
-    bool content;                       /**< Type Content; else Element */
+    xmlNodePtr node;       /**< EncryptedData */
+    xmlNodePtr replaced;   /**< what the plaintext takes the place of: node, or its EncryptedHeader */
+    bool content;          /**< Type Content; else Element, or an attachment */
+    size_t attachment;     /**< part of the package that is opened; 0: none, the data itself is */
+    bool complete;         /**< the header of the attachment is sealed with it */
+    const char *mime_type; /**< of the attachment; NULL: not said */
     const struct wssec_cipher_alg *cipher;
     struct wssec_encrypted_key *key;
-    struct wssec_slice sealed;          /**< arena */
+    struct wssec_slice sealed; /**< arena; of an attachment: not filled */
 };
 
-struct wssec_encrypted { /** What one header leads to. */
+struct wssec_encrypted {             /** What one header leads to. */
     struct wssec_encrypted_key *key; /**< arena; limits { encrypted } and one more */
     unsigned n_key;
     struct wssec_encrypted_data *data; /**< arena */

@@ -260,11 +260,6 @@ static int unknown(struct wssec_judge *j, const struct wssec_siginfo *s, struct 
     return WSSEC_RC_OK;
 }
 
-static int to_buffer(void *ctx, const void *p, size_t n)
-{
-    return cs_buf_add(ctx, p, n);
-}
-
 static int canonical_signed_info(struct wssec_judge *j, const struct wssec_siginfo *s)
 {
     struct wssec_canon c = {.node = s->signed_info, .mode = s->c14n->libxml2_mode, .prefix = s->prefix};
@@ -273,7 +268,7 @@ static int canonical_signed_info(struct wssec_judge *j, const struct wssec_sigin
     if (j->walk == NULL || c.mode != XML_C14N_EXCLUSIVE_1_0) {
         return wssec_canon_text(&c, out);
     }
-    int rc = wssec_emit_tree(j->walk, &c, to_buffer, out);
+    int rc = wssec_emit_tree(j->walk, &c, wssec_to_buffer, out);
     return out->failed ? WSSEC_RC_NOMEM : rc;
 }
 

@@ -12,6 +12,7 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "wssec/coding.h"
@@ -31,7 +32,9 @@ struct opener { /* decryption of one text */
     struct wssec_opening *opening;
     struct wssec_explain *explain;
     unsigned operations;
-    char tried[160]; /* entries, for the record */
+    char tried[160];                              /* entries, for the record */
+    struct wssec_part_edit edit[WSSEC_ENCRYPTED]; /* owned: attachments that were opened, sorted */
+    size_t n_edit;
 };
 
 static bool stopped(const struct opener *o)
@@ -124,14 +127,87 @@ static bool fits_its_place(const struct wssec_encrypted_data *d, const cs_buf *t
     return d->content || (f.elements == 1 && !f.text);
 }
 
+/* The header of an opened attachment: its own but for what describes the ciphertext. */
+static int opened_header(const struct opener *o, const struct wssec_encrypted_data *d, cs_buf *header)
+{
+    static const char *const with_type[] = {"Content-Type", "Content-Transfer-Encoding", "Content-Length", NULL};
+    int rc = wssec_attachment_fields(&o->w->package, d->attachment, d->mime_type != NULL ? with_type : with_type + 1,
+                                     header);
+    if (d->mime_type != NULL) {
+        (void)cs_buf_addf(header, "Content-Type: %s\r\n", d->mime_type);
+    }
+    (void)cs_buf_adds(header, "Content-Transfer-Encoding: binary\r\n");
+    return rc == WSSEC_RC_OK && header->failed ? WSSEC_RC_NOMEM : rc;
+}
+
+/* The header that was sealed with its content. @return false: it is none, or not this part's */
+static bool split_complete(const struct opener *o, const struct wssec_encrypted_data *d, cs_buf *plain, cs_buf *header)
+{
+    struct wssec_mime_field field[WSSEC_MIME_FIELDS];
+    char ignored[384];
+    const char *end = plain->len > 0 ? memmem(plain->data, plain->len, "\r\n\r\n", 4) : NULL;
+    size_t n = end != NULL ? (size_t)(end - plain->data) + 2 : 0;
+    int count = n > 0 ? wssec_mime_fields(plain->data, n, field, ignored) : -1;
+    const char *id = NULL;
+    for (int i = 0; i < count; i++) {
+        if (field[i].name_n < 8 || strncasecmp(field[i].name, "Content-", 8) != 0 ||
+            wssec_mime_is_field(&field[i], "Content-Transfer-Encoding") ||
+            wssec_mime_is_field(&field[i], "Content-Length")) {
+            return false;
+        }
+        id = wssec_mime_is_field(&field[i], "Content-ID") ? wssec_mime_unfold(o->reader.arena, &field[i]) : id;
+    }
+    const char *own = o->w->package.mime.part[d->attachment].id;
+    size_t own_n = strlen(own);
+    bool same = id != NULL && (strcmp(id, own) == 0 ||
+                               (id[0] == '<' && strncmp(id + 1, own, own_n) == 0 && strcmp(id + 1 + own_n, ">") == 0));
+    if (!same) {
+        return false;
+    }
+    (void)cs_buf_add(header, plain->data, n);
+    (void)cs_buf_adds(header, "Content-Transfer-Encoding: binary\r\n");
+    plain->len -= n + 2;
+    memmove(plain->data, plain->data + n + 2, plain->len);
+    return true;
+}
+
+/* plain is taken. */
+static int keep_attachment(struct opener *o, const struct wssec_encrypted_data *d, cs_buf *plain)
+{
+    cs_buf header = CS_BUF_INIT;
+    int rc = WSSEC_RC_OK;
+    if (!d->complete) {
+        rc = opened_header(o, d, &header);
+    } else if (!split_complete(o, d, plain, &header)) {
+        (void)wssec_refuse(o->reader.why, WSSEC_DECRYPTION_FAILED,
+                           "the plaintext does not begin with the header of its attachment");
+    }
+    size_t at = o->n_edit++;
+    for (; at > 0 && o->edit[at - 1].part > d->attachment; at--) {
+        o->edit[at] = o->edit[at - 1];
+    }
+    o->edit[at] = (struct wssec_part_edit){d->attachment, header, *plain};
+    *plain = (cs_buf)CS_BUF_INIT;
+    return header.failed ? WSSEC_RC_NOMEM : rc;
+}
+
 static int open_data(struct opener *o, const struct wssec_encrypted_data *d, struct wssec_slice *plain)
 {
     cs_buf *text = &o->w->scratch;
-    int rc = wssec_cipher_open(d->cipher, d->key->key, d->sealed, text);
+    struct wssec_slice sealed = d->sealed;
+    cs_buf gathered = CS_BUF_INIT;
+    int rc = WSSEC_RC_OK;
+    if (d->attachment != 0) {
+        rc = wssec_attachment_collect(&o->w->package, d->attachment, &gathered, o->reader.why);
+        sealed = (struct wssec_slice){(const uint8_t *)gathered.data, gathered.len};
+    }
+    rc = rc == WSSEC_RC_OK ? wssec_cipher_open(d->cipher, d->key->key, sealed, text) : -1;
+    cs_buf_free(&gathered);
     if (rc < 0) {
         return WSSEC_RC_NOMEM;
     }
-    bool fits = text->len == 0 || fits_its_place(d, text); /* asked in any case: see wssec_cipher_open */
+    bool fits =
+        d->attachment != 0 || text->len == 0 || fits_its_place(d, text); /* asked in any case: see wssec_cipher_open */
     if (rc == 0) {
         (void)wssec_refuse(o->reader.why, WSSEC_DECRYPTION_FAILED, "%s; tried %s",
                            d->key->entry == NULL ? "no key opens the EncryptedKey"
@@ -140,6 +216,10 @@ static int open_data(struct opener *o, const struct wssec_encrypted_data *d, str
     } else if (!fits) {
         (void)wssec_refuse(o->reader.why, WSSEC_DECRYPTION_FAILED, "the plaintext is not %s",
                            d->content ? "balanced by itself" : "exactly one element");
+    }
+    if (d->attachment != 0 && rc == 1) {
+        *plain = (struct wssec_slice){(const uint8_t *)"", 0};
+        return keep_attachment(o, d, text);
     }
     plain->n = text->len;
     plain->p = (const uint8_t *)wssec_arena_text(o->reader.arena, text->len > 0 ? text->data : "", text->len);
@@ -250,8 +330,16 @@ static int open_stage(struct opener *o, enum wssec_stage stage, const struct wss
     if (rc != WSSEC_RC_OK || stopped(o) || all.n_data == 0) {
         return rc;
     }
+    if (cover != NULL && o->w->package.n_include > 0) { /* the tree is not the text any more */
+        (void)wssec_refuse(o->reader.why, WSSEC_XOP_MALFORMED,
+                           "an XOP package with encrypted parts behind its signature");
+        return WSSEC_RC_OK;
+    }
     for (unsigned i = 0; i < all.n_data && cover != NULL; i++) {
         const xmlNode *n = all.data[i].replaced;
+        if (all.data[i].attachment != 0 && wssec_covers_part(cover, &o->w->package, all.data[i].attachment)) {
+            continue;
+        }
         while (n != NULL && n->type == XML_ELEMENT_NODE && !wssec_covers(cover, n)) {
             n = n->parent;
         }
@@ -267,6 +355,14 @@ static int open_stage(struct opener *o, enum wssec_stage stage, const struct wss
                           stage == WSSEC_STAGE_BEHIND ? "behind" : "ahead of", o->tried);
         rc = put_in_place(o, &all, plain);
     }
+    if (rc == WSSEC_RC_OK && !stopped(o) && o->n_edit > 0) {
+        rc = wssec_package_replace(&o->w->package, &o->reader.policy->limits, o->edit, o->n_edit, o->reader.why);
+    }
+    for (size_t i = 0; i < o->n_edit; i++) {
+        cs_buf_wipe(&o->edit[i].header);
+        cs_buf_wipe(&o->edit[i].content);
+    }
+    o->n_edit = 0;
     return rc;
 }
 
@@ -348,9 +444,10 @@ static struct opener opener_of(struct call *k)
                        .in = &k->in,
                        .opening = &k->opening,
                        .explain = k->explain};
-    o.reader = (struct wssec_key_reader){
-        &k->w->arena, &k->w->second, k->w->package.mime.n_part > 0 ? &k->w->package : NULL, k->policy, k->when->at,
-        &k->opening.legacy, &k->why};
+    o.reader =
+        (struct wssec_key_reader){&k->w->arena, &k->w->second, k->w->package.mime.n_part > 0 ? &k->w->package : NULL,
+                                  k->policy,    k->when->at,   &k->opening.legacy,
+                                  &k->why};
     return o;
 }
 

@@ -133,6 +133,8 @@ void wssec_package_free(struct wssec_package *k)
     wssec_mime_free(&k->mime);
     free(k->include);
     free(k->slice);
+    wssec_edition_free(k->edition[0]);
+    wssec_edition_free(k->edition[1]);
     free(k->piece[0]);
     free(k->piece[1]);
     *k = (struct wssec_package){0};

@@ -22,6 +22,8 @@ struct wssec_include { /** An xop:Include of the message, replaced in the tree. 
     char mark[WSSEC_XOP_MARK + 1]; /**< "" when the base64 itself stands there */
 };
 
+struct wssec_edition;
+
 struct wssec_package {            /** Of one worker: zeroed before the first use; buffers are kept. */
     struct wssec_mime mime;       /**< n_part 0: a plain message */
     const struct wssec_input *in; /**< as received; borrowed for the call */
@@ -34,6 +36,8 @@ struct wssec_package {            /** Of one worker: zeroed before the first use
     /* owned */
     struct wssec_slice *slice;
     size_t cap_slice;
+    struct wssec_edition *edition[2];
+    unsigned side;
     struct wssec_slice *piece[2]; /**< of the last answer, in turn: it may be the next call's input */
     size_t cap_piece[2];
 };
@@ -51,6 +55,25 @@ int wssec_package_wrap(struct wssec_package *k, struct wssec_output *out) WSSEC_
 /** Ranges of v, which count the octets of the SOAP part, count those of the package from here on. octets: of the new
  * SOAP part that wssec_package_wrap puts in; SIZE_MAX: it is as it came. */
 void wssec_package_show(const struct wssec_package *k, struct wssec_verdict *v, size_t octets);
+
+/* package_edit.c */
+/** One attachment that gives way to another. */
+struct wssec_part_edit {
+    size_t part;
+    cs_buf header, content; /**< taken: fields with line ends; octets, in no transfer encoding */
+};
+/** Put the new parts (sorted by part) in the place of the old ones. k->in and everything found in it is the new package
+ *  from here on, and lives until the call after the next. @return WSSEC_RC_OK, see why->reason; WSSEC_RC_NOMEM */
+int wssec_package_replace(struct wssec_package *k, const struct wssec_limits *limits, struct wssec_part_edit *edit,
+                          size_t n, struct wssec_refusal *why) WSSEC_MUST_CHECK;
+/** What an attachment means, in one piece. @return as above */
+int wssec_attachment_collect(const struct wssec_package *k, size_t part, cs_buf *out,
+                             struct wssec_refusal *why) WSSEC_MUST_CHECK;
+/** The header fields of an attachment but for those named (NULL at the end), added to out. @return WSSEC_RC_OK,
+ *  WSSEC_RC_NOMEM */
+int wssec_attachment_fields(const struct wssec_package *k, size_t part, const char *const *without,
+                            cs_buf *out) WSSEC_MUST_CHECK;
+void wssec_edition_free(struct wssec_edition *e);
 
 /** How an attachment is digested (SwA profile 1.1, section 5.3). */
 enum wssec_attachment_form {

@@ -346,11 +346,6 @@ static int to_digest(void *ctx, const void *p, size_t n)
     return EVP_DigestUpdate(ctx, p, n) == 1 ? 0 : -1;
 }
 
-static int to_buffer(void *ctx, const void *p, size_t n)
-{
-    return cs_buf_add(ctx, p, n);
-}
-
 static void put_digest(struct making *k, unsigned i, const uint8_t *digest)
 {
     char text[4 * ((EVP_MAX_MD_SIZE + 2) / 3) + 1];
@@ -507,7 +502,7 @@ static int sign_tree(struct making *k, struct wssec_message *m)
     struct wssec_canon c = {.node = info, .mode = wssec_c14n_by_word("exclusive")->libxml2_mode};
     cs_buf_reset(&k->w->signed_info);
     if (rc == WSSEC_RC_OK) {
-        rc = k->stream != NULL ? wssec_emit_tree(&k->stream->walk, &c, to_buffer, &k->w->signed_info)
+        rc = k->stream != NULL ? wssec_emit_tree(&k->stream->walk, &c, wssec_to_buffer, &k->w->signed_info)
                                : wssec_canon_text(&c, &k->w->signed_info);
     }
     if (rc != WSSEC_RC_OK) {

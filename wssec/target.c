@@ -176,7 +176,7 @@ static int missing(struct finder *f, const struct wssec_part *part)
 }
 
 /* The URI of a part (RFC 2392); what would end it, or the attribute that it stands in, is escaped. */
-static const char *cid_of(struct wssec_arena *arena, const char *id)
+const char *wssec_cid(struct wssec_arena *arena, const char *id)
 {
     char *uri = wssec_arena_take(arena, 5 + 3 * strlen(id));
     char *to = uri;
@@ -218,7 +218,7 @@ static int add_attachments(struct finder *f, const struct wssec_part *word)
                                i + 1);
             return WSSEC_RC_OK;
         }
-        const char *uri = cid_of(f->arena, k->mime.part[i].id);
+        const char *uri = wssec_cid(f->arena, k->mime.part[i].id);
         unsigned n = f->out->n;
         int rc = uri != NULL ? add(f, word, NULL, uri) : WSSEC_RC_NOMEM;
         if (rc != WSSEC_RC_OK) {

@@ -28,6 +28,8 @@ int wssec_id_new(char out[WSSEC_ID_TEXT]) WSSEC_MUST_CHECK;
 int wssec_targets_find(struct wssec_arena *arena, const struct wssec_message *m, const struct wssec_package *package,
                        const struct wssec_recipe *recipe, const char *timestamp_id,
                        const char *token_id, const char *user_id, struct wssec_targets *out, struct wssec_refusal *why) WSSEC_MUST_CHECK;
+/** The URI of a part with that Content-ID (RFC 2392). @return of the arena, NULL: no memory */
+const char *wssec_cid(struct wssec_arena *arena, const char *id);
 /** The namespace that a prefix (NULL: the default) means at node; NULL: none. */
 const char *wssec_scope(const xmlNode *node, const char *prefix);
 /** What the scanner recorded for Envelope, Header, Body or a header block. NULL: not recorded. */

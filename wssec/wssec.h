@@ -291,8 +291,10 @@ WSSEC_API int wssec_open(struct wssec_worker *w, const struct wssec_input *in, c
 
 /* ---- encryption ----------------------------------------------------------------------------------------------- */
 
-struct wssec_encryption {                   /** What to encrypt and how. Zeroed: the content of Body, aes256-gcm, rsa-oaep. */
-    const char *const *part; size_t n_part; /**< Body (its content), Signature, UsernameToken, wsa:X, {ns}local (whole elements) */
+struct wssec_encryption {                   /** What to encrypt and how. Zeroed: the content of Body, attachments, aes256-gcm, rsa-oaep. */
+    const char *const *part; size_t n_part; /**< Body (its content), Signature, UsernameToken, wsa:X, {ns}local (whole elements),
+                                                 attachments; none: Body and attachments */
+    bool complete;                          /**< attachments with their MIME headers; else their content alone */
     enum wssec_keyref key_reference;        /**< NONE: issuer-serial */
     const char *cipher;                     /**< aes256-gcm, aes192-gcm, aes128-gcm; NULL: the first */
     const char *transport;                  /**< rsa-oaep (SHA-256 and MGF1-SHA-256), rsa-oaep-mgf1p (SHA-1); NULL: the first */

@@ -311,5 +311,22 @@ def test_a_message_with_attachments_is_signed_and_judged_as_a_file():
     equal(command("diagnose", out).returncode, 0, "exit code of diagnose")
 
 
+def test_attachments_are_encrypted_and_decrypted_as_a_file():
+    pair = new_pair(DIRECTORY, "reader")
+    KEYSTORE.run("add", "--role", "encrypt-to", "--partner", "reader", "--alias", "to-reader", pair.certificate_file, "--activate")
+    KEYSTORE.run("add", "--role", "decrypt", "--alias", "own-read", pair.certificate_file, "--private-key", pair.key_file, "--activate")
+    for options in ((), ("--complete",)):
+        sealed, back = path("sealed.mime"), path("back.mime")
+        done = command("encrypt", "--partner", "reader", *options, mail("mail.mime"), "-o", sealed)
+        equal((done.returncode, done.stderr), (0, ""), "encrypt")
+        with open(sealed, "rb") as text:
+            check(b"attached" not in text.read(), "the attachment is in clear")
+        done = command("decrypt", sealed, "-o", back)
+        equal((done.returncode, done.stderr), (0, ""), "decrypt")
+        with open(back, "rb") as text:
+            octets = text.read()
+        equal(mime.read(octets.split(b"\r\n\r\n", 1)[1], mime.TYPE)[1], ("a@house", b"attached\0"), "the attachment")
+
+
 if __name__ == "__main__":
     run("messages", tests_of(sys.modules[__name__]))
