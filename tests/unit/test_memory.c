@@ -66,10 +66,28 @@ static int once(struct wssec_worker *w, const char *text, struct wssec_policy *p
     return rc;
 }
 
-static void run(const struct maker *m, bool fresh)
+/* The message as it is, or as the first part of a package (taken). */
+static char *wrapped(char *envelope, const char *content_type)
+{
+    cs_buf b = CS_BUF_INIT;
+    if (content_type == NULL) {
+        return envelope;
+    }
+    (void)cs_buf_addf(&b,
+                      "--=_B\r\nContent-Type: %s\r\n\r\n%s\r\n--=_B\r\nContent-ID: <a@x>\r\n\r\nhello\r\n--=_B--\r\n",
+                      content_type, envelope);
+    free(envelope);
+    return cs_buf_take(&b, NULL);
+}
+
+static void run_as(const struct maker *m, bool fresh, const char *content_type)
 {
     struct wssec_policy *p = policy_of(NULL, 0);
-    char *good = maker_message(m);
+    char *good = wrapped(maker_message(m), content_type);
+    if (content_type != NULL && m->attached == NULL) { /* XOP: signed as text, sent as an Include */
+        good = maker_replace(good, ">aGVsbG8=<",
+                             "><x:Include xmlns:x=\"http://www.w3.org/2004/08/xop/include\" href=\"cid:a@x\"/><");
+    }
     char *bad[] = {maker_replace(strdup(good), ">bolt<", ">bomb<"),
                    maker_replace(strdup(good), "n=\"1\"", "n=\"1\" m=\"\""),
                    maker_replace(strdup(good), "<o:item ", "<o:item xmlns:p=\"urn:p\" p:m=\"1\" ")};
@@ -104,6 +122,21 @@ static void run(const struct maker *m, bool fresh)
     for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++) {
         free(bad[k]);
     }
+}
+
+static void run(const struct maker *m, bool fresh)
+{
+    run_as(m, fresh, NULL);
+}
+
+static void attachments(void)
+{
+    static const struct maker_attached a[] = {{"cid:a@x", NULL, "hello"}, {NULL, NULL, NULL}};
+    static const char body[] =
+        "<o:order xmlns:o=\"urn:o\"><o:item n=\"1\">bolt</o:item><o:file>aGVsbG8=</o:file></o:order>";
+    run_as(&(struct maker){.key = &rsa, .attached = a}, false, "text/xml");
+    run_as(&(struct maker){.key = &rsa, .attached = a}, true, "text/xml");
+    run_as(&(struct maker){.key = &rsa, .body = body}, true, "application/xop+xml");
 }
 
 static void warm_worker(void)
@@ -183,6 +216,7 @@ static void what_is_signed_short_of_memory_verifies_or_is_not_given_out(void)
 }
 
 const struct harness_test harness_tests[] = {{"every allocation fails once, worker in use", warm_worker},
+                                             {"every allocation fails once, attachments and Includes", attachments},
                                              {"every allocation fails once, new worker", fresh_worker},
                                              {"what is signed short of memory verifies or is not given out",
                                               what_is_signed_short_of_memory_verifies_or_is_not_given_out},

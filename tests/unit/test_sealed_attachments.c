@@ -80,13 +80,19 @@ static cs_buf signed_package(cs_buf in, const struct wssec_recipe *recipe)
     return b;
 }
 
+static bool loose; /* unsigned attachments are allowed */
+
 /* Takes in. @return the reason; what came out in *out (NULL: not wanted) */
 static const char *opened_package(cs_buf in, bool verify, cs_buf *made)
 {
     struct wssec_slice slice[2];
     struct wssec_input input = input_of(&in, slice);
     struct wssec_output out;
-    struct wssec_policy *p = policy_with(NULL);
+    struct wssec_policy *p = wssec_policy_new("test");
+    char err[256];
+    const char *allowed[] = {"unsigned-attachments"};
+    CU_ASSERT_FATAL(!loose || wssec_policy_set(p, "allow", 1, allowed, err, sizeof err) == 0);
+    CU_ASSERT_FATAL(wssec_policy_freeze(p, err, sizeof err) >= 0);
     wssec_explain_free(&steps);
     CU_ASSERT_EQUAL(wssec_open(worker, &input, p, &when, &keys, NULL, verify, &v, &steps, &out), WSSEC_RC_OK);
     CU_ASSERT_EQUAL(v.verdict == WSSEC_PASS, out.n_piece > 0);
@@ -190,6 +196,10 @@ static void both_orders_with_signatures_pass(void)
     const struct wssec_recipe less = {.part = body, .n_part = 2, .timestamp = true, .join = true};
     expect(opened_package(signed_package(sealed(text(PACKAGE), &how), &less), true, NULL), "part-not-signed",
            "encrypted, not signed");
+    loose = true;
+    expect(opened_package(signed_package(sealed(text(PACKAGE), &how), &less), true, NULL), "part-not-signed",
+           "allowed unsigned, yet not opened");
+    loose = false;
 }
 
 /* ---- what is refused ------------------------------------------------------------------------------------------------
