@@ -268,6 +268,35 @@ def test_expiring_says_who_breaks_then_and_what_to_do():
           None, "by then the other one has ended, too")
 
 
+def test_expiring_knows_what_happens_by_itself_and_which_routes_break():
+    store = Store()
+    store.run("generate", "--role", "tls-client", "--alias", "ack-client", "--key", "ec:P-256", "--days", "20")
+    store.change("insert into node_uses(node_id, route, alias, partner) values('gw1', 'orders', 'ack-client', '')")
+    store.change("insert into node_uses(node_id, route, alias, partner) values('gw2', 'orders', 'ack-client', '')")
+
+    def expiring(code):
+        done = store.run("expiring", "--json", check=False)
+        equal(done.returncode, code, done.stdout + done.stderr)
+        return {r["entry"]: r for r in map(json.loads, done.stdout.splitlines())}["ack-client#1"]
+    equal(expiring(1)["routes"], ["orders"], "routes")
+    check("breaks route orders" in store.run("expiring", check=False).stdout, "in words")
+    store.run("auto", "ack-client", "on")
+    found = expiring(0)
+    check(found["renews_at"] is not None and found["next"] is None and found["covered_by"] is None, found)
+    check("renews itself" in store.run("expiring").stdout, "in words")
+    store.run("auto", "ack-client", "on", "--pinning", "fingerprint")
+    equal(expiring(1)["renews_at"], None, "a person must activate what is made")
+    store.run("auto", "ack-client", "off")
+    store.run("generate", "--alias", "ack-client", "--days", "100")
+    equal(expiring(1)["next"], "countersign keystore activate ack-client#2", "ready")
+    store.run("activate", "ack-client#2", "--at", rfc3339(time.time() + 10 * DAY))
+    found = expiring(0)
+    check(found["planned_at"] is not None and found["next"] is None, found)
+    store.run("activate", "ack-client#2", "--cancel")
+    store.run("activate", "ack-client#2", "--at", rfc3339(time.time() + 30 * DAY))
+    equal(expiring(1)["planned_at"], None, "too late")
+
+
 # ---- who a client is ---------------------------------------------------------------------------------------------
 
 def client(store, name):
