@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * early.c: the message without the content of its Body. The tags are found by a plain search that comments or CDATA may
+ * early.c: the message without the content of its Body. The tags are found by a plain search that CDATA may
  * deceive: what comes out then is not well-formed, and the message is judged the long way only.
  */
 #include "wssec/early.h"
@@ -67,7 +67,18 @@ static const char *skip_space(const char *p, const char *end)
     return p;
 }
 
-/* The root's name, behind a byte order mark, the XML declaration and white space. n 0: something else stands there. */
+/* Behind white space and comments. end: they are all there is, or a comment does not end */
+static const char *skip_comments(const char *p, const char *end)
+{
+    p = skip_space(p, end);
+    while ((size_t)(end - p) > 4 && memcmp(p, "<!--", 4) == 0) {
+        const char *close = memmem(p + 4, (size_t)(end - p) - 4, "-->", 3);
+        p = close != NULL ? skip_space(close + 3, end) : end;
+    }
+    return p;
+}
+
+/* The root's name, behind a byte order mark, the XML declaration and comments. n 0: something else stands there. */
 static struct span root_name(const char *p, const char *end)
 {
     static const char mark[] = "\xef\xbb\xbf";
@@ -77,22 +88,32 @@ static struct span root_name(const char *p, const char *end)
     if ((size_t)(end - p) > 2 && memcmp(p, "<?", 2) == 0) {
         p = behind_tag(p, end);
     }
-    p = p != NULL ? skip_space(p, end) : end;
+    p = p != NULL ? skip_comments(p, end) : end;
     return end - p > 1 && *p == '<' && p[1] != '!' ? name_at(p + 1, end) : (struct span){end, 0};
 }
 
-/* Behind the end tag of Header; NULL: none. */
+/* Behind the end tag of the Header whose start tag ends at p; NULL: none. A whole message may stand in it, as in a
+ * receipt. */
 static const char *behind_header(const char *p, const char *end)
 {
-    while (end - p > 2 && (p = memchr(p, '<', (size_t)(end - p) - 2)) != NULL) {
-        if (*++p != '/') {
+    unsigned open = 1;
+    while (end - p > 4 && (p = memchr(p, '<', (size_t)(end - p) - 4)) != NULL) {
+        if (p[1] == '!') {
+            const char *behind = skip_comments(p, end);
+            p = behind != p ? behind : p + 1;
             continue;
         }
-        struct span name = name_at(p + 1, end);
+        bool closes = p[1] == '/';
+        struct span name = name_at(p + (closes ? 2 : 1), end);
         p = name.p + name.n;
-        if (is_local(name, "Header")) {
-            return behind_tag(p, end);
+        if (!is_local(name, "Header")) {
+            continue;
         }
+        p = behind_tag(p, end);
+        if (p == NULL || (closes && --open == 0)) {
+            return p;
+        }
+        open += !closes && p[-2] != '/';
     }
     return NULL;
 }
@@ -124,11 +145,11 @@ static const char *behind_body(const char *from, const char *end, struct span *r
 {
     *root = root_name(from, end);
     const char *p = root->n != 0 ? behind_tag(root->p + root->n, end) : NULL;
-    p = p != NULL ? skip_space(p, end) : end;
+    p = p != NULL ? skip_comments(p, end) : end;
     if (p < end && *p == '<' && !is_local(name_at(p + 1, end), "Body")) { /* there is a Header */
         const char *first = is_local(name_at(p + 1, end), "Header") ? behind_tag(p, end) : NULL;
-        p = first != NULL && first[-2] == '/' ? first : behind_header(p, end);
-        p = p != NULL ? skip_space(p, end) : end;
+        p = first == NULL || first[-2] == '/' ? first : behind_header(first, end);
+        p = p != NULL ? skip_comments(p, end) : end;
     }
     if (p >= end || *p != '<') {
         return NULL;

@@ -451,6 +451,9 @@ int wssec_work_finish(struct wssec_work *k, int rc, struct wssec_refusal *why)
     case WSSEC_ENGINE_DISAGREEMENT: v->verdict = WSSEC_ERROR; break;
     default: v->verdict = WSSEC_FAIL; break;
     }
+    wssec_explain_add(k->judge.explain, "engine", true, "%s%s%s",
+                      v->engine == WSSEC_ENGINE_STREAM ? "in one pass" : "as a tree, by libxmlsec",
+                      v->fallback[0] != '\0' ? ": one pass does not know " : "", v->fallback);
     wssec_explain_add(k->judge.explain, "verdict", why->reason == WSSEC_OK, "%s%s%s", wssec_reason_code(why->reason),
                       why->detail[0] != '\0' ? ": " : "", why->detail);
     return rc;

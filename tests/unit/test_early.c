@@ -124,6 +124,10 @@ static void the_text_ends_behind_the_start_tag_of_body(void)
     CU_ASSERT(cut("<E><Body>", n, "<E><Body></Body></E>"));
     CU_ASSERT(cut("<E>\n<h:Header a='>' />\n<Body x=\"/\">", n, "<E>\n<h:Header a='>' />\n<Body x=\"/\"></Body></E>"));
     CU_ASSERT(cut("<E><Header></Header><Body x='/'/>", n, "<E><Header></Header><Body x='/'/></E>"));
+    CU_ASSERT(cut("<!-- <E> --> <!----> <E><!-- --><Header></Header><!-- --> <Body>", n,
+                  "<!-- <E> --> <!----> <E><!-- --><Header></Header><!-- --> <Body></Body></E>"));
+    CU_ASSERT(cut("<E><Header><!--</Header>--><Header/><E><x:Header></x:Header><Body/></E></Header><Body>", n,
+                  "<E><Header><!--</Header>--><Header/><E><x:Header></x:Header><Body/></E></Header><Body></Body></E>"));
     static const char *const none[] = {"<E><Header></Header><Other>",
                                        "<E><Header></Header>",
                                        "<E><Header></Header><Body x='",
@@ -131,7 +135,8 @@ static void the_text_ends_behind_the_start_tag_of_body(void)
                                        "<E><Header></",
                                        "<?xml",
                                        "<",
-                                       "<!-- --><E><Header></Header><Body>",
+                                       "<!-- --<E><Header></Header><Body>",
+                                       "<E><Header><Header></Header><Body>",
                                        "x<E><Header></Header><Body>",
                                        "<E><Other/><Body>",
                                        "<E><Header/>x<Body>"};

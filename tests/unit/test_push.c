@@ -244,8 +244,8 @@ static void a_message_above_the_limit_is_not_waited_for(void)
 /* What it cannot judge piece by piece it names, and judges when it is there. */
 static void some_are_judged_in_one_piece(void)
 {
-    static const char *const spoilt[][2] = {{"<o:item ", "<?pi?><o:item "},
-                                            {"<S:Header>", "<S:Header><!-- </S:Header><S:Body> -->"}};
+    static const char *const spoilt[][2] = {
+        {"<o:item ", "<?pi?><o:item "}, {"<S:Header>", "<S:Header><x xmlns=\"\"><![CDATA[</S:Header><S:Body>]]></x>"}};
     static const struct setting loose[] = {{"comments", {"allow"}}};
     for (size_t i = 0; i < 4; i++) {
         for (int whole = 0; whole <= 1; whole++) {
