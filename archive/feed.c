@@ -291,6 +291,9 @@ int archive_feed_next(struct archive_feed *f, struct archive_item *item)
     while (rc == 0) {
         rc = f->depth > 0 ? from_source(f, item) : from_walk(f, item);
     }
+    if (rc < 0) {
+        archive_item_clear(item); /* the walk may have named a directory last */
+    }
     return rc > 0;
 }
 
