@@ -62,37 +62,13 @@ void archive_merkle_root(const struct archive_merkle *m, uint8_t out[32])
     }
 }
 
-static void root_of(const uint8_t (*leaf)[32], uint64_t n, uint8_t out[32])
+uint64_t archive_merkle_up(uint8_t (*node)[32], uint64_t n)
 {
-    struct archive_merkle m = {.n = 0};
-    for (uint64_t i = 0; i < n; i++) {
-        archive_merkle_add(&m, leaf[i]);
+    for (uint64_t i = 0; i + 1 < n; i += 2) {
+        archive_merkle_node(node[i], node[i + 1], node[i / 2]);
     }
-    archive_merkle_root(&m, out);
-}
-
-/* From above: at each step the half without the leaf is the sibling. */
-size_t archive_merkle_path(const uint8_t (*leaf)[32], uint64_t n, uint64_t at, uint8_t (*path)[32])
-{
-    uint8_t down[ARCHIVE_MERKLE_LEVELS][32];
-    size_t steps = 0;
-    while (n > 1) {
-        uint64_t k = 1;
-        while (k < n - k) {
-            k *= 2;
-        }
-        if (at < k) {
-            root_of(leaf + k, n - k, down[steps++]);
-            n = k;
-        } else {
-            root_of(leaf, k, down[steps++]);
-            leaf += k;
-            at -= k;
-            n -= k;
-        }
+    if (n % 2 == 1) {
+        memmove(node[n / 2], node[n - 1], sizeof *node);
     }
-    for (size_t i = 0; i < steps; i++) {
-        memcpy(path[i], down[steps - 1 - i], 32);
-    }
-    return steps;
+    return (n + 1) / 2;
 }

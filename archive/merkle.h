@@ -24,8 +24,9 @@ void archive_merkle_node(const uint8_t left[32], const uint8_t right[32], uint8_
 void archive_merkle_add(struct archive_merkle *m, const uint8_t leaf[32]);
 /** The root; of an empty tree the SHA-256 of nothing. */
 void archive_merkle_root(const struct archive_merkle *m, uint8_t out[32]);
-/** The audit path of leaf number at (from 0) of n leaves, from below: root of the sibling on each level.
- *  @return how many, at most ARCHIVE_MERKLE_LEVELS */
-size_t archive_merkle_path(const uint8_t (*leaf)[32], uint64_t n, uint64_t at, uint8_t (*path)[32]);
+/** One level up: n nodes become (n + 1) / 2, in place; the last one of an odd number goes up as it is. The sibling of
+ * node i is node i ^ 1, where there is one: these are the steps of its audit path, from below. @return how many are
+ * left */
+uint64_t archive_merkle_up(uint8_t (*node)[32], uint64_t n);
 
 #endif

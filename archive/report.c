@@ -170,7 +170,7 @@ static int out_close(struct archive_out *o, int rc, cs_error *e)
         rc = out_error(o, e);
     }
     if (o->packer != NULL && rc != 0) {
-        (void)archive_write_fail(o->packer);
+        (void)archive_write_close(o->packer); /* archive_write_fail() would leak a compressor; the file goes anyway */
     }
     (void)archive_write_free(o->packer);
     if (rc == 0 && o->fresh != NULL && rename(o->fresh, o->file) != 0) {

@@ -65,6 +65,7 @@ extern const struct cli_command cli_cmd_archive_diff;
 extern const struct cli_command cli_cmd_archive_chain;
 extern const struct cli_command cli_cmd_archive_impact;
 extern const struct cli_command cli_cmd_archive_collect;
+extern const struct cli_command cli_cmd_archive_export;
 extern const struct cli_command cli_cmd_rollover_list_runbooks;
 extern const struct cli_command cli_cmd_rollover_start;
 extern const struct cli_command cli_cmd_rollover_status;
@@ -140,6 +141,7 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_archive_chain,
     &cli_cmd_archive_impact,
     &cli_cmd_archive_collect,
+    &cli_cmd_archive_export,
     &cli_cmd_rollover_list_runbooks,
     &cli_cmd_rollover_start,
     &cli_cmd_rollover_status,

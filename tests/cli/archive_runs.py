@@ -4,12 +4,15 @@
 """Finished runs of archive verify: shards that become one journal, what would be lost without a certificate, and reports
 beside the verdicts. Each answer is compared with a real run."""
 import datetime
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 
+import journal
 import keys
 import product
 import report
@@ -219,6 +222,69 @@ def test_remove_tells_what_stored_messages_depend_on_it():
     report.equal(done.returncode, 10, done.stderr)
     done = ask("keystore", "remove", "acme-sign#4", "--archive", HOUSE.path("all"))
     report.equal((done.returncode, "--dry-run" in done.stderr), (64, True), done.stderr)
+
+
+# ---- evidence ----------------------------------------------------------------------------------------------------------
+
+def root_of(proof, line):
+    """The root that a proof leads to, as docs/evidence.md tells it."""
+    node, place, count = hashlib.sha256(b"\0" + line).digest(), proof["leaf"], proof["leaves"]
+    path = [bytes.fromhex(step) for step in proof["path"]]
+    while count > 1:
+        if place % 2 == 1:
+            node = hashlib.sha256(b"\1" + path.pop(0) + node).digest()
+        elif place + 1 < count:
+            node = hashlib.sha256(b"\1" + node + path.pop(0)).digest()
+        place, count = place // 2, (count + 1) // 2
+    report.equal(path, [], "steps left")
+    return node.hex()
+
+
+def test_evidence_is_checked_by_other_tools():
+    files = [HOUSE.path("evidence.zip"), HOUSE.path("again.zip")]
+    for path in files:
+        done = ask("archive", "export", "--journal", HOUSE.path("all"), "--select", "verdict=fail,partner=acme", "-o", path)
+        report.equal(done.returncode, 0, done.stderr)
+    with open(files[0], "rb") as one, open(files[1], "rb") as other:
+        report.check(one.read() == other.read(), "the same octets")
+    place = product.new_directory()
+    with zipfile.ZipFile(files[0]) as packed:
+        packed.extractall(place)
+    done = subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=place, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    report.equal(done.returncode, 0, done.stdout)
+
+    def lines_of(name):
+        with open(os.path.join(place, name), "rb") as text:
+            return text.read().splitlines()
+    records = [json.loads(line) for line in lines_of("records.ndjson")]
+    report.equal([r["loc"] for r in records], [r["loc"] for r in HOUSE.records("all") if r["verdict"] == "fail" and r["partner"] == "acme"], "records")
+    whole = journal.merkle(journal.lines(HOUSE.path("all"))).hex()
+    report.equal(lines_of("merkle-root"), [whole.encode()], "root of the run")
+    for line, proof in zip(lines_of("records.ndjson"), map(json.loads, lines_of("proofs.ndjson"))):
+        report.equal(root_of(proof, line), whole, "proof")
+    for record in records:
+        with open(os.path.join(place, "payload", f"{record['seq']:012}"), "rb") as octets:
+            report.equal(hashlib.sha256(octets.read()).hexdigest(), record["payload_sha256"], record["loc"])
+    with open(os.path.join(place, "bundle.json"), encoding="utf-8") as text:
+        report.check(len(json.load(text)["entries"]) >= 5, "certificates")
+
+
+def test_evidence_is_not_made_of_what_has_changed():
+    passed = next(r for r in HOUSE.records("all") if r["verdict"] == "pass")
+    path, out = HOUSE.path(passed["loc"]), HOUSE.path("broken.zip")
+    with open(path, "rb") as octets:
+        before = octets.read()
+    try:
+        for change, part in ((lambda: open(path, "ab").write(b" "), "was changed since it was judged"), (lambda: os.remove(path), "is not there any more")):
+            change()
+            done = ask("archive", "export", "--journal", HOUSE.path("all"), "--select", "verdict=pass", "-o", out)
+            report.equal((done.returncode, part in done.stderr, os.path.exists(out)), (5, True, False), done.stderr)
+    finally:
+        with open(path, "wb") as octets:
+            octets.write(before)
+    for select, code in (("verdict=passed", 64), ("colour=red", 64), ("entry=nobody#1", 4)):
+        done = ask("archive", "export", "--journal", HOUSE.path("all"), "--select", select, "-o", out)
+        report.equal(done.returncode, code, done.stderr)
 
 
 # ---- reports of a run ----------------------------------------------------------------------------------------------------
