@@ -12,6 +12,7 @@ import threading
 from lxml import etree
 
 import house
+import keys
 import mime
 import product
 import report
@@ -41,6 +42,18 @@ route signed {{
     request {{ sign own-sign {{ parts Body Timestamp attachments; }} }}
     response {{ verify acme; }}
 }}
+route closed {{
+    listener front; path "/closed"; methods POST;
+    upstream "{url}" {{ connect-timeout 2s; response-timeout 60s; }}
+    request {{ sign own-sign {{ parts Body Timestamp attachments; }} encrypt we {{ parts Body attachments; }} }}
+    response {{ verify acme; }}
+}}
+route opened {{
+    listener front; path "/opened"; methods POST;
+    upstream "{url}" {{ connect-timeout 2s; response-timeout 60s; }}
+    request {{ decrypt own-read; verify sender; remove-security-header yes; }}
+    response {{ verify acme; }}
+}}
 """
 
 
@@ -53,6 +66,10 @@ class Home(house.House):
 
     def prepare(self):
         self.keystore.add_signer(self.sender)
+        reader = keys.new_pair(self.place, "reader")
+        add = lambda *args: self.keystore.run("add", *args, "--activate")
+        add("--role", "decrypt", "--alias", "own-read", reader.certificate_file, "--private-key", reader.key_file)
+        add("--role", "encrypt-to", "--partner", "we", "--alias", "we-read", reader.certificate_file)
 
 
 def signed(pair, *parts, body=soap.ORDER):
@@ -161,6 +178,27 @@ def what_the_gateway_signs_another_reader_verifies(home):
     report.equal(post(home, seen.body).status, 200, "status of the same message where it is verified")
 
 
+def attachments_are_sealed_on_one_way_and_opened_on_the_other(home):
+    picture = os.urandom(200_000)
+    message = mime.package(soap.envelope(), mime.part("picture@house", picture, "image/png"))
+    report.equal(post(home, message, "/closed").status, 200, "status of the sealed way")
+    sealed = home.upstream.requests[-1].body
+    report.check(picture[:64] not in sealed and b"image/png" not in mime.read(sealed, mime.TYPE)[1][1], "the picture is in clear")
+    report.equal(post(home, sealed, "/opened").status, 200, "status of the opened way")
+    found = mime.read(home.upstream.requests[-1].body, mime.TYPE)
+    report.equal(found[1], ("picture@house", picture), "the picture")
+    report.check(b"4711" in found[0][1] and b"Security" not in found[0][1], "the SOAP part")
+    report.equal(post(home, message, "/closed").status, 200, "status of another one")
+    sealed = home.upstream.requests[-1].body
+    at = sealed.index(b"\r\n\r\n", sealed.index(b"<picture@house>")) + 1000
+    changed = sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1:]
+    seen = len(home.upstream.requests)
+    with home.client() as client:
+        report.equal(client.post(changed, "/opened", mime.TYPE).status, 500, "status of a changed one")
+    home.logged(client, "decryption-failed")
+    report.equal(len(home.upstream.requests), seen, "requests that the upstream saw")
+
+
 class Memory:
     """Watches how much of a process is in memory that is its own, and in none of its files."""
 
@@ -209,6 +247,8 @@ def main():
             ("a changed reply stays here", lambda: a_changed_reply_stays_here(home)),
             ("an XOP package passes as it came", lambda: an_xop_package_passes_as_it_came(home)),
             ("what the gateway signs another reader verifies", lambda: what_the_gateway_signs_another_reader_verifies(home)),
+            ("attachments are sealed on one way and opened on the other",
+             lambda: attachments_are_sealed_on_one_way_and_opened_on_the_other(home)),
             ("a hundred megabytes are not held in memory", lambda: a_hundred_megabytes_are_not_held_in_memory(home)),
         ])
 
