@@ -286,6 +286,20 @@ def test_what_was_captured_is_judged_again_as_of_its_receipt():
         report.equal(done.returncode, 5, done.stdout)
 
 
+def test_a_large_message_that_is_judged_while_it_arrives_is_kept():
+    with House() as place:
+        large = soap.sign(place.sender, body=soap.ORDER + "<x>" + "y" * 3000000 + "</x>")
+        with wire.Client(place.gateway.address) as client:
+            octets = wire.post_octets(large, "/orders", "text/xml; charset=utf-8", ())
+            for at in range(0, len(octets), 400000):
+                client.send(octets[at:at + 400000])
+            report.equal(client.reply().status, 200, "the call")
+        place.gateway.__exit__()
+        kept = [r for r in chain(place.directory) if r["kind"] == "message"]
+        report.equal([(r["direction"], r["verdict"]) for r in kept], [("request", "pass"), ("response", "pass")], "kept")
+        report.equal(kept[0]["octets"].split(b"\r\n\r\n", 1)[1].decode(), large, "its octets")
+
+
 def test_chain_counts_what_was_lost_as_a_gap():
     with House("segment-size 64k; quota 128k; on-full drop;") as place:
         list(fill(place, 12))
