@@ -347,6 +347,48 @@ def test_pinned_by_fingerprint_it_is_fetched_and_not_activated():
     equal(house.entries(), {"ack-client#1": "active", "ack-client#2": "pre-active"}, "entries")
 
 
+def serve(house):
+    """A gateway over the store of a house, with its issuer."""
+    with open(house.conf, encoding="utf-8") as text:
+        issuer = text.read().splitlines()[1]
+    route = 'route orders { listener front; path "/orders"; upstream "http://127.0.0.1:9/"; }'
+    return product.Gateway(house.place, house.store, route, extra=issuer)
+
+
+def test_a_running_gateway_asks_by_itself_and_never_runs_a_program():
+    house = House()
+    with EstServer(house.authority, house.server, clients=house.ca) as est:
+        est.answer = lambda csr: house.authority.answer(csr, days=(-1, 10))
+        house.issuer(f'est "{est.url}"; ca-file "{house.server.certificate_file}";')
+        house.run(*ASK, "--issuer", "corp")
+        est.answer = house.authority.answer
+        with serve(house) as gateway:
+            house.run("auto", "ack-client", "on")
+            until(lambda: house.entries() == {"ack-client#1": "deactivated", "ack-client#2": "active"}, 60, "the exchange")
+            check("certificate-issued" in gateway.stderr(), "told")
+        equal([asked[0] for asked in est.asked], ["simpleenroll", "simplereenroll"], "asked")
+    house.audit_holds()
+
+
+def test_a_running_gateway_never_runs_a_program():
+    house = House()
+    ran = os.path.join(house.place, "ran")
+    hook = command(house, f"touch {ran}; exit 75")
+    house.run("generate", "--role", "tls-client", "--alias", "a-program", "--issuer", "corp", check=False)
+    os.remove(ran)
+    with EstServer(house.authority, house.server) as est:
+        house.issuer(f'exec "{hook}"; }} issuer dept {{ est "{est.url}"; ca-file "{house.server.certificate_file}";')
+        later = [(202, {"Retry-After": "3600"}, b"")]
+        est.answer = lambda csr: later.pop() if later else house.authority.answer(csr)
+        house.fails(WAITS, *ASK, "--issuer", "dept")
+        house.store.change("update issuing set next_at=0")
+        with serve(house) as gateway:
+            until(lambda: house.entries() == {"ack-client#1": "active"}, 60, "what comes behind the program in the same round")
+            equal((os.path.exists(ran), "gateway-died" in gateway.stderr()), (False, False), "no program ran")
+    house.run("tick", check=False)
+    check(os.path.exists(ran), "tick runs it")
+
+
 def test_words_that_make_no_issuer_are_refused():
     house = House()
     house.fails(USAGE, *ASK, "--issuer", "nobody", says="there are: own csr-only corp")
