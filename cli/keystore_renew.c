@@ -217,7 +217,7 @@ static int run_auto(struct cli_context *c)
 
 static const struct cli_option auto_options[] = {
     {"days", 0, CLI_NUMBER, "N", 0, "begin so many days before the end, 1 to 14; 14 when never given"},
-    {"window", 0, CLI_TEXT, "SPEC", 0, "only then: \"Mon-Thu 09:00-12:00\", behind it UTC or local; \"\": at any time"},
+    {"window", 0, CLI_TEXT, "SPEC", 0, "only then: \"Mon-Thu 09:00-12:00\", behind it UTC, local, or a time zone as Europe/Berlin; \"\": at any time"},
     {"pinning", 0, CLI_TEXT, "dn|fingerprint", 0,
      "what the other side checks: name and issuer, or the certificate itself (then it is made, and activated by you)"},
     CLI_WRITING_OPTIONS,

@@ -81,15 +81,33 @@ int ks_hours_parse(const char *text, struct ks_hours *out)
         return -1;
     }
     out->local = *s == '\0' || strcmp(s, " local") == 0;
-    return out->local || strcmp(s, " UTC") == 0 ? 0 : -1;
+    if (out->local || strcmp(s, " UTC") == 0) {
+        return 0;
+    }
+    if (*s++ != ' ' || !cs_zone_name_ok(s)) {
+        return -1;
+    }
+    out->zone = cs_zone_open(s);
+    return out->zone != NULL ? 0 : 1;
+}
+
+void ks_hours_free(struct ks_hours *h)
+{
+    cs_zone_free(h->zone);
+    h->zone = NULL;
+}
+
+static bool clock_at(const struct ks_hours *h, cs_time t, struct tm *tm)
+{
+    time_t seconds = (time_t)(h->zone != NULL ? t + cs_zone_offset(h->zone, t) : t);
+    return (h->local ? localtime_r(&seconds, tm) : gmtime_r(&seconds, tm)) != NULL;
 }
 
 cs_time ks_hours_next(const struct ks_hours *h, cs_time t)
 {
-    for (cs_time at = t; at < t + (WEEK + 1) * CS_DAY;) {
+    for (cs_time at = t; at < t + (2 * WEEK + 1) * CS_DAY;) { /* an hour of one week may be skipped by summer time */
         struct tm tm;
-        time_t seconds = (time_t)at;
-        if ((h->local ? localtime_r(&seconds, &tm) : gmtime_r(&seconds, &tm)) == NULL) {
+        if (!clock_at(h, at, &tm)) {
             return t;
         }
         int minute = tm.tm_hour * 60 + tm.tm_min;
@@ -109,10 +127,11 @@ cs_time ks_regenerate_at(const struct ks_auto *a, const uint8_t sha256[32], cs_t
     uint32_t pick = (uint32_t)sha256[0] << 24 | (uint32_t)sha256[1] << 16 | (uint32_t)sha256[2] << 8 | sha256[3];
     cs_time at = not_after - before + (int64_t)(pick % (uint32_t)spread);
     cs_time latest = not_after - CS_DAY;
-    if (a->window[0] == '\0' || ks_hours_parse(a->window, &hours) != 0 || at >= latest) {
+    if (a->window[0] == '\0' || at >= latest || ks_hours_parse(a->window, &hours) < 0) {
         return at;
     }
     cs_time open = ks_hours_next(&hours, at);
+    ks_hours_free(&hours);
     return open < latest ? open : latest;
 }
 

@@ -3,6 +3,7 @@
 #ifndef KS_REGENERATE_H
 #define KS_REGENERATE_H
 
+#include "base/zone.h"
 #include "keystore/store.h"
 
 #define KS_AUTO_DAYS 14 /* before its end a certificate is succeeded at the earliest */
@@ -15,14 +16,17 @@ struct ks_auto {
     char window[64];  /**< "" at any time */
 };
 
-/** When a window is open: "Mon-Thu 09:00-12:00", behind it UTC or local (which is meant when nothing stands there). */
+/** When a window is open: "Mon-Thu 09:00-12:00", behind it UTC, a zone as Europe/Berlin, or local (which is meant when
+ *  nothing stands there). */
 struct ks_hours {
     unsigned days; /**< set of 1 << day, Sunday 0 */
     int from, to;  /**< minutes of the day, from < to */
     bool local;
+    cs_zone *zone; /**< owned; NULL: local, or UTC */
 };
-/** @return 0, or -1 */
+/** @return 0 (to be freed), 1 a zone that this machine does not know: as UTC; -1 no window */
 int ks_hours_parse(const char *text, struct ks_hours *out);
+void ks_hours_free(struct ks_hours *h);
 /** The first instant from t on at which the window is open. */
 cs_time ks_hours_next(const struct ks_hours *h, cs_time t);
 /** When the successor of a certificate is to be made: within the first tenth of the days before its end, by its

@@ -131,10 +131,15 @@ static int check_auto(struct ks_work *w, const ks_auto_request *r, const struct 
     if (r->pinning != NULL && strcmp(r->pinning, "dn") != 0 && strcmp(r->pinning, "fingerprint") != 0) {
         return cs_error_set(e, CS_EXIT_USAGE, "pinning", "\"%.32s\" is none of: dn, fingerprint", r->pinning);
     }
-    if (a->window[0] != '\0' && ks_hours_parse(a->window, &hours) != 0) {
+    int window = a->window[0] != '\0' ? ks_hours_parse(a->window, &hours) : 0;
+    if (a->window[0] != '\0') {
+        ks_hours_free(&hours);
+    }
+    if (window != 0) {
         return cs_error_set(e, CS_EXIT_USAGE, "window",
-                            "\"%.60s\" is no window, as \"Mon-Thu 09:00-12:00\" with UTC or local behind it",
-                            a->window);
+                            "\"%.60s\" is no window, as \"Mon-Thu 09:00-12:00\" with UTC, local or a time zone as "
+                            "Europe/Berlin behind it%s",
+                            a->window, window == 1 ? "; this machine does not know that zone (package tzdata)" : "");
     }
     if (w->slot.slot_id == 0) {
         return ks_work_unknown(w, r->alias, 0, e);

@@ -141,7 +141,10 @@ def test_a_window_is_kept_to_and_never_beats_the_end():
     check(END - 14 * DAY <= due <= END - DAY, rfc3339(due))
     store = new_store("on", "--window", "Mon 00:00-00:01 UTC", "--days", "2")
     check(END - 2 * DAY <= rehearsed(store) <= END - DAY, rfc3339(rehearsed(store)))
-    for window in ("sometimes", "Mon-Thu 25:00-26:00", "Mon 12:00-09:00", "Mon 09:00-12:00 Mars/Base", "Mon 0"):
+    store = new_store("on", "--window", "Mon-Sun 09:00-10:00 Asia/Kathmandu")
+    due = rehearsed(store)
+    check(rfc3339(due)[11:16] >= "03:15" and rfc3339(due)[11:16] < "04:15", f"nine o'clock in Nepal: {rfc3339(due)}")
+    for window in ("sometimes", "Mon-Thu 25:00-26:00", "Mon 12:00-09:00", "Mon 09:00-12:00 Mars/Base", "Mon 09:00-12:00 ../passwd", "Mon 09:00-12:00 Europe/Berlin x", "Mon 0"):
         refused = at(store, START, "auto", "ack-client", "on", "--window", window, check=False)
         equal((refused.returncode, "is no window" in refused.stderr), (64, True), refused.stderr)
     for more in (["--days", "15"], ["--pinning", "name"]):
