@@ -173,6 +173,7 @@ void gw_config_free(struct gw_config *c)
     free(c->admin.http_at.file);
     free(c->admin.health_at.file);
     free(c->admin.socket);
+    free(c->admin.links);
     free(c->replay_at.file);
     free(c->replay_file);
     free(c->capture.directory);

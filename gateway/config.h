@@ -207,6 +207,7 @@ struct gw_timeouts {
 struct gw_admin {
     struct gw_where socket_at, http_at, health_at;
     char *socket; /**< path; NULL: none */
+    char *links;  /**< what stands before the path of a confirm link; NULL: there are none */
     bool has_http, has_health;
     struct gw_address http;     /**< loopback: everything */
     struct gw_address health;   /**< /livez, /readyz, /metrics only */

@@ -51,6 +51,23 @@ SETTER(set_health)
     take_address(node, &a->health, &a->has_health, &a->health_at, report);
 }
 
+SETTER(set_links)
+{
+    (void)child;
+    struct gw_admin *a = parent;
+    const char *url = arg(node, 0);
+    bool https = strncmp(url, "https://", 8) == 0 && url[8] != '\0';
+    bool local = strncmp(url, "http://127.0.0.1", 16) == 0 || strncmp(url, "http://[::1]", 12) == 0;
+    size_t n = strlen(url);
+    if ((!https && !local) || n > 200 || strpbrk(url, " \t\r\n\"<>?#") != NULL || url[n - 1] == '/') {
+        cs_conf_error(
+            report, node, 0,
+            "links begin with https://HOST (off this machine a token never travels in the clear) and end without /");
+        return;
+    }
+    keep_in(&a->links, node, report);
+}
+
 SETTER(set_users)
 {
     (void)child;
@@ -107,6 +124,10 @@ const struct cs_directive gw_rows_admin[] = {
      "users no-such-account-here;", set_users},
     {"http", "gateway-admin", "address", NULL, RESTART, NULL, "Loopback address of /livez, /readyz and /metrics.",
      "http 127.0.0.1:9464;", "http nowhere;", set_http},
+    {"links", "gateway-admin", "string", NULL, 0, NULL,
+     "What stands before /rollover/confirm/TOKEN in mails of roll-overs: the address under which a web server in front "
+     "passes that path, and no other, to the http address. Without it mails have no links.",
+     "links \"https://confirm.example.com\";", "links \"http://confirm.example.com/\";", set_links},
     {"health", "gateway-admin", "address", NULL, RESTART, NULL,
      "Address, off loopback too, that answers /livez, /readyz and /metrics and nothing else, without TLS.",
      "health 10.0.0.11:9465;", "health nowhere;", set_health},

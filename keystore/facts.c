@@ -280,7 +280,8 @@ static int ask_probe(struct ks_work *w, cs_error *e)
     ks_probe_said said;
     for (size_t i = 0; i < w->plan.n; i++) {
         const struct ks_step *step = &w->plan.step[i];
-        if (step->t != KS_T2_ACTIVATE || w->slot.role != KS_TLS_CLIENT || ks_work_row(w, step->n) == NULL) {
+        if (step->t != KS_T2_ACTIVATE || w->slot.role != KS_TLS_CLIENT || w->plan.probe_later ||
+            ks_work_row(w, step->n) == NULL) {
             continue;
         }
         if (ks_probe_state(w->s, w->slot.alias, step->n, w->now, &wanted, &said, e) != 0) {

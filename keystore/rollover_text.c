@@ -172,7 +172,7 @@ static int compose(ks_store *s, const struct ks_rollover *r, size_t place, bool 
         add_entry(b, "old", &r->old_info);
     }
     if (link) {
-        cs_buf_adds(b, "\nWhen it is done, say so here (once, within 72 hours, no login):\n{{link}}\n");
+        cs_buf_adds(b, "\nWhen it is done, say so (once, within 72 hours, no login): {{link}}\n");
     }
     return b->failed ? cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory") : 0;
 }

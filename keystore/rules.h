@@ -112,6 +112,7 @@ struct ks_rule_plan {
     bool forced;                /**< G9: in spite of the evidence */
     bool reasoned;              /**< somebody said why */
     bool no_backup_ok;          /**< G14 */
+    bool probe_later;           /**< G11: the other side takes the new one only behind the exchange */
     bool automatic;             /**< the keeper does what was decided before: no second person */
     bool ahead;                 /**< judged now for a later instant: what only that instant can show is not asked */
     bool starts_rollover;       /**< G13 */
