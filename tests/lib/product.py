@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 
 from report import until
@@ -27,6 +28,19 @@ def countersign(*args, stdin=None, check=True, timeout=60):
     if check and done.returncode != 0:
         raise AssertionError(f"countersign {' '.join(args)}: exit {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
     return done
+
+
+def peak_kb(*command):
+    """Most memory of one command, which must exit 0. A small process starts it: what its parent held when it was started counts
+    for a program, too."""
+    done = subprocess.run([sys.executable, "-c", "import resource, subprocess, sys\n"
+                           "code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode\n"
+                           "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)", *command],
+                          stdout=subprocess.PIPE, text=True, check=True)
+    code, peak = done.stdout.split()
+    if code != "0":
+        raise AssertionError(f"exit {code} of {' '.join(command)}")
+    return int(peak)
 
 
 class Keystore:
