@@ -196,6 +196,9 @@ def test_unknown_successor_is_kept_only_when_its_authority_is_stored():
         until(lambda: seen(store)[1] == [("acme", 7)] and seen(store)[0], 20, "what was seen to be written")
         equal(seen(store)[0], [("acme", following.sha256, 3)], "the one that the authority signed")
         check("partner-switched" in site.gateway["gw1"].stderr() and following.sha256 in site.gateway["gw1"].stderr(), "announced")
+        with sqlite3.connect(f"file:{store.path}?mode=ro", uri=True) as db:
+            told = db.execute("select about, text from notification where kind='partner-switched'").fetchall()
+        equal(told, [("acme", f"SHA-256 of the certificate: {following.sha256}")], "people are told once, and of which one")
         store.refuses(64, "add", "--role", "verifier", "--partner", "acme", "--alias", "acme-sign", "--seen", look_alike.sha256)
         store.refuses(64, "add", "--role", "verifier", "--partner", "acme", "--alias", "acme-sign", "--seen", following.sha256[:16])
         store.refuses(64, "add", "--role", "verifier", "--partner", "other", "--alias", "other-sign", "--seen", following.sha256)

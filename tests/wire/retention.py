@@ -127,6 +127,9 @@ def test_gateway_judges_by_the_day():
     listed = [r for r in records(store.run("list", "--json")) if r["entry"] == "acme-sign#1"][0]
     days = (instant(listed["process_stop"]) - instant(listed["exchanged_at"])) / DAY
     check(105 <= days < 105.1, f"process stop {days} days after the exchange")
+    with sqlite3.connect(f"file:{store.path}?mode=ro", uri=True) as db:
+        told = db.execute("select n from notification join entry using(entry_id) where kind='retention-extended'").fetchall()
+    check(told and set(told) == {(1,)}, f"people are told that the window was moved: {told}")
 
 
 def own_key(name):
