@@ -19,16 +19,6 @@ const char *cli_parts_text(unsigned who, const char *between, char *out, size_t 
     return out;
 }
 
-static bool word_closes(const struct ks_runbook_step *step)
-{
-    for (size_t w = 0; w < step->n_way; w++) {
-        if ((step->way[w] & KS_BIT(KS_FACT_CONFIRMED)) != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static const char *steps_text(const struct ks_rollover *r, uint32_t set, char *out, size_t size)
 {
     size_t used = 0;
@@ -112,7 +102,7 @@ static int print_ready(struct cli_context *c, ks_store *s, const struct ks_rollo
         printf("      %s%s\n", step->n_run > 0 ? "or: " : "", text.data);
     }
     printf("      closes with: %s\n", r->judged[i].missing[0] != '\0' ? r->judged[i].missing : "-");
-    if (word_closes(step) && step->kind != KS_STEP_INFORM) {
+    if (ks_step_takes_word(step) && step->kind != KS_STEP_INFORM) {
         printf("      said by: countersign rollover confirm %s %s\n", r->name, step->n);
     }
     print_untold(r, i);

@@ -299,16 +299,6 @@ static int waits_error(const struct ks_rollover *r, size_t i, cs_error *e)
                         r->runbook->step[i].n, r->name, steps, r->name);
 }
 
-static bool word_closes(const struct ks_runbook_step *step)
-{
-    for (size_t w = 0; w < step->n_way; w++) {
-        if ((step->way[w] & KS_BIT(KS_FACT_CONFIRMED)) != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /** Place of the step that may be confirmed now; -1: told. */
 static int may_confirm(const struct ks_rollover *r, const char *step, size_t *place, cs_error *e)
 {
@@ -328,7 +318,7 @@ static int may_confirm(const struct ks_rollover *r, const char *step, size_t *pl
     if (r->judged[i].state != KS_STEP_READY) {
         return waits_error(r, i, e);
     }
-    return word_closes(&r->runbook->step[i])
+    return ks_step_takes_word(&r->runbook->step[i])
                ? 0
                : cs_error_set(e, CS_EXIT_USAGE, "rollover-evidence",
                               "step %s of %s closes by what is seen, not by a word; it lacks: %s", step, r->name,

@@ -193,16 +193,6 @@ int ks_rollover_message(ks_store *s, const struct ks_rollover *r, size_t place, 
     return compose(s, r, place, false, out, e);
 }
 
-static bool closes_by_word(const struct ks_runbook_step *step)
-{
-    for (size_t w = 0; w < step->n_way; w++) {
-        if ((step->way[w] & KS_BIT(KS_FACT_CONFIRMED)) != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /** One role. Whom of a step it is that acts, gets a link where a word closes it. */
 static int tell_part(ks_store *s, const struct ks_rollover *r, size_t place, enum ks_part part, cs_time now,
                      cs_error *e)
@@ -212,7 +202,7 @@ static int tell_part(ks_store *s, const struct ks_rollover *r, size_t place, enu
     cs_buf subject = CS_BUF_INIT;
     cs_buf body = CS_BUF_INIT;
     bool informs = step->kind == KS_STEP_INFORM;
-    bool link = !informs && outside(part) && closes_by_word(step);
+    bool link = !informs && outside(part) && ks_step_takes_word(step);
     snprintf(about, sizeof about, "%s/%s", r->name, step->n);
     int rc = subject_of(s, r, place, &subject, e) == 0 ? compose(s, r, place, link, &body, e) : -1;
     if (rc == 0) {
@@ -243,7 +233,7 @@ int ks_rollover_tell(ks_store *s, const struct ks_rollover *r, size_t place, cs_
     for (size_t p = 0; step->kind != KS_STEP_AUTO && p < KS_PARTS; p++) {
         bool acts =
             (step->who & (1U << p)) != 0 &&
-            (outside((enum ks_part)p) ? step->text[0] != '\0' || closes_by_word(step) : step->kind == KS_STEP_DO);
+            (outside((enum ks_part)p) ? step->text[0] != '\0' || ks_step_takes_word(step) : step->kind == KS_STEP_DO);
         if (acts && tell_part(s, r, place, (enum ks_part)p, now, e) != 0) {
             return -1;
         }

@@ -112,6 +112,16 @@ size_t ks_runbook_find(const struct ks_runbook *r, const char *n)
     return i;
 }
 
+bool ks_step_takes_word(const struct ks_runbook_step *step)
+{
+    for (size_t w = 0; w < step->n_way; w++) {
+        if ((step->way[w] & KS_BIT(KS_FACT_CONFIRMED)) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- the step function ----------------------------------------------------------------------------------------- */
 
 /** The facts of the roll-over, and what is known of this step. */
