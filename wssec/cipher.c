@@ -26,9 +26,12 @@ static const struct wssec_cipher_alg ciphers[] = {
 };
 
 static const struct wssec_transport_alg transports[] = {
-    {"rsa-oaep", E11 "rsa-oaep", true, true, WSSEC_LEGACY_NONE},
-    {"rsa-oaep-mgf1p", E "rsa-oaep-mgf1p", true, false, WSSEC_LEGACY_NONE},
-    {"rsa-1_5", E "rsa-1_5", false, false, WSSEC_LEGACY_RSA_1_5},
+    {"rsa-oaep", E11 "rsa-oaep", true, true, WSSEC_LEGACY_NONE, 0},
+    {"rsa-oaep-mgf1p", E "rsa-oaep-mgf1p", true, false, WSSEC_LEGACY_NONE, 0},
+    {"rsa-1_5", E "rsa-1_5", false, false, WSSEC_LEGACY_RSA_1_5, 0},
+    {"kw-aes256", E "kw-aes256", false, false, WSSEC_LEGACY_NONE, 32},
+    {"kw-aes192", E "kw-aes192", false, false, WSSEC_LEGACY_NONE, 24},
+    {"kw-aes128", E "kw-aes128", false, false, WSSEC_LEGACY_NONE, 16},
 };
 
 static const struct {
@@ -76,6 +79,15 @@ const struct wssec_transport_alg *wssec_transport_by_word(const char *word)
         }
     }
     return NULL;
+}
+
+const struct wssec_transport_alg *wssec_transport_wrap(size_t octets)
+{
+    size_t i = 0;
+    while (i < ROWS(transports) && transports[i].wrap != octets) {
+        i++;
+    }
+    return i < ROWS(transports) ? &transports[i] : NULL;
 }
 
 /* What we write ourselves: no row that needs an exception. */
@@ -204,6 +216,9 @@ int wssec_transport_open(const struct wssec_transport *t, EVP_PKEY *key, struct 
     uint8_t plain[RSA_OCTETS_MAX];
     uint8_t number[RSA_OCTETS_MAX];
     size_t n = sizeof plain;
+    if (t->alg->wrap != 0) {
+        return wssec_agree_open(t->agreement, key, t->alg->wrap, wrapped, want, out);
+    }
     if (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA || EVP_PKEY_get_size(key) > RSA_OCTETS_MAX ||
         wrapped.n != (size_t)EVP_PKEY_get_size(key)) {
         return 0;

@@ -7,6 +7,7 @@
 #define WSSEC_CIPHER_H
 
 #include "base/buffer.h"
+#include "wssec/agree.h"
 #include "wssec/alg.h"
 #include "wssec/wssec.h"
 
@@ -24,6 +25,7 @@ struct wssec_transport_alg { /** How a content key travels. */
     bool oaep;           /**< false: PKCS #1 version 1.5 */
     bool mgf_named;      /**< the mask generation function may be named (xmlenc11); else it is MGF1 with SHA-1 */
     enum wssec_legacy legacy;
+    size_t wrap;         /**< AES key wrap under an agreed key of so many octets; 0: RSA */
 };
 
 /** @return static row, NULL: not in the table */
@@ -44,13 +46,16 @@ struct wssec_transport {
     const struct wssec_transport_alg *alg;
     const char *digest, *mgf_digest; /**< OAEP: OpenSSL's names */
     struct wssec_slice label;        /**< OAEP parameter, may be empty */
+    struct wssec_agreement *agreement; /**< key wrap: how its key is agreed on; borrowed */
 };
 
 /** Unwrap with one private key. A padding that does not hold and a key of another length look alike, and PKCS #1 1.5
  *  is taken off in constant time. @return 1: key holds want octets; 0: it does not fit; -1: no memory */
 int wssec_transport_open(const struct wssec_transport *t, EVP_PKEY *key, struct wssec_slice wrapped, size_t want,
                          uint8_t out[WSSEC_CONTENT_KEY_MAX]) WSSEC_MUST_CHECK;
-/** Wrap for the holder of a public key, into out (reset first). @return 0, or -1 */
+/** The row of key wrap with a key of so many octets. */
+const struct wssec_transport_alg *wssec_transport_wrap(size_t octets);
+/** Wrap for the holder of a public key, into out (reset first). RSA alone. @return 0, or -1 */
 int wssec_transport_close(const struct wssec_transport *t, EVP_PKEY *key, const uint8_t *content_key, size_t n,
                           cs_buf *out) WSSEC_MUST_CHECK;
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "wssec/agreement.h"
 #include "wssec/encrypted.h"
 #include "wssec/header.h"
 #include "wssec/key.h"
@@ -29,6 +30,8 @@ struct sealing { /* one call */
     enum wssec_keyref kind;
     const struct wssec_cipher_alg *cipher;
     struct wssec_transport transport;
+    struct wssec_agreement agreement; /* with key wrap */
+    uint8_t point[WSSEC_POINT_MAX];
     uint8_t key[WSSEC_CONTENT_KEY_MAX];
     struct wssec_place place[PARTS];
     bool content[PARTS];
@@ -63,23 +66,37 @@ static int choose_key(struct sealing *k, const struct wssec_resolver *r)
     return WSSEC_RC_OK;
 }
 
+/* How the content key travels: as asked for, else by the kind of the holder's key. */
+static const struct wssec_transport_alg *choose_transport(const struct sealing *k)
+{
+    const char *word = k->how->transport;
+    bool curve = wssec_curve_of(k->entry.key) != NULL;
+    if (word != NULL ? strcmp(word, "ecdh-es") == 0 : curve) {
+        return wssec_transport_wrap(k->cipher->key);
+    }
+    return wssec_transport_by_word(word != NULL ? word : wssec_transport_words()[0]);
+}
+
 static int choose_algorithms(struct sealing *k)
 {
     const char *cipher = k->how->cipher != NULL ? k->how->cipher : wssec_cipher_words()[0];
-    const char *transport = k->how->transport != NULL ? k->how->transport : wssec_transport_words()[0];
     k->kind = k->how->key_reference != WSSEC_KEYREF_NONE ? k->how->key_reference : WSSEC_KEYREF_ISSUER_SERIAL;
     k->cipher = wssec_cipher_by_word(cipher);
-    k->transport.alg = wssec_transport_by_word(transport);
-    if (k->cipher == NULL || k->transport.alg == NULL) {
+    k->transport.alg = k->cipher != NULL ? choose_transport(k) : NULL;
+    const struct wssec_transport_alg *t = k->transport.alg;
+    if (t == NULL) {
         (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_UNSUPPORTED, "no algorithm %.40s",
-                           k->cipher == NULL ? cipher : transport);
-    } else if (k->cipher->legacy != WSSEC_LEGACY_NONE || k->transport.alg->legacy != WSSEC_LEGACY_NONE) {
-        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_FORBIDDEN, "%s with %s is not made any more", cipher, transport);
-    } else if (EVP_PKEY_get_base_id(k->entry.key) != EVP_PKEY_RSA) {
-        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_UNSUPPORTED, "%.64s#%u holds no RSA key to encrypt to",
-                           k->entry.alias, k->entry.ordinal);
+                           k->cipher == NULL ? cipher : k->how->transport);
+    } else if (k->cipher->legacy != WSSEC_LEGACY_NONE || t->legacy != WSSEC_LEGACY_NONE) {
+        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_FORBIDDEN, "%s with %s is not made any more", cipher, t->word);
+    } else if (t->wrap != 0 ? wssec_curve_of(k->entry.key) == NULL
+                            : EVP_PKEY_get_base_id(k->entry.key) != EVP_PKEY_RSA) {
+        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_UNSUPPORTED, "%.64s#%u holds no %s to encrypt to", k->entry.alias,
+                           k->entry.ordinal, t->wrap != 0 ? "key of P-256, P-384 or P-521" : "RSA key");
+    } else if (t->wrap != 0) {
+        k->agreement = (struct wssec_agreement){.digest = "SHA256", .info = wssec_agreement_info(t->uri)};
     } else {
-        k->transport.digest = k->transport.mgf_digest = k->transport.alg->mgf_named ? "SHA256" : "SHA1";
+        k->transport.digest = k->transport.mgf_digest = t->mgf_named ? "SHA256" : "SHA1";
     }
     return WSSEC_RC_OK;
 }
@@ -333,6 +350,10 @@ static void write_method(struct sealing *k)
 {
     cs_buf *b = &k->text;
     (void)cs_buf_addf(b, "<xenc:EncryptionMethod Algorithm=\"%s\">", k->transport.alg->uri);
+    if (k->transport.alg->wrap != 0) {
+        (void)cs_buf_adds(b, "</xenc:EncryptionMethod>");
+        return;
+    }
     const struct wssec_digest_alg *d = wssec_digest_by_word(k->transport.alg->mgf_named ? "sha256" : "sha1");
     (void)cs_buf_addf(b, "<ds:DigestMethod Algorithm=\"%s\"/>", d->uri);
     if (k->transport.alg->mgf_named) {
@@ -342,12 +363,40 @@ static void write_method(struct sealing *k)
     (void)cs_buf_adds(b, "</xenc:EncryptionMethod>");
 }
 
+/* Whose key it is; for a wrapped one inside of how the key above it is agreed on. */
+static int write_holder(struct sealing *k)
+{
+    static const char open[] = "<ds:KeyInfo>";
+    static const char close[] = "</ds:KeyInfo>";
+    cs_buf *b = &k->text;
+    if (k->transport.alg->wrap == 0) {
+        return wssec_keyinfo_write(k->kind, &k->entry, k->token_id, b, &k->why);
+    }
+    cs_buf info = CS_BUF_INIT;
+    int rc = wssec_keyinfo_write(k->kind, &k->entry, k->token_id, &info, &k->why);
+    if (rc == WSSEC_RC_OK && info.len >= strlen(open) + strlen(close)) {
+        (void)cs_buf_adds(b, open);
+        wssec_agreement_write(&k->agreement, info.data + strlen(open), info.len - strlen(open) - strlen(close), b);
+        (void)cs_buf_adds(b, close);
+    }
+    cs_buf_free(&info);
+    return rc;
+}
+
+static int wrap_key(struct sealing *k)
+{
+    const struct wssec_transport_alg *t = k->transport.alg;
+    return t->wrap != 0
+               ? wssec_agree_close(&k->agreement, k->entry.key, t->wrap, k->key, k->cipher->key, k->point, &k->sealed)
+               : wssec_transport_close(&k->transport, k->entry.key, k->key, k->cipher->key, &k->sealed);
+}
+
 static int write_header(struct sealing *k)
 {
     cs_buf *b = &k->text;
     const struct wssec_message *m = &k->w->message;
     int rc = WSSEC_RC_OK;
-    if (wssec_transport_close(&k->transport, k->entry.key, k->key, k->cipher->key, &k->sealed) != 0) {
+    if (wrap_key(k) != 0) {
         return WSSEC_RC_INTERNAL;
     }
     if (k->security == NULL) {
@@ -362,7 +411,7 @@ static int write_header(struct sealing *k)
                       k->key_id);
     write_method(k);
     if (rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK) {
-        rc = wssec_keyinfo_write(k->kind, &k->entry, k->token_id, b, &k->why);
+        rc = write_holder(k);
     }
     (void)cs_buf_adds(b, "<xenc:CipherData><xenc:CipherValue>");
     wssec_base64_add((const uint8_t *)k->sealed.data, k->sealed.len, b);

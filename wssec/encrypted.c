@@ -2,6 +2,8 @@
 /* encrypted.c: see encrypted.h. */
 #include "wssec/encrypted.h"
 
+#include "wssec/agreement.h"
+
 #include <string.h>
 
 #define LABEL_MAX         ((size_t)1024)
@@ -113,7 +115,7 @@ static int read_transport(const struct wssec_key_reader *r, const xmlNode *node,
     }
     return wssec_first_element(method) == NULL
                ? WSSEC_RC_OK
-               : refuse(r, WSSEC_SECURITY_MALFORMED, "rsa-1_5 takes no parameter", NULL);
+               : refuse(r, WSSEC_SECURITY_MALFORMED, "this key transport takes no parameter", NULL);
 }
 
 static const struct wssec_cipher_alg *read_cipher(const struct wssec_key_reader *r, const xmlNode *node,
@@ -160,6 +162,30 @@ static int read_value(const struct wssec_key_reader *r, const xmlNode *data, siz
     return rc;
 }
 
+/* Whose key it is, and for a wrapped one how the key above it is agreed on. A key that is wrapped by another one of the
+ * message would need a chain of keys, which nobody sends. */
+static int read_holder(const struct wssec_key_reader *r, xmlNodePtr info, struct wssec_encrypted_key *k)
+{
+    const xmlNode *method = wssec_first_element(info);
+    bool agreed = wssec_is(method, WSSEC_NS_XENC, "AgreementMethod");
+    xmlNodePtr recipient = info;
+    if (agreed != (k->transport.alg->wrap != 0) || (agreed && wssec_next_element(method) != NULL)) {
+        return refuse(r, WSSEC_TOKEN_UNSUPPORTED, "key wrap goes with one AgreementMethod, and only key wrap does:",
+                      BAD_CAST k->transport.alg->word);
+    }
+    if (agreed) {
+        k->transport.agreement = wssec_arena_take(r->arena, sizeof *k->transport.agreement);
+        if (k->transport.agreement == NULL) {
+            return WSSEC_RC_NOMEM;
+        }
+        int rc = wssec_agreement_read(r, method, k->transport.agreement, &recipient);
+        if (rc != WSSEC_RC_OK || stopped(r)) {
+            return rc;
+        }
+    }
+    return recipient != NULL ? wssec_key_info_read(r, recipient, &k->name) : WSSEC_RC_OK;
+}
+
 /* Where a key's KeyInfo may name it wrongly, whoever the candidates are decides: the octets do not tell. */
 static int read_key(const struct wssec_key_reader *r, xmlNodePtr node, struct wssec_encrypted *all,
                     struct wssec_encrypted_key **made)
@@ -173,8 +199,10 @@ static int read_key(const struct wssec_key_reader *r, xmlNodePtr node, struct ws
     int rc = read_transport(r, node, &k->transport);
     xmlNodePtr n = wssec_next_element(wssec_first_element(node));
     if (rc == WSSEC_RC_OK && !stopped(r) && wssec_is(n, WSSEC_NS_DS, "KeyInfo")) {
-        rc = wssec_key_info_read(r, n, &k->name);
+        rc = read_holder(r, n, k);
         n = wssec_next_element(n);
+    } else if (rc == WSSEC_RC_OK && !stopped(r) && k->transport.alg->wrap != 0) {
+        return refuse(r, WSSEC_KEY_REFERENCE_MISSING, "a wrapped key does not say how its key is agreed on", NULL);
     }
     if (rc == WSSEC_RC_OK && !stopped(r)) {
         rc = read_value(r, n, WRAPPED_MAX, &k->wrapped);

@@ -19,9 +19,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define MOST    ((size_t)16384) /* octets of a program */
 #define STEPS   24
 #define LONGEST ((size_t)200000) /* octets of a message that is changed on */
-#define BASES   5
+#define BASES   6
 
 static struct maker_key signer, own, older;
+static bool to_curve; /* seal for the older key, which is one of P-256 */
 static struct wssec_worker *worker;
 static struct wssec_policy *policy;
 static const struct wssec_when when = {MAKER_NOW, MAKER_NOW, WSSEC_TIME_NOW, true, false};
@@ -40,7 +41,7 @@ static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *h,
         struct wssec_entry *e = maker_accept(&p, &signer, WSSEC_ACTIVE);
         e->key = use == WSSEC_USE_SIGN ? signer.pkey : e->key;
     } else if (use == WSSEC_USE_ENCRYPT) {
-        (void)maker_accept(&p, &own, WSSEC_ACTIVE);
+        (void)maker_accept(&p, to_curve ? &older : &own, WSSEC_ACTIVE);
     } else {
         maker_accept(&p, &own, WSSEC_ACTIVE)->key = own.pkey;
         maker_accept(&p, &older, WSSEC_DEACTIVATED)->key = older.pkey;
@@ -93,6 +94,7 @@ static void make_bases(void)
     const struct wssec_encryption all = {.part = parts, .n_part = 3, .key_reference = WSSEC_KEYREF_THUMBPRINT};
     const struct wssec_encryption body = {
         .part = parts, .n_part = 1, .cipher = "aes128-gcm", .transport = "rsa-oaep-mgf1p"};
+    const struct wssec_encryption body_curve = {.part = parts, .n_part = 1, .cipher = "aes128-gcm"};
     const struct wssec_recipe recipe = {.part = signed_parts, .n_part = 3, .timestamp = true, .join = true};
     char *plain = made(strdup(PLAIN), NULL, &recipe);
     base[0].body = canonical_body(plain);
@@ -107,6 +109,11 @@ static void make_bases(void)
     base[3].text = made(strdup(PLAIN), &body, NULL);
     base[4].text =
         made(made(strdup(PLAIN), &body, NULL), &(struct wssec_encryption){.part = &parts[2], .n_part = 1}, NULL);
+    to_curve = true;
+    base[5].text = made(made(strdup(PLAIN), NULL, &recipe), &body_curve, NULL);
+    opened = opened_by(base[5].text, strlen(base[5].text), true, &v);
+    base[5].body = opened != NULL ? canonical_body(opened) : NULL;
+    free(opened);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -126,7 +133,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     }
     signer = maker_key_new("ec:P-256", NULL);
     own = maker_key_new("rsa:2048", &own_cert);
-    older = maker_key_new("rsa:2048", &older_cert);
+    older = maker_key_new("ec:P-256", &older_cert);
     xmlSetGenericErrorFunc(NULL, NULL);
     make_bases();
     return 0;

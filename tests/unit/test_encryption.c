@@ -327,7 +327,7 @@ static void places_and_lists_are_judged_before_any_key_is_used(void)
         {"<e:CipherData><e:CipherValue>", "<e:CipherData><e:CipherReference URI=\"http://127.0.0.1/\"/><e:CipherValue>",
          "security-malformed"},
         {"<e:CipherData><e:CipherValue>", "<e:CipherData><e:CipherValue>!", "security-malformed"},
-        {"Algorithm=\"" NS_XENC "rsa-oaep-mgf1p\"", "Algorithm=\"" NS_XENC "kw-aes128\"", "algorithm-unsupported"},
+        {"Algorithm=\"" NS_XENC "rsa-oaep-mgf1p\"", "Algorithm=\"" NS_XENC "kw-aes128\"", "key-reference-missing"},
         {"Algorithm=\"" NS_XENC11 "aes256-gcm\"", "Algorithm=\"urn:x\"", "algorithm-unsupported"},
         {"<e:EncryptedData ", "<e:EncryptedData Encoding=\"x\" ", "ok"},
     };
