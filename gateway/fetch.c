@@ -169,11 +169,11 @@ static int64_t look(struct fetch *f, cs_time now)
 {
     struct runtime *rt = gateway_runtime(f->gw);
     const struct gw_settings *settings = rt->plan->settings;
-    ks_options options = {.n_kek = settings->keystore.n_kek};
+    ks_options options;
     ks_store *store = NULL;
     cs_error e = {0};
     int64_t wait = LOOK_S;
-    memcpy(options.kek, settings->keystore.kek, sizeof options.kek);
+    gateway_key_options(f->gw, &options);
     if (ks_open(&store, f->uri, &options, &e) == 0) { /* else the watch thread tells that it is away */
         if (has_client_certificate(rt->plan)) {
             prober_round(rt, store, ks_live_node(f->gw->live), (ks_stop){asked_to_stop, f}, now);

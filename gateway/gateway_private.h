@@ -90,6 +90,9 @@ struct gateway {
 
 /** The runtime in force, a new reference (runtime_unref). Any thread. */
 struct runtime *gateway_runtime(struct gateway *gw);
+/** How the keystore is opened for work on keys: with the key-encryption keys of the configuration in force, durations as the
+ * store was told last. Any thread. */
+void gateway_key_options(struct gateway *gw, ks_options *out);
 /** Publish rt (takes the reference); the loops are told to look at their listeners. Watch thread, or before the loops
  * start. */
 void gateway_publish(struct gateway *gw, struct runtime *rt);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gateway/fetch.h"
+#include "gateway/gateway_private.h"
 #include "gateway/keeper.h"
 #include "keystore/keystore.h"
 
@@ -23,6 +24,7 @@ struct keeper {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stop, again;    /* under lock */
+    struct gateway *gw;  /* borrowed */
     char *uri;           /* owned */
     struct fetch *fetch; /* borrowed */
     bool suspect;        /* told once */
@@ -43,7 +45,6 @@ static void tell(const ks_report *r)
     }
 }
 
-/* @return seconds until the next look */
 static bool has_request(const ks_report *r)
 {
     for (size_t i = 0; i < r->n; i++) {
@@ -54,14 +55,16 @@ static bool has_request(const ks_report *r)
     return false;
 }
 
+/* @return seconds until the next look */
 static int64_t look(struct keeper *k, cs_time now)
 {
-    static const ks_options as_told = {.retention = 0}; /* durations are those that the store was told last */
+    ks_options options;
     ks_store *store = NULL;
     ks_report report;
     cs_error e = {0};
     int64_t wait = LOOK_S;
-    if (ks_open(&store, k->uri, &as_told, &e) != 0) {
+    gateway_key_options(k->gw, &options);
+    if (ks_open(&store, k->uri, &options, &e) != 0) {
         return wait; /* the watch thread tells that the keystore is away */
     }
     cs_uptime ran;
@@ -112,13 +115,14 @@ static void *keeper_run(void *ctx)
     return NULL;
 }
 
-struct keeper *keeper_start(const char *uri, struct fetch *fetch)
+struct keeper *keeper_start(struct gateway *gw, const char *uri, struct fetch *fetch)
 {
     struct keeper *k = calloc(1, sizeof *k);
     pthread_condattr_t attr;
     if (k == NULL || (k->uri = strdup(uri)) == NULL || pthread_condattr_init(&attr) != 0) {
         goto fail;
     }
+    k->gw = gw;
     k->fetch = fetch;
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&k->lock, NULL);

@@ -397,11 +397,21 @@ static void stop_keeper(struct gateway *gw)
     gw->fetch = NULL;
 }
 
+void gateway_key_options(struct gateway *gw, ks_options *out)
+{
+    struct runtime *rt = gateway_runtime(gw);
+    const ks_options *told = &rt->plan->settings->keystore;
+    memset(out, 0, sizeof *out);
+    out->n_kek = told->n_kek;
+    memcpy(out->kek, told->kek, sizeof out->kek);
+    runtime_unref(rt);
+}
+
 int watch_start(struct gateway *gw)
 {
     struct runtime *rt = gateway_runtime(gw);
     gw->fetch = fetch_start(gw, rt->plan->settings->keystore_uri);
-    gw->keeper = gw->fetch != NULL ? keeper_start(rt->plan->settings->keystore_uri, gw->fetch) : NULL;
+    gw->keeper = gw->fetch != NULL ? keeper_start(gw, rt->plan->settings->keystore_uri, gw->fetch) : NULL;
     runtime_unref(rt);
     if (gw->keeper == NULL) {
         cs_log(CS_LOG_ERROR, "keeper-start", "the keeper or the fetch thread cannot start");

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The key-encryption key of a running gateway: without it none starts; the next one comes by reload and rekey while
 messages are signed, and none is lost; before every node has it, rekey refuses."""
+import datetime
+import json
 import os
 import sys
 import threading
@@ -34,6 +36,9 @@ class Home(house.House):
         self.answer = None
         self.command(self.one, "init")
         self.command(self.one, "add", "--role", "sign", "--alias", "own-sign", self.acme.certificate_file, "--private-key", self.acme.key_file, "--activate")
+        past = datetime.datetime.utcnow() - datetime.timedelta(days=90)
+        self.command(self.one, "--now", past.strftime("%Y-%m-%dT%H:%M:%SZ"), "generate", "--role", "tls-client", "--alias", "own-client",
+                     "--subject", "CN=own-client", "--key", "ec:P-256", "--days", "100")
         self.upstream = wire.Upstream(self._answer)
         self.routes = ROUTES.format(url=self.upstream.url)
         self.gateway = product.Gateway(self.place, self, self.routes, extra=self.one)
@@ -52,7 +57,16 @@ def test_a_gateway_that_cannot_open_its_keys_does_not_start(home):
     for args in (["gateway", "--check"], ["gateway"]):
         done = product.countersign("-c", conf, *args, check=False)
         equal(done.returncode, 78, f"exit of {args}: {done.stderr}")
-        check("own-sign#1" in done.stderr and "previous" in done.stderr, done.stderr)
+        check("own-client#1" in done.stderr and "previous" in done.stderr, done.stderr)
+
+
+def test_a_running_gateway_makes_a_successor_with_its_key_encryption_key(home):
+    home.command(home.one, "auto", "own-client", "on")
+
+    def active():
+        listed = home.command(home.one, "list", "--json", "--role", "tls-client").stdout.splitlines()
+        return [r["entry"] for r in map(json.loads, listed) if r["state"] == "active"]
+    report.until(lambda: active() == ["own-client#2"], 90, "the successor in its place")
 
 
 def test_rekey_under_load_loses_no_message(home):
