@@ -183,11 +183,16 @@ static void judge_entries(struct seen *v)
         o->process_stop != 0 ? "its window ends " : "its window has not begun",
         o->process_stop != 0 ? cs_time_format(o->process_stop, date) : "");
     say(v, KS_FACT_REMOVED, r->has_old && gone(o), "the old one is %s", ks_state_word(o->state));
-    say(v, KS_FACT_DN_UNCHANGED,
-        has_new && r->has_old && strcmp(o->subject, n->subject) == 0 && strcmp(o->issuer, n->issuer) == 0, "%s",
-        has_new ? "subject or issuer differ" : "no new certificate yet");
-    say(v, KS_FACT_ROOT_UNCHANGED, has_new && r->has_old && strcmp(o->issuer, n->issuer) == 0, "%s",
-        has_new ? "the issuer differs" : "no new certificate yet");
+    bool root = has_new && r->has_old && strcmp(o->issuer, n->issuer) == 0;
+    bool names = root && strcmp(o->subject, n->subject) == 0;
+    say(v, KS_FACT_DN_UNCHANGED, names, "%s",
+        names     ? "subject and issuer are the same"
+        : has_new ? "subject or issuer differ"
+                  : "no new certificate yet");
+    say(v, KS_FACT_ROOT_UNCHANGED, root, "%s",
+        root      ? "the issuer is the same"
+        : has_new ? "the issuer differs"
+                  : "no new certificate yet");
     uint64_t generation = n->version > o->version ? n->version : o->version;
     say(v, KS_FACT_CONVERGED, applied(v, generation, text, sizeof text), "%s", text);
 }

@@ -8,11 +8,12 @@ import wire
 
 
 class Load:
-    """So many connections, each one request every interval_s, checked by good(reply). Used as a context."""
+    """So many connections, each one request every interval_s, checked by good(reply). Used as a context.
+    connect: makes one connection, where a plain one will not do. octets: the whole request."""
 
-    def __init__(self, address, connections=8, per_second=300, path="/orders", body=None, good=None):
-        self.address = address
-        self.octets = wire.post_octets(body or soap.envelope(), path)
+    def __init__(self, address, connections=8, per_second=300, path="/orders", body=None, good=None, connect=None, octets=None):
+        self.connect = connect or (lambda: wire.Client(address))
+        self.octets = octets or wire.post_octets(body or soap.envelope(), path)
         self.interval_s = connections / per_second
         self.good = good or (lambda reply: reply.status == 200 and b"shipped" in reply.body)
         self.lock = threading.Lock()
@@ -63,7 +64,7 @@ class Load:
     def _run(self):
         """One connection from start to end; it ends early only when the gateway announces it with a reply."""
         try:
-            client = wire.Client(self.address)
+            client = self.connect()
         except OSError as error:
             self._count(f"connect: {error}")
             return
@@ -81,3 +82,14 @@ class Load:
                     return
                 due = max(due + self.interval_s, time.monotonic() - 1.0)
                 self.stopping.wait(max(0.0, due - time.monotonic()))
+
+
+class Reconnecting(Load):
+    """A load whose connections, when the gateway says close with a reply, are made anew."""
+
+    def _run(self):
+        while not self.stopping.is_set():
+            before = len(self.troubles)
+            super()._run()
+            if len(self.troubles) > before:
+                return

@@ -64,17 +64,6 @@ class Scene:
             return int(text.read().split()[1])
 
 
-class Reconnecting(load.Load):
-    """A load whose connections, when the gateway says close with a reply, are made anew."""
-
-    def _run(self):
-        while not self.stopping.is_set():
-            before = len(self.troubles)
-            super()._run()
-            if len(self.troubles) > before:
-                return
-
-
 def expect_clean(running):
     running.stop()
     report.check(not running.troubles, f"{len(running.troubles)} of {running.answered}: {running.troubles[:3]}")
@@ -82,7 +71,7 @@ def expect_clean(running):
 
 
 def test_upgrades_under_load_lose_nothing():
-    with Scene() as scene, Reconnecting(scene.gateway.address, connections=6, per_second=150) as running:
+    with Scene() as scene, load.Reconnecting(scene.gateway.address, connections=6, per_second=150) as running:
         seen = {scene.status()["pid"]}
         for _ in range(UPGRADES):
             running.wait_for(30, 60)

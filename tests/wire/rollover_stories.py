@@ -4,10 +4,8 @@
 # tests/run: table
 """Roll-overs from end to end with a running gateway, traffic that flows and peers that change over: nothing is lost, and
 each step closes on what was seen."""
-import datetime
 import hashlib
 import itertools
-import json
 import sys
 import time
 
@@ -19,8 +17,8 @@ import soap
 import tls
 import wire
 from report import check, equal
+from story import Story, instant, nothing_lost
 
-LONG_S = 90
 OWN = """
 route orders {{
     listener front; path "/orders"; methods POST;
@@ -35,46 +33,6 @@ route orders {{
     response {{ verify acme; remove-security-header yes; }}
 }}
 """
-
-
-class Story:
-    """A gateway and its keystore, and roll-over R-1 as `rollover status` shows it."""
-
-    def __init__(self, gateway, keystore):
-        self.gateway = gateway
-        self.keystore = keystore
-        self.shown = {}
-
-    def roll(self, *args, exits=0):
-        done = product.countersign("-c", self.gateway.conf_file, "rollover", *args, check=False)
-        equal(done.returncode, exits, f"exit of rollover {' '.join(args)}: {done.stderr.strip()}")
-        return done
-
-    def status(self):
-        now = json.loads(self.roll("status", "R-1", "--json").stdout)
-        for step in now["steps"]:
-            if step["done_at"] and step["step"] not in self.shown:
-                self.shown[step["step"]] = step["evidence"]
-                print(f"# {now['runbook']:18} {step['step']:3} {step['who'][0]:22} {step['title'][:52]:52} {step['evidence'][:60]}",
-                      flush=True)
-        return now
-
-    def states(self):
-        return {step["step"]: step["state"] for step in self.status()["steps"]}
-
-    def until(self, step, state="done"):
-        def look():
-            return self.states()[step] == state
-        try:
-            report.until(look, LONG_S, f"step {step} {state}")
-        except AssertionError as error:
-            lacks = [(s["step"], s["lacks"]) for s in self.status()["steps"] if s["state"] == "ready"]
-            raise AssertionError(f"{error}; ready: {lacks}; {self.gateway.stderr()[-500:]}") from error
-
-    def over(self, state="done"):
-        report.until(lambda: self.status()["state"] == state, LONG_S, f"the roll-over {state}")
-        rows = self.keystore.run("audit", "verify")
-        check(rows.stdout.startswith("ok"), rows.stdout)
 
 
 class Presented(Story):
@@ -125,16 +83,6 @@ class Presented(Story):
 
     def load(self):
         return load.Load(self.gateway.address, connections=6, per_second=60, good=lambda reply: reply.status == 200)
-
-
-def instant(seconds):
-    return (datetime.datetime.utcnow() + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def nothing_lost(running):
-    running.stop()
-    check(not running.troubles, f"{len(running.troubles)} of {running.answered}: {running.troubles[:3]}")
-    print(f"# {running.answered} requests, 0 lost", flush=True)
 
 
 def test_a_receiver_that_accepts_both_sees_the_new_one_without_a_restart():

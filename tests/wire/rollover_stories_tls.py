@@ -1,0 +1,143 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# tests/run: limit 300
+# tests/run: table
+"""Roll-overs from end to end in front of the gateway: certificates of senders and of the listener, with a gateway that
+is running, senders that change over while they send, and nothing lost."""
+import contextlib
+import json
+import os
+import sys
+
+import faketime
+import load
+import product
+import report
+import story
+import tls
+from report import check, equal
+
+DAY_OVER_S = 25 * 3600
+MUTUAL = "client-anchors senders; client-certificate require;"
+ROUTES = tls.ROUTE + """
+route named {{ listener front; path "/named"; methods POST; upstream "{url}"; authorize {{ }} user-header "X-Countersign-User"; }}
+"""
+USERS = 'authorize { certificate-user "orders-sender"; } user-header "X-Countersign-User";'
+
+
+class Sender(story.Story):
+    """A sender whose certificate stands for a user on route plain and is let in by its names on route named. It makes a
+    connection for each request, with the certificate that it has by then."""
+
+    def __init__(self, subject, new_subject=None, new_issuer=None):
+        self.home = home = tls.House(tls=MUTUAL, route=USERS, routes=ROUTES, prepare=lambda home: self.prepare(home, subject))
+        self.issuer = home.issue("next-ca", authority=True, subject=new_issuer) if new_issuer else home.senders
+        self.new = home.issue("new", self.issuer, subject=new_subject or subject)
+        self.sends_with = self.old
+        super().__init__(home.gateway, home.keystore)
+
+    def prepare(self, home, subject):
+        self.old = home.issue("old", subject=subject)
+        home.keystore.run("add", "--role", "authz-client", "--alias", "sender", self.old.certificate_file, "--activate")
+        home.keystore.run("mapping", "add", "--certificate", "sender#1", "--user", "orders-sender")
+        home.keystore.run("mapping", "add", "--route", "named", "--subject", subject, "--issuer", "CN=Senders CA,O=ACME")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.home.__exit__(*what)
+
+    def load(self, path):
+        return load.Reconnecting(None, 2, 12, good=lambda reply: reply.status == 200, connect=lambda: self.home.client(self.sends_with),
+                                 octets=tls.post(path, fields=["Connection: close"]))
+
+    def open_mappings(self):
+        rows = [json.loads(line) for line in self.keystore.run("mapping", "list", "--json").stdout.splitlines()]
+        return sorted(row.get("entry") or row["subject"] for row in rows)
+
+    def status_of(self, pair, path):
+        with self.home.client(pair) as client:
+            return self.home.post(client, path).status
+
+    @contextlib.contextmanager
+    def flowing(self):
+        """Traffic on both routes, of which nothing may be lost."""
+        with self.load("/plain") as users, self.load("/named") as names:
+            yield users, names
+            for running in (users, names):
+                running.wait_for(10)
+                story.nothing_lost(running)
+
+    @contextlib.contextmanager
+    def a_day_later(self):
+        """The gateway and its people one day on."""
+        self.home.gateway.__exit__()
+        place = os.path.join(self.home.place, "later")
+        os.mkdir(place)
+        with faketime.ahead(DAY_OVER_S):
+            self.keystore.run("clock", "accept", check=False)
+            self.gateway = self.home.gateway = product.Gateway(place, self.keystore, ROUTES.format(**self.home.text), listeners=tls.LISTENER)
+            yield
+
+
+def test_a_sender_of_another_name_and_authority_is_let_in_beside_the_old_one():
+    with Sender("CN=orders-1,O=ACME", "CN=orders-2,O=ACME", "CN=Next CA,O=ACME") as sender:
+        with sender.flowing() as flows:
+            sender.roll("start", "authz-client", "--alias", "sender")
+            sender.keystore.run("add", "--role", "authz-client", "--alias", "sender", sender.new.certificate_file, "--activate")
+            sender.until("2")
+            equal(sender.states()["3"], "ready", "its authority is not known yet")
+            sender.keystore.run("add", "--role", "trust-anchor", "--alias", "senders", sender.issuer.certificate_file, "--activate")
+            sender.until("3")
+            sender.roll("next", "R-1")
+            sender.roll("next", "R-1")
+            equal([sender.states()[s] for s in ("4a", "4b")], ["done", "done"], "names and user of the new one")
+            equal(sender.open_mappings(), ["CN=orders-1,O=ACME", "CN=orders-2,O=ACME", "sender#1", "sender#2"], "mappings")
+            sender.until("5")
+            sender.roll("confirm", "R-1", "6", "--note", "told by phone")
+            equal(sender.states()["7"], "ready", "nobody sends with it yet")
+            sender.sends_with = sender.new
+            sender.until("7")
+            for running in flows:
+                running.wait_for(10)
+            sender.roll("confirm", "R-1", "8", "--note", "Jo Doe by phone")
+            sender.until("9a")
+            refused = sender.roll("next", "R-1", exits=10)
+            check("still seen" in refused.stderr, refused.stderr)
+            users = {r.fields["x-countersign-user"] for r in sender.home.upstream.requests}
+            equal(users, {"orders-sender", "CN=orders-1,O=ACME", "CN=orders-2,O=ACME"}, "users that the receiver saw")
+        with sender.a_day_later(), sender.flowing():
+            sender.roll("next", "R-1")
+            sender.roll("next", "R-1")
+            sender.over()
+            equal(sender.open_mappings(), ["CN=orders-2,O=ACME", "sender#2"], "mappings that are left")
+            for path in ("/plain", "/named"):
+                equal(sender.status_of(sender.old, path), 403, f"the old one on {path}")
+
+
+def test_a_sender_of_unchanged_names_changes_its_user_alone():
+    with Sender("CN=orders,O=ACME") as sender:
+        with sender.flowing():
+            sender.roll("start", "authz-client", "--alias", "sender")
+            sender.keystore.run("add", "--role", "authz-client", "--alias", "sender", sender.new.certificate_file, "--activate")
+            sender.until("3")
+            report.until(lambda: sender.status() and "4a" in sender.shown, story.LONG_S, "step 4a")
+            equal((sender.states()["4a"], sender.shown["4a"]), ("skipped", "dn-unchanged (subject and issuer are the same)"), "step 4a")
+            sender.roll("next", "R-1")
+            equal(sender.open_mappings(), ["CN=orders,O=ACME", "sender#1", "sender#2"], "mappings")
+            sender.roll("confirm", "R-1", "6", "--note", "told by phone")
+            sender.sends_with = sender.new
+            sender.until("7")
+            sender.roll("confirm", "R-1", "8", "--note", "Jo Doe by phone")
+            check("still seen" in sender.roll("next", "R-1", exits=10).stderr, "the old one was used just now")
+        with sender.a_day_later(), sender.flowing():
+            sender.roll("next", "R-1")
+            sender.over()
+            equal(sender.open_mappings(), ["CN=orders,O=ACME", "sender#2"], "mappings that are left")
+            equal((sender.status_of(sender.old, "/plain"), sender.status_of(sender.old, "/named")), (403, 200),
+                  "the old one is nobody; its names, which are those of the new one, stay")
+
+
+if __name__ == "__main__":
+    report.run("rollover-stories-tls", report.tests_of(sys.modules[__name__]))
