@@ -197,7 +197,7 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(SAMPLE_COMMON) $(OUT)/libcountersig
 
 # ---- pages and completion from the tables of the product: docs/templates/NAME.in -> page ------------------------------
 GENERATE_OBJ := $(call objects,$(call sources,docs/generate)) $(filter-out $(OUT)/obj/cli/main.o,$(CLI_OBJ))
-PAGES := docs/reasons.md docs/bsp.md docs/keystore-rules.md docs/man/countersign.1 docs/man/countersign.conf.5
+PAGES := docs/reasons.md docs/bsp.md docs/keystore-rules.md docs/rollover.md docs/man/countersign.1 docs/man/countersign.conf.5
 
 $(OUT)/generate: $(GENERATE_OBJ) $(OUT)/libcountersign.a
 	@echo '  LD   $@'
@@ -256,7 +256,7 @@ install: all
 	chmod 644 $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/,countersign.service countersign-tick.service)
 	install -m 644 conf/systemd/countersign.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/countersign.conf
 	install -m 644 conf/systemd/countersign.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/countersign.conf
-	install -m 644 docs/reasons.md docs/bsp.md docs/keystore-rules.md docs/result.schema.json samples/example/verify_file.c $(DESTDIR)$(PREFIX)/share/doc/countersign/
+	install -m 644 docs/reasons.md docs/bsp.md docs/keystore-rules.md docs/rollover.md docs/result.schema.json samples/example/verify_file.c $(DESTDIR)$(PREFIX)/share/doc/countersign/
 	install -m 644 $(OUT)/countersign.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/countersign
 	install -m 644 docs/man/countersign.1 $(DESTDIR)$(PREFIX)/share/man/man1/countersign.1
 	install -m 644 docs/man/wssec.3 $(DESTDIR)$(PREFIX)/share/man/man3/wssec.3

@@ -21,6 +21,8 @@ static const struct {
     {"@GUARDS@\n", page_guards},
     {"@BSP@\n", page_bsp},
     {"@VERBS@\n", page_verbs},
+    {"@RUNBOOK-WORDS@\n", page_runbook_words},
+    {"@RUNBOOK-CHECKS@\n", page_runbook_checks},
 };
 
 /* @return 0, or -1: the line names a table that does not exist */

@@ -22,6 +22,9 @@ void page_directives(FILE *out);
 void page_transitions(FILE *out);
 void page_guards(FILE *out);
 void page_verbs(FILE *out);
+/** Markdown: the grammar of a runbook, and what closes its steps. */
+void page_runbook_words(FILE *out);
+void page_runbook_checks(FILE *out);
 /** bash: functions that tell commands, options and values. */
 void page_completion(FILE *out);
 

@@ -12,7 +12,7 @@ import report
 
 GENERATE = os.path.join(product.OUT, "generate")
 COMPLETION = os.path.join(product.OUT, "countersign.bash")
-GENERATED = ("reasons.md", "bsp.md", "keystore-rules.md", "man/countersign.1", "man/countersign.conf.5")
+GENERATED = ("reasons.md", "bsp.md", "keystore-rules.md", "rollover.md", "man/countersign.1", "man/countersign.conf.5")
 MANUALS = ("man/countersign.1", "man/wssec.3", "man/countersign.conf.5")
 
 
