@@ -52,6 +52,8 @@ struct archive_order {
     char *expect_manifest; /**< a file in the format of sha256sum; NULL: none */
     char *chain;           /**< "xroad", "countersign"; NULL: none */
     char *bundle;          /**< judged with this file in place of a keystore; NULL: none */
+    /** slots of role trust-anchor: time-stamp tokens of these authorities prove when a message existed */
+    struct archive_texts timestamp_anchors;
 };
 #define ARCHIVE_ORDER_INIT                                                                                             \
     {                                                                                                                  \

@@ -16,6 +16,7 @@
 
 #include "archive/confine.h"
 #include "archive/journal.h"
+#include "archive/timestamp.h"
 #include "base/clock.h"
 #include "base/text.h"
 
@@ -27,11 +28,12 @@ struct archive_template {
     int socket;           /* owned */
 };
 
-/* What goes to a judge, in front of loc, fields and payload. */
+/* What goes to a judge, in front of loc, fields, token and payload. */
 struct question {
     uint64_t seq, size;
     int64_t mtime, proven, captured;
-    uint32_t loc, fields;
+    uint32_t loc, fields, token;
+    bool has_token;
     bool file; /* the payload is a descriptor, not in here */
 };
 
@@ -157,6 +159,12 @@ static int read_question(int socket, struct archive_item *item)
         rc = read_text(socket, q.fields, FIELDS_MAX, &fields);
         item->fields = rc == 0 ? json_loadb(fields, q.fields, JSON_ALLOW_NUL, NULL) : NULL;
         free(fields);
+    }
+    if (rc == 0 && q.has_token) {
+        char *token = NULL;
+        rc = read_text(socket, q.token, ARCHIVE_TOKEN_MAX, &token);
+        item->token = (uint8_t *)token;
+        item->token_n = q.token;
     }
     if (rc == 0 && !q.file) {
         item->data = malloc(q.size > 0 ? (size_t)q.size : 1);
@@ -311,10 +319,13 @@ static int ask(const struct archive_child *c, const struct archive_item *item)
         .seq = item->seq, .size = item->size, .mtime = item->mtime, .proven = item->proven, .captured = item->captured};
     q.loc = (uint32_t)strlen(item->loc);
     q.fields = fields != NULL ? (uint32_t)strlen(fields) : 0;
+    q.has_token = item->token != NULL;
+    q.token = (uint32_t)item->token_n;
     q.file = item->data == NULL && item->fd >= 0;
     int rc = send_with(c->socket, &q, sizeof q, &item->fd, q.file ? 1 : 0) == 0 ? 0 : 1;
     rc = rc == 0 ? send_with(c->socket, item->loc, q.loc, NULL, 0) : rc;
     rc = rc == 0 && q.fields > 0 ? send_with(c->socket, fields, q.fields, NULL, 0) : rc;
+    rc = rc == 0 && q.token > 0 ? send_with(c->socket, item->token, q.token, NULL, 0) : rc;
     rc = rc == 0 && !q.file ? send_with(c->socket, item->data, (size_t)item->size, NULL, 0) : rc;
     free(fields);
     return rc;

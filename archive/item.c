@@ -16,6 +16,7 @@ void archive_item_clear(struct archive_item *i)
         close(i->fd);
     }
     json_decref(i->fields);
+    free(i->token);
     *i = (struct archive_item)ARCHIVE_ITEM_INIT;
 }
 

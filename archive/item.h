@@ -23,6 +23,8 @@ struct archive_item {
     cs_time mtime;             /**< of the file or member; 0: not known */
     json_t *fields;            /**< owned; the line that the payload was a member of, NULL: none */
     cs_time proven;            /**< proof of existence at that instant, found by its reader; 0: none */
+    uint8_t *token;            /**< owned; time-stamp token that lay beside it, not looked at yet; NULL: none */
+    size_t token_n;            /**< its octets; 0: it could not be read */
     cs_time captured;          /**< instant of receipt that its container vouches for; 0: none */
     enum wssec_reason trouble; /**< WSSEC_OK: the payload is whole; else there is none to be judged */
     char detail[256];          /**< a sentence about the trouble */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "archive/message.h"
+#include "archive/timestamp.h"
 #include "base/text.h"
 #include "wssec/policy.h"
 
@@ -373,23 +374,47 @@ static void conclude(struct work *k, struct archive_record *r)
     }
 }
 
+static void note(struct archive_record *r, const char *text)
+{
+    if (text != NULL && r->v.n_notes < WSSEC_MAX_NOTES) {
+        (void)cs_copy(r->v.notes[r->v.n_notes++], sizeof r->v.notes[0], text);
+    }
+}
+
+/* A token that holds proves an instant, against which only the operator's word stands. @return what is to be noted */
+static const char *by_token(const struct archive_bench *b, const struct archive_item *item, const uint8_t *p, size_t n,
+                            struct archive_instant *known)
+{
+    cs_time proven = 0;
+    if (item->token == NULL || known->source == WSSEC_TIME_AS_OF) {
+        return NULL;
+    }
+    enum archive_stamp stamp =
+        archive_timestamp_check(b->court, &b->order->timestamp_anchors, item->token, item->token_n, p, n, &proven);
+    if (stamp == ARCHIVE_STAMP_GOOD) {
+        *known = (struct archive_instant){proven, WSSEC_TIME_POE, false};
+    }
+    return archive_timestamp_note(stamp);
+}
+
 static void judge_message(struct archive_bench *b, const struct archive_item *item, const uint8_t *p, size_t n,
                           struct archive_record *r)
 {
     struct archive_message m;
     char why[128];
     struct work k = {.b = b, .m = &m};
+    const char *stamp = NULL;
     if (archive_message_read(&m, p, n, why, sizeof why) != 0) {
         k.known = archive_times_of(b->times, item, NULL, NULL);
         trouble(r, WSSEC_UNSUPPORTED_FORMAT, why);
     } else {
         k.known = archive_times_of(b->times, item, archive_message_field, &m);
+        stamp = by_token(b, item, p, n, &k.known);
         settle_instant(&k);
         conclude(&k, r);
     }
-    if (k.known.missed && r->v.n_notes < WSSEC_MAX_NOTES) {
-        (void)cs_copy(r->v.notes[r->v.n_notes++], sizeof r->v.notes[0], "received-from-missed");
-    }
+    note(r, k.known.missed ? "received-from-missed" : NULL);
+    note(r, stamp);
     archive_keys_ask(&b->keys, NULL, 0);
 }
 

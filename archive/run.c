@@ -50,7 +50,7 @@ static const struct row {
     ROW(trust_claimed, FLAG),   ROW(max_member, NUMBER), ROW(max_ratio, NUMBER),      ROW(max_members, NUMBER),
     ROW(max_nesting, SMALL),    ROW(item_ms, NUMBER),    ROW(ndjson_field, TEXT),     ROW(ndjson_text, FLAG),
     ROW(shard, SMALL),          ROW(shards, SMALL),      ROW(has_expect_count, FLAG), ROW(expect_count, NUMBER),
-    ROW(expect_manifest, TEXT), ROW(chain, TEXT),        ROW(bundle, TEXT),
+    ROW(expect_manifest, TEXT), ROW(chain, TEXT),        ROW(bundle, TEXT),           ROW(timestamp_anchors, TEXTS),
 #undef ROW
 };
 #define ROWS (sizeof rows / sizeof rows[0])

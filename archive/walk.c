@@ -12,7 +12,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "archive/timestamp.h"
+
 #define DEPTH_MAX 64
+#define TOKEN     ".tsr"
 #define LIST_MAX  ((size_t)1 << 30) /* octets of a list of names */
 
 /** Names of one directory, sorted; or of a list, as they stand. */
@@ -292,6 +295,47 @@ static int standard_input(int *fd, struct stat *st, struct archive_item *item)
     return 1;
 }
 
+/* ---- time-stamp tokens ---------------------------------------------------------------------------------------------
+ */
+
+/* "x.tsr" beside "x" is no item where it begins as a token does, and as no message can. @return whether it is one */
+static bool is_token(const struct level *l, const char *name, int fd)
+{
+    uint8_t begin[2];
+    struct stat st;
+    size_t n = strlen(name);
+    if (n <= sizeof TOKEN - 1 || strcmp(name + n - (sizeof TOKEN - 1), TOKEN) != 0 ||
+        pread(fd, begin, sizeof begin, 0) != (ssize_t)sizeof begin || begin[0] != 0x30 ||
+        (begin[1] >= 0x20 && begin[1] < 0x80)) {
+        return false;
+    }
+    char *base = strndup(name, n - (sizeof TOKEN - 1));
+    bool beside = base != NULL && fstatat(l->fd, base, &st, 0) == 0 && S_ISREG(st.st_mode);
+    free(base);
+    return beside;
+}
+
+/* What lies beside a file as its token, links to elsewhere not followed in trees; it is judged later. */
+static void take_token(const struct level *l, const char *name, struct archive_item *item)
+{
+    char *path = NULL;
+    struct stat st;
+    if (asprintf(&path, "%s" TOKEN, name) < 0) {
+        return;
+    }
+    int fd = l->listed ? openat(l->fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : open_beneath(l->fd, path);
+    bool none = fd < 0 && errno == ENOENT;
+    free(path);
+    item->token = none ? NULL : malloc(ARCHIVE_TOKEN_MAX + 1);
+    if (item->token != NULL && fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        ssize_t got = pread(fd, item->token, ARCHIVE_TOKEN_MAX + 1, 0);
+        item->token_n = got > 0 && got <= ARCHIVE_TOKEN_MAX ? (size_t)got : 0;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 int archive_walk_next(struct archive_walk *w, int *fd, struct stat *st, struct archive_item *item)
 {
     *fd = -1;
@@ -319,9 +363,22 @@ int archive_walk_next(struct archive_walk *w, int *fd, struct stat *st, struct a
         } else {
             *fd = open_name(l, name, item);
         }
-        if (item->trouble != WSSEC_OK || (!list && found(w, fd, st, item) == 1)) {
+        if (item->trouble != WSSEC_OK) {
             return 1;
         }
+        if (list || found(w, fd, st, item) == 0) {
+            continue;
+        }
+        if (*fd >= 0 && is_token(l, name, *fd)) {
+            close(*fd);
+            *fd = -1;
+            item->mtime = 0;
+            continue;
+        }
+        if (*fd >= 0) {
+            take_token(l, name, item);
+        }
+        return 1;
     }
     archive_item_clear(item); /* the name of a directory in which nothing was */
     return 0;

@@ -2,6 +2,7 @@
 /*
  * walk.h: files, directory trees, lists of names and standard input, in a fixed order: operands as given, names of a
  * directory by their octets. A tree is left by no link; whatever is no file that can be read is told, and passed over.
+ * FILE.tsr beside FILE goes with it as its time-stamp token, and is no item itself.
  */
 #ifndef ARCHIVE_WALK_H
 #define ARCHIVE_WALK_H

@@ -113,6 +113,9 @@ static int take_paths(struct cli_context *c, struct archive_order *o)
     for (size_t i = 0; rc == 0 && (text = cli_option_nth(c, "received-from", i)) != NULL; i++) {
         rc = archive_texts_add(&o->received, text);
     }
+    for (size_t i = 0; rc == 0 && (text = cli_option_nth(c, "timestamp-anchors", i)) != NULL; i++) {
+        rc = archive_texts_add(&o->timestamp_anchors, text);
+    }
     o->directory = getcwd(NULL, 0);
     return rc == 0 && o->directory != NULL ? 0 : no_memory(c);
 }
@@ -134,8 +137,8 @@ static int take_order(struct cli_context *c, struct archive_order *o)
     return take_text(c, "policy", &o->policy) == 0 && take_text(c, "received-format", &o->received_format) == 0 &&
                    take_text(c, "received-zone", &o->received_zone) == 0 &&
                    take_text(c, "ndjson-field", &o->ndjson_field) == 0 &&
-                   take_text(c, "expect-manifest", &o->expect_manifest) == 0 && take_text(c, "chain", &o->chain) == 0 && take_shard(c, o) == 0 &&
-                   take_limits(c, o) == 0 && take_paths(c, o) == 0
+                   take_text(c, "expect-manifest", &o->expect_manifest) == 0 && take_text(c, "chain", &o->chain) == 0 &&
+                   take_shard(c, o) == 0 && take_limits(c, o) == 0 && take_paths(c, o) == 0
                ? 0
                : -1;
 }
@@ -238,9 +241,22 @@ static int stopped(const struct verifying *k)
     return CS_EXIT_STOPPED;
 }
 
+/* A slot that is misspelt is no failure of any message, but nothing is proven by it. */
+static void look_at_anchors(const struct verifying *k)
+{
+    const struct archive_texts *slots = &k->run.order.timestamp_anchors;
+    for (size_t i = 0; i < slots->n; i++) {
+        if (ks_slot_version(k->court.court.snapshot, slots->text[i], k->court.court.now) == 0) {
+            cli_warn(k->c, "--timestamp-anchors %s: no trust anchor of that slot counts today; see keystore list",
+                     slots->text[i]);
+        }
+    }
+}
+
 static int judge_all(struct verifying *k, int *code)
 {
     struct archive_watch watch;
+    look_at_anchors(k);
     if (code_of(k, false, code) != 0 ||
         cli_progress_begin(&k->progress, k->c, k->run.order.has_expect_count ? k->run.order.expect_count : 0, 0) != 0) {
         return -1;
@@ -253,8 +269,7 @@ static int judge_all(struct verifying *k, int *code)
         *code = stopped(k);
         return 0;
     }
-    if (rc != ARCHIVE_COMPLETE ||
-        cli_end_find(&k->end, k->c, &k->run, k->journal, &k->counts, k->court.store) != 0) {
+    if (rc != ARCHIVE_COMPLETE || cli_end_find(&k->end, k->c, &k->run, k->journal, &k->counts, k->court.store) != 0) {
         return -1;
     }
     uint64_t guessed =
@@ -308,6 +323,8 @@ static const struct cli_option options[] = {
     {"received-format", 0, CLI_TEXT, "STRPTIME", 0,
      "how that time is written; without it RFC 3339, its basic form, or the Date of HTTP"},
     {"received-zone", 0, CLI_TEXT, "ZONE", 0, "of times without one, as +02:00; without it UTC"},
+    {"timestamp-anchors", 0, CLI_TEXT, "SLOT", CLI_REPEAT,
+     "trust anchors of time-stamping authorities (RFC 3161): a token FILE.tsr beside FILE proves when FILE existed"},
     {"trust-claimed", 0, CLI_FLAG, NULL, 0,
      "where no time of receipt is known, take the signed Created of the message"},
     {"journal", 0, CLI_FILE, "DIR", 0, "keep order and results there: run.json, results.ndjson"},
@@ -319,7 +336,8 @@ static const struct cli_option options[] = {
     {"shard", 0, CLI_TEXT, "I/N", 0, "only the items of part I of N (counted from 0)"},
     {"expect-count", 0, CLI_NUMBER, "N", 0, "so many items must be there"},
     {"expect-manifest", 0, CLI_FILE, "FILE", 0, "these payloads must be there, and no others; as sha256sum writes it"},
-    {"chain", 0, CLI_TEXT, "countersign", 0, "the captures there must be a chain without gap, up to the ends that the keystore knows"},
+    {"chain", 0, CLI_TEXT, "countersign", 0,
+     "the captures there must be a chain without gap, up to the ends that the keystore knows"},
     CLI_REPORT_OPTIONS,
     {"fail-on", 0, CLI_TEXT, "CLASS,…", 0,
      "what makes the exit code: fail, error, gap, indeterminate; without it all; none"},
@@ -343,12 +361,18 @@ const struct cli_command cli_cmd_archive_verify = {
     .min_operands = 0,
     .max_operands = -1,
     .options = options,
-    .more = "PATH: messages (XML, MIME, HTTP), JSON lines, directories, tar, zip, 7z, cpio, gzip, xz, zstd, bzip2, "
-            "also inside each other.\n"
-            "Exit: 0 all pass; 1 one fails; 3 one cannot be read; 5 a coverage gap; 2 one is indeterminate; 4 nothing "
-            "to verify; 75 stopped, go on\n"
-            "with --resume; 64 usage; 69 or 78 keystore, journal or configuration. 1 goes before 3, 5, 2.\n"
-            "  countersign --keystore sqlite:ks.db archive verify in/2026 --received-from name:'([0-9]{8}T[0-9]{6}Z)' "
-            "--journal run-2026\n",
+    .more =
+        "PATH: messages (XML, MIME, HTTP), JSON lines, directories, tar, zip, 7z, cpio, gzip, xz, zstd, bzip2, "
+        "also inside each other.\n"
+        "Beside a file that is no archive, FILE.tsr is its time-stamp token over the octets of FILE: a response or a "
+        "bare token, in DER. It counts\n"
+        "before every time but --as-of. One that does not hold proves nothing, and the record notes why: "
+        "timestamp-untrusted, -revoked, -malformed,\n"
+        "-unreadable, -weak-digest, -of-other-octets, -ahead, -not-checked (no --timestamp-anchors).\n"
+        "Exit: 0 all pass; 1 one fails; 3 one cannot be read; 5 a coverage gap; 2 one is indeterminate; 4 nothing "
+        "to verify; 75 stopped, go on\n"
+        "with --resume; 64 usage; 69 or 78 keystore, journal or configuration. 1 goes before 3, 5, 2.\n"
+        "  countersign --keystore sqlite:ks.db archive verify in/2026 --received-from name:'([0-9]{8}T[0-9]{6}Z)' "
+        "--journal run-2026\n",
     .run = run,
 };

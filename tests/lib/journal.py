@@ -8,7 +8,8 @@ STARTED = "2026-11-21T02:10:00Z"
 ORDER = {"path": ["in"], "directory": "/srv", "partner": None, "policy": None, "as_of": None, "received": [],
          "received_format": None, "received_zone": None, "trust_claimed": False, "max_member": 67108864, "max_ratio": 200,
          "max_members": 10000000, "max_nesting": 3, "item_ms": 10000, "ndjson_field": None, "ndjson_text": False, "shard": 0,
-         "shards": 0, "has_expect_count": False, "expect_count": 0, "expect_manifest": None, "chain": None, "bundle": None}
+         "shards": 0, "has_expect_count": False, "expect_count": 0, "expect_manifest": None, "chain": None, "bundle": None,
+         "timestamp_anchors": []}
 
 
 def sha(text):

@@ -1,0 +1,216 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# tests/run: limit 300
+"""Time-stamp tokens beside stored messages prove when they existed; those that do not hold prove nothing and say why.
+The authority is `openssl ts`, moved to the time of each message."""
+import datetime
+import json
+import os
+import subprocess
+import sys
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import faketime
+import keys
+import product
+import report
+import stored
+
+TODAY = datetime.datetime.now(stored.UTC).replace(microsecond=0)
+BY_NAME = ("--received-from", "name:-([0-9]{8}T[0-9]{6}Z)")
+CONFIG = """[tsa]
+default_tsa = own
+[own]
+dir = {directory}
+serial = {directory}/{name}.serial
+crypto_device = builtin
+signer_digest = {signer_digest}
+default_policy = 1.2.3.4.1
+digests = sha1, sha256, sha384, sha512
+accuracy = secs:2, millisecs:500
+ess_cert_id_alg = sha256
+"""
+
+
+class Stamper:
+    """A time-stamping authority below its own root."""
+
+    def __init__(self, directory, name, days=(-2000, 2000), purpose=x509.oid.ExtendedKeyUsageOID.TIME_STAMPING):
+        self.directory = directory
+        self.name = name
+        self.root = keys.issue(directory, f"{name}-root", authority=True, days=(-2100, 2100))
+        key = keys.new_key("rsa:2048")
+        now = datetime.datetime.utcnow().replace(microsecond=0)
+        builder = x509.CertificateBuilder(
+            issuer_name=self.root.certificate.subject, subject_name=x509.Name.from_rfc4514_string(f"CN={name}"),
+            public_key=key.public_key(), serial_number=x509.random_serial_number(),
+            not_valid_before=now + datetime.timedelta(days=days[0]), not_valid_after=now + datetime.timedelta(days=days[1]))
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=True)
+        self.pair = keys.write_pair(directory, name, key, builder.sign(self.root.key, hashes.SHA256()))
+
+    def token(self, octets, moment, digest="sha256", signer_digest="sha256", bare=False):
+        """The answer over octets as of moment."""
+        place = os.path.join(self.directory, self.name)
+        with open(place + ".data", "wb") as out:
+            out.write(octets)
+        with open(place + ".serial", "w", encoding="ascii") as out:
+            out.write("01\n")
+        with open(place + ".conf", "w", encoding="ascii") as out:
+            out.write(CONFIG.format(directory=self.directory, name=self.name, signer_digest=signer_digest))
+        subprocess.run(["openssl", "ts", "-query", "-data", place + ".data", "-" + digest, "-cert", "-out", place + ".tsq"],
+                       check=True, stderr=subprocess.PIPE)
+        moved = dict(os.environ, LD_PRELOAD=faketime.LIBRARY, FAKETIME=f"{int((moment - datetime.datetime.now(stored.UTC)).total_seconds()):+d}")
+        subprocess.run(["openssl", "ts", "-reply", "-config", place + ".conf", "-queryfile", place + ".tsq", "-signer",
+                        self.pair.certificate_file, "-inkey", self.pair.key_file, "-out", place + ".tsr",
+                        *(["-token_out"] if bare else [])], check=True, env=moved, stderr=subprocess.PIPE)
+        with open(place + ".tsr", "rb") as answer:
+            return answer.read()
+
+
+class House:
+    """A keystore whose second certificate was stolen, and messages that were signed with it before: without proof of
+    their age nobody can tell them from the thief's."""
+
+    def __init__(self):
+        self.directory = product.new_directory()
+        self.keystore = product.Keystore(self.directory)
+        generations = stored.four_generations(self.directory, self.keystore, TODAY)
+        self.stolen = generations[1]
+        self.stamper = Stamper(self.directory, "stamper")
+        self.other = Stamper(self.directory, "other")
+        self.anchor("stamps", self.stamper)
+        maker = stored.Maker()
+        self.received = self.stolen.begin + datetime.timedelta(days=60)
+        self.octets = maker.message(self.stolen.pair, self.received - datetime.timedelta(seconds=2))
+        self.name = f"m-{self.received.strftime(stored.FORMAT)}.xml"
+        self.runs = 0
+
+    def anchor(self, alias, stamper):
+        self.keystore.run("add", "--role", "trust-anchor", "--alias", alias, stamper.root.certificate_file, "--activate")
+
+    def judge(self, token, *more, octets=None, anchors=("stamps",), name=None):
+        """The one record of a message with that token beside it (None: none)."""
+        self.runs += 1
+        name = name or self.name
+        tree = os.path.join(self.directory, f"in-{self.runs}")
+        os.makedirs(tree)
+        with open(os.path.join(tree, name), "wb") as out:
+            out.write(octets or self.octets)
+        if token is not None:
+            with open(os.path.join(tree, name + ".tsr"), "wb") as out:
+                out.write(token)
+        found = self.verify(f"in-{self.runs}", *more, *(w for a in anchors for w in ("--timestamp-anchors", a)))
+        return next(r for r in found if r["loc"].endswith(".xml")), found
+
+    def verify(self, *args):
+        place = os.path.join(self.directory, f"run-{self.runs}-{len(os.listdir(self.directory))}")
+        done = subprocess.run([product.COUNTERSIGN, "--keystore", self.keystore.uri, "archive", "verify", *args, "--journal", place],
+                              cwd=self.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
+        self.said = done.stderr.decode()
+        with open(os.path.join(place, "results.ndjson"), encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines]
+
+
+HOUSE = House()
+UNPROVEN = ("indeterminate", "certificate-compromised", "received")
+
+
+def told(record):
+    return record["verdict"], record["reason"], record["time_source"]
+
+
+def unproven(token, note, *more, **how):
+    record, found = HOUSE.judge(token, *BY_NAME, *more, **how)
+    report.equal((told(record), note in record["notes"]), (UNPROVEN, True), f"{note}: {record['notes']} {HOUSE.said}")
+    return found
+
+
+def test_a_token_proves_that_a_message_is_older_than_the_theft():
+    report.equal(told(HOUSE.judge(None, *BY_NAME)[0]), UNPROVEN, "without a token")
+    for how in ({}, {"bare": True}, {"digest": "sha512"}, {"signer_digest": "sha384"}):
+        record, found = HOUSE.judge(HOUSE.stamper.token(HOUSE.octets, HOUSE.received, **how), *BY_NAME)
+        report.equal((told(record), record["notes"]), (("pass", "ok", "poe"), []), f"{how}: {HOUSE.said}")
+        report.equal(len(found), 1, "the token is no item itself")
+    proven = datetime.datetime.strptime(record["t"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=stored.UTC)
+    late = (proven - HOUSE.received).total_seconds()
+    report.check(3 <= late <= 120, f"accuracy is counted to the late side: {late}")
+
+
+def test_a_token_of_after_the_theft_is_no_help():
+    moment = HOUSE.stolen.compromised + datetime.timedelta(days=3)
+    record, _ = HOUSE.judge(HOUSE.stamper.token(HOUSE.octets, moment), *BY_NAME)
+    report.equal(told(record), ("fail", "certificate-compromised", "poe"), "the proven instant counts, not the name")
+
+
+def test_judges_without_files_see_the_token_too():
+    record, _ = HOUSE.judge(HOUSE.stamper.token(HOUSE.octets, HOUSE.received), *BY_NAME, "--isolate")
+    report.equal(told(record), ("pass", "ok", "poe"), HOUSE.said)
+    unproven(b"", "timestamp-unreadable", "--isolate")
+
+
+def test_what_does_not_hold_proves_nothing_and_says_why():
+    good = HOUSE.stamper.token(HOUSE.octets, HOUSE.received)
+    unproven(HOUSE.stamper.token(HOUSE.octets + b"\n", HOUSE.received), "timestamp-of-other-octets")
+    unproven(HOUSE.other.token(HOUSE.octets, HOUSE.received), "timestamp-untrusted")
+    unproven(good[:-40] + bytes([good[-40] ^ 1]) + good[-39:], "timestamp-untrusted")
+    unproven(good[:-1], "timestamp-malformed")
+    unproven(good + b"\0", "timestamp-malformed")
+    unproven(b"\x30" * 70000, "timestamp-unreadable")
+    unproven(HOUSE.stamper.token(HOUSE.octets, HOUSE.received, digest="sha1"), "timestamp-weak-digest")
+    unproven(HOUSE.stamper.token(HOUSE.octets, HOUSE.received, signer_digest="sha1"), "timestamp-weak-digest")
+    unproven(HOUSE.stamper.token(HOUSE.octets, TODAY + datetime.timedelta(days=1)), "timestamp-ahead")
+    unproven(good, "timestamp-not-checked", anchors=())
+    unproven(good, "timestamp-untrusted", anchors=("stmaps",))
+    report.check("stmaps" in HOUSE.said, "a slot that is not there is told")
+
+
+def test_only_the_slot_that_is_named_counts():
+    HOUSE.anchor("elsewhere", HOUSE.other)
+    token = HOUSE.other.token(HOUSE.octets, HOUSE.received)
+    unproven(token, "timestamp-untrusted")
+    report.equal(told(HOUSE.judge(token, *BY_NAME, anchors=("stamps", "elsewhere"))[0]), ("pass", "ok", "poe"), HOUSE.said)
+
+
+def test_a_certificate_that_stamps_no_time_or_not_then_is_refused():
+    late = Stamper(HOUSE.directory, "late", days=(-10, 400))
+    server = Stamper(HOUSE.directory, "brief", days=(-2000, -1990))
+    for one in (late, server):
+        HOUSE.anchor(one.name, one)
+        unproven(one.token(HOUSE.octets, HOUSE.received), "timestamp-untrusted", anchors=(one.name,))
+
+
+def test_a_stolen_or_revoked_authority_dates_nothing_back():
+    revoked, stolen, known = (Stamper(HOUSE.directory, name) for name in ("revoked", "stolen", "known"))
+    tokens = {}
+    for one in (revoked, stolen, known):
+        HOUSE.anchor(one.name, one)
+        tokens[one.name] = one.token(HOUSE.octets, HOUSE.received)
+        record, _ = HOUSE.judge(tokens[one.name], *BY_NAME, anchors=(one.name,))
+        report.equal(told(record), ("pass", "ok", "poe"), f"{one.name}, before: {record['notes']}")
+    HOUSE.keystore.run("add-crl", "--alias", "revoked", keys.new_crl(HOUSE.directory, "list", revoked.root, [revoked.pair]))
+    unproven(tokens["revoked"], "timestamp-revoked", anchors=("revoked",))
+    HOUSE.keystore.run("compromise", "stolen#1", "--reason", "left in a train")
+    unproven(tokens["stolen"], "timestamp-untrusted", anchors=("stolen",))
+    HOUSE.keystore.run("add", "--role", "verifier", "--partner", "acme", "--alias", "same-key", known.pair.certificate_file)
+    HOUSE.keystore.run("compromise", "same-key#1", "--reason", "found in a bin")
+    unproven(tokens["known"], "timestamp-revoked", anchors=("known",))
+
+
+def test_a_message_with_such_a_name_is_a_message():
+    _, found = HOUSE.judge(HOUSE.octets, *BY_NAME)
+    report.equal(sorted((r["loc"].rsplit(".", 1)[1], r["verdict"]) for r in found),
+                 [("tsr", "indeterminate"), ("xml", "indeterminate")], "none is lost")
+    report.check("timestamp-malformed" in found[0]["notes"] + found[1]["notes"], "and it is no token")
+
+
+def test_the_word_of_the_operator_stands_above():
+    moment = stored.text_of(HOUSE.received)
+    record, _ = HOUSE.judge(HOUSE.stamper.token(HOUSE.octets, HOUSE.received), "--as-of", moment)
+    report.equal(record["time_source"], "as-of", HOUSE.said)
+
+
+if __name__ == "__main__":
+    report.run("cli/archive_timestamps", report.tests_of(sys.modules[__name__]))
