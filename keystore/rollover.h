@@ -28,6 +28,7 @@ struct ks_rollover {
     char partner[KS_WORD];   /**< whose contacts are told; "" nobody's */
     struct ks_runbook *runbook;
     bool has_old, has_new;
+    bool planned; /**< the new one is to be activated at an instant, be it the agreed one or not */
     ks_info old_info, new_info;
     int64_t stored_new;                  /**< new_entry as stored: the row's may have been found just now */
     char route[KS_ROLL_ROUTES][KS_WORD]; /**< that use the slot on a node */

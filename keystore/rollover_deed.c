@@ -73,7 +73,7 @@ static int activate_at(const struct doing *d, cs_error *e)
 
 static int activate_cancel(const struct doing *d, cs_error *e)
 {
-    if ((d->r->facts.hold & KS_BIT(KS_FACT_SCHEDULED)) == 0 || d->r->new_info.state == KS_ACTIVE) {
+    if (!d->r->planned || d->r->new_info.state == KS_ACTIVE) {
         return 0;
     }
     return change(d, &d->r->new_info, d->r->has_new, (ks_request){.verb = KS_DO_ACTIVATE, .cancel = true}, e);

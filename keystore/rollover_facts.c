@@ -175,7 +175,9 @@ static void judge_entries(struct seen *v)
     say(v, KS_FACT_EXCHANGED, has_new && n->state == KS_ACTIVE && out, "the new one is %s, the old one %s",
         has_new ? ks_state_word(n->state) : "not there", r->has_old ? ks_state_word(o->state) : "not there");
     say(v, KS_FACT_SCHEDULED, has_new && (v->scheduled || n->state == KS_ACTIVE), "%s",
-        v->scheduled ? "it waits for its instant" : "nothing is scheduled");
+        v->scheduled ? "it waits for its instant"
+        : r->planned ? "it is scheduled for another instant"
+                     : "nothing is scheduled");
     say(v, KS_FACT_OLD_STOPPED, out, "the old one is %s", r->has_old ? ks_state_word(o->state) : "not there");
     bool stopped = r->has_old && (o->state == KS_ARCHIVED || gone(o) ||
                                   (o->state == KS_DEACTIVATED && o->process_stop != 0 && v->now >= o->process_stop));
@@ -225,8 +227,12 @@ static int take_schedule(void *ctx, const struct ks_schedule_row *row, cs_error 
 {
     struct seen *v = ctx;
     (void)e;
-    v->scheduled = v->scheduled || (v->r->has_new && row->n == v->r->new_info.n &&
-                                    strcmp(row->verb, ks_verb_word(KS_DO_ACTIVATE)) == 0);
+    if (!v->r->has_new || row->n != v->r->new_info.n || strcmp(row->verb, ks_verb_word(KS_DO_ACTIVATE)) != 0) {
+        return 0;
+    }
+    /* a span that was moved leaves its old instant behind: that is not what was agreed */
+    v->r->planned = true;
+    v->scheduled = v->r->row.window_from == 0 || row->due_at == v->r->row.window_from;
     return 0;
 }
 
@@ -407,6 +413,7 @@ int ks_rollover_facts(ks_store *s, struct ks_rollover *r, cs_time now, cs_error 
     struct seen v = {.s = s, .r = r, .now = now};
     const struct ks_row_filter anchors = {.has_role = true, .role = KS_TRUST_ANCHOR};
     memset(&r->facts, 0, sizeof r->facts);
+    r->planned = false;
     if (read_nodes(&v, e) != 0 || s->driver->schedules(s->b, r->row.slot_id, take_schedule, &v, e) != 0 ||
         (r->has_new && s->driver->rows(s->b, &anchors, take_anchor, &v, e) != 0)) {
         return -1;

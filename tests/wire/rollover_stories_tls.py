@@ -10,6 +10,7 @@ import os
 import sys
 
 import faketime
+import keys
 import load
 import product
 import report
@@ -31,7 +32,7 @@ class Sender(story.Story):
 
     def __init__(self, subject, new_subject=None, new_issuer=None):
         self.home = home = tls.House(tls=MUTUAL, route=USERS, routes=ROUTES, prepare=lambda home: self.prepare(home, subject))
-        self.issuer = home.issue("next-ca", authority=True, subject=new_issuer) if new_issuer else home.senders
+        self.issuer = keys.issue(home.place, "next-ca", authority=True, subject=new_issuer) if new_issuer else home.senders
         self.new = home.issue("new", self.issuer, subject=new_subject or subject)
         self.sends_with = self.old
         super().__init__(home.gateway, home.keystore)
@@ -137,6 +138,59 @@ def test_a_sender_of_unchanged_names_changes_its_user_alone():
             equal(sender.open_mappings(), ["CN=orders,O=ACME", "sender#2"], "mappings that are left")
             equal((sender.status_of(sender.old, "/plain"), sender.status_of(sender.old, "/named")), (403, 200),
                   "the old one is nobody; its names, which are those of the new one, stay")
+
+
+class Listener(story.Story):
+    """A listener whose certificate is of an old root, and whose next one is of a new root; senders that trust the roots that
+    they were given by then. They make a connection for each request."""
+
+    def __init__(self):
+        self.home = home = tls.House()
+        self.root = keys.issue(home.place, "next-root", authority=True, subject="CN=Next Root")
+        self.new = home.issue("gw-2", self.root, hosts=[tls.HOST])
+        self.trusted = [home.receivers]
+        self.presented = []
+        super().__init__(home.gateway, home.keystore)
+
+    def connect(self):
+        context = tls.client_context(self.trusted[0])
+        for more in self.trusted[1:]:
+            context.load_verify_locations(more.certificate_file)
+        client = self.home.client(context=context)
+        self.presented.append(client.sock.getpeercert(True))
+        return client
+
+
+def test_a_server_certificate_of_a_new_root_is_exchanged_at_its_instant():
+    listener = Listener()
+    home = listener.home
+    presented = listener.presented
+    octets = tls.post(fields=["Connection: close"])
+    with home, load.Reconnecting(None, 4, 30, good=lambda r: r.status == 200, connect=listener.connect, octets=octets) as running:
+        running.wait_for(20)
+        listener.roll("start", "tls-server", "--alias", "gw", "--window", story.instant(3600), story.instant(7200))
+        home.add("tls-server", "gw", listener.new, "--reason", "the next one")
+        listener.until("1")
+        listener.roll("next", "R-1")
+        listener.until("2")
+        listener.roll("confirm", "R-1", "3", "--note", "told by phone")
+        listener.trusted = [home.receivers, listener.root]
+        listener.roll("confirm", "R-1", "4", "--note", "Jo Doe by phone")
+        running.wait_for(20)
+        equal((listener.states()["5"], set(presented)), ("ready", {home.server.der}), "before the instant")
+        listener.roll("window", "R-1", story.instant(6), story.instant(3600))
+        two = next(s for s in listener.status()["steps"] if s["step"] == "2")
+        equal(two["state"], "ready", "the instant that is set is not the agreed one any more")
+        listener.roll("next", "R-1")
+        listener.until("5")
+        running.wait_for(10)
+        del presented[:]
+        listener.trusted = [listener.root]
+        running.wait_for(20)
+        check(set(presented) == {listener.new.der}, f"{len(presented)} connections behind the instant; {running.troubles[:3]}")
+        listener.roll("confirm", "R-1", "6", "--note", "Jo Doe by phone")
+        listener.over()
+        story.nothing_lost(running)
 
 
 if __name__ == "__main__":
