@@ -89,6 +89,7 @@ struct archive_court {
     const char *const *decrypt;
     size_t n_decrypt; /**< slots; none: every one */
     cs_time now;      /**< when the run began */
+    cs_time until;    /**< what is known ends here: nothing is said of later; 0: it does not end */
 };
 
 /* ---- what came out ------------------------------------------------------------------------------------------------
@@ -101,7 +102,7 @@ struct archive_run {
     char version[32];         /**< of the program that began it */
     char policy_sha256[65];   /**< of all that the configuration says of policies and partners; "" no file */
     uint64_t generation;      /**< of the keystore */
-    char keystore_sha256[65]; /**< of all certificates and their intervals; "" a bundle */
+    char keystore_sha256[65]; /**< of all certificates and their intervals; of a bundle: of its octets */
     struct archive_order order;
 };
 void archive_run_clear(struct archive_run *r);

@@ -143,7 +143,33 @@ static void drop_note(struct wssec_verdict *v, const char *begin)
     v->n_notes = kept;
 }
 
-void archive_decide(const struct archive_court *court, const struct wssec_policy *policy, struct archive_record *r)
+/* Does this reason rest on what is known of certificates? Then later knowledge may say otherwise. */
+static bool of_certificates(enum wssec_reason reason)
+{
+    switch (reason) {
+    case WSSEC_OK:
+    case WSSEC_CERTIFICATE_UNKNOWN:
+    case WSSEC_CERTIFICATE_PRE_ACTIVE:
+    case WSSEC_CERTIFICATE_SUSPENDED:
+    case WSSEC_CERTIFICATE_ARCHIVED: return true;
+    default: return false;
+    }
+}
+
+void archive_decide_beyond(const struct archive_court *court, struct archive_record *r)
+{
+    char text[CS_TIME_TEXT];
+    if (court->until == 0 || r->v.t <= court->until || !of_certificates(r->v.reason)) {
+        return;
+    }
+    r->v.verdict = WSSEC_INDETERMINATE;
+    r->v.reason = WSSEC_TIME_UNKNOWN;
+    (void)snprintf(r->v.detail, sizeof r->v.detail, "the bundle speaks of certificates up to %s",
+                   cs_time_format(court->until, text));
+    (void)cs_copy(r->sub_indication, sizeof r->sub_indication, "NO_POE");
+}
+
+static void decide(const struct archive_court *court, const struct wssec_policy *policy, struct archive_record *r)
 {
     struct wssec_verdict *v = &r->v;
     for (unsigned i = 0; i < v->n_also; i++) {
@@ -180,4 +206,10 @@ void archive_decide(const struct archive_court *court, const struct wssec_policy
     tell(r, &then);
     r->reason_now = now.reason != WSSEC_OK ? now.reason : exceptions_at(policy, v, court->now);
     r->verdict_now = r->reason_now == WSSEC_OK ? WSSEC_PASS : WSSEC_FAIL;
+}
+
+void archive_decide(const struct archive_court *court, const struct wssec_policy *policy, struct archive_record *r)
+{
+    decide(court, policy, r);
+    archive_decide_beyond(court, r);
 }

@@ -369,8 +369,11 @@ static void conclude(struct work *k, struct archive_record *r)
         r->has_state = true;
         r->state_at_t = r->v.certificate.state;
         look_at_now(k, r);
+        archive_decide_beyond(court, r);
     } else if (r->v.has_certificate) {
         archive_decide(court, k->b->groups->group[k->group].policy, r);
+    } else {
+        archive_decide_beyond(court, r);
     }
 }
 

@@ -47,5 +47,8 @@ void archive_bench_judge(struct archive_bench *b, const struct archive_item *ite
 /** Judge the facts of r (its certificate, claimed time, t and time source) under the court's policy and intervals once
  *  more: fills verdict, reason, detail, verdict_now, reason_now, state_at_t, sub_indication. Computes no signature. */
 void archive_decide(const struct archive_court *court, const struct wssec_policy *policy, struct archive_record *r);
+/** A verdict that rests on certificates, about an instant of which the court knows nothing, is left open. Part of
+ * archive_decide. */
+void archive_decide_beyond(const struct archive_court *court, struct archive_record *r);
 
 #endif

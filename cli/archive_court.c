@@ -3,10 +3,14 @@
 #include "cli/archive_court.h"
 
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/input.h"
+
+#define BUNDLE_MOST ((size_t)1 << 30)
 
 static int no_memory(struct cli_context *c)
 {
@@ -22,6 +26,7 @@ static int hash_keystore(struct cli_court *k, struct cli_context *c)
     uint8_t digest[32];
     size_t n = 0;
     int rc = ks_bundle(k->store, INT64_MAX / 2, &text, &n, &c->error);
+    text.len -= rc == 0 ? KS_BUNDLE_SEAL : 0; /* over the head, too */
     const char *at = rc == 0 ? memmem(text.data, text.len, begin, sizeof begin - 1) : NULL;
     if (rc == 0 &&
         (at == NULL || EVP_Digest(at, text.len - (size_t)(at - text.data), digest, NULL, EVP_sha256(), NULL) != 1)) {
@@ -32,6 +37,46 @@ static int hash_keystore(struct cli_court *k, struct cli_context *c)
     }
     cs_buf_free(&text);
     return rc;
+}
+
+/* An auditor's: no keystore is opened, not even one that the configuration names. */
+static int open_bundle(struct cli_court *k, struct cli_context *c, const struct archive_order *order)
+{
+    struct cli_input in = {.fd = -1};
+    char why[256];
+    char *path = NULL;
+    uint8_t digest[32];
+    bool beside = order->bundle[0] != '/' && order->directory != NULL;
+    if (asprintf(&path, "%s%s%s", beside ? order->directory : "", beside ? "/" : "", order->bundle) < 0) {
+        return no_memory(c);
+    }
+    int rc = cli_settings_load(c, false, &k->settings);
+    if (rc == 0 &&
+        (cli_input_open(&in, path, BUNDLE_MOST, why, sizeof why) != 0 || cli_input_hold(&in, why, sizeof why) != 0)) {
+        rc = cs_error_set(&c->error, CS_EXIT_USAGE, "bundle-unreadable", "--bundle %.300s: %s", order->bundle, why);
+    } else if (rc == 0 && in.slice.n > BUNDLE_MOST) {
+        rc = cs_error_set(&c->error, CS_EXIT_USAGE, "bundle-unreadable", "--bundle %.300s: larger than 1 GiB",
+                          order->bundle);
+    }
+    rc = rc == 0 ? ks_bundle_read((const char *)in.slice.p, in.slice.n, &k->snapshot, &k->court.until, &c->error) : rc;
+    if (rc == 0 && EVP_Digest(in.slice.p, in.slice.n, digest, NULL, EVP_sha256(), NULL) != 1) {
+        rc = no_memory(c);
+    }
+    if (rc == 0) {
+        (void)cs_hex(digest, sizeof digest, k->keystore_sha256);
+        k->court.now = k->court.until < c->now ? k->court.until : c->now;
+    }
+    cli_input_close(&in);
+    free(path);
+    return rc;
+}
+
+static int open_keystore(struct cli_court *k, struct cli_context *c)
+{
+    return cli_open_store(c, true, &k->settings, &k->store) == 0 &&
+                   ks_snapshot_read(k->store, c->now, &k->snapshot, &c->error) == 0
+               ? hash_keystore(k, c)
+               : -1;
 }
 
 static int add_partner(struct cli_court *k, struct cli_context *c, const struct archive_order *order, const char *name)
@@ -80,8 +125,7 @@ int cli_court_open(struct cli_court *k, struct cli_context *c, const struct arch
 {
     static const char *const deciding[] = {"policy", "partner", "user", NULL};
     *k = (struct cli_court){.court.now = c->now};
-    if (cli_wssec_init(c) != 0 || cli_open_store(c, true, &k->settings, &k->store) != 0 ||
-        ks_snapshot_read(k->store, c->now, &k->snapshot, &c->error) != 0 || hash_keystore(k, c) != 0) {
+    if (cli_wssec_init(c) != 0 || (order->bundle != NULL ? open_bundle(k, c, order) : open_keystore(k, c)) != 0) {
         return -1;
     }
     if (k->settings->tree != NULL && cli_settings_hash(k->settings, deciding, k->policy_sha256) != 0) {

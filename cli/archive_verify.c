@@ -138,7 +138,8 @@ static int take_order(struct cli_context *c, struct archive_order *o)
                    take_text(c, "received-zone", &o->received_zone) == 0 &&
                    take_text(c, "ndjson-field", &o->ndjson_field) == 0 &&
                    take_text(c, "expect-manifest", &o->expect_manifest) == 0 && take_text(c, "chain", &o->chain) == 0 &&
-                   take_shard(c, o) == 0 && take_limits(c, o) == 0 && take_paths(c, o) == 0
+                   take_text(c, "bundle", &o->bundle) == 0 && take_shard(c, o) == 0 && take_limits(c, o) == 0 &&
+                   take_paths(c, o) == 0
                ? 0
                : -1;
 }
@@ -194,7 +195,9 @@ static int go_on(struct verifying *k)
                             k->directory, (unsigned long long)k->run.generation,
                             (unsigned long long)ks_snapshot_generation(k->court.snapshot));
     }
-    k->court.court.now = k->run.started;
+    if (k->run.order.bundle == NULL) { /* else the instant up to which that speaks */
+        k->court.court.now = k->run.started;
+    }
     return 0;
 }
 
@@ -338,6 +341,8 @@ static const struct cli_option options[] = {
     {"expect-manifest", 0, CLI_FILE, "FILE", 0, "these payloads must be there, and no others; as sha256sum writes it"},
     {"chain", 0, CLI_TEXT, "countersign", 0,
      "the captures there must be a chain without gap, up to the ends that the keystore knows"},
+    {"bundle", 0, CLI_FILE, "FILE", 0,
+     "judge by this file of keystore bundle instead of a keystore, as of its instant"},
     CLI_REPORT_OPTIONS,
     {"fail-on", 0, CLI_TEXT, "CLASS,…", 0,
      "what makes the exit code: fail, error, gap, indeterminate; without it all; none"},

@@ -4,12 +4,14 @@
  * each was accepted for what, revocation lists. Public data alone, one JSON object; docs/bundle.md tells its members.
  */
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "keystore/store.h"
 
 struct bundle {
@@ -85,6 +87,9 @@ static int write_entry(struct bundle *b, const struct ks_row *row, const char *p
     cs_json_str(b->j, "serial", i->serial);
     cs_json_time(b->j, "not_before", i->not_before);
     cs_json_time(b->j, "not_after", i->not_after);
+    cs_json_time(b->j, "activated_at", i->activated_at);
+    cs_json_time(b->j, "exchanged_at", i->exchanged_at);
+    cs_json_time(b->j, "process_stop", i->process_stop);
     cs_json_time(b->j, "compromised_since", row->compromised_since);
     cs_json_array(b->j, "accepted");
     int rc = b->s->driver->intervals(b->s->b, row->entry_id, 0, take_span, &t, e);
@@ -169,12 +174,24 @@ static int write_head(struct bundle *b, uint64_t *generation, cs_error *e)
     return 0;
 }
 
+/** The last member: what stands before it, as a hash. */
+static int seal(cs_json *j, cs_buf *out, size_t begin)
+{
+    uint8_t digest[32];
+    if (out->failed || EVP_Digest(out->data + begin, out->len - begin, digest, NULL, EVP_sha256(), NULL) != 1) {
+        return -1;
+    }
+    cs_json_hex(j, "sha256", digest, sizeof digest);
+    return 0;
+}
+
 int ks_bundle(ks_store *s, cs_time as_of, cs_buf *out, size_t *entries, cs_error *e)
 {
     cs_json j;
     struct bundle b = {.s = s, .j = &j, .as_of = as_of};
     struct ks_row_filter f = {.with_destroyed = true, .with_der = true};
     uint64_t generation = 0;
+    size_t begin = out->len;
     if (s->driver->begin(s->b, KS_READ, e) != 0) {
         return -1;
     }
@@ -187,6 +204,7 @@ int ks_bundle(ks_store *s, cs_time as_of, cs_buf *out, size_t *entries, cs_error
     cs_json_array(&j, "crls");
     rc = rc == 0 ? s->driver->crls(s->b, take_crl, &b, e) : rc;
     cs_json_array_end(&j);
+    out->failed |= seal(&j, out, begin) != 0;
     cs_json_object_end(&j);
     s->driver->rollback(s->b);
     *entries = b.n;

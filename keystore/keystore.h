@@ -123,6 +123,7 @@ typedef struct ks_export_request { const char *alias; unsigned n; enum ks_export
 int ks_export(ks_store *s, const ks_export_request *q, char **out, size_t *n, cs_error *e) CS_MUST_CHECK;
 /** All that an auditor needs to judge what was signed up to an instant, as one JSON object; public data only. */
 int ks_bundle(ks_store *s, cs_time as_of, cs_buf *out, size_t *entries, cs_error *e) CS_MUST_CHECK;
+#define KS_BUNDLE_SEAL 77 /**< octets of its last member and the brace behind it */
 
 /* ---- changes -------------------------------------------------------------------------------------------------- */
 
@@ -447,6 +448,9 @@ void ks_live_describe(ks_live *l, const char *build, const char *conf);
 const ks_snapshot *ks_live_get(ks_live *l);
 /** One-shot commands: a snapshot without following. */
 int ks_snapshot_read(ks_store *s, cs_time now, const ks_snapshot **out, cs_error *e) CS_MUST_CHECK;
+/** A bundle as the snapshot that the keystore had, without keys; *as_of: up to when it speaks. data is not kept. Any thread.
+ *  @return 0 with a reference, or -1: exit 64 not a bundle, or one of a later version; 78 cut, changed or not in itself right */
+int ks_bundle_read(const char *data, size_t n, const ks_snapshot **out, cs_time *as_of, cs_error *e) CS_MUST_CHECK;
 const ks_snapshot *ks_snapshot_ref(const ks_snapshot *s);
 void ks_snapshot_release(const ks_snapshot *s);      /**< any thread; the last one frees */
 uint64_t ks_snapshot_generation(const ks_snapshot *s);

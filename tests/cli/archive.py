@@ -196,6 +196,11 @@ def test_compressed_files_and_pipes_are_read_through():
         out.write(head + item.received.strftime("%a, %d %b %Y %H:%M:%S GMT").encode() + b"\r\n\r\n" + item.octets)
     code, found, done = HOUSE.verify("dump.as4in", "--received-from", "header:x-received")
     report.equal((code, found[0]["t"]), (0, stored.text_of(item.received)), done.stderr)
+    fields = b"Server: peer/4.1\r\nDate: Mon, 07 Mar 2022 16:36:51 GMT\r\nTransfer-Encoding: chunked\r\nX-Frame: a\r\nX-Frame: b\r\n"
+    with open(HOUSE.path("fields.as4in"), "wb") as out:
+        out.write(fields + b"Content-Type: text/xml; charset=UTF-8\r\n\r\n" + item.octets)
+    code, found, done = HOUSE.verify("fields.as4in", "--as-of", stored.text_of(item.received))
+    report.equal((code, found[0]["verdict"]), (0, "pass"), "a dump without its first line, body no longer chunked: " + done.stderr)
 
 
 def test_archives_in_archives_end_at_a_depth():
