@@ -71,6 +71,9 @@ void cli_record_json(cs_json *j, const ks_info *i, const ks_action *action, int 
     cs_json_time(j, "process_stop", i->process_stop);
     cs_json_time(j, "trash_until", i->trash_until);
     planned_json(j, i);
+    if (i->share != 0) {
+        cs_json_int(j, "share", i->share);
+    }
     cs_json_time(j, "created_at", i->created_at);
     cs_json_time(j, "activated_at", i->activated_at);
     cs_json_time(j, "exchanged_at", i->exchanged_at);
@@ -192,6 +195,10 @@ static void use_text(const ks_info *i, cs_time at, char *out, size_t size)
 static void state_text(const ks_info *i, char *out, size_t size)
 {
     char date[CS_TIME_TEXT];
+    if (i->n_planned == 0 && i->share != 0) {
+        snprintf(out, size, "%s, signs %u %%", ks_state_word(i->state), i->share);
+        return;
+    }
     if (i->n_planned == 0) {
         snprintf(out, size, "%s", ks_state_word(i->state));
         return;
@@ -309,6 +316,11 @@ static void print_planned(const ks_info *i)
     char when[80];
     char entry[KS_WORD + 12];
     cli_entry_text(i, entry, sizeof entry);
+    if (i->share != 0) {
+        printf("  signs %u %% of the requests before it is activated   (taken back by: countersign keystore activate %s "
+               "--share 0)\n",
+               i->share, entry);
+    }
     for (size_t k = 0; k < i->n_planned; k++) {
         const char *verb = ks_verb_word(i->planned[k].verb);
         printf("  scheduled: %s at %s   (taken back by: countersign keystore %s %s --cancel)\n", verb,

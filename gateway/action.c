@@ -450,6 +450,8 @@ static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_acti
     memset(&v, 0, sizeof v);
     recipe.user = user_of(j, a, &user);
     resolver_init(&keys, &source, j->runtime->snapshot, NULL, a->sign_alias);
+    /* what a client says to a reply is not seen: a successor is tried with requests */
+    source.signer = !j->response ? ks_signer(j->runtime->snapshot, a->sign_alias) : NULL;
     (void)keyop_failed();
     int rc = wssec_sign(w, &in, &recipe, &when, &keys, &made, &v);
     if (keyop_failed()) {
@@ -469,6 +471,7 @@ static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_acti
     memcpy(j->confirm, value.p, value.n);
     j->confirm_n = value.n;
     snprintf(j->signed_with, sizeof j->signed_with, "%s#%u", v.certificate.alias, v.certificate.ordinal);
+    j->signed_n = v.certificate.ordinal;
     ks_use(j->gateway->live, j->runtime->snapshot, v.certificate.alias, v.certificate.ordinal, j->sender, true, now);
     if (j->request_id[0] == '\0') {
         cs_copy(j->request_id, sizeof j->request_id, v.message_id);

@@ -64,6 +64,7 @@ struct job {
     bool judged;                  /**< verdict is filled by wssec */
     bool monitored;               /**< refused, but only logged: the received octets go on */
     char signed_with[KS_WORD + 12];
+    unsigned signed_n; /**< its number alone; 0: not signed */
     char encrypted_to[KS_WORD + 12];
     struct output output;
 };

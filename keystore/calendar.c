@@ -26,6 +26,25 @@ static int keep(void *ctx, const struct ks_schedule_row *row, cs_error *e)
     return 0;
 }
 
+static int keep_share(void *ctx, const struct ks_canary_row *row, cs_error *e)
+{
+    struct ks_calendar *c = ctx;
+    struct ks_canary_row *grown = reallocarray(c->share, c->n_share + 1, sizeof *grown);
+    if (grown == NULL) {
+        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    }
+    c->share = grown;
+    c->share[c->n_share++] = *row;
+    return 0;
+}
+
+void ks_calendar_free(struct ks_calendar *c)
+{
+    free(c->row);
+    free(c->share);
+    memset(c, 0, sizeof *c);
+}
+
 static int by_entry(const void *a, const void *b)
 {
     const struct ks_calendar_row *x = a;
@@ -40,9 +59,9 @@ static int by_entry(const void *a, const void *b)
 int ks_calendar_read(ks_store *s, int64_t slot_id, struct ks_calendar *out, cs_error *e)
 {
     memset(out, 0, sizeof *out);
-    if (s->driver->schedules(s->b, slot_id, keep, out, e) != 0) {
-        free(out->row);
-        out->row = NULL;
+    if (s->driver->schedules(s->b, slot_id, keep, out, e) != 0 ||
+        s->driver->canaries(s->b, slot_id, keep_share, out, e) != 0) {
+        ks_calendar_free(out);
         return -1;
     }
     if (out->n > 1) {
@@ -62,6 +81,9 @@ void ks_calendar_tell(const struct ks_calendar *c, int64_t entry_id, ks_info *in
         } else {
             high = middle;
         }
+    }
+    for (size_t i = 0; i < c->n_share; i++) { /* few have one at a time */
+        info->share = c->share[i].entry_id == entry_id ? c->share[i].share : info->share;
     }
     info->n_planned = 0;
     for (size_t i = low; i < c->n && c->row[i].entry_id == entry_id && info->n_planned < KS_PLANNED; i++) {

@@ -57,6 +57,9 @@ static bool request_of(const struct ks_plan *p, ks_request *r, char alias[KS_WOR
     r->no_backup_ok = yes(p, "no-backup-ok");
     r->shorter_ok = yes(p, "shorter-ok");
     r->without_node = ks_plan_get(p, KS_PLAN_ASKED, "without-node");
+    const char *share = ks_plan_get(p, KS_PLAN_ASKED, "share");
+    r->has_share = share != NULL;
+    r->share = share != NULL ? (unsigned)strtoul(share, NULL, 10) : 0;
     r->since = time_of(p, "since");
     r->until = time_of(p, "until");
     r->at = time_of(p, "at");

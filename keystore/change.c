@@ -278,6 +278,10 @@ static int write_beside(struct ks_work *w, const struct ks_row *row, const struc
     } else if (!new->in_trash && old->in_trash && d->trash_remove(w->s->b, row->entry_id, e) != 0) {
         return -1;
     }
+    if (old->state == KS_PRE_ACTIVE && (gone || new->state != KS_PRE_ACTIVE) &&
+        d->canary_remove(w->s->b, row->entry_id, e) != 0) {
+        return -1;
+    }
     return gone || w->carried != NULL ? d->schedule_remove(w->s->b, row->entry_id, gone ? NULL : w->carried, e) : 0;
 }
 

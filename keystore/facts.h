@@ -25,10 +25,13 @@ struct ks_calendar {
         struct ks_planned planned;
     } * row; /**< owned; by entry, then by instant */
     size_t n, cap;
+    struct ks_canary_row *share; /**< owned; by alias and number */
+    size_t n_share;
 };
 
-/** slot_id 0: all. @return 0 with row to be freed, or -1 */
+/** slot_id 0: all. @return 0 (to be freed), or -1 */
 int ks_calendar_read(ks_store *s, int64_t slot_id, struct ks_calendar *out, cs_error *e) CS_MUST_CHECK;
+void ks_calendar_free(struct ks_calendar *c);
 /** Into info what is scheduled for it. */
 void ks_calendar_tell(const struct ks_calendar *c, int64_t entry_id, ks_info *info);
 /** The newest message that waits and needs the entry (0: none), and how many do. */

@@ -101,6 +101,7 @@ typedef struct ks_info {          /** One entry, copied out of the store. */
     uint64_t uses; bool has_key; uint64_t version;
     cs_time trash_until;                        /**< removed, and can be restored so long; 0: not in the trash */
     struct ks_planned { enum ks_verb verb; cs_time at; } planned[KS_PLANNED]; size_t n_planned; /**< verbs that wait for their instant, the next one first */
+    unsigned share;                             /**< per cent of requests signed with it before it is activated; 0: none */
 } ks_info;
 
 typedef struct ks_list { ks_info *info; size_t n; } ks_list;
@@ -207,6 +208,8 @@ typedef struct ks_request {
     cs_time since;               /**< compromise: in wrong hands since; 0: now */
     cs_time until;               /**< reopen: accepted until */
     cs_time at;                  /**< activate, deactivate, suspend, resume, retire, remove: then, not now; 0: now */
+    bool has_share;              /**< activate: only for this share of requests; the entry stays pre-active */
+    unsigned share;              /**< per cent, 1 to 99; 0: no longer */
     bool cancel;                 /**< take back what was scheduled with at */
 } ks_request;
 int ks_change(ks_store *s, const ks_request *r, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
@@ -478,6 +481,10 @@ EVP_PKEY *ks_entry_opening_key(const ks_entry *e, cs_time now);
 const ks_entry *ks_encrypter(const ks_snapshot *s, const char *partner);
 /** The active entry of a slot, NULL: none. */
 const ks_entry *ks_active(const ks_snapshot *s, const char *alias);
+/** Who signs the next request: the active entry, or in its share the successor. Counts turns: once per request. Any thread. */
+const ks_entry *ks_signer(const ks_snapshot *s, const char *alias);
+/** The other side answered a request that alias#n signed; without a share in the slot nothing is counted. Any thread. */
+void ks_signed_answer(const ks_snapshot *s, const char *alias, unsigned n, bool refused);
 /** The entry alias#n whatever its state, NULL: none. */
 const ks_entry *ks_entry_at(const ks_snapshot *s, const char *alias, unsigned n);
 /** Entry alias#n, NULL: none. */

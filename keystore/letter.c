@@ -49,6 +49,10 @@ static const struct kind_row {
     [KS_NOTICE_AUDIT_CHECKPOINT] = {"Audit Checkpoint.", false, "Checkpoint of the audit: {o}", NULL},
     [KS_NOTICE_ENGINE_DISAGREEMENT] = {"Verification Engines Disagree.", false,
                                        "Two engines judged one message of {o} differently; it was refused.", NULL},
+    [KS_NOTICE_SHARE_ENDED] = {"Outbound Certificate Refused.", true,
+                               "Requests signed with {e} were refused; the active certificate signs all of them again.",
+                               "See what the other side lacks. Then again:  countersign keystore activate {e} --share "
+                               "5%"},
     [KS_NOTICE_LEGACY_ENDS] = {"Legacy Exception Ends.", false, "The exception {o} ends, and is still used.", NULL},
 };
 

@@ -168,6 +168,70 @@ static int schedules(struct ks_backend *b, int64_t slot_id, ks_visit_schedule *v
     return rc;
 }
 
+/* ---- shares that are signed with a successor ----------------------------------------------------------------------
+ */
+
+static int canary_set(struct ks_backend *b, const struct ks_canary_row *row, cs_error *e)
+{
+    const struct ks_mem_set set[] = {MEM_NUM("entry_id", row->entry_id), MEM_NUM("share", row->share),
+                                     MEM_NUM("since", row->since), MEM_TEXT("actor", row->actor),
+                                     MEM_TEXT("reason", row->reason[0] != '\0' ? row->reason : NULL)};
+    struct ks_mem_scan s = ks_mem_scan(b, "canary");
+    while (ks_mem_next(&s)) {
+        if (ks_mem_num(&s, "entry_id") == row->entry_id) {
+            int rc = ks_mem_update(b, &s, set, MEM_COUNT(set), e);
+            ks_mem_done(&s);
+            return rc;
+        }
+    }
+    return ks_mem_insert(b, "canary", set, MEM_COUNT(set), NULL, e);
+}
+
+static int canary_remove(struct ks_backend *b, int64_t entry_id, cs_error *e)
+{
+    struct ks_mem_scan s = ks_mem_scan(b, "canary");
+    while (ks_mem_next(&s)) {
+        if (ks_mem_num(&s, "entry_id") == entry_id && ks_mem_delete(b, &s, e) != 0) {
+            ks_mem_done(&s);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct ks_canary_row *x = a;
+    const struct ks_canary_row *y = b;
+    return by_name(x->alias, x->n, y->alias, y->n);
+}
+
+static int canaries(struct ks_backend *b, int64_t slot_id, ks_visit_canary *visit, void *ctx, cs_error *e)
+{
+    struct ks_mem_scan s = ks_mem_scan(b, "canary");
+    struct ks_canary_row *row = calloc(ks_mem_count(&s) + 1, sizeof *row);
+    size_t n = 0;
+    int rc = row != NULL ? 0 : ks_mem_no_memory(e);
+    while (ks_mem_next(&s)) {
+        if (rc == 0 && name_of(b, ks_mem_num(&s, "entry_id"), slot_id, row[n].alias, &row[n].n)) {
+            row[n].entry_id = ks_mem_num(&s, "entry_id");
+            row[n].share = (unsigned)ks_mem_num(&s, "share");
+            row[n].since = ks_mem_num(&s, "since");
+            COPY(row[n].actor, &s, "actor");
+            COPY(row[n].reason, &s, "reason");
+            n++;
+        }
+    }
+    if (rc == 0) {
+        qsort(row, n, sizeof *row, by_place);
+    }
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = visit(ctx, &row[i], e) != 0 ? -1 : 0;
+    }
+    free(row);
+    return rc;
+}
+
 /* ---- messages that wait -------------------------------------------------------------------------------------------
  */
 
@@ -400,6 +464,9 @@ void ks_mem_life_functions(struct ks_driver *d)
     d->trash_set = trash_set;
     d->trash_remove = trash_remove;
     d->trash = trash;
+    d->canary_set = canary_set;
+    d->canary_remove = canary_remove;
+    d->canaries = canaries;
     d->schedule_set = schedule_set;
     d->schedule_remove = schedule_remove;
     d->schedules = schedules;

@@ -25,6 +25,7 @@ static const char *const words[KS_NOTICES] = {
     [KS_NOTICE_AUDIT_CHECKPOINT] = "audit-checkpoint",
     [KS_NOTICE_ENGINE_DISAGREEMENT] = "engine-disagreement",
     [KS_NOTICE_LEGACY_ENDS] = "legacy-ends",
+    [KS_NOTICE_SHARE_ENDED] = "share-ended",
 };
 
 /** Days before the end at which people are told, nearest first. 0 stands for the end itself. */

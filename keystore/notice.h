@@ -26,6 +26,7 @@ enum ks_notice {
     KS_NOTICE_AUDIT_CHECKPOINT,
     KS_NOTICE_ENGINE_DISAGREEMENT,
     KS_NOTICE_LEGACY_ENDS,
+    KS_NOTICE_SHARE_ENDED,
     KS_NOTICES
 };
 const char *ks_notice_word(enum ks_notice k);

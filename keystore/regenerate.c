@@ -178,7 +178,7 @@ static int decide(struct ks_work *w, const struct ks_auto *a, cs_time now, cs_ti
 
 /* ---- doing it ---------------------------------------------------------------------------------------------------- */
 
-static int report(ks_report *out, const char *alias, unsigned n, const char *word, const char *text, ks_due **row,
+int ks_report_add(ks_report *out, const char *alias, unsigned n, const char *word, const char *text, ks_due **row,
                   cs_error *e)
 {
     ks_due *due = reallocarray(out->due, out->n + 1, sizeof *due);
@@ -372,7 +372,7 @@ static int act(ks_store *s, const char *alias, struct decision *d, bool dry_run,
         rc = made ? generate(s, alias, d, dry_run, now, told, &why) : activate(s, alias, d, dry_run, now, told, &why);
     }
     if (rc == 0) {
-        rc = report(out, alias, told->info.n, word, "", &row, e) == 0 ? 1 : -1;
+        rc = ks_report_add(out, alias, told->info.n, word, "", &row, e) == 0 ? 1 : -1;
         if (rc == 1) {
             row->done = !dry_run;
             row->generation = told->generation;
@@ -387,7 +387,7 @@ static int act(ks_store *s, const char *alias, struct decision *d, bool dry_run,
         soon(out, now + 1);
         rc = waits > 0 ? 0 : -1;
     } else {
-        rc = report(out, alias, d->n, word, why.text, &row, e);
+        rc = ks_report_add(out, alias, d->n, word, why.text, &row, e);
         if (rc == 0 && !dry_run) {
             rc = made ? ks_renewal_failed(s, alias, d->old_id, why.text, now, NULL, e)
                       : tell_refused(s, d, why.text, now, e);

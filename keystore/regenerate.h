@@ -36,6 +36,9 @@ cs_time ks_regenerate_at(const struct ks_auto *a, const uint8_t sha256[32], cs_t
 void ks_auto_read(const struct ks_auto_row *row, struct ks_auto *out);
 void ks_auto_write(const struct ks_auto *a, struct ks_auto_row *row);
 
+/** Append a row. *row is good until the next one. */
+int ks_report_add(ks_report *out, const char *alias, unsigned n, const char *word, const char *text, ks_due **row,
+                  cs_error *e) CS_MUST_CHECK;
 /** Make and activate what is due; rows are appended to out. @return 0, or -1: the store cannot be worked with */
 int ks_regenerate_due(ks_store *s, bool dry_run, cs_time now, ks_report *out, cs_error *e) CS_MUST_CHECK;
 

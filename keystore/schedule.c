@@ -16,7 +16,25 @@ static bool can_wait(enum ks_verb verb)
            verb == KS_DO_RETIRE || verb == KS_DO_REMOVE;
 }
 
-/** The audit row, the generation, the end of the transaction. at 0: taken back. */
+int ks_verb_record(struct ks_work *w, const char *verb, const char *object, const char *after, cs_error *e)
+{
+    struct ks_audit_row row = {.at = w->now,
+                               .actor = w->who->name,
+                               .actor_kind = w->who->kind,
+                               .verb = verb,
+                               .object = object,
+                               .after = after,
+                               .reason = w->who->reason,
+                               .approver = w->approver};
+    if (ks_audit_append(w->s, &row, e) != 0) {
+        return -1;
+    }
+    w->seq = row.seq;
+    return ks_generation_next(w->s, w->now, verb, w->who, w->seq, w->generation, e) == 0 && ks_commit(w->s, e) == 0 ? 0
+                                                                                                                    : -1;
+}
+
+/** at 0: taken back. */
 static int record(struct ks_work *w, const char *verb, const char *object, const ks_request *r, cs_error *e)
 {
     cs_buf b = CS_BUF_INIT;
@@ -28,22 +46,8 @@ static int record(struct ks_work *w, const char *verb, const char *object, const
         cs_json_time(&j, "at", r->at);
     }
     cs_json_object_end(&j);
-    struct ks_audit_row row = {.at = w->now,
-                               .actor = w->who->name,
-                               .actor_kind = w->who->kind,
-                               .verb = verb,
-                               .object = object,
-                               .after = b.data,
-                               .reason = w->who->reason,
-                               .approver = w->approver};
-    int rc =
-        b.failed ? cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory") : ks_audit_append(w->s, &row, e);
-    if (rc == 0) {
-        w->seq = row.seq;
-        rc = ks_generation_next(w->s, w->now, verb, w->who, w->seq, w->generation, e) == 0 && ks_commit(w->s, e) == 0
-                 ? 0
-                 : -1;
-    }
+    int rc = b.failed ? cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory")
+                      : ks_verb_record(w, verb, object, b.data, e);
     cs_buf_free(&b);
     return rc;
 }

@@ -114,6 +114,10 @@ static const struct ks_schema_row schema_row[] = {
      "entry_id integer not null references entry, verb text not null, due_at integer not null, "
      "set_at integer not null, actor text not null, reason text, primary key(entry_id, verb)",
      true, NULL},
+    {2, "canary",
+     "entry_id integer primary key references entry, share integer not null check(share between 1 and 99), "
+     "since integer not null, actor text not null, reason text",
+     true, NULL},
     {2, "use_sender",
      "entry_id integer not null references entry, node_id text not null, day integer not null, "
      "sender text not null, n integer not null, last_at integer not null, primary key(entry_id, node_id, day, sender)",
@@ -205,6 +209,7 @@ static const struct ks_schema_audit audit_row[] = {
     {"trash", "entry_id", NULL},
     {"approval", "approval_id", NULL},
     {"schedule", "entry_id verb", NULL},
+    {"canary", "entry_id", NULL},
     {"key_request", "slot_id", NULL},
     {"renewal", "predecessor", NULL},
     {"subscriber", "sub_id", NULL},

@@ -11,6 +11,14 @@
 #include "base/dn.h"
 #include "keystore/store.h"
 
+/** What became of requests while a share of them is signed with the entry: [0] with the active one, [1] with this. */
+struct ks_canary_count {
+    atomic_ullong turn;
+    atomic_ullong answered[2], refused[2];
+    atomic_llong since; /**< the share that they belong to */
+    uint64_t told;      /**< sum that the store has; watch thread only */
+};
+
 /** What never changes of an entry, parsed once and shared by all generations; with the newest use in this process. */
 struct ks_material {
     atomic_uint refs;
@@ -28,6 +36,7 @@ struct ks_material {
     X509 *certificate;                  /**< owned; roles tls-client, tls-server and trust-anchor, else NULL */
     STACK_OF(X509) * issuers;           /**< owned; of those roles; NULL: none */
     EVP_PKEY *public_key, *private_key; /**< owned; private_key NULL: none, or not to be opened */
+    struct ks_canary_count canary;
     atomic_llong last_use;              /**< newest use seen by this process; 0: none */
 };
 
@@ -51,6 +60,8 @@ struct ks_entry {
     enum ks_state stored;                /**< as the store has it, with its compromised_since */
     cs_time stored_since;
     cs_time not_before, not_after, activated_at, exchanged_at, process_stop, last_use, compromised_since;
+    unsigned share;      /**< per cent of requests that are signed with it although it is pre-active; 0: none */
+    cs_time share_since;
     struct ks_terms terms; /**< in force for its partner */
     struct ks_spans *spans; /**< a reference; NULL: none */
     struct ks_span *span;   /**< in spans */
@@ -75,6 +86,7 @@ struct ks_snapshot {
     size_t n_crypt;
     struct ks_crl **crl;       /**< owned array of references */
     size_t n_crl;
+    size_t n_canary; /**< entries with a share */
     ks_hold_info *hold; /**< owned; by route */
     size_t n_hold;
     struct ks_mappings *mappings; /**< a reference; NULL: none */

@@ -27,6 +27,9 @@ int ks_sqlite_intervals_visit(struct ks_query *q, ks_visit_interval *visit, void
 int ks_sqlite_trash_set(struct ks_backend *b, const struct ks_trash_row *row, cs_error *e);
 int ks_sqlite_trash_remove(struct ks_backend *b, int64_t entry_id, cs_error *e);
 int ks_sqlite_trash(struct ks_backend *b, int64_t slot_id, ks_visit_trash *visit, void *ctx, cs_error *e);
+int ks_sqlite_canary_set(struct ks_backend *b, const struct ks_canary_row *row, cs_error *e);
+int ks_sqlite_canary_remove(struct ks_backend *b, int64_t entry_id, cs_error *e);
+int ks_sqlite_canaries(struct ks_backend *b, int64_t slot_id, ks_visit_canary *visit, void *ctx, cs_error *e);
 int ks_sqlite_schedule_set(struct ks_backend *b, const struct ks_schedule_row *row, cs_error *e);
 int ks_sqlite_schedule_remove(struct ks_backend *b, int64_t entry_id, const char *verb, cs_error *e);
 int ks_sqlite_schedules(struct ks_backend *b, int64_t slot_id, ks_visit_schedule *visit, void *ctx, cs_error *e);

@@ -424,7 +424,7 @@ int ks_list_entries(ks_store *s, const ks_filter *f, cs_time now, ks_list *out, 
                  ? s->driver->rows(s->b, &rf, collect_row, &c, e)
                  : -1;
         free(trash.row);
-        free(calendar.row);
+        ks_calendar_free(&calendar);
     }
     s->driver->rollback(s->b);
     if (rc != 0) {

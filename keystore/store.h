@@ -135,6 +135,16 @@ struct ks_trash_row {
 };
 
 /** A verb that is to be carried out on an entry at an instant. */
+/** Share of requests that are signed with an entry before it is activated. */
+struct ks_canary_row {
+    int64_t entry_id;
+    char alias[KS_WORD];
+    unsigned n;
+    unsigned share; /**< per cent, 1 to 99 */
+    cs_time since;
+    char actor[64], reason[256];
+};
+
 struct ks_schedule_row {
     int64_t entry_id;
     char alias[KS_WORD]; /**< with n: when read */
@@ -190,6 +200,7 @@ struct ks_open_row {
 };
 
 typedef int ks_visit_trash(void *ctx, const struct ks_trash_row *row, cs_error *e);
+typedef int ks_visit_canary(void *ctx, const struct ks_canary_row *row, cs_error *e);
 typedef int ks_visit_schedule(void *ctx, const struct ks_schedule_row *row, cs_error *e);
 typedef int ks_visit_open(void *ctx, const struct ks_open_row *row, cs_error *e);
 typedef int ks_visit_row(void *ctx, const struct ks_row *row, cs_error *e);
@@ -290,6 +301,10 @@ struct ks_driver {
     int (*schedule_remove)(struct ks_backend *b, int64_t entry_id, const char *verb, cs_error *e); /**< verb NULL: all */
     int (*schedules)(struct ks_backend *b, int64_t slot_id, ks_visit_schedule *visit, void *ctx,
                      cs_error *e); /**< by instant */
+    int (*canary_set)(struct ks_backend *b, const struct ks_canary_row *row, cs_error *e); /**< one per entry */
+    int (*canary_remove)(struct ks_backend *b, int64_t entry_id, cs_error *e);
+    int (*canaries)(struct ks_backend *b, int64_t slot_id, ks_visit_canary *visit, void *ctx,
+                    cs_error *e); /**< by alias, then number */
     int (*open_message_set)(struct ks_backend *b, const struct ks_open_row *row, cs_error *e);
     int (*open_messages)(struct ks_backend *b, int64_t slot_id, ks_visit_open *visit, void *ctx,
                          cs_error *e); /**< closed ones too, by age */

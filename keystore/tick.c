@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "keystore/canary.h"
 #include "keystore/change.h"
 #include "keystore/facts.h"
 #include "keystore/notice.h"
@@ -258,6 +259,9 @@ int ks_tick(ks_store *s, bool dry_run, const ks_uptime *up, cs_time now, ks_repo
     if (rc == 0 && !out->clock.suspect) {
         cs_time next = 0;
         rc = ks_regenerate_due(s, dry_run, now, out, e);
+        rc = rc == 0 ? ks_canary_due(s, dry_run, now, out, &next, e) : rc;
+        later(&a, next);
+        next = 0;
         rc = rc == 0 ? ks_rollover_tick(s, dry_run, now, out, &next, e) : rc;
         later(&a, next);
         next = 0;

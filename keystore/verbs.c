@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "keystore/canary.h"
 #include "keystore/consent.h"
 #include "keystore/samekey.h"
 #include "keystore/schedule.h"
@@ -153,6 +154,11 @@ static void describe(const struct ks_work *w, const ks_request *r, const ks_info
     ks_plan_put(out, KS_PLAN_ASKED, "force", r->force ? "yes" : NULL);
     ks_plan_put(out, KS_PLAN_ASKED, "no-backup-ok", r->no_backup_ok ? "yes" : NULL);
     ks_plan_put(out, KS_PLAN_ASKED, "shorter-ok", r->shorter_ok ? "yes" : NULL);
+    if (r->has_share) {
+        char share[8];
+        snprintf(share, sizeof share, "%u", r->share);
+        ks_plan_put(out, KS_PLAN_ASKED, "share", share);
+    }
     ks_plan_put(out, KS_PLAN_ASKED, "without-node", r->without_node);
     ks_plan_put_time(out, KS_PLAN_ASKED, "since", r->since);
     ks_plan_put_time(out, KS_PLAN_ASKED, "until", r->until);
@@ -257,7 +263,8 @@ int ks_change(ks_store *s, const ks_request *r, const ks_actor *who, cs_time now
     int rc = -1;
     v->w = ks_work_begin(s, r->alias, ks_verb_word(r->verb), r->dry_run, who, now, e);
     if (v->w != NULL) {
-        rc = r->cancel || r->at > now ? ks_schedule_within(v, out, e) : change_within(v, out, e);
+        rc = r->has_share ? ks_canary_within(v, out, e)
+           : r->cancel || r->at > now ? ks_schedule_within(v, out, e) : change_within(v, out, e);
     }
     ks_work_free(v->w);
     bool waits = rc != 0 && out->n_refusal > 0 && out->refusal[0].guard == KS_G10_TWO_PERSONS;

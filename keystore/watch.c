@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "keystore/alarm.h"
+#include "keystore/canary.h"
 #include "keystore/kek.h"
 #include "keystore/node.h"
 #include "keystore/seen.h"
@@ -71,6 +72,7 @@ static int flush(ks_live *l, cs_time now)
         l->pruned_day = now / CS_DAY;
     }
     (void)ks_seen_flush(l->store, l->seen, l->current, l->me.node, &ignored);
+    (void)ks_canaries_flush(l->store, l->current, l->me.node, now, &ignored);
     tell_alarm(l);
     l->flushed_us = cs_clock_mono_us();
     l->again = l->again || rc == 1;

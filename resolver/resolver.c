@@ -201,7 +201,7 @@ static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *hi
     size_t room = (size_t)max < WSSEC_MAX_CANDIDATES ? (size_t)max : WSSEC_MAX_CANDIDATES;
     switch (use) {
     case WSSEC_USE_SIGN:
-        e = r->sign_alias != NULL ? ks_active(r->snapshot, r->sign_alias) : NULL;
+        e = r->signer != NULL ? r->signer : r->sign_alias != NULL ? ks_active(r->snapshot, r->sign_alias) : NULL;
         return one(out, e, e != NULL ? ks_entry_private_key(e) : NULL);
     case WSSEC_USE_ENCRYPT:
         e = r->partner != NULL ? ks_encrypter(r->snapshot, r->partner) : NULL;

@@ -14,6 +14,7 @@ struct resolver {
     const ks_snapshot *snapshot; /**< borrowed: the caller holds the reference until the verdict is used */
     const char *partner;         /**< whose messages are verified; NULL for signing */
     const char *sign_alias;      /**< slot of role sign; NULL for verification */
+    const ks_entry *signer;      /**< signs in place of the active entry of sign_alias; NULL: that one does */
     const char *const *decrypt;  /**< slots of role decrypt; n_decrypt 0: every one */
     size_t n_decrypt;
     const struct ks_partner_config *users; /**< borrowed; whose user names are judged by their passwords */

@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# tests/run: limit 240
+"""A share of requests is signed with the successor before it is activated: exactly that share, spread evenly; when the
+other side refuses the new key the share ends by itself, is told and audited, and every request got an answer."""
+import json
+import sys
+
+import keys
+import product
+import report
+import soap
+import wire
+
+ROUTES = 'route orders {{ listener front; path "/orders"; upstream "{url}"; request {{ sign own-sign {{ parts Body Timestamp; }} }} }}\n'
+SHARE = ("activate", "own-sign#2", "--share")
+
+
+class Scene:
+    def __init__(self):
+        self.place = product.new_directory()
+        self.keystore = product.Keystore(self.place)
+        self.pairs = [keys.new_pair(self.place, name) for name in ("own1", "own2")]
+        self.keystore.add_signer(self.pairs[0])
+        self.keystore.run("add", "--role", "sign", "--alias", "own-sign", self.pairs[1].certificate_file,
+                          "--private-key", self.pairs[1].key_file)
+        with open(self.pairs[1].certificate_file, encoding="ascii") as pem:
+            self.new = "".join(line.strip() for line in pem if "-----" not in line)
+        self.refuses = self.broken = False
+        self.upstream = wire.Upstream(self.answer)
+        self.gateway = product.Gateway(self.place, self.keystore, ROUTES.format(url=self.upstream.url))
+
+    def __enter__(self):
+        self.gateway.__enter__()
+        return self
+
+    def __exit__(self, *what):
+        self.gateway.__exit__(*what)
+        self.upstream.stop()
+
+    def signed_with_new(self, request):
+        return self.new in "".join(request.body.decode().split())
+
+    def answer(self, request):
+        if self.broken or (self.refuses and self.signed_with_new(request)):
+            return wire.reply_octets(soap.envelope("<refused/>"), "500 Internal Server Error")
+        return wire.reply_octets(soap.envelope(soap.ANSWER))
+
+    def send(self, count):
+        """@return statuses, and which requests were signed with the successor"""
+        before = len(self.upstream.requests)
+        with wire.Client(self.gateway.address) as client:
+            statuses = [client.post(soap.envelope("<a/>")).status for _ in range(count)]
+        seen = self.upstream.requests[before:]
+        report.equal((len(statuses), len(seen)), (count, count), "requests answered, and received: none is lost")
+        return statuses, [self.signed_with_new(r) for r in seen]
+
+    def record(self):
+        return json.loads(self.keystore.run("show", "own-sign#2", "--json").stdout)
+
+    def share(self, text, *more, check=True):
+        return self.keystore.run(*SHARE, text, *more, check=check)
+
+    def begin(self, text):
+        self.share(text, "--wait", "10s")
+        report.until(lambda: any(self.send(20)[1]), 30, "the share in force")
+
+
+def test_exactly_the_share_is_signed_with_the_successor():
+    with Scene() as scene:
+        report.equal(sum(scene.send(20)[1]), 0, "without a share")
+        rehearsed = scene.share("20%", "--dry-run", "--wait", "10s")
+        report.check("share" not in scene.record(), f"a rehearsal changes nothing: {rehearsed.stdout}")
+        scene.begin("20%")
+        report.equal((scene.record()["state"], scene.record()["share"]), ("pre-active", 20), "state and share")
+        report.check("signs 20 %" in scene.keystore.run("list").stdout, scene.keystore.run("list").stdout)
+        statuses, new = scene.send(500)
+        report.equal((set(statuses), sum(new)), ({200}, 100), "of 500 requests")
+        report.check(all(sum(new[i:i + 5]) <= 2 for i in range(0, 500, 5)), "spread evenly")
+        scene.share("0")
+        report.until(lambda: not any(scene.send(20)[1]), 30, "taken back by hand")
+        scene.begin("20%")
+        scene.keystore.run("activate", "own-sign#2", "--wait", "10s")
+        report.until(lambda: all(scene.send(10)[1]), 30, "activated")
+        report.check("share" not in scene.record(), "the share ends with the activation")
+        scene.keystore.run("audit", "verify")
+
+
+def test_refusals_of_the_new_key_end_the_share():
+    with Scene() as scene:
+        scene.begin("20%")
+        scene.refuses = True
+        statuses, new = scene.send(500)
+        report.check(3 <= sum(new) <= 8, f"{sum(new)} were signed with the new key")
+        report.equal(statuses.count(500), sum(new), "refused ones")
+        report.until(lambda: "share" not in scene.record(), 60, "the share is taken back in the keystore")
+        rows = scene.keystore.run("audit", "list", "--json").stdout
+        report.check("requests refused with the new key" in rows, rows[-600:])
+        report.equal(sum(scene.send(100)[1]), 0, "signed with the new key afterwards")
+        report.equal(scene.record()["state"], "pre-active", "the successor")
+
+
+def test_refusals_of_both_keys_do_not_end_it():
+    with Scene() as scene:
+        scene.begin("20%")
+        scene.broken = True
+        statuses, new = scene.send(200)
+        report.equal((set(statuses), sum(new)), ({500}, 40), "of 200 requests, all refused")
+
+
+def test_share_that_cannot_be_is_refused():
+    with Scene() as scene:
+        for text in ("100%", "-1", "5.5%", "x", "%", "5%%"):
+            report.equal(scene.share(text, check=False).returncode, 64, text)
+        report.equal(scene.keystore.run("activate", "own-sign#1", "--share", "5%", check=False).returncode, 64, "the active one")
+        report.equal(scene.share("5%", "--at", "2099-01-01T00:00:00Z", check=False).returncode, 64, "with --at")
+
+
+if __name__ == "__main__":
+    report.run("a share of requests is signed with the successor", report.tests_of(sys.modules[__name__]))
