@@ -96,10 +96,10 @@ static int nodes_left_out(const struct cli_context *c, char *out, size_t size)
     return 0;
 }
 
-/* @return 0 with --share in r if it is given, or -1 */
+/* @return 0 with --canary in r if it is given, or -1 */
 static int share_read(const struct cli_context *c, ks_request *r)
 {
-    const char *text = cli_option(c, "share");
+    const char *text = cli_option(c, "canary");
     size_t digits = text != NULL ? strspn(text, "0123456789") : 0;
     if (text == NULL) {
         return 0;
@@ -141,10 +141,10 @@ static int run_verb(struct cli_context *c, enum ks_verb verb)
     cli_option_time(c, "until", &r->until);
     cli_option_duration(c, "wait", &a.wait_ms);
     if (share_read(c, r) != 0) {
-        return cli_usage(c, "--share: whole per cent from 0 to 99, as 5%%; all of them is activate without it");
+        return cli_usage(c, "--canary: whole per cent from 0 to 99, as 5%%; all of them is activate without it");
     }
     if (r->has_share && (r->at != 0 || r->cancel)) {
-        return cli_usage(c, "--share is set at once: leave --at and --cancel out");
+        return cli_usage(c, "--canary is set at once: leave --at and --cancel out");
     }
     if (r->cancel && r->at != 0) {
         return cli_usage(c, "--cancel takes back what was set with --at: give one of them");
@@ -233,7 +233,7 @@ static int run_discard(struct cli_context *c)
 static const struct cli_option activate_options[] = {
     {"shorter-ok", 0, CLI_FLAG, NULL, 0, "it may end before the entry that it exchanges"},
     {"without-node", 0, CLI_TEXT, "NODE", CLI_REPEAT, "do not wait for this node to have the entry; needs --reason"},
-    {"share", 0, CLI_TEXT, "N%", 0, "role sign: only this share of requests, until refusals rise; 0 takes it back"},
+    {"canary", 0, CLI_TEXT, "N%", 0, "role sign: only this share of requests, until refusals rise; 0 takes it back"},
     AT_OPTIONS,
     VERSION_OPTION,
     CLI_WRITING_OPTIONS,

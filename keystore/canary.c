@@ -219,7 +219,7 @@ static int may_share(const struct ks_verb_work *v, const struct ks_row *row, cs_
     }
     return active ? 0
                   : cs_error_set(e, CS_EXIT_USAGE, "usage",
-                                 "no entry of %s is active, that the others could be signed with; leave --share out",
+                                 "no entry of %s is active, that the others could be signed with; leave --canary out",
                                  v->r->alias);
 }
 
@@ -256,7 +256,7 @@ int ks_canary_within(struct ks_verb_work *v, ks_outcome *out, cs_error *e)
     if (r->share > 0) {
         ks_note(out,
                 "%u %% of the requests are signed with it; taken back by itself when it is refused more often than the "
-                "active one, or by: countersign keystore activate %s#%u --share 0",
+                "active one, or by: countersign keystore activate %s#%u --canary 0",
                 r->share, r->alias, r->n);
     }
     out->done = !r->dry_run;

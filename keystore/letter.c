@@ -51,7 +51,7 @@ static const struct kind_row {
                                        "Two engines judged one message of {o} differently; it was refused.", NULL},
     [KS_NOTICE_SHARE_ENDED] = {"Outbound Certificate Refused.", true,
                                "Requests signed with {e} were refused; the active certificate signs all of them again.",
-                               "See what the other side lacks. Then again:  countersign keystore activate {e} --share "
+                               "See what the other side lacks. Then again:  countersign keystore activate {e} --canary "
                                "5%"},
     [KS_NOTICE_LEGACY_ENDS] = {"Legacy Exception Ends.", false, "The exception {o} ends, and is still used.", NULL},
 };

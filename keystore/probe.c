@@ -77,12 +77,21 @@ int ks_probe_each(ks_store *s, const char *alias, unsigned n, ks_visit_probe *vi
 
 /* ---- asking ---------------------------------------------------------------------------------------------------- */
 
+static int take_newest(void *ctx, const ks_probe_result *r, cs_error *e)
+{
+    (void)e;
+    cs_time *newest = ctx;
+    *newest = r->at > *newest ? r->at : *newest;
+    return 0;
+}
+
 int ks_probe_ask(ks_store *s, const char *alias, unsigned n, const ks_actor *who, cs_time now, uint64_t *generation,
                  cs_error *e)
 {
     struct ks_slot slot;
     struct of_entry o;
     uint64_t seq = 0;
+    cs_time newest = 0;
     int rc = -1;
     if (s->driver->begin(s->b, KS_UPKEEP, e) != 0 || find(s, alias, n, &slot, &o, e) != 0) {
         goto out;
@@ -94,7 +103,13 @@ int ks_probe_ask(ks_store *s, const char *alias, unsigned n, const ks_actor *who
         goto out;
     }
     if (s->driver->generation(s->b, generation, e) != 0 || s->driver->generation_seq(s->b, *generation, &seq, e) != 0 ||
-        s->driver->rollovers->probe_ask(s->b, o.entry_id, now, e) != 0) {
+        s->driver->rollovers->probes(s->b, slot.slot_id, o.entry_id, take_newest, &newest, e) != 0) {
+        goto out;
+    }
+    /* an answer of this very second was to an earlier question: the new one counts from the next on; a node whose clock
+     * is far ahead does not put it off */
+    cs_time at = newest >= now && newest - now < KS_NODE_ALIVE ? newest + 1 : now;
+    if (s->driver->rollovers->probe_ask(s->b, o.entry_id, at, e) != 0) {
         goto out;
     }
     *generation += 1;

@@ -127,6 +127,33 @@ static void test_a_probe_that_is_asked_for_is_seen_for_an_hour_and_needs_a_key(v
     fixture_close(&f);
 }
 
+static int keep_instant(void *ctx, const ks_probe_asked *a, cs_error *e)
+{
+    (void)e;
+    *(cs_time *)ctx = a->at;
+    return 0;
+}
+
+/** A result of the same second would stand for an answer, and the second question of an impatient person were lost. */
+static void test_a_probe_asked_for_in_the_second_of_a_result_is_not_answered_by_it(void)
+{
+    struct fixture f;
+    uint64_t generation = 0;
+    cs_time at = 0;
+    generated(&f);
+    node(&f, "gw1", "ack", NOW);
+    MADE(put(&f, "gw1", "https://a/", KS_PROBE_REFUSED, true, NOW) == 0);
+    MADE(ks_probe_ask(f.s, "ack", 1, &actor, NOW, &generation, &f.e) == 0);
+    MADE(ks_probe_asks(f.s, NOW, keep_instant, &at, &f.e) == 0);
+    CU_ASSERT_EQUAL(at, NOW + 1);
+    MADE(put(&f, "gw1", "https://a/", KS_PROBE_REFUSED, true, NOW + KS_NODE_ALIVE) == 0); /* a clock that is ahead */
+    MADE(ks_probe_ask(f.s, "ack", 1, &actor, NOW, &generation, &f.e) == 0);
+    MADE(ks_probe_asks(f.s, NOW, keep_instant, &at, &f.e) == 0);
+    CU_ASSERT_EQUAL(at, NOW);
+    fixture_close(&f);
+}
+
+IN_MEMORY(a_probe_asked_for_in_the_second_of_a_result_is_not_answered_by_it)
 IN_MEMORY(every_live_node_that_uses_the_slot_counts_and_no_other)
 IN_MEMORY(an_old_result_is_no_evidence)
 IN_MEMORY(a_probe_that_is_asked_for_is_seen_for_an_hour_and_needs_a_key)
@@ -143,5 +170,7 @@ const struct harness_test harness_tests[] = {
     TEST(an_old_result_is_no_evidence_in_memory),
     TEST(a_probe_that_is_asked_for_is_seen_for_an_hour_and_needs_a_key),
     TEST(a_probe_that_is_asked_for_is_seen_for_an_hour_and_needs_a_key_in_memory),
+    TEST(a_probe_asked_for_in_the_second_of_a_result_is_not_answered_by_it),
+    TEST(a_probe_asked_for_in_the_second_of_a_result_is_not_answered_by_it_in_memory),
     {NULL, NULL},
 };

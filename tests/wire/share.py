@@ -13,7 +13,7 @@ import soap
 import wire
 
 ROUTES = 'route orders {{ listener front; path "/orders"; upstream "{url}"; request {{ sign own-sign {{ parts Body Timestamp; }} }} }}\n'
-SHARE = ("activate", "own-sign#2", "--share")
+SHARE = ("activate", "own-sign#2", "--canary")
 
 
 class Scene:
@@ -112,7 +112,7 @@ def test_share_that_cannot_be_is_refused():
     with Scene() as scene:
         for text in ("100%", "-1", "5.5%", "x", "%", "5%%"):
             report.equal(scene.share(text, check=False).returncode, 64, text)
-        report.equal(scene.keystore.run("activate", "own-sign#1", "--share", "5%", check=False).returncode, 64, "the active one")
+        report.equal(scene.keystore.run("activate", "own-sign#1", "--canary", "5%", check=False).returncode, 64, "the active one")
         report.equal(scene.share("5%", "--at", "2099-01-01T00:00:00Z", check=False).returncode, 64, "with --at")
 
 
