@@ -154,8 +154,9 @@ class Listener(story.Story):
         super().__init__(home.gateway, home.keystore)
 
     def connect(self):
-        context = tls.client_context(self.trusted[0])
-        for more in self.trusted[1:]:
+        trusted = self.trusted  # the story exchanges the list at any time
+        context = tls.client_context(trusted[0])
+        for more in trusted[1:]:
             context.load_verify_locations(more.certificate_file)
         client = self.home.client(context=context)
         self.presented.append(client.sock.getpeercert(True))
