@@ -22,7 +22,7 @@ else
 OUT := build
 endif
 
-.PHONY: help all run test test-quick bench fuzz differential docs install uninstall clean deps lint format _all _unit _docs
+.PHONY: help all run test test-quick bench fuzz differential archive-story docs install uninstall clean deps lint format _all _unit _docs
 
 help:
 	@echo 'make run         build, make demonstration keys, start receiver and gateway, tell the story (RUN_ONCE=1: end after it)'
@@ -31,6 +31,7 @@ help:
 	@echo 'make bench       speed and memory as ratios of one run'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (60) each'
 	@echo 'make differential  both engines on DOCUMENTS (100000) random documents and changed messages, by SEED'
+	@echo 'make archive-story  MESSAGES (100000) of three years in every form of archive, each verdict against a ledger'
 	@echo 'make docs        write the pages in docs/ that come from tables: reasons, manual pages'
 	@echo 'make all install uninstall clean lint format;  SAN=1 sanitizers  V=1 show commands  PREFIX=/usr/local  DESTDIR='
 
@@ -76,6 +77,13 @@ differential:
 	$(Q)$(MAKE) -j$(JOBS) $(OUT)/tests/emit $(OUT)/tests/engines
 	$(Q)EMIT_DOCUMENTS=$(DOCUMENTS) EMIT_SEED=$(SEED) $(OUT)/tests/emit
 	$(Q)ENGINE_MESSAGES=$(DOCUMENTS) ENGINE_SEED=$(SEED) $(OUT)/tests/engines
+
+MESSAGES ?= 100000
+archive-story:
+	$(Q).ci/install build test
+	$(Q)$(MAKE) -j$(JOBS) _all
+	$(Q)STORY_MESSAGES=$(MESSAGES) tests/run --out $(OUT) --limit 7200 cli/archive_story
+	$(Q)STORY_MESSAGES=$(MESSAGES) STORY_EACH=1 tests/run --out $(OUT) --limit 7200 cli/archive_story
 
 docs:
 	$(Q).ci/install build

@@ -135,14 +135,17 @@ static void json_signer(cs_json *j, const struct archive_signer *s)
     cs_json_object_end(j);
 }
 
+/* A reason may stand under several verdicts (failed, or left open for want of a proof): one member for it. */
 static void json_reasons(cs_json *j, const struct archive_tally *t)
 {
     cs_json_object(j, "reasons");
-    for (int v = 0; v < ARCHIVE_VERDICTS; v++) {
-        for (int r = 0; r < WSSEC_REASONS; r++) {
-            if (v != WSSEC_PASS && t->reason[v][r] > 0) {
-                cs_json_int(j, wssec_reason_code((enum wssec_reason)r), (int64_t)t->reason[v][r]);
-            }
+    for (int r = 0; r < WSSEC_REASONS; r++) {
+        uint64_t n = 0;
+        for (int v = 0; v < ARCHIVE_VERDICTS; v++) {
+            n += v != WSSEC_PASS ? t->reason[v][r] : 0;
+        }
+        if (n > 0) {
+            cs_json_int(j, wssec_reason_code((enum wssec_reason)r), (int64_t)n);
         }
     }
     cs_json_object_end(j);

@@ -81,7 +81,8 @@ def signature_value(key, octets):
     return key.sign(octets, padding.PKCS1v15(), hashes.SHA256())
 
 
-def _attachment_reference(uri, octets):
+def attachment_reference(uri, octets):
+    """A ds:Reference to the content of an attachment."""
     value = base64.b64encode(hashlib.sha256(octets).digest()).decode()
     return (f'<ds:Reference URI="{uri}"><ds:Transforms><ds:Transform Algorithm="{SWA}#Attachment-Content-Signature-Transform">'
             f'</ds:Transform></ds:Transforms><ds:DigestMethod Algorithm="{SHA256}"></ds:DigestMethod>'
@@ -108,7 +109,7 @@ def sign(pair, body=ANSWER, soap=SOAP11, created_s=0, ttl_s=240, parts=("Body", 
     references = "".join(
         f'<ds:Reference URI="#{p}"><ds:Transforms><ds:Transform Algorithm="{EXC}"></ds:Transform></ds:Transforms>'
         f'<ds:DigestMethod Algorithm="{SHA256}"></ds:DigestMethod><ds:DigestValue>{_digest(bare, p)}</ds:DigestValue>'
-        f'</ds:Reference>' for p in parts) + "".join(_attachment_reference(*a) for a in attachments)
+        f'</ds:Reference>' for p in parts) + "".join(attachment_reference(*a) for a in attachments)
     signed_info = (f'<ds:SignedInfo><ds:CanonicalizationMethod Algorithm="{EXC}"></ds:CanonicalizationMethod>'
                    f'<ds:SignatureMethod Algorithm="{algorithm}"></ds:SignatureMethod>{references}</ds:SignedInfo>')
     key_info = (f'<ds:KeyInfo><wsse:SecurityTokenReference><wsse:Reference URI="#X509-{mark}" ValueType="{X509V3}"/>'

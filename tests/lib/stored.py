@@ -8,6 +8,7 @@ import os
 import random
 
 import keys
+import mime
 import soap
 
 UTC = datetime.timezone.utc
@@ -30,14 +31,15 @@ class Generation:
 
 
 class Item:
-    """A message of the ledger. expected: verdict, reason."""
+    """A message of the ledger. expected: verdict, reason. content_type: as a sender would declare it."""
 
-    def __init__(self, name, octets, received, entry, expected):
+    def __init__(self, name, octets, received, entry, expected, content_type="text/xml; charset=utf-8"):
         self.name = name
         self.octets = octets
         self.received = received
         self.entry = entry
         self.expected = expected
+        self.content_type = content_type
 
     @property
     def sha256(self):
@@ -86,12 +88,14 @@ class Maker:
 
     def __init__(self, seed=1):
         self.random = random.Random(seed)
+        self.filler = "".join(self.random.choices("abcdefghij klmnop", k=1 << 16)).replace("  ", " x")
         self.serial = 0
 
-    def message(self, pair, created, padding=0):
-        """A signed envelope; padding: octets of text more."""
+    def message(self, pair, created, padding=0, attachments=()):
+        """A signed envelope; padding: octets of text more; attachments: (URI, octets) that are signed, too."""
         self.serial += 1
-        filler = "".join(self.random.choices("abcdefghij klmnop", k=padding)).replace("  ", " x")
+        at = self.random.randrange(len(self.filler) - padding)
+        filler = self.filler[at:at + padding]
         body = (f'<soap:Body xmlns:soap="{soap.SOAP11}" xmlns:wsu="{soap.WSU}" wsu:Id="B"><o:Order xmlns:o="urn:example:orders">'
                 f'<o:number>{self.serial}</o:number><o:text>{filler}</o:text></o:Order></soap:Body>')
         stamp = (f'<wsu:Timestamp xmlns:wsu="{soap.WSU}" wsu:Id="T"><wsu:Created>{text_of(created)}</wsu:Created>'
@@ -100,7 +104,7 @@ class Maker:
             f'<ds:Reference URI="#{name}"><ds:Transforms><ds:Transform Algorithm="{soap.EXC}"></ds:Transform></ds:Transforms>'
             f'<ds:DigestMethod Algorithm="{soap.SHA256}"></ds:DigestMethod>'
             f'<ds:DigestValue>{base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()}</ds:DigestValue></ds:Reference>'
-            for name, part in (("B", body), ("T", stamp)))
+            for name, part in (("B", body), ("T", stamp))) + "".join(soap.attachment_reference(*a) for a in attachments)
         algorithm = soap.ECDSA_SHA256 if hasattr(pair.key, "curve") else soap.RSA_SHA256
         info = (f'<ds:SignedInfo xmlns:ds="{soap.DS}"><ds:CanonicalizationMethod Algorithm="{soap.EXC}"></ds:CanonicalizationMethod>'
                 f'<ds:SignatureMethod Algorithm="{algorithm}"></ds:SignatureMethod>{references}</ds:SignedInfo>')
@@ -113,9 +117,18 @@ class Maker:
                 f'</wsse:SecurityTokenReference></ds:KeyInfo></ds:Signature></wsse:Security></soap:Header>{body}</soap:Envelope>').encode()
 
 
-def three_years(generations, count, today, stranger=None, seed=1, padding=2000):
+def packed(maker, pair, created, padding, damaged):
+    """A message with an attachment, which is damaged or not."""
+    octets = os.urandom(300)
+    envelope = maker.message(pair, created, max(0, padding - 400), [("cid:scan@house", octets)])
+    octets = octets[:-1] + bytes([octets[-1] ^ 1]) if damaged else octets
+    return mime.package(envelope.decode(), mime.part("scan@house", octets))
+
+
+def three_years(generations, count, today, stranger=None, seed=1, padding=2000, packages=0):
     """count messages at even steps, most of them by the certificate that was the newest then; of each hundred a few by an
-    older one, one changed after signing, one by a stranger. @return items in the order of time"""
+    older one, one changed after signing, one by a stranger. packages: one of so many has an attachment; 0: none.
+    @return items in the order of time"""
     maker = Maker(seed)
     start = generations[0].begin - datetime.timedelta(days=10)
     step = (today - start) / count
@@ -130,10 +143,14 @@ def three_years(generations, count, today, stranger=None, seed=1, padding=2000):
         pair = signer.pair
         if number % 100 == 50 and stranger is not None:
             pair, entry, expected = stranger, None, ("fail", "certificate-unknown")
-        octets = maker.message(pair, received - datetime.timedelta(seconds=2), padding)
-        if number % 100 == 80:
-            octets = octets.replace(b"<o:number>", b"<o:number>9", 1)
-            expected = ("fail", "digest-mismatch")
+        created = received - datetime.timedelta(seconds=2)
+        damaged = number % 100 == 80
+        expected = ("fail", "digest-mismatch") if damaged else expected
+        if packages and number % packages == 3:
+            items.append(Item(name, packed(maker, pair, created, padding, damaged), received, entry, expected, mime.TYPE))
+            continue
+        octets = maker.message(pair, created, padding)
+        octets = octets.replace(b"<o:number>", b"<o:number>9", 1) if damaged else octets
         items.append(Item(name, octets, received, entry, expected))
     return items
 
