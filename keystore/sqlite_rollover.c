@@ -161,7 +161,7 @@ static int link_get(struct ks_backend *b, const uint8_t token_hash[32], struct k
         out->used_at = sqlite3_column_int64(q.stmt, 4);
         if (ks_column_text(&q, 1, out->n, sizeof out->n) != 0 ||
             ks_column_text(&q, 2, out->role, sizeof out->role) != 0) {
-            return ks_query_damaged(&q, "link", e);
+            rc = ks_query_damaged(&q, "link", e);
         }
     }
     ks_query_done(&q);

@@ -2,9 +2,12 @@
 /* test_keystore_file.c: files that are missing, damaged, foreign, read-only or locked; sealed keys; the audit chain;
  * the schema's own guards. */
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
+#include "keystore/rollover.h"
 #include "tests/unit/keystore_fixture.h"
 
 const char *const harness_suite = "keystore_file";
@@ -235,6 +238,29 @@ static void test_schema_refuses_what_no_bug_may_do(void)
     fixture_close(&f);
 }
 
+/* The statement stayed in the middle of its row: the next link, whosever it was, could not be looked up. */
+static void test_damaged_link_does_not_spoil_the_next_look(void)
+{
+    static const char token[KS_LINK_TOKEN] = "00112233445566778899aabbccddeeff";
+    struct fixture f;
+    struct ks_rollover *r = NULL;
+    char row[256];
+    char hex[65];
+    uint8_t hash[32];
+    size_t place = 0;
+    fixture_open(&f);
+    MADE(EVP_Digest(token, sizeof token - 1, hash, NULL, EVP_sha256(), NULL) == 1);
+    snprintf(row, sizeof row, "insert into link values(x'%s',1,'a number that no step has','tenant-admin',9999999999,0)",
+             cs_hex(hash, sizeof hash, hex));
+    MADE(sql(&f, row) == SQLITE_OK);
+    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_link_look(f.s, token, NOW, &r, &place, &f.e)), CS_EXIT_CONFIG);
+    CU_ASSERT_STRING_EQUAL(f.e.reason, "store-corrupt");
+    MADE(sql(&f, "delete from link") == SQLITE_OK);
+    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_link_look(f.s, token, NOW, &r, &place, &f.e)), CS_EXIT_USAGE);
+    CU_ASSERT_STRING_EQUAL(f.e.reason, "link-unknown");
+    fixture_close(&f);
+}
+
 static bool opens(struct fixture *f, const char *alias)
 {
     const ks_snapshot *s = NULL;
@@ -364,6 +390,7 @@ const struct harness_test harness_tests[] = {
     {"read_only_file_or_directory_is_not_written", test_read_only_file_or_directory_is_not_written},
     {"locked_store_gives_up_in_time", test_locked_store_gives_up_in_time},
     {"schema_refuses_what_no_bug_may_do", test_schema_refuses_what_no_bug_may_do},
+    {"damaged_link_does_not_spoil_the_next_look", test_damaged_link_does_not_spoil_the_next_look},
     {"private_keys_are_sealed", test_private_keys_are_sealed},
     {"sealed_rows_that_change_places_do_not_open", test_sealed_rows_that_change_places_do_not_open},
     {"wrong_or_exposed_key_encryption_key_opens_nothing", test_wrong_or_exposed_key_encryption_key_opens_nothing},
