@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define CHUNK ((size_t)256 * 1024)
 
 int archive_bytes_peek(struct archive_bytes *b, const uint8_t **p, size_t *n, struct archive_item *item)
@@ -71,24 +73,11 @@ int archive_unnamed_file(void)
     return open(directory != NULL && directory[0] != '\0' ? directory : "/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 }
 
-static int write_all(int fd, const uint8_t *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, p, n);
-        if (done < 0 && errno != EINTR) {
-            return -1;
-        }
-        p += done > 0 ? done : 0;
-        n -= done > 0 ? (size_t)done : 0;
-    }
-    return 0;
-}
-
 /* From memory to an unnamed file, when it becomes too much. @return 0, or -1 with trouble told */
 static int spill(struct archive_item *item, size_t n)
 {
     item->fd = archive_unnamed_file();
-    if (item->fd < 0 || write_all(item->fd, item->data, n) != 0) {
+    if (item->fd < 0 || cs_write_all(item->fd, item->data, n) != 0) {
         archive_item_trouble(item, WSSEC_IO_ERROR, "no room for a large item below TMPDIR: %s", strerror(errno));
         return -1;
     }
@@ -133,7 +122,7 @@ static void take(struct archive_bytes *b, const struct archive_room *room, struc
             return;
         }
         if (item->fd >= 0) {
-            if (write_all(item->fd, item->data, (size_t)got) != 0) {
+            if (cs_write_all(item->fd, item->data, (size_t)got) != 0) {
                 archive_item_trouble(item, WSSEC_IO_ERROR, "no room for a large item below TMPDIR: %s",
                                      strerror(errno));
                 return;

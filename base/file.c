@@ -10,11 +10,15 @@ int cs_write_all(int fd, const void *octets, size_t n)
     const char *p = octets;
     while (n > 0) {
         ssize_t done = write(fd, p, n);
-        if (done < 0 && errno != EINTR) {
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done <= 0) {
+            errno = done == 0 ? ENOSPC : errno;
             return -1;
         }
-        p += done > 0 ? done : 0;
-        n -= done > 0 ? (size_t)done : 0;
+        p += done;
+        n -= (size_t)done;
     }
     return 0;
 }

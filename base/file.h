@@ -5,7 +5,8 @@
 
 #include <stddef.h>
 
-/** Write n octets, over interruptions and short writes (write(2)). @return 0, or -1 with errno; some may stand then */
+/** Write n octets, over interruptions and short writes (write(2)); a write that takes nothing is a full disk. @return
+ * 0, or -1 with errno; some may stand then */
 int cs_write_all(int fd, const void *octets, size_t n);
 
 #endif

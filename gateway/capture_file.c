@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "gateway/capture_tar.h"
@@ -162,23 +163,6 @@ static int take_stream(struct capture_file *f, const char *node)
     return -1;
 }
 
-static int write_octets(int fd, const uint8_t *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, p, n);
-        if (done < 0 && errno == EINTR) {
-            continue;
-        }
-        if (done <= 0) {
-            errno = done == 0 ? ENOSPC : errno;
-            return -1;
-        }
-        p += done;
-        n -= (size_t)done;
-    }
-    return 0;
-}
-
 /* Behind its end record: the segment gets its name. */
 static int finish(struct capture_file *f)
 {
@@ -186,7 +170,7 @@ static int finish(struct capture_file *f)
     char to[NAME_MOST];
     segment_name(f, f->segment, "open", from);
     segment_name(f, f->segment, "tar", to);
-    if (write_octets(f->fd, zeros, sizeof zeros) != 0 || fsync(f->fd) != 0 ||
+    if (cs_write_all(f->fd, zeros, sizeof zeros) != 0 || fsync(f->fd) != 0 ||
         renameat(f->directory, from, f->directory, to) != 0) {
         return -1;
     }
@@ -314,7 +298,7 @@ static int write_slices(int fd, const struct wssec_slice *slice, size_t n)
         size_t rest = (size_t)done;
         for (size_t i = 0; i < k && rest < all; i++) {
             size_t skip = rest < slice[at + i].n ? rest : slice[at + i].n;
-            if (write_octets(fd, slice[at + i].p + skip, slice[at + i].n - skip) != 0) {
+            if (cs_write_all(fd, slice[at + i].p + skip, slice[at + i].n - skip) != 0) {
                 return -1;
             }
             rest -= skip;
@@ -351,8 +335,8 @@ static int append(struct capture_file *f, struct cs_capture_record *r, const str
         errno = EDQUOT;
         return -1;
     }
-    if (write_octets(f->fd, head, head_n) != 0 || write_slices(f->fd, slice, n_slice) != 0 ||
-        write_octets(f->fd, zeros, padding) != 0) {
+    if (cs_write_all(f->fd, head, head_n) != 0 || write_slices(f->fd, slice, n_slice) != 0 ||
+        cs_write_all(f->fd, zeros, padding) != 0) {
         int err = errno;
         take_back(f);
         errno = err;
