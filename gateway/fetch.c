@@ -173,7 +173,7 @@ static int64_t look(struct fetch *f, cs_time now)
     ks_store *store = NULL;
     cs_error e = {0};
     int64_t wait = LOOK_S;
-    gateway_key_options(f->gw, &options);
+    gateway_key_options(settings, &options);
     if (ks_open(&store, f->uri, &options, &e) == 0) { /* else the watch thread tells that it is away */
         if (has_client_certificate(rt->plan)) {
             prober_round(rt, store, ks_live_node(f->gw->live), (ks_stop){asked_to_stop, f}, now);

@@ -79,7 +79,7 @@ struct gateway {
     _Atomic int64_t stale_since_us; /**< monotonic: since when the keystore is away; 0: it is there */
     struct admin *admin;
     struct link link;
-    char place[32]; /**< stands for the admin socket where there is none */
+    char place[32];         /**< stands for the admin socket where there is none */
     struct sandbox sandbox; /**< immutable once the process has confined itself */
     cs_time started;
     int64_t started_us;                  /**< monotonic */
@@ -90,9 +90,9 @@ struct gateway {
 
 /** The runtime in force, a new reference (runtime_unref). Any thread. */
 struct runtime *gateway_runtime(struct gateway *gw);
-/** How the keystore is opened for work on keys: with the key-encryption keys of the configuration in force, durations as the
- * store was told last. Any thread. */
-void gateway_key_options(struct gateway *gw, ks_options *out);
+/** How the keystore is opened for work on keys: with the key-encryption keys of these settings, durations as the store
+ * was told last. Any thread. */
+void gateway_key_options(const struct gw_settings *settings, ks_options *out);
 /** Publish rt (takes the reference); the loops are told to look at their listeners. Watch thread, or before the loops
  * start. */
 void gateway_publish(struct gateway *gw, struct runtime *rt);

@@ -35,12 +35,11 @@ static void tell(const ks_report *r)
     for (size_t i = 0; i < r->n; i++) {
         const ks_due *d = &r->due[i];
         if (d->done) {
-            cs_log(CS_LOG_NOTICE, "keeper-done", "what was due in the keystore is done",
-                   CS_STR("verb", d->word), CS_STR("alias", d->alias), CS_INT("n", d->n));
+            cs_log(CS_LOG_NOTICE, "keeper-done", "what was due in the keystore is done", CS_STR("verb", d->word),
+                   CS_STR("alias", d->alias), CS_INT("n", d->n));
         } else {
             cs_log(CS_LOG_WARN, "keeper-refused", "what is due in the keystore cannot be done yet",
-                   CS_STR("verb", d->word), CS_STR("alias", d->alias), CS_INT("n", d->n),
-                   CS_STR("why", d->text));
+                   CS_STR("verb", d->word), CS_STR("alias", d->alias), CS_INT("n", d->n), CS_STR("why", d->text));
         }
     }
 }
@@ -63,8 +62,11 @@ static int64_t look(struct keeper *k, cs_time now)
     ks_report report;
     cs_error e = {0};
     int64_t wait = LOOK_S;
-    gateway_key_options(k->gw, &options);
-    if (ks_open(&store, k->uri, &options, &e) != 0) {
+    struct runtime *rt = gateway_runtime(k->gw);
+    gateway_key_options(rt->plan->settings, &options);
+    int rc = ks_open(&store, k->uri, &options, &e);
+    runtime_unref(rt);
+    if (rc != 0) {
         return wait; /* the watch thread tells that the keystore is away */
     }
     cs_uptime ran;

@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "gateway/gateway_private.h"
 #include "gateway/fetch.h"
+#include "gateway/gateway_private.h"
 #include "gateway/gauge.h"
 #include "gateway/keeper.h"
 #include "gateway/prober.h"
@@ -397,14 +397,11 @@ static void stop_keeper(struct gateway *gw)
     gw->fetch = NULL;
 }
 
-void gateway_key_options(struct gateway *gw, ks_options *out)
+void gateway_key_options(const struct gw_settings *settings, ks_options *out)
 {
-    struct runtime *rt = gateway_runtime(gw);
-    const ks_options *told = &rt->plan->settings->keystore;
     memset(out, 0, sizeof *out);
-    out->n_kek = told->n_kek;
-    memcpy(out->kek, told->kek, sizeof out->kek);
-    runtime_unref(rt);
+    out->n_kek = settings->keystore.n_kek;
+    memcpy(out->kek, settings->keystore.kek, sizeof out->kek);
 }
 
 int watch_start(struct gateway *gw)
