@@ -135,6 +135,15 @@ static int settle_all(struct ks_record *rec, struct ks_rollover *r, bool *change
     return 0;
 }
 
+/** After a change of r: what follows from it as far as it goes, all of it stored. */
+static int follow(struct ks_record *rec, struct ks_rollover *r, cs_error *e)
+{
+    bool changed = false;
+    return ks_rollover_look(rec->s, r, rec->now, e) == 0 && settle_all(rec, r, &changed, e) == 0
+               ? ks_record_commit(rec, "rollover", e)
+               : -1;
+}
+
 int ks_rollover_advance(ks_store *s, int64_t id, const ks_actor *who, cs_time now, bool *changed, cs_error *e)
 {
     struct ks_record rec = {0};
@@ -370,7 +379,6 @@ int ks_rollover_confirm(ks_store *s, int64_t id, const char *step, unsigned role
 {
     struct ks_record rec = {0};
     struct ks_rollover *r = NULL;
-    bool changed = false;
     size_t i = 0;
     int rc = -1;
     if (ks_record_begin(&rec, s, who, dry_run, now, e) != 0 || ks_rollover_load(s, id, now, &r, e) != 0 ||
@@ -396,12 +404,7 @@ int ks_rollover_confirm(ks_store *s, int64_t id, const char *step, unsigned role
     snprintf(of->evidence, sizeof of->evidence, "%.100s%s%s by %.63s%s%.100s", before, before[0] != '\0' ? "; " : "",
              said, who->name, note != NULL && note[0] != '\0' ? ": " : "", note != NULL ? note : "");
     cs_copy(of->row.state, sizeof of->row.state, ks_step_state_word(KS_STEP_READY));
-    if (dry_run) {
-        rc = 0;
-    } else if (write_step(&rec, r, i, "rollover-confirm", e) == 0 && ks_rollover_look(s, r, now, e) == 0 &&
-               settle_all(&rec, r, &changed, e) == 0) {
-        rc = ks_record_commit(&rec, "rollover", e);
-    }
+    rc = dry_run ? 0 : write_step(&rec, r, i, "rollover-confirm", e) == 0 ? follow(&rec, r, e) : -1;
 out:
     ks_record_end(&rec);
     ks_rollover_free(r);
@@ -437,7 +440,6 @@ int ks_rollover_window(ks_store *s, int64_t id, cs_time from, cs_time to, bool d
 {
     struct ks_record rec = {0};
     struct ks_rollover *r = NULL;
-    bool changed = false;
     int rc = -1;
     if (ks_record_begin(&rec, s, who, dry_run, now, e) != 0 || ks_rollover_load(s, id, now, &r, e) != 0) {
         goto out;
@@ -460,9 +462,8 @@ int ks_rollover_window(ks_store *s, int64_t id, cs_time from, cs_time to, bool d
         rc = 0;
     } else if (s->driver->rollovers->update(s->b, &r->row, e) == 0 &&
                audit(&rec, "rollover-window", r->name, "alias", r->row.alias, e) == 0 &&
-               (begun || open_again(&rec, r, e) == 0) && ks_rollover_look(s, r, now, e) == 0 &&
-               settle_all(&rec, r, &changed, e) == 0) {
-        rc = ks_record_commit(&rec, "rollover", e);
+               (begun || open_again(&rec, r, e) == 0)) {
+        rc = follow(&rec, r, e);
     }
 out:
     ks_record_end(&rec);
