@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 void archive_item_clear(struct archive_item *i)
 {
     free(i->loc);
@@ -32,35 +34,13 @@ void archive_item_trouble(struct archive_item *i, enum wssec_reason reason, cons
     va_end(ap);
 }
 
-/* Octets of a well-formed UTF-8 sequence at p that may stand in a loc as they are; 0: the octet is to be escaped. */
-static size_t plain(const uint8_t *p, size_t n)
-{
-    static const struct {
-        uint8_t from, to, low, high, length;
-    } form[] = {{0x20, 0x7e, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-                {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-                {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
-    for (size_t i = 0; i < sizeof form / sizeof form[0]; i++) {
-        if (p[0] < form[i].from || p[0] > form[i].to || form[i].length > n) {
-            continue;
-        }
-        if (form[i].length > 1 && (p[1] < form[i].low || p[1] > form[i].high)) {
-            return 0;
-        }
-        for (size_t k = 2; k < form[i].length; k++) {
-            if ((p[k] & 0xc0) != 0x80) {
-                return 0;
-            }
-        }
-        return form[i].length;
-    }
-    return 0;
-}
-
-/* What ends a line or turns the direction of text somewhere: C1 controls, U+2028, U+2029, U+202A to U+202E, U+2066 to
- * U+2069. */
+/* What ends a line or turns the direction of text somewhere: C0 and C1 controls, U+2028, U+2029, U+202A to U+202E,
+ * U+2066 to U+2069. */
 static bool deceptive(const uint8_t *p, size_t length)
 {
+    if (length == 1) {
+        return p[0] < 0x20 || p[0] == 0x7f;
+    }
     if (length == 2) {
         return p[0] == 0xc2 && p[1] < 0xa0;
     }
@@ -72,7 +52,7 @@ void archive_loc_add(cs_buf *loc, const char *name, size_t n)
 {
     const uint8_t *p = (const uint8_t *)name;
     for (size_t i = 0; i < n;) {
-        size_t length = plain(p + i, n - i);
+        size_t length = cs_utf8_length(p + i, n - i);
         if (length == 0 || deceptive(p + i, length) || p[i] == '%' || p[i] == '!' || p[i] == '#') {
             length = length == 0 ? 1 : length;
             for (size_t k = 0; k < length; k++) {

@@ -35,13 +35,6 @@ static const char *clean(const char *word, char out[CS_CAPTURE_WORD])
     return out;
 }
 
-static void write_instant(int64_t ms, char out[40])
-{
-    char text[CS_TIME_TEXT];
-    cs_time_format(ms / 1000, text);
-    snprintf(out, 40, "%.19s.%03dZ", text, (int)(ms % 1000));
-}
-
 struct text {
     char *out;
     size_t n;
@@ -74,10 +67,10 @@ static void add_hash(struct text *t, const char *key, const uint8_t hash[32])
 
 size_t cs_capture_write(struct cs_capture_record *r, char out[CS_CAPTURE_TEXT])
 {
-    char at[40];
+    char at[CS_TIME_TEXT_MS];
     struct text t = {out, 0};
     t.n = (size_t)snprintf(out, CS_CAPTURE_TEXT, MAGIC "%s", kinds[r->kind]);
-    write_instant(r->at_ms, at);
+    cs_time_format_ms(r->at_ms, at);
     add_word(&t, "stream", r->stream);
     add_number(&t, "segment", r->segment);
     add_number(&t, "record", r->record);

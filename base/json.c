@@ -16,33 +16,6 @@ void cs_json_begin(cs_json *j, cs_buf *out)
     j->filled = 0;
 }
 
-/* Length of the well-formed UTF-8 sequence at p (RFC 3629: no overlong form, no surrogate, at most U+10FFFF), 0: none.
- */
-static size_t utf8_length(const unsigned char *p, size_t n)
-{
-    static const struct {
-        unsigned char from, to, low, high;
-        unsigned char length;
-    } form[] = {{0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-                {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-                {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
-    for (size_t i = 0; i < sizeof form / sizeof form[0]; i++) {
-        if (p[0] < form[i].from || p[0] > form[i].to) {
-            continue;
-        }
-        if (form[i].length > n || (form[i].length > 1 && (p[1] < form[i].low || p[1] > form[i].high))) {
-            return 0;
-        }
-        for (size_t k = 2; k < form[i].length; k++) {
-            if ((p[k] & 0xc0) != 0x80) {
-                return 0;
-            }
-        }
-        return form[i].length;
-    }
-    return 0;
-}
-
 static void add_escaped(cs_buf *out, unsigned char c)
 {
     static const char short_form[] = "\"\"\\\\\bb\ff\nn\rr\tt";
@@ -69,7 +42,7 @@ static void add_string(cs_buf *out, const char *s, size_t n)
     size_t plain = 0;
     size_t i = 0;
     while (i < n) {
-        size_t length = utf8_length(p + i, n - i);
+        size_t length = cs_utf8_length(p + i, n - i);
         bool separator = length != 0 && is_line_separator(p + i, length);
         if (length != 0 && !separator && p[i] >= 0x20 && p[i] != '"' && p[i] != '\\' && p[i] != 0x7f) {
             i += length;
@@ -182,6 +155,12 @@ void cs_json_time(cs_json *j, const char *key, cs_time t)
 {
     char text[CS_TIME_TEXT];
     cs_json_str(j, key, t == 0 ? NULL : cs_time_format(t, text));
+}
+
+void cs_json_time_ms(cs_json *j, const char *key, int64_t ms)
+{
+    char text[CS_TIME_TEXT_MS];
+    cs_json_str(j, key, cs_time_format_ms(ms, text));
 }
 
 void cs_json_hex(cs_json *j, const char *key, const uint8_t *p, size_t n)

@@ -7,12 +7,12 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json.h"
 
 #define FIELD_OCTETS 512 /* what a field of a peer may take; the rest is cut */
@@ -80,14 +80,9 @@ static void write_json(cs_buf *b, enum cs_log_level level, const char *event, co
                        const struct cs_field *f)
 {
     cs_json j;
-    char stamp[CS_TIME_TEXT];
-    char time_text[32];
-    int64_t ms = cs_clock_now_ms();
-    cs_time_format(ms / 1000, stamp);
-    snprintf(time_text, sizeof time_text, "%.19s.%03dZ", stamp, (int)(ms % 1000));
     cs_json_begin(&j, b);
     cs_json_object(&j, NULL);
-    cs_json_str(&j, "t", time_text);
+    cs_json_time_ms(&j, "t", cs_clock_now_ms());
     cs_json_str(&j, "level", level_word[level]);
     cs_json_str(&j, "event", event);
     cs_json_str(&j, "message", sentence);
@@ -141,21 +136,6 @@ static void write_human(cs_buf *b, enum cs_log_level level, const char *event, c
     cs_buf_addc(b, '\n');
 }
 
-static void write_line(const char *p, size_t n)
-{
-    while (n != 0) {
-        ssize_t done = write(log_fd, p, n);
-        if (done < 0 && errno == EINTR) {
-            continue;
-        }
-        if (done <= 0) {
-            return; /* nowhere left to say it */
-        }
-        p += done;
-        n -= (size_t)done;
-    }
-}
-
 void cs_log_fields(enum cs_log_level level, const char *event, const char *sentence, const struct cs_field *fields)
 {
     static const char no_memory[] = "error log-no-memory: a log line was lost\n";
@@ -166,11 +146,8 @@ void cs_log_fields(enum cs_log_level level, const char *event, const char *sente
     } else {
         write_human(&b, level, event, sentence, fields);
     }
-    if (b.failed) {
-        write_line(no_memory, sizeof no_memory - 1);
-    } else {
-        write_line(b.data, b.len);
-    }
+    /* a line that cannot be written has nowhere left to be told */
+    (void)(b.failed ? cs_write_all(log_fd, no_memory, sizeof no_memory - 1) : cs_write_all(log_fd, b.data, b.len));
     cs_buf_free(&b);
     errno = saved;
 }

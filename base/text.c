@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* text.c: hexadecimal, strict base64, bounded copies, nearest word. */
+/* text.c: hexadecimal, strict base64, bounded copies, UTF-8, nearest word. */
 #include "base/text.h"
 
 #include <string.h>
@@ -175,6 +175,30 @@ bool cs_copy(char *dst, size_t size, const char *s)
     memcpy(dst, s, n);
     dst[n] = '\0';
     return fits;
+}
+
+size_t cs_utf8_length(const uint8_t *p, size_t n)
+{
+    static const struct {
+        uint8_t from, to, low, high, length;
+    } form[] = {{0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+                {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+                {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+    for (size_t i = 0; i < sizeof form / sizeof form[0]; i++) {
+        if (p[0] < form[i].from || p[0] > form[i].to) {
+            continue;
+        }
+        if (form[i].length > n || (form[i].length > 1 && (p[1] < form[i].low || p[1] > form[i].high))) {
+            return 0;
+        }
+        for (size_t k = 2; k < form[i].length; k++) {
+            if ((p[k] & 0xc0) != 0x80) {
+                return 0;
+            }
+        }
+        return form[i].length;
+    }
+    return 0;
 }
 
 #define NEAREST_MAX 64

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* text.h: hexadecimal, strict base64, bounded copies, nearest word for suggestions. */
+/* text.h: hexadecimal, strict base64, bounded copies, UTF-8, nearest word for suggestions. */
 #ifndef CS_BASE_TEXT_H
 #define CS_BASE_TEXT_H
 
@@ -22,6 +22,9 @@ int cs_base64_decode(const char *text, size_t n, uint8_t *out, size_t outsize, s
 size_t cs_base64_encode(const uint8_t *p, size_t n, char *out);
 /** Copy at most size-1 octets of s and terminate. @return false: cut */
 bool cs_copy(char *dst, size_t size, const char *s);
+/** Octets of the well-formed UTF-8 sequence that n octets at p begin with (RFC 3629: no overlong form, no surrogate, at
+ * most U+10FFFF), n > 0. @return 1..4, or 0: none */
+size_t cs_utf8_length(const uint8_t *p, size_t n);
 /** The word of the NULL-terminated list nearest to s (edit distance at most 2 and below half its length), or NULL. */
 const char *cs_nearest(const char *s, const char *const words[]);
 

@@ -57,6 +57,16 @@ const char *cs_time_format(cs_time t, char buf[CS_TIME_TEXT])
     return buf;
 }
 
+const char *cs_time_format_ms(int64_t ms, char buf[CS_TIME_TEXT_MS])
+{
+    char whole[CS_TIME_TEXT];
+    int64_t part = ms % 1000;
+    cs_time_format(ms / 1000 - (part < 0), whole);
+    part += part < 0 ? 1000 : 0;
+    snprintf(buf, CS_TIME_TEXT_MS, "%.19s.%03dZ", whole, (int)part);
+    return buf;
+}
+
 /* Exactly n digits at *p; moves *p behind them. @return the number, or -1 */
 static int digits(const char **p, int n)
 {

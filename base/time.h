@@ -9,11 +9,14 @@
 
 typedef int64_t cs_time; /**< an instant: seconds since 1970-01-01T00:00:00Z, UTC, days of 86,400 s */
 
-#define CS_DAY       ((int64_t)86400)
-#define CS_TIME_TEXT 24 /**< "2026-08-02T22:40:10Z" and room for years up to 9999 */
+#define CS_DAY          ((int64_t)86400)
+#define CS_TIME_TEXT    24 /**< "2026-08-02T22:40:10Z" and room for years up to 9999 */
+#define CS_TIME_TEXT_MS (CS_TIME_TEXT + 4)
 
 /** Text of t as RFC 3339 UTC with seconds, into buf. Years outside 0..9999 are clamped. @return buf */
 const char *cs_time_format(cs_time t, char buf[CS_TIME_TEXT]);
+/** The same with three digits of milliseconds, of an instant in milliseconds since 1970. @return buf */
+const char *cs_time_format_ms(int64_t ms, char buf[CS_TIME_TEXT_MS]);
 /** Read RFC 3339 (date, 'T' or 't', time, optional fraction, 'Z' or offset), fraction dropped. @return 0, or -1: not
  * such a text */
 int cs_time_parse(const char *text, cs_time *t);

@@ -2,7 +2,6 @@
 /* accesslog_merge.c: see accesslog_merge.h. */
 #include "gateway/accesslog_merge.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -38,15 +37,6 @@ bool merge_due(const struct merge *m, int64_t now_ms)
     return m->n > 0 && now_ms - m->since_ms >= TELL_MS;
 }
 
-static void add_when(cs_json *j, const char *key, int64_t ms)
-{
-    char text[CS_TIME_TEXT];
-    char full[CS_TIME_TEXT + 8];
-    cs_time_format(ms / 1000, text);
-    snprintf(full, sizeof full, "%.19s.%03dZ", text, (int)(ms % 1000));
-    cs_json_str(j, key, full);
-}
-
 char *merge_line(const struct merge_row *row)
 {
     cs_buf out = CS_BUF_INIT;
@@ -54,8 +44,8 @@ char *merge_line(const struct merge_row *row)
     cs_json_begin(&j, &out);
     cs_json_object(&j, NULL);
     cs_json_int(&j, "v", 1);
-    add_when(&j, "t", row->first_ms);
-    add_when(&j, "until", row->last_ms);
+    cs_json_time_ms(&j, "t", row->first_ms);
+    cs_json_time_ms(&j, "until", row->last_ms);
     cs_json_int(&j, "merged", (int64_t)row->n);
     cs_json_str(&j, "client", row->address);
     cs_json_str(&j, "reason", row->reason);

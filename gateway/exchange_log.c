@@ -23,15 +23,6 @@ static void add_cut(cs_json *j, const char *key, const char *value)
     }
 }
 
-static void add_when(cs_json *j, const char *key, int64_t ms)
-{
-    char text[CS_TIME_TEXT];
-    char full[CS_TIME_TEXT + 8];
-    cs_time_format(ms / 1000, text);
-    snprintf(full, sizeof full, "%.19s.%03dZ", text, (int)(ms % 1000));
-    cs_json_str(j, key, full);
-}
-
 /* What was found out about one message. */
 static void add_verdict(cs_json *j, const struct job *job)
 {
@@ -211,7 +202,7 @@ void exchange_log(const struct exchange *ex)
     cs_json_begin(&j, &out);
     cs_json_object(&j, NULL);
     cs_json_int(&j, "v", 1);
-    add_when(&j, "t", ex->start_ms);
+    cs_json_time_ms(&j, "t", ex->start_ms);
     cs_json_str(&j, "exchange", ex->id);
     cs_json_str(&j, "route", ex->route != NULL ? ex->route->conf->name : NULL);
     add_client(&j, ex);

@@ -4,12 +4,14 @@
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/dn.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -96,6 +98,10 @@ static void time_text_comes_back(void)
     CU_ASSERT_STRING_EQUAL(cs_time_format(INT64_MIN, text), "0000-01-01T00:00:00Z");
     CU_ASSERT_STRING_EQUAL(cs_time_format(INT64_MAX, text), "9999-12-31T23:59:59Z");
     CU_ASSERT_STRING_EQUAL(cs_time_format(951782400, text), "2000-02-29T00:00:00Z");
+    char fine[CS_TIME_TEXT_MS];
+    CU_ASSERT_STRING_EQUAL(cs_time_format_ms(951782400007, fine), "2000-02-29T00:00:00.007Z");
+    CU_ASSERT_STRING_EQUAL(cs_time_format_ms(-1, fine), "1969-12-31T23:59:59.999Z");
+    CU_ASSERT_STRING_EQUAL(cs_time_format_ms(INT64_MIN, fine), "0000-01-01T00:00:00.192Z");
 }
 
 static void durations_and_sizes(void)
@@ -229,6 +235,63 @@ static void hex_and_copies(void)
     CU_ASSERT_TRUE(cs_copy(text, sizeof text, "sixsix"));
     CU_ASSERT_FALSE(cs_copy(text, sizeof text, "sevenes"));
     CU_ASSERT_STRING_EQUAL(text, "sevene");
+}
+
+static void only_well_formed_utf8_has_a_length(void)
+{
+    static const struct {
+        const char *text;
+        size_t length;
+    } form[] = {
+        {"a", 1},
+        {"\x7f", 1},
+        {"\xc2\x80", 2},
+        {"\xe0\xa0\x80", 3},
+        {"\xed\x9f\xbf", 3},
+        {"\xf4\x8f\xbf\xbf", 4},
+        {"\x80", 0},
+        {"\xc1\xbf", 0}, /* overlong */
+        {"\xe0\x9f\xbf", 0},
+        {"\xf0\x8f\xbf\xbf", 0},
+        {"\xed\xa0\x80", 0},     /* a surrogate */
+        {"\xf4\x90\x80\x80", 0}, /* above U+10FFFF */
+        {"\xe1\x80\x41", 0},
+        {"\xf1\x80\x80", 0}, /* cut */
+    };
+    for (size_t i = 0; i < sizeof form / sizeof form[0]; i++) {
+        CU_ASSERT_EQUAL(cs_utf8_length((const uint8_t *)form[i].text, strlen(form[i].text)), form[i].length);
+    }
+}
+
+/* The write of this program: the first does less than is asked, the second is interrupted, the third takes nothing. */
+static int disk_turn = -1;
+
+ssize_t write(int fd, const void *p, size_t n)
+{
+    static const struct {
+        long takes;
+        int error;
+    } turn[] = {{2, 0}, {-1, EINTR}, {0, 0}, {-1, EIO}};
+    if (disk_turn < 0) {
+        return (ssize_t)syscall(SYS_write, fd, p, n);
+    }
+    errno = turn[disk_turn].error;
+    return turn[disk_turn++].takes;
+}
+
+/* It tried for ever. */
+static void a_write_that_takes_nothing_is_a_full_disk(void)
+{
+    disk_turn = 0;
+    int rc = cs_write_all(1, "abcd", 4);
+    int err = errno;
+    CU_ASSERT_EQUAL(disk_turn, 3);
+    disk_turn = 0;
+    int whole = cs_write_all(1, "ab", 2);
+    disk_turn = -1;
+    CU_ASSERT_EQUAL(rc, -1);
+    CU_ASSERT_EQUAL(err, ENOSPC);
+    CU_ASSERT_EQUAL(whole, 0);
 }
 
 static void nearest_word(void)
@@ -469,6 +532,8 @@ const struct harness_test harness_tests[] = {
     {"buffer_failure_sticks", buffer_failure_sticks},
     {"base64_is_strict", base64_is_strict},
     {"hex_and_copies", hex_and_copies},
+    {"only_well_formed_utf8_has_a_length", only_well_formed_utf8_has_a_length},
+    {"a_write_that_takes_nothing_is_a_full_disk", a_write_that_takes_nothing_is_a_full_disk},
     {"nearest_word", nearest_word},
     {"json_is_always_json", json_is_always_json},
     {"json_too_deep_fails", json_too_deep_fails},
