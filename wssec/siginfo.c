@@ -12,6 +12,7 @@
 #define T_ENVELOPED         WSSEC_NS_DS "enveloped-signature"
 #define T_STR               WSSEC_SMS10 "#STR-Transform"
 #define T_C14N10            "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
+#define T_ENCRYPTED_KEY     WSSEC_SMS11 "#EncryptedKey" /* and its #EncryptedKeySHA1 */
 #define TYPE_MANIFEST       WSSEC_NS_DS "Manifest"
 
 static int malformed(const struct wssec_key_reader *r, const char *what)
@@ -35,11 +36,30 @@ static const char *algorithm_of(const struct wssec_key_reader *r, const xmlNode 
     return (const char *)uri;
 }
 
+/* KeyInfo leads to an EncryptedKey: holds one, or refers to one by its id, token type or digest. */
+static bool by_encrypted_key(const struct wssec_key_reader *r, const xmlNode *key_info)
+{
+    const xmlNode *str = wssec_first_element(key_info);
+    const xmlNode *n = wssec_first_element(str);
+    const xmlChar *type = n != NULL ? wssec_attr(n, NULL, "ValueType") : NULL;
+    const xmlChar *uri = wssec_is(n, WSSEC_NS_WSSE, "Reference") ? wssec_attr(n, NULL, "URI") : NULL;
+    bool twice = false;
+    if (wssec_is(str, WSSEC_NS_XENC, "EncryptedKey") ||
+        (type != NULL && strncmp((const char *)type, T_ENCRYPTED_KEY, strlen(T_ENCRYPTED_KEY)) == 0)) {
+        return true;
+    }
+    return uri != NULL && uri[0] == '#' &&
+           wssec_is(wssec_ids_find(&r->message->ids, uri + 1, strlen((const char *)uri + 1), &twice), WSSEC_NS_XENC,
+                    "EncryptedKey");
+}
+
 /* An algorithm that is not in the table: forbidden when it is known by name, else unsupported. */
-static void unknown(const struct wssec_key_reader *r, const char *uri)
+static void unknown(const struct wssec_key_reader *r, const char *uri, const xmlNode *key_info)
 {
     const char *name = wssec_forbidden_name(uri);
-    if (name != NULL) {
+    if (name != NULL && strncmp(name, "hmac-", 5) == 0 && key_info != NULL && by_encrypted_key(r, key_info)) {
+        (void)wssec_refuse(r->why, WSSEC_HMAC_ENCRYPTED_KEY, "%s under the key of an EncryptedKey", name);
+    } else if (name != NULL) {
         (void)wssec_refuse(r->why, WSSEC_ALGORITHM_FORBIDDEN, "%s is never accepted", name);
     } else {
         (void)wssec_refuse(r->why, WSSEC_ALGORITHM_UNSUPPORTED, "%.200s", uri);
@@ -231,21 +251,24 @@ static bool is_cid(const struct wssec_key_reader *r, const xmlNode *transforms, 
 static void read_attachment(const struct wssec_key_reader *r, const xmlNode *transforms, struct wssec_reference *ref)
 {
     const xmlNode *transform = wssec_first_element(transforms);
-    const xmlChar *uri = wssec_is(transform, WSSEC_NS_DS, "Transform") ? wssec_attr(transform, NULL, "Algorithm") : NULL;
+    const xmlChar *uri =
+        wssec_is(transform, WSSEC_NS_DS, "Transform") ? wssec_attr(transform, NULL, "Algorithm") : NULL;
     const char *name = uri != NULL ? (const char *)uri : "(none)";
     if (uri == NULL || wssec_next_element(transform) != NULL || wssec_first_element(transform) != NULL ||
         (strcmp(name, WSSEC_SWA "#Attachment-Content-Signature-Transform") != 0 &&
          strcmp(name, WSSEC_SWA "#Attachment-Complete-Signature-Transform") != 0)) {
-        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN, "an attachment with another transform than those of SwA: %.200s",
-                           name);
+        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN,
+                           "an attachment with another transform than those of SwA: %.200s", name);
         return;
     }
     ref->form = strstr(name, "#Attachment-Complete") != NULL ? WSSEC_ATTACHMENT_COMPLETE : WSSEC_ATTACHMENT_CONTENT;
     int part = r->package != NULL ? wssec_mime_find(&r->package->mime, (const char *)ref->uri) : 0;
     if (part < 0) {
-        (void)wssec_refuse(r->why, WSSEC_REFERENCE_URI_FORBIDDEN, "URI \"%.100s\" names no part without doubt", ref->uri);
+        (void)wssec_refuse(r->why, WSSEC_REFERENCE_URI_FORBIDDEN, "URI \"%.100s\" names no part without doubt",
+                           ref->uri);
     } else if (part == 0) {
-        (void)wssec_refuse(r->why, WSSEC_ATTACHMENT_MISSING, "no attachment has the Content-ID of \"%.100s\"", ref->uri);
+        (void)wssec_refuse(r->why, WSSEC_ATTACHMENT_MISSING, "no attachment has the Content-ID of \"%.100s\"",
+                           ref->uri);
     }
     ref->attachment = part > 0 ? (size_t)part : 0;
 }
@@ -259,7 +282,7 @@ static int read_digest(const struct wssec_key_reader *r, const xmlNode *method, 
     }
     ref->digest = wssec_digest_by_uri(uri);
     if (ref->digest == NULL) {
-        unknown(r, uri);
+        unknown(r, uri, NULL);
         return WSSEC_RC_OK;
     }
     enum wssec_legacy used = WSSEC_LEGACY_NONE;
@@ -342,7 +365,7 @@ static int read_signature_method(const struct wssec_key_reader *r, const xmlNode
     }
     s->algorithm = wssec_signature_by_uri(uri);
     if (s->algorithm == NULL) {
-        unknown(r, uri);
+        unknown(r, uri, s->key_info);
         return WSSEC_RC_OK;
     }
     enum wssec_legacy used = WSSEC_LEGACY_NONE;

@@ -187,6 +187,8 @@ class Case:
     def expect(self):
         record = self.judge(self.file, self.openings)
         verdict, reason, why = OTHERWISE.get(self.row["id"], (*EXPECTED[self.row["expected"]], ""))
+        if self.row["sig"].startswith("hmac") and self.row["keyref"].endswith("EncryptedKey") and not why:
+            reason = "hmac-encrypted-key"
         TABLE.append((self.row["id"], self.row["expected"], record["verdict"], f"{record['reason']}{f' ({why})' if why else ''}", engine_of(record), record["decrypted_with"]))
         equal(record["verdict"], verdict, f"verdict ({record['reason']}: {record['detail']})")
         if reason:

@@ -42,6 +42,7 @@ struct crafted {
     const char *parameters;
     unsigned wrapped_flip; /* octet of the wrapped key, counted from 1 */
     size_t wrapped_cut, wrapped_extend;
+    bool wrapped_all_ones; /* the wrapped key is a number above every modulus of its length */
 };
 
 static MAKER_UNUSED void add_base64(cs_buf *b, const uint8_t *p, size_t n)
@@ -119,6 +120,9 @@ static MAKER_UNUSED char *craft(const struct crafted *c)
     (void)cs_buf_add(&data, "0123456789abcdef0123456789abcdef", c->extend);
     if (c->wrapped_flip != 0) {
         wrapped.data[c->wrapped_flip - 1] = (char)(wrapped.data[c->wrapped_flip - 1] ^ 1);
+    }
+    if (c->wrapped_all_ones) {
+        memset(wrapped.data, 0xFF, wrapped.len);
     }
     wrapped.len -= c->wrapped_cut;
     (void)cs_buf_add(&wrapped, "0123456789abcdef0123456789abcdef", c->wrapped_extend);

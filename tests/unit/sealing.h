@@ -16,6 +16,7 @@ static struct wssec_worker *worker;
 static struct maker_key signer, older, stranger;
 static enum wssec_state own_state, older_state;
 static bool with_older;
+static unsigned older_times = 1; /* how often it is a candidate then */
 static struct wssec_verdict v;
 static struct wssec_explain steps;
 static const struct wssec_when when = {MAKER_NOW, MAKER_NOW, WSSEC_TIME_NOW, true, false};
@@ -63,7 +64,7 @@ static MAKER_UNUSED int candidates(void *ctx, enum wssec_use use, const struct w
         (void)maker_accept(&p, &own, WSSEC_ACTIVE);
     } else {
         maker_accept(&p, &own, own_state)->key = own.pkey;
-        if (with_older) {
+        for (unsigned i = 0; with_older && i < older_times; i++) {
             maker_accept(&p, &older, older_state)->key = older.pkey;
         }
     }
@@ -184,6 +185,7 @@ static MAKER_UNUSED void reset(void)
     own_state = WSSEC_ACTIVE;
     older_state = WSSEC_DEACTIVATED;
     with_older = false;
+    older_times = 1;
 }
 
 static MAKER_UNUSED const char *const every_exception[] = {"cbc", "cbc-before-verify", "rsa-1_5", "tripledes", NULL};

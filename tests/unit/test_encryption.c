@@ -5,6 +5,7 @@
  */
 #include "tests/unit/sealing.h"
 #include "wssec/markup.h"
+#include "wssec/message.h"
 
 const char *const harness_suite = "encryption";
 
@@ -377,13 +378,93 @@ static void an_uncovered_part_is_not_opened_behind_a_signature(void)
     free(sealed);
 }
 
-static void an_hmac_keyed_by_the_encrypted_key_stays_refused(void)
+/* One key opens and authenticates: what the profile refuses by a reason of its own, however the key is named. */
+static void an_hmac_keyed_by_the_encrypted_key_has_its_own_refusal(void)
 {
+    static const struct {
+        const char *key_info, *reason;
+    } rows[] = {
+        {"<w:SecurityTokenReference><w:Reference URI=\"#ek\"/></w:SecurityTokenReference>", "hmac-encrypted-key"},
+        {"<w:SecurityTokenReference><w:Reference URI=\"#ek\" ValueType=\"" WSSEC_SMS11 "#EncryptedKey\"/>"
+         "</w:SecurityTokenReference>",
+         "hmac-encrypted-key"},
+        {"<w:SecurityTokenReference><w:KeyIdentifier ValueType=\"" WSSEC_SMS11
+         "#EncryptedKeySHA1\">AAAA</w:KeyIdentifier>"
+         "</w:SecurityTokenReference>",
+         "hmac-encrypted-key"},
+        {"<e:EncryptedKey/>", "hmac-encrypted-key"},
+        {"<w:SecurityTokenReference><w:Reference URI=\"#ed\"/></w:SecurityTokenReference>", "algorithm-forbidden"},
+        {"<d:KeyName>k</d:KeyName>", "algorithm-forbidden"},
+    };
     reset();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        cs_buf b = CS_BUF_INIT;
+        (void)cs_buf_addf(
+            &b,
+            "<d:Signature xmlns:d=\"" NS_DS "\"><d:SignedInfo><d:CanonicalizationMethod Algorithm=\"" EXC_C14N
+            "\"/><d:SignatureMethod Algorithm=\"" NS_DSMORE
+            "hmac-sha256\"/></d:SignedInfo><d:SignatureValue>AAAA</d:SignatureValue><d:KeyInfo>%s</d:KeyInfo>"
+            "</d:Signature>",
+            rows[i].key_info);
+        refused(CRAFT(.plaintext = BODY, .header = b.data), true, NULL, rows[i].reason);
+        cs_buf_free(&b);
+    }
     char *text = signed_text(PLAIN, &(struct wssec_recipe){.timestamp = true});
     text = with(text, NS_DSMORE "rsa-sha256", NS_DSMORE "hmac-sha256");
     refused(encrypted(text, NULL), true, NULL, "algorithm-forbidden");
     free(text);
+}
+
+/* A key that a list of its own and the data name by its digest (EncryptedKeySHA1), as it stands in the header. */
+static void data_that_names_its_key_by_its_digest_is_opened(void)
+{
+    static const struct {
+        int flip;
+        const char *type, *reason;
+    } rows[] = {{0, WSSEC_SMS11 "#EncryptedKeySHA1", "ok"},
+                {1, WSSEC_SMS11 "#EncryptedKeySHA1", "token-not-found"},
+                {0, WSSEC_SMS11 "#ThumbprintSHA1", "token-unsupported"}};
+    reset();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *text = CRAFT(.plaintext = BODY);
+        const char *value = strstr(text, "<e:CipherValue>") + strlen("<e:CipherValue>");
+        uint8_t wrapped[256];
+        uint8_t sha1[20];
+        char name[32];
+        cs_buf reference = CS_BUF_INIT;
+        cs_buf whole = CS_BUF_INIT;
+        size_t octets = 0;
+        CU_ASSERT_FATAL(cs_base64_decode(value, strcspn(value, "<"), wrapped, sizeof wrapped, &octets) == 0 &&
+                        octets == sizeof wrapped);
+        EVP_Digest(wrapped, sizeof wrapped, sha1, NULL, EVP_sha1(), NULL);
+        sha1[0] ^= (uint8_t)rows[i].flip;
+        (void)cs_base64_encode(sha1, sizeof sha1, name);
+        (void)cs_buf_addf(&reference,
+                          "<d:KeyInfo xmlns:d=\"" NS_DS
+                          "\"><w:SecurityTokenReference><w:KeyIdentifier ValueType=\"%s\">%s</w:KeyIdentifier>"
+                          "</w:SecurityTokenReference></d:KeyInfo><e:CipherData>",
+                          rows[i].type, name);
+        const char *data = strstr(strstr(text, "<S:Body>"), "<e:CipherData>");
+        (void)cs_buf_addf(&whole, "%.*s%s%s", (int)(data - text), text, reference.data,
+                          data + strlen("<e:CipherData>"));
+        /* the list stands beside the key, not in it */
+        char *beside =
+            with(strdup(whole.data), "<e:ReferenceList><e:DataReference URI=\"#ed\"/></e:ReferenceList>", "");
+        beside = with(beside, "</e:EncryptedKey>",
+                      "</e:EncryptedKey><e:ReferenceList><e:DataReference URI=\"#ed\"/></e:ReferenceList>");
+        if (strcmp(rows[i].reason, "ok") == 0) {
+            opens_to(strdup(whole.data), false, NULL, OPENED(BODY));
+            opens_to(beside, false, NULL, OPENED(BODY));
+            CU_ASSERT_TRUE(v.has_decrypted_with);
+        } else {
+            refused(strdup(whole.data), false, NULL, rows[i].reason);
+            refused(beside, false, NULL, rows[i].reason);
+            CU_ASSERT_FALSE(v.opening);
+        }
+        cs_buf_free(&whole);
+        cs_buf_free(&reference);
+        free(text);
+    }
 }
 
 static void a_message_without_encryption_is_judged_as_ever(void)
@@ -422,7 +503,8 @@ const struct harness_test harness_tests[] = {
     {"a_flood_of_encrypted_parts_is_refused_before_any_key_is_used",
      a_flood_of_encrypted_parts_is_refused_before_any_key_is_used},
     {"an_uncovered_part_is_not_opened_behind_a_signature", an_uncovered_part_is_not_opened_behind_a_signature},
-    {"an_hmac_keyed_by_the_encrypted_key_stays_refused", an_hmac_keyed_by_the_encrypted_key_stays_refused},
+    {"an_hmac_keyed_by_the_encrypted_key_has_its_own_refusal", an_hmac_keyed_by_the_encrypted_key_has_its_own_refusal},
+    {"data_that_names_its_key_by_its_digest_is_opened", data_that_names_its_key_by_its_digest_is_opened},
     {"a_message_without_encryption_is_judged_as_ever", a_message_without_encryption_is_judged_as_ever},
     {NULL, NULL},
 };
