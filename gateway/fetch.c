@@ -176,7 +176,9 @@ static int64_t look(struct fetch *f, cs_time now)
     gateway_key_options(settings, &options);
     if (ks_open(&store, f->uri, &options, &e) == 0) { /* else the watch thread tells that it is away */
         if (has_client_certificate(rt->plan)) {
-            prober_round(rt, store, ks_live_node(f->gw->live), (ks_stop){asked_to_stop, f}, now);
+            if (prober_round(rt, store, ks_live_node(f->gw->live), (ks_stop){asked_to_stop, f}, now)) {
+                atomic_store(&f->gw->evidence, true);
+            }
         }
         publish_note(&f->gw->publish, rt, store, ks_live_node(f->gw->live), now);
         issue(f, settings, store, now, &wait);

@@ -156,7 +156,7 @@ static void log_result(const ks_probe_result *r)
            CS_STR("target", r->target), CS_STR("outcome", ks_probe_outcome_word(r->outcome)), CS_STR("why", r->detail));
 }
 
-/** @return 0, or -1: the store is away, or it is time to stop */
+/** @return 1 results were stored, 0 none were due, -1: the store is away, or it is time to stop */
 static int answer(const struct runtime *rt, ks_store *store, const ks_probe_asked *ask, struct answered *known,
                   ks_stop stop, cs_time now)
 {
@@ -185,22 +185,25 @@ static int answer(const struct runtime *rt, ks_store *store, const ks_probe_aske
         log_result(&found[i]);
     }
     free(found);
-    return rc;
+    return rc == 0 && n > 0 ? 1 : rc;
 }
 
-void prober_round(const struct runtime *rt, ks_store *store, const char *node, ks_stop stop, cs_time now)
+bool prober_round(const struct runtime *rt, ks_store *store, const char *node, ks_stop stop, cs_time now)
 {
     struct asks asks = {.n = 0};
     cs_error e = {0};
     struct answered *known = calloc(1, sizeof *known);
+    bool stored = false;
     int rc = known != NULL ? ks_probe_asks(store, now, keep_ask, &asks, &e) : -1;
-    for (size_t i = 0; rc == 0 && i < asks.n; i++) {
+    for (size_t i = 0; rc >= 0 && i < asks.n; i++) {
         *known = (struct answered){.node = node, .since = asks.row[i].at};
         rc = ks_probe_each(store, asks.row[i].alias, asks.row[i].n, keep_answer, known, &e) == 0
                  ? answer(rt, store, &asks.row[i], known, stop, now)
                  : -1;
+        stored = stored || rc > 0;
     }
     free(known);
+    return stored;
 }
 
 /* ---- guard G11

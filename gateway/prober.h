@@ -10,8 +10,9 @@
 #include "keystore/http.h"
 #include "keystore/probe.h"
 
-/** Run what is asked for and not yet answered by this node, one probe after the other; each blocks up to 15 s. */
-void prober_round(const struct runtime *rt, ks_store *store, const char *node, ks_stop stop, cs_time now);
+/** Run what is asked for and not yet answered by this node, one probe after the other; each blocks up to 15 s.
+ * @return whether a result was stored */
+bool prober_round(const struct runtime *rt, ks_store *store, const char *node, ks_stop stop, cs_time now);
 /** Tell the store for which slots of the plan a probe { } stands at a route (guard G11). @return 0, or -1 */
 int prober_report(const struct plan *plan, ks_store *store, const char *node, cs_time now, cs_error *e) CS_MUST_CHECK;
 

@@ -363,6 +363,9 @@ static void *watch_run(void *ctx)
         } else {
             watch_time(gw);
         }
+        if (atomic_exchange(&gw->evidence, false) && gw->keeper != NULL) {
+            keeper_wake(gw->keeper);
+        }
         if (rc < 0 && !away) {
             cs_log(CS_LOG_WARN, "keystore-stale", "the keystore cannot be read; the last snapshot stays in force",
                    CS_STR("why", e.text));

@@ -170,6 +170,7 @@ bool ks_alarm(const struct ks_view *before, const struct ks_view *after, const s
 }
 
 #define STILL_USED CS_DAY /* a use so fresh says that somebody goes on using it */
+#define FOLLOW_S   60     /* nodes follow an exchange within a second; what was under way then ends a little later */
 
 bool ks_still_needed(const struct ks_view *v, const struct ks_view_entry *e, cs_time now, char *text, size_t size)
 {
@@ -180,7 +181,9 @@ bool ks_still_needed(const struct ks_view *v, const struct ks_view_entry *e, cs_
                  e->n, cs_time_format(e->open_since, when));
         return true;
     }
-    if (e->exchanged_at != 0 && e->last_use > e->exchanged_at && now - e->last_use < STILL_USED) {
+    /* what does nothing once it is deactivated is used by our own nodes alone, and they follow by themselves */
+    int64_t follow = ks_capabilities(v->role, KS_DEACTIVATED) == 0 ? FOLLOW_S : 0;
+    if (e->exchanged_at != 0 && e->last_use > e->exchanged_at + follow && now - e->last_use < STILL_USED) {
         snprintf(text, size, "%s#%u was used after its exchange, last %s", v->alias, e->n,
                  cs_time_format(e->last_use, when));
         return true;

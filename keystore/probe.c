@@ -126,6 +126,27 @@ int ks_probe_asks(ks_store *s, cs_time now, ks_visit_asked *visit, void *ctx, cs
     return s->driver->rollovers->probe_asks(s->b, now - KS_PROBE_FRESH, visit, ctx, e);
 }
 
+struct asking {
+    const char *alias;
+    unsigned n;
+    cs_time *at;
+};
+
+static int find_ask(void *ctx, const ks_probe_asked *a, cs_error *e)
+{
+    (void)e;
+    struct asking *f = ctx;
+    *f->at = a->n == f->n && strcmp(a->alias, f->alias) == 0 && a->at > *f->at ? a->at : *f->at;
+    return 0;
+}
+
+int ks_probe_asked_at(ks_store *s, const char *alias, unsigned n, cs_time now, cs_time *at, cs_error *e)
+{
+    struct asking f = {alias, n, at};
+    *at = 0;
+    return ks_probe_asks(s, now, find_ask, &f, e);
+}
+
 /* ---- what they say together ------------------------------------------------------------------------------------ */
 
 struct together {

@@ -56,6 +56,9 @@ typedef struct ks_probe_asked {
 typedef int ks_visit_asked(void *ctx, const ks_probe_asked *a, cs_error *e);
 int ks_probe_asks(ks_store *s, cs_time now, ks_visit_asked *visit, void *ctx, cs_error *e) CS_MUST_CHECK;
 
+/** When a probe with alias#n was asked for last; 0: not, or so long ago that the answers say nothing any more. */
+int ks_probe_asked_at(ks_store *s, const char *alias, unsigned n, cs_time now, cs_time *at, cs_error *e) CS_MUST_CHECK;
+
 #define KS_PROBE_FRESH 3600 /* seconds for which a result is evidence, and an ask is open */
 
 /** What the results of an entry say together. */

@@ -315,33 +315,19 @@ static bool only_nodes(const ks_outcome *out, bool *probe)
     return out->n_refusal > 0;
 }
 
-struct asking {
-    const char *alias;
-    unsigned n;
-    cs_time at; /**< 0: not asked */
-};
-
-static int find_ask(void *ctx, const ks_probe_asked *a, cs_error *e)
-{
-    (void)e;
-    struct asking *f = ctx;
-    f->at = a->n == f->n && strcmp(a->alias, f->alias) == 0 && a->at > f->at ? a->at : f->at;
-    return 0;
-}
-
 /** Nodes are to probe with the successor; again after a while, since the other side may have changed.
  *  @return 1 they are at it, 0 they had their time, -1 */
 static int have_probed(ks_store *s, const char *alias, unsigned n, cs_time now, cs_error *e)
 {
-    struct asking f = {alias, n, 0};
+    cs_time asked = 0;
     uint64_t generation = 0;
-    if (ks_probe_asks(s, now, find_ask, &f, e) != 0) {
+    if (ks_probe_asked_at(s, alias, n, now, &asked, e) != 0) {
         return -1;
     }
-    if (f.at == 0 || now - f.at >= PROBES_AGAIN) {
+    if (asked == 0 || now - asked >= PROBES_AGAIN) {
         return ks_probe_ask(s, alias, n, &keeper, now, &generation, e) == 0 ? 1 : -1;
     }
-    return now - f.at < SETTLES;
+    return now - asked < SETTLES;
 }
 
 static void soon(ks_report *r, cs_time at)

@@ -109,6 +109,10 @@ int ks_link_use(ks_store *s, const char *token, cs_time now, cs_error *e) CS_MUS
 int ks_rollover_tick(ks_store *s, bool dry_run, cs_time now, ks_report *report, cs_time *next,
                      cs_error *e) CS_MUST_CHECK;
 
+/** For one that nothing more is done for now: have nodes probe what a step waits for. *next: when to look again; 0:
+ *  when the keystore changes */
+int ks_rollover_await(ks_store *s, const struct ks_rollover *r, cs_time now, cs_time *next, cs_error *e) CS_MUST_CHECK;
+
 /* ---- shared by the files of the engine ------------------------------------------------------------------------- */
 
 /** Fill facts, routes and partner of r, whose entries are read. Within the caller's transaction. */

@@ -141,6 +141,7 @@ static bool other_side_ready(const struct ks_rollover *r)
     return (r->facts.hold & KS_BIT(KS_FACT_PROBE_NEW)) != 0;
 }
 
+/** @return 1 people are told, 0 they were told before, -1 */
 static int alarm(struct round *o, const struct ks_rollover *r, int64_t occasion, const char *text, cs_error *e)
 {
     const ks_tell t = {.kind = KS_NOTICE_STEP_DUE,
@@ -150,13 +151,14 @@ static int alarm(struct round *o, const struct ks_rollover *r, int64_t occasion,
                        .role = ks_part_word(KS_TENANT_ADMIN)};
     int rc = o->s->driver->begin(o->s->b, KS_UPKEEP, e);
     if (rc == 0) {
-        rc = ks_notice_tell(o->s, &t, o->now, e) < 0 ? -1 : o->s->driver->commit(o->s->b, e);
+        rc = ks_notice_tell(o->s, &t, o->now, e);
+        rc = rc >= 0 && o->s->driver->commit(o->s->b, e) != 0 ? -1 : rc;
     }
     o->s->driver->rollback(o->s->b);
     return rc;
 }
 
-/** Which way out there is when the span is over. */
+/** Which way out there is when the span is over. @return 1 it is over, 0 it goes on with the routes on hold, -1 */
 static int end_span(struct round *o, const struct ks_rollover *r, cs_error *e)
 {
     char text[384];
@@ -169,7 +171,8 @@ static int end_span(struct round *o, const struct ks_rollover *r, cs_error *e)
             "the window of %s is over and its routes stay on hold; countersign rollover status %s, or move its end: "
             "countersign rollover window %s FROM TO",
             r->name, r->name, r->name);
-        return alarm(o, r, r->row.window_to, text, e) == 0 ? report(o, r, "roll-over window", false, text, e) : -1;
+        int told = alarm(o, r, r->row.window_to, text, e);
+        return told == 1 ? report(o, r, "roll-over window", false, text, e) : told;
     }
     ks_outcome *out = calloc(1, sizeof *out);
     if (out == NULL) {
@@ -186,7 +189,8 @@ static int end_span(struct round *o, const struct ks_rollover *r, cs_error *e)
     }
     snprintf(text, sizeof text, "the window of %s is over and the other side not ready: %s%.200s", r->name,
              rc == 0 ? "rolled back, the routes are let go" : "the way back is refused: ", rc == 0 ? "" : why.text);
-    return alarm(o, r, r->row.window_to, text, e) == 0 ? report(o, r, "roll-over window", rc == 0, text, e) : -1;
+    return alarm(o, r, r->row.window_to, text, e) >= 0 && report(o, r, "roll-over window", rc == 0, text, e) == 0 ? 1
+                                                                                                                  : -1;
 }
 
 /** @return 1 it was ended, 0, -1 */
@@ -200,13 +204,13 @@ static int watch_span(struct round *o, const struct ks_rollover *r, cs_error *e)
     later(o, r->row.window_to - WARN_S);
     later(o, r->row.window_to);
     if (o->now >= r->row.window_to) {
-        return end_span(o, r, e) == 0 ? 1 : -1;
+        return end_span(o, r, e);
     }
     if (o->now >= r->row.window_to - WARN_S) {
         char at[CS_TIME_TEXT];
         snprintf(text, sizeof text, "the window of %s ends at %s and its routes are still on hold", r->name,
                  cs_time_format(r->row.window_to, at));
-        return alarm(o, r, r->row.window_to - 1, text, e);
+        return alarm(o, r, r->row.window_to - 1, text, e) >= 0 ? 0 : -1;
     }
     return 0;
 }
@@ -228,11 +232,16 @@ static int one(struct round *o, int64_t id, cs_error *e)
             ks_rollover_free(r);
             return rc;
         }
+        cs_time next = 0;
         int ended = watch_span(o, r, e);
         size_t at = due_step(r);
         int did = ended == 0 && at < r->runbook->n ? do_step(o, r, at, e) : 0;
-        ks_rollover_free(r);
         rc = ended < 0 || did < 0 ? -1 : 0;
+        if (ended == 0 && did == 0) {
+            rc = ks_rollover_await(o->s, r, o->now, &next, e);
+        }
+        later(o, next);
+        ks_rollover_free(r);
         if (ended != 0 || did != 1) {
             break;
         }

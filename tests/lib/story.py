@@ -36,8 +36,9 @@ class Story:
         return {step["step"]: step["state"] for step in self.status()["steps"]}
 
     def until(self, step, state="done"):
+        """Wait for a step to be in that state; one that is done is so when it is written down, with what was seen."""
         def look():
-            return self.states()[step] == state
+            return self.states()[step] == state and (state != "done" or step in self.shown)
         try:
             report.until(look, LONG_S, f"step {step} {state}")
         except AssertionError as error:

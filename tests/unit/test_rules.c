@@ -137,6 +137,25 @@ static void test_late_use_moves_the_removal(void)
     CU_ASSERT_EQUAL(why.allowed_from, stop - CS_DAY + 14 * CS_DAY);
 }
 
+static void test_what_our_nodes_did_while_they_followed_keeps_nothing(void)
+{
+    static const struct {
+        enum ks_role role;
+        cs_time used; /* after the exchange */
+        bool needed;
+    } row[] = {
+        {KS_TLS_CLIENT, 1, false}, {KS_TLS_CLIENT, 60, false}, {KS_TLS_CLIENT, 61, true},   {KS_ENCRYPT_TO, 60, false},
+        {KS_ENCRYPT_TO, 61, true}, {KS_AUTHZ_CLIENT, 1, true}, {KS_AUTHZ_CLIENT, 0, false}, {KS_VERIFIER, 1, true},
+    };
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        char text[256];
+        struct ks_view v = slot(row[i].role, 1, (enum ks_state[]){KS_DEACTIVATED});
+        v.entry[0].exchanged_at = NOW - 600;
+        v.entry[0].last_use = v.entry[0].exchanged_at + row[i].used;
+        CU_ASSERT_EQUAL(ks_still_needed(&v, &v.entry[0], NOW, text, sizeof text), row[i].needed);
+    }
+}
+
 static void test_second_deactivation_does_not_restart_the_window(void)
 {
     struct ks_view v = slot(KS_VERIFIER, 1, (enum ks_state[]){KS_ACTIVE});
@@ -279,6 +298,7 @@ const struct harness_test harness_tests[] = {
     {"process_stop_is_the_latest_of_its_terms", test_process_stop_is_the_latest_of_its_terms},
     {"removal_is_refused_one_second_before_process_stop", test_removal_is_refused_one_second_before_process_stop},
     {"late_use_moves_the_removal", test_late_use_moves_the_removal},
+    {"what_our_nodes_did_while_they_followed_keeps_nothing", test_what_our_nodes_did_while_they_followed_keeps_nothing},
     {"second_deactivation_does_not_restart_the_window", test_second_deactivation_does_not_restart_the_window},
     {"one_active_slot_exchanges", test_one_active_slot_exchanges},
     {"resume_into_a_taken_one_active_slot_is_refused", test_resume_into_a_taken_one_active_slot_is_refused},

@@ -17,11 +17,11 @@ import soap
 import tls
 import wire
 from report import check, equal
-from story import Story, instant, nothing_lost
+from story import LONG_S, Story, instant, nothing_lost
 
 OWN = """
 route orders {{
-    listener front; path "/orders"; methods POST;
+    listener front; path "/orders"; methods POST; {probe}
     upstream "{url}" {{ client-certificate ack-client; anchors receivers; response-timeout 60s; }}
     hold {{ queue 1000; wait 60s; }}
 }}
@@ -38,7 +38,7 @@ route orders {{
 class Presented(Story):
     """A receiver under TLS that takes the client certificates that it is told to."""
 
-    def __init__(self):
+    def __init__(self, probe=""):
         place = product.new_directory()
         keystore = product.Keystore(place)
         receivers = keys.issue(place, "receivers", authority=True, subject="CN=Receivers CA")
@@ -52,7 +52,7 @@ class Presented(Story):
         context.load_verify_locations(root)
         self.upstream = wire.Upstream(self.answer, tls=context)
         self.taken = {1}
-        gateway = product.Gateway(place, keystore, OWN.format(url=self.upstream.url))
+        gateway = product.Gateway(place, keystore, OWN.format(url=self.upstream.url, probe=probe))
         super().__init__(gateway, keystore)
 
     def __enter__(self):
@@ -81,6 +81,15 @@ class Presented(Story):
                           if name.startswith("ack-client#")}
         return self.known
 
+    def sent(self):
+        """Which entries were presented with requests of the traffic, in order: a probe is none."""
+        return [self.number(r) for r in self.upstream.requests if r.start.startswith("POST")]
+
+    def asked(self, number):
+        """Wait for a probe with that entry, which nobody asked for by hand."""
+        report.until(lambda: any(r.start.startswith("GET") and self.number(r) == number for r in self.upstream.requests),
+                     LONG_S, f"a probe with #{number}")
+
     def load(self):
         return load.Load(self.gateway.address, connections=6, per_second=60, good=lambda reply: reply.status == 200)
 
@@ -91,13 +100,16 @@ def test_a_receiver_that_accepts_both_sees_the_new_one_without_a_restart():
         story.roll("start", "tls-client.dual", "--alias", "ack-client")
         story.roll("next", "R-1")
         story.roll("confirm", "R-1", "2", "--note", "given by hand")
+        story.asked(2)
+        equal(story.states()["3"], "ready", "the receiver does not take the new one yet")
         story.taken = {1, 2}
-        story.roll("confirm", "R-1", "3", "--note", "Jo Doe by phone")
+        story.roll("probe", "R-1")
         story.until("4")  # 3 closes 4
+        check(story.shown["3"].startswith("probe-both"), story.shown["3"])
         story.roll("next", "R-1")
         story.until("7")
         running.wait_for(20)
-        equal(story.number(story.upstream.requests[-1]), 2, "the certificate presented last")
+        equal(story.sent()[-1], 2, "the certificate presented last")
         story.roll("confirm", "R-1", "8", "--note", "told by phone")
         story.taken = {2}
         running.wait_for(20)
@@ -106,27 +118,39 @@ def test_a_receiver_that_accepts_both_sees_the_new_one_without_a_restart():
         nothing_lost(running)
 
 
-def test_a_receiver_that_accepts_one_is_changed_over_in_a_window():
+def change_over(ends_s, late, *more):
+    """A downtime of a receiver that takes one certificate at a time; late: it is ready behind its end."""
     with Presented() as story, story.load() as running:
         running.wait_for(20)
-        story.roll("start", "tls-client.window", "--alias", "ack-client", "--window", instant(8), instant(120))
+        story.roll("start", "tls-client.window", "--alias", "ack-client", "--window", instant(6), instant(ends_s), *more)
         story.roll("next", "R-1")
         story.roll("confirm", "R-1", "2")
         story.until("6")
-        count = len(story.upstream.requests)
-        old = [story.number(r) for r in story.upstream.requests]
-        equal(set(old), {1}, "certificates before the window")
+        count = len(story.sent())
+        equal(set(story.sent()), {1}, "certificates before the window")
         time.sleep(0.5)
-        equal(len(story.upstream.requests), count, "requests that got out of the hold")
-        story.taken = {2}
+        equal(len(story.sent()), count, "requests that got out of the hold")
         story.roll("confirm", "R-1", "7", "--note", "given by hand")
-        story.roll("confirm", "R-1", "8", "--note", "Jo Doe by phone")
-        story.until("11")
+        story.asked(2)
+        if late:
+            report.until(lambda: "stay on hold" in story.gateway.stderr(), LONG_S, "the end of the window")
+            equal(story.states()["8"], "ready", "the receiver is late")
+        story.taken = {2}
+        story.until("11")  # nobody lends a hand: probes find it out
+        check(story.shown["8"].startswith("probe-new"), story.shown["8"])
         running.wait_for(20)
         nothing_lost(running)
-        equal({story.number(r) for r in story.upstream.requests[count:]}, {2}, "certificates behind the window")
+        equal(set(story.sent()[count:]), {2}, "certificates behind the window")
         story.roll("confirm", "R-1", "10", exits=12)
         story.over()
+
+
+def test_a_receiver_that_accepts_one_is_changed_over_in_a_window():
+    change_over(120, False)
+
+
+def test_routes_that_stay_on_hold_are_let_go_when_the_receiver_is_late():
+    change_over(14, True, "--stay-held")
 
 
 def test_an_overrun_window_rolls_back_and_lets_what_waited_go():
@@ -140,8 +164,32 @@ def test_an_overrun_window_rolls_back_and_lets_what_waited_go():
         story.over("aborted")
         running.wait_for(20)
         nothing_lost(running)
-        equal({story.number(r) for r in story.upstream.requests}, {1}, "certificates that the receiver saw")
+        equal(set(story.sent()), {1}, "certificates that the receiver saw with requests of the traffic")
         equal(story.keystore.entries()["ack-client#1"]["state"], "active", "the old one")
+
+
+def test_a_second_certificate_is_activated_when_a_probe_finds_it_accepted():
+    with Presented('probe { method GET; query "wsdl"; expect 200; }') as story, story.load() as running:
+        running.wait_for(20)
+        story.roll("start", "outbound.manual", "--alias", "ack-client")
+        story.roll("confirm", "R-1", "1")
+        story.roll("next", "R-1")
+        story.asked(2)
+        equal(story.states()["3"], "ready", "the receiver does not take it yet")
+        story.taken = {1, 2}
+        story.roll("probe", "R-1")
+        story.until("3")
+        check("probe-new" in story.shown["3"], story.shown["3"])
+        story.roll("next", "R-1")
+        story.until("4")
+        running.wait_for(20)
+        equal(story.sent()[-1], 2, "the certificate presented last")
+        story.taken = {2}
+        story.roll("next", "R-1")
+        story.over()
+        check("ack-client#1" not in story.keystore.entries(), "the old one is deleted")
+        running.wait_for(20)
+        nothing_lost(running)
 
 
 def test_a_verifier_is_exchanged_on_the_first_use_of_the_new_one():
