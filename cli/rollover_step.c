@@ -227,6 +227,9 @@ static int abort_it(struct step_call *k)
         cli_warn(c, "step %s cannot be taken back by anybody here: what was done up to it stands; on hold is nothing",
                  kept);
     }
+    for (size_t i = 0; i < out.n_note; i++) {
+        cli_say(c, "%s", out.note[i]);
+    }
     return finish(k);
 }
 
@@ -251,7 +254,7 @@ const struct cli_command cli_cmd_rollover_abort = {
     .max_operands = 1,
     .options = abort_options,
     .more = "Behind a step that the other side cannot take back nothing before it is undone. Routes are let go in any "
-            "case.\n"
+            "case.\nA new certificate that the other side used already stays accepted.\n"
             "Exit: 0 ended; 10 a guard refuses the way back (nothing more was done; give it again); 12 over already.",
     .run = run_abort,
 };

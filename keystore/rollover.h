@@ -74,7 +74,8 @@ int ks_rollover_run(ks_store *s, const struct ks_rollover *r, size_t place, bool
                     cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
 /** The ready step whose command is the next one, r->runbook->n: there is none. roles: of the caller */
 size_t ks_rollover_next(const struct ks_rollover *r, unsigned roles);
-/** Undo what can be undone, the last step first, and end it. *kept: the first step behind which only forward is left,
+/** Undo what can be undone, the last step first, and end it. What the other side uses already stays accepted (a note of
+ *  out says so). *kept: the first step behind which only forward is left,
  *  "" none. All closed with no return behind them: 12. */
 int ks_rollover_abort(ks_store *s, int64_t id, bool dry_run, const ks_actor *who, cs_time now, char kept[KS_STEP_NAME],
                       ks_outcome *out, cs_error *e) CS_MUST_CHECK;
