@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/time.h"
 #include "wssec/key.h"
 #include "wssec/worker.h"
@@ -150,7 +151,7 @@ static int judge_usage(struct wssec_judge *j, const struct wssec_entry *e)
 void wssec_certificate_fill(struct wssec_certificate *c, const struct wssec_entry *e)
 {
     memset(c, 0, sizeof *c);
-    strncpy(c->alias, e->alias, sizeof c->alias - 1);
+    (void)cs_copy(c->alias, sizeof c->alias, e->alias);
     c->ordinal = e->ordinal;
     memcpy(c->sha256, e->sha256, sizeof c->sha256);
     memcpy(c->spki_sha256, e->spki_sha256, sizeof c->spki_sha256);

@@ -506,10 +506,7 @@ static void report(const struct sealing *k, int rc, const struct wssec_resolver 
     v->generation = r->generation;
     v->soap = k->w->message.soap;
     v->is_fault = k->w->message.is_fault;
-    v->reason = rc == WSSEC_RC_NOMEM ? WSSEC_OUT_OF_MEMORY : rc != WSSEC_RC_OK ? WSSEC_INTERNAL : k->why.reason;
-    bool broken = rc != WSSEC_RC_OK || v->reason == WSSEC_OUT_OF_MEMORY || v->reason == WSSEC_INTERNAL;
-    v->verdict = broken ? WSSEC_ERROR : v->reason == WSSEC_OK ? WSSEC_PASS : WSSEC_FAIL;
-    (void)cs_copy(v->detail, sizeof v->detail, k->why.detail);
+    wssec_refusal_show(&k->why, rc, v);
     if (k->entry.alias != NULL) {
         v->has_certificate = true;
         wssec_certificate_fill(&v->certificate, &k->entry);

@@ -567,11 +567,7 @@ static int report(const struct call *k, int rc, struct wssec_verdict *v)
     }
     wssec_opening_show(&k->opening, v);
     wssec_exceptions_show(v, k->policy, k->opening.legacy);
-    v->reason = rc == WSSEC_RC_NOMEM ? WSSEC_OUT_OF_MEMORY : rc != WSSEC_RC_OK ? WSSEC_INTERNAL : k->why.reason;
-    (void)cs_copy(v->detail, sizeof v->detail, k->why.detail);
-    bool broken = rc != WSSEC_RC_OK || v->reason == WSSEC_ENGINE_DISAGREEMENT || v->reason == WSSEC_OUT_OF_MEMORY ||
-                  v->reason == WSSEC_INTERNAL;
-    v->verdict = broken ? WSSEC_ERROR : v->reason == WSSEC_OK ? WSSEC_PASS : WSSEC_FAIL;
+    wssec_refusal_show(&k->why, rc, v);
     wssec_explain_add(k->explain, "verdict", v->verdict == WSSEC_PASS, "%s%s%s", wssec_reason_code(v->reason),
                       v->detail[0] != '\0' ? ": " : "", v->detail);
     return rc;

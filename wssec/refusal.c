@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/text.h"
+
 static void plain(char *s)
 {
     for (; *s != '\0'; s++) {
@@ -28,6 +30,19 @@ int wssec_refuse(struct wssec_refusal *r, enum wssec_reason reason, const char *
         plain(r->detail);
     }
     return -1;
+}
+
+void wssec_refusal_show(const struct wssec_refusal *r, int rc, struct wssec_verdict *v)
+{
+    v->reason = rc == WSSEC_RC_NOMEM ? WSSEC_OUT_OF_MEMORY : rc != WSSEC_RC_OK ? WSSEC_INTERNAL : r->reason;
+    (void)cs_copy(v->detail, sizeof v->detail, r->detail);
+    switch (v->reason) {
+    case WSSEC_OK: v->verdict = WSSEC_PASS; break;
+    case WSSEC_OUT_OF_MEMORY:
+    case WSSEC_INTERNAL:
+    case WSSEC_ENGINE_DISAGREEMENT: v->verdict = WSSEC_ERROR; break;
+    default: v->verdict = WSSEC_FAIL; break;
+    }
 }
 
 void wssec_explain_add(struct wssec_explain *x, const char *step, bool ok, const char *fmt, ...)

@@ -17,6 +17,9 @@ struct wssec_refusal {
 int wssec_refuse(struct wssec_refusal *r, enum wssec_reason reason, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** Reason, detail and verdict of a call that ended with rc: trouble of our own is WSSEC_ERROR, never WSSEC_FAIL. */
+void wssec_refusal_show(const struct wssec_refusal *r, int rc, struct wssec_verdict *v);
+
 /** Add a step to x (NULL: nobody asked). Cheap when x is NULL: arguments only. */
 void wssec_explain_add(struct wssec_explain *x, const char *step, bool ok, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

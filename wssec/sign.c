@@ -46,7 +46,7 @@ struct making { /* one call */
     char timestamp_id[WSSEC_ID_TEXT], token_id[WSSEC_ID_TEXT], signature_id[WSSEC_ID_TEXT], user_id[WSSEC_ID_TEXT];
     char confirm_id[WSSEC_CONFIRMATIONS][WSSEC_ID_TEXT];
     bool timestamp;
-    xmlNodePtr beside;                 /* our header of this message, NULL: none yet */
+    xmlNodePtr beside; /* our header of this message, NULL: none yet */
     struct wssec_refusal why;
 };
 
@@ -150,7 +150,8 @@ static int add_made(struct making *k)
 {
     size_t n = k->recipe->n_confirm;
     if (n > WSSEC_CONFIRMATIONS || k->targets.n + n + (k->recipe->user != NULL) > WSSEC_MAX_REFERENCES) {
-        (void)wssec_refuse(&k->why, WSSEC_LIMIT_REFERENCES, "%zu signatures are to be confirmed beside %u parts", n, k->targets.n);
+        (void)wssec_refuse(&k->why, WSSEC_LIMIT_REFERENCES, "%zu signatures are to be confirmed beside %u parts", n,
+                           k->targets.n);
         return WSSEC_RC_OK;
     }
     add_user(k);
@@ -201,7 +202,8 @@ static int read_message(struct making *k, const struct wssec_input *in, cs_buf *
 /* In an XOP package the parts that Includes stand for are signed with the elements that hold them. */
 static int expand(struct making *k, struct wssec_message *m)
 {
-    struct wssec_judge j = {.worker = k->w, .package = &k->w->package, .policy = k->policy, .message = m, .why = &k->why};
+    struct wssec_judge j = {
+        .worker = k->w, .package = &k->w->package, .policy = k->policy, .message = m, .why = &k->why};
     return wssec_xop_expand(&j);
 }
 
@@ -222,8 +224,8 @@ static int read_input(struct making *k)
         return rc;
     }
     rc = wssec_targets_find(&k->w->arena, m, &k->w->package, k->recipe, k->timestamp ? k->timestamp_id : NULL,
-                            wssec_keyref_has_token(k->kind) ? k->token_id : NULL, k->recipe->user != NULL ? k->user_id : NULL,
-                            &k->targets, &k->why);
+                            wssec_keyref_has_token(k->kind) ? k->token_id : NULL,
+                            k->recipe->user != NULL ? k->user_id : NULL, &k->targets, &k->why);
     return rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK ? add_made(k) : rc;
 }
 
@@ -264,7 +266,7 @@ static void write_signed_info(struct making *k)
                           "<ds:Reference URI=\"%s%s\"><ds:Transforms><ds:Transform Algorithm=\"%s\"/></ds:Transforms>"
                           "<ds:DigestMethod Algorithm=\"%s\"/><ds:DigestValue>",
                           t->attachment != 0 ? "" : "#", t->id,
-                          t->attachment == 0     ? EXCLUSIVE
+                          t->attachment == 0    ? EXCLUSIVE
                           : k->recipe->complete ? WSSEC_SWA "#Attachment-Complete-Signature-Transform"
                                                 : WSSEC_SWA "#Attachment-Content-Signature-Transform",
                           k->digest->uri);
@@ -560,20 +562,10 @@ static void report(const struct making *k, int rc, const struct wssec_resolver *
     v->generation = r->generation;
     v->soap = k->w->message.soap;
     v->is_fault = k->w->message.is_fault;
-    v->reason = rc == WSSEC_RC_NOMEM ? WSSEC_OUT_OF_MEMORY : rc != WSSEC_RC_OK ? WSSEC_INTERNAL : k->why.reason;
-    bool broken = rc != WSSEC_RC_OK || v->reason == WSSEC_OUT_OF_MEMORY || v->reason == WSSEC_INTERNAL ||
-                  v->reason == WSSEC_ENGINE_DISAGREEMENT;
-    v->verdict = broken ? WSSEC_ERROR : v->reason == WSSEC_OK ? WSSEC_PASS : WSSEC_FAIL;
-    (void)cs_copy(v->detail, sizeof v->detail, k->why.detail);
+    wssec_refusal_show(&k->why, rc, v);
     if (e->key != NULL && e->alias != NULL) {
         v->has_certificate = true;
-        (void)cs_copy(v->certificate.alias, sizeof v->certificate.alias, e->alias);
-        v->certificate.ordinal = e->ordinal;
-        v->certificate.state = e->state;
-        v->certificate.not_after = e->not_after;
-        v->certificate.process_stop = e->process_stop;
-        memcpy(v->certificate.sha256, e->sha256, sizeof e->sha256);
-        memcpy(v->certificate.spki_sha256, e->spki_sha256, sizeof e->spki_sha256);
+        wssec_certificate_fill(&v->certificate, e);
     }
     if (v->verdict != WSSEC_PASS) {
         return;
@@ -585,7 +577,8 @@ static void report(const struct making *k, int rc, const struct wssec_resolver *
     (void)cs_copy(v->canonicalization, sizeof v->canonicalization, "exclusive");
     for (unsigned i = 0; i < k->targets.n; i++) {
         struct wssec_reference_result *x = &v->reference[v->n_reference++];
-        (void)snprintf(x->uri, sizeof x->uri, "%s%s", k->targets.row[i].attachment != 0 ? "" : "#", k->targets.row[i].id);
+        (void)snprintf(x->uri, sizeof x->uri, "%s%s", k->targets.row[i].attachment != 0 ? "" : "#",
+                       k->targets.row[i].id);
         (void)cs_copy(x->digest, sizeof x->digest, k->digest->word);
         x->ok = true;
         x->judged = true;

@@ -35,8 +35,8 @@ struct wssec_work *wssec_work_new(const struct wssec_judge *as, struct wssec_mes
         *j = *as;
         k->whole = as->input;
         j->message = m;
-        j->reader = (struct wssec_key_reader){
-            &as->worker->arena, m, as->package, as->policy, as->when->at, &j->legacy, as->why};
+        j->reader = (struct wssec_key_reader){&as->worker->arena, m,          as->package, as->policy,
+                                              as->when->at,       &j->legacy, as->why};
     }
     return k;
 }
@@ -245,8 +245,9 @@ static void explain_references(struct wssec_work *k, const struct wssec_signed *
         char path[128];
         const struct wssec_reference *r = &s->info.reference[i];
         if (s->source[i].judged && r->target == NULL) {
-            wssec_explain_add(j->explain, "reference", s->source[i].ok, "%.80s -> part %zu of the package: %s digest %s",
-                              r->uri, r->attachment + 1, r->digest->word, s->source[i].ok ? "fits" : "differs");
+            wssec_explain_add(j->explain, "reference", s->source[i].ok,
+                              "%.80s -> part %zu of the package: %s digest %s", r->uri, r->attachment + 1,
+                              r->digest->word, s->source[i].ok ? "fits" : "differs");
         } else if (s->source[i].judged) {
             wssec_explain_add(j->explain, "reference", s->source[i].ok, "%.80s -> %s (line %ld): %s digest %s", r->uri,
                               wssec_path(r->target, path, sizeof path), xmlGetLineNo(r->target), r->digest->word,
@@ -439,17 +440,9 @@ int wssec_work_finish(struct wssec_work *k, int rc, struct wssec_refusal *why)
         *why = (struct wssec_refusal){WSSEC_INTERNAL, "a step was left out"};
     }
     show_extras(k);
-    v->reason = why->reason;
+    wssec_refusal_show(why, WSSEC_RC_OK, v);
     if (k->judge.opening != NULL) {
         wssec_opening_show(k->judge.opening, v);
-    }
-    (void)cs_copy(v->detail, sizeof v->detail, why->detail);
-    switch (why->reason) {
-    case WSSEC_OK: v->verdict = WSSEC_PASS; break;
-    case WSSEC_OUT_OF_MEMORY:
-    case WSSEC_INTERNAL:
-    case WSSEC_ENGINE_DISAGREEMENT: v->verdict = WSSEC_ERROR; break;
-    default: v->verdict = WSSEC_FAIL; break;
     }
     wssec_explain_add(k->judge.explain, "engine", true, "%s%s%s",
                       v->engine == WSSEC_ENGINE_STREAM ? "in one pass" : "as a tree, by libxmlsec",
