@@ -25,7 +25,7 @@ route orders {{ listener front; path "/orders"; methods POST; upstream "{url}"; 
 """
 
 
-class Scene:
+class Scene(admin.Scene):
     """A gateway with a master in front of one plain upstream."""
 
     def __init__(self, answer=None, extra=""):
@@ -36,13 +36,6 @@ class Scene:
         self.path = f"{self.place}/admin.sock"
         self.extra = f'admin {{ socket "{self.path}"; }}\n{extra}'
         self.gateway = product.Gateway(self.place, self.keystore, self.routes, self.extra)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.gateway.__exit__()
-        self.upstream.stop()
 
     def status(self):
         try:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+import admin
 import product
 import report
 import wire
@@ -17,7 +18,7 @@ BODY = b"<a/>"
 PLAIN = 'route plain {{ listener front; path "/"; methods POST GET; upstream "{url}" {{ response-timeout 5s; }} }}\n'
 
 
-class Process:
+class Process(admin.Scene):
     """A gateway with plain routes in front of one upstream; answer as in wire.Upstream."""
 
     def __init__(self, routes=PLAIN, extra="", answer=None, **more):
@@ -26,13 +27,6 @@ class Process:
         self.answer = answer or wire.reply_octets(b"<ok/>")
         self.upstream = wire.Upstream(lambda request: self.answer(request) if callable(self.answer) else self.answer)
         self.gateway = product.Gateway(self.place, self.keystore, routes.format(url=self.upstream.url, dead=wire.unused_port()), extra, **more)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.gateway.__exit__()
-        self.upstream.stop()
 
     def client(self):
         return wire.Client(self.gateway.address)

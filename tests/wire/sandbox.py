@@ -27,7 +27,7 @@ def extra(place, more="", socket=True):
             f'replay {{ store local; file "{place}/replay"; }}\n{more}\n')
 
 
-class House:
+class House(admin.Scene):
     """A gateway with everything that writes files, in front of one receiver whose name has to be looked up."""
 
     def __init__(self, more="", place=None, socket=True):
@@ -37,15 +37,8 @@ class House:
         self.routes = ROUTE.format(port=self.upstream.port)
         self.gateway = product.Gateway(self.place, self.keystore, self.routes, extra(self.place, more, socket))
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.gateway.__exit__()
-        self.upstream.stop()
-
     def status(self):
-        return json.loads(product.countersign("-c", self.gateway.conf_file, "status", "--json", check=False).stdout)  # draining: exit 1
+        return json.loads(self.command("status", "--json", check=False).stdout)  # draining: exit 1
 
     def post(self, octets=b"<a/>"):
         with wire.Client(self.gateway.address) as client:
@@ -83,12 +76,12 @@ def test_it_serves_reloads_spools_and_follows_the_keystore():
         before = house.status()["generation"]
         for number in range(3):
             os.rename(house.gateway.access_file, f"{house.gateway.access_file}.{number}")
-            product.countersign("-c", house.gateway.conf_file, "reload")
+            house.command("reload")
             report.equal(house.post(), 200, "behind a reload")
             report.until(lambda: os.path.exists(house.gateway.access_file), 10, "a new access log")
-        product.countersign("-c", house.gateway.conf_file, "hold", "plain")
+        house.command("hold", "plain")
         report.until(lambda: house.status()["generation"] > before, 10, "a change of the keystore comes through")
-        product.countersign("-c", house.gateway.conf_file, "release", "plain")
+        house.command("release", "plain")
         report.equal(house.status()["sandbox"]["refused"], 0, "nothing stood in its way")
 
 
@@ -130,7 +123,7 @@ def test_a_reload_to_another_place_names_it_and_the_cure():
             head = house.gateway.head
             house.gateway.head = head.replace(house.gateway.access_file, f"{outside}/access.json")
             house.gateway.configure(house.routes, extra(house.place))
-            done = product.countersign("-c", house.gateway.conf_file, "reload", check=False)
+            done = house.command("reload", check=False)
             report.equal(done.returncode, 78, "the reload is refused")
             line = house.stderr_has(f"{outside}/access.json, which the sandbox") and house.gateway.stderr()
             report.check("restart" in line, line)
@@ -138,14 +131,14 @@ def test_a_reload_to_another_place_names_it_and_the_cure():
                 text.write("workers 2;\n")
             house.gateway.head = head
             house.gateway.configure(house.routes, extra(house.place, f'include "{outside}/more.conf";'))
-            done = product.countersign("-c", house.gateway.conf_file, "reload", check=False)
+            done = house.command("reload", check=False)
             report.equal(done.returncode, 78, "the reload is refused")
             house.stderr_has(f"cannot read {outside}/more.conf: Permission denied")
             house.stderr_has("for others restart")
             house.gateway.configure(house.routes, extra(house.place).replace(f"{house.place}/replay", f"{outside}/replay"))
             with open(f"{outside}/replay", "wb"):
                 pass
-            done = product.countersign("-c", house.gateway.conf_file, "reload", check=False)
+            done = house.command("reload", check=False)
             report.equal(done.returncode, 78, "the reload is refused")
             report.check(f"{outside}/replay" in done.stderr + done.stdout, done.stderr + done.stdout)
             house.stderr_has(f"{outside}/replay")
@@ -155,7 +148,7 @@ def test_a_reload_to_another_place_names_it_and_the_cure():
             # a new process reaches what its own configuration names
             house.gateway.signal(signal.SIGUSR2)
             report.until(lambda: house.gateway.stderr().count("ready:") == 2, 20, "another process")
-            product.countersign("-c", house.gateway.conf_file, "reload")
+            house.command("reload")
     finally:
         shutil.rmtree(outside)
 
@@ -166,7 +159,7 @@ def test_words_of_the_configuration_open_more_doors():
         with House(f'process {{ write "{outside}"; read "/opt"; }}') as house:
             house.gateway.head = house.gateway.head.replace(house.gateway.access_file, f"{outside}/access.json")
             house.gateway.configure(house.routes, extra(house.place, f'process {{ write "{outside}"; read "/opt"; }}'))
-            product.countersign("-c", house.gateway.conf_file, "reload")
+            house.command("reload")
             report.equal(house.post(), 200, "it serves")
             report.until(lambda: os.path.getsize(f"{outside}/access.json") > 0, 10, "a line in the new place")
     finally:
@@ -203,7 +196,7 @@ def test_a_kernel_without_landlock_is_told_of_and_the_rest_is_in_force():
         said = [line for line in house.gateway.stderr().splitlines() if "sandbox-degraded" in line and "landlock" in line]
         report.equal(len(said), 1, house.gateway.stderr())
         report.equal(house.post(), 200, "it serves")
-        product.countersign("-c", house.gateway.conf_file, "reload")
+        house.command("reload")
         report.equal(house.post(), 200, "behind a reload")
 
 
@@ -240,7 +233,7 @@ def test_root_is_given_up_for_the_account_of_the_configuration():
                 report.check(re.search(rf"^{gauge} [1-9]", itself, re.M), f"it still sees itself: {gauge}")
             for missing in ("spool", "run"):
                 report.equal(os.stat(f"{place}/{missing}").st_uid, account.pw_uid, f"{missing}, a directory that was missing, is the account's")
-            product.countersign("-c", house.gateway.conf_file, "reload")
+            house.command("reload")
             report.equal(house.post(), 200, "behind a reload")
     finally:
         shutil.rmtree(place)
