@@ -6,11 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #include "wssec/policy.h"
+#include "wssec/run.h"
 
 #define HEAD 512 /* a declaration is about 60 octets; one that does not end within these is refused */
 
@@ -391,45 +388,11 @@ static bool utf8_follow(struct wssec_octets *o, uint8_t c)
                                 (o->point < 0xD800 || o->point > 0xDFFF) && o->point != 0xFFFE && o->point != 0xFFFF);
 }
 
-static uint64_t eight(const uint8_t *p)
-{
-    uint64_t x;
-    memcpy(&x, p, sizeof x);
-    return x;
-}
-
-/* How many octets from p on are plain: printable ASCII; with SSE2 also tab, CR and LF. A multiple of 8 or 16. */
-static size_t plain_octets(const uint8_t *p, size_t n)
-{
-    size_t i = 0;
-#ifdef __SSE2__
-    const __m128i space = _mm_set1_epi8(0x20);
-    const __m128i tab = _mm_set1_epi8('\t');
-    const __m128i lf = _mm_set1_epi8('\n');
-    const __m128i cr = _mm_set1_epi8('\r');
-    for (; n - i >= 16; i += 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-        __m128i below = _mm_cmplt_epi8(x, space); /* signed: those with the top bit are below, too */
-        __m128i good = _mm_or_si128(_mm_cmpeq_epi8(x, tab), _mm_or_si128(_mm_cmpeq_epi8(x, lf), _mm_cmpeq_epi8(x, cr)));
-        if (_mm_movemask_epi8(_mm_andnot_si128(good, below)) != 0) {
-            break;
-        }
-    }
-#endif
-    static const uint64_t high = 0x8080808080808080u;
-    static const uint64_t blank = 0x2020202020202020u;
-    /* none with the top bit, none below 0x20 */
-    while (n - i >= 8 && ((eight(p + i) | (eight(p + i) - blank)) & high) == 0) {
-        i += 8;
-    }
-    return i;
-}
-
 enum wssec_reason wssec_octets_check(struct wssec_octets *o, const uint8_t *p, size_t n, size_t *bad)
 {
     for (size_t i = 0; i < n; i++) {
         if (o->follow == 0) {
-            i += plain_octets(p + i, n - i);
+            i += wssec_run_plain(p + i, n - i);
         }
         if (i >= n) {
             break;

@@ -8,12 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #include "wssec/build.h"
 #include "wssec/reader_tag.h"
+#include "wssec/run.h"
 
 #define CARRIED_REFERENCE 16
 
@@ -47,29 +44,6 @@ static void settle(struct wssec_reader *r)
 
 /* ---- text ----------------------------------------------------------------------------------------------------------
  */
-
-const uint8_t *wssec_reader_special(const uint8_t *p, const uint8_t *end)
-{
-#ifdef __SSE2__
-    const __m128i lt = _mm_set1_epi8('<');
-    const __m128i gt = _mm_set1_epi8('>');
-    const __m128i amp = _mm_set1_epi8('&');
-    const __m128i cr = _mm_set1_epi8('\r');
-    for (; end - p >= 16; p += 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(x, lt), _mm_cmpeq_epi8(x, gt)),
-                                   _mm_or_si128(_mm_cmpeq_epi8(x, amp), _mm_cmpeq_epi8(x, cr)));
-        unsigned mask = (unsigned)_mm_movemask_epi8(hit);
-        if (mask != 0) {
-            return p + __builtin_ctz(mask);
-        }
-    }
-#endif
-    while (p < end && *p != '<' && *p != '>' && *p != '&' && *p != '\r') {
-        p++;
-    }
-    return p;
-}
 
 static bool is_blank(const uint8_t *p, size_t n)
 {
@@ -217,7 +191,7 @@ static const uint8_t *markup(struct wssec_reader *r, const uint8_t *p, const uin
 static const uint8_t *take_text(struct wssec_reader *r, const uint8_t *p, const uint8_t *end)
 {
     while (p < end && r->state == WSSEC_READING_TEXT) {
-        const uint8_t *q = wssec_reader_special(p, end);
+        const uint8_t *q = wssec_run_text(p < r->clean ? r->clean : p, end);
         if (q != p && !plain_text(r, p, (size_t)(q - p))) {
             return NULL;
         }
@@ -258,7 +232,7 @@ static const uint8_t *take_text(struct wssec_reader *r, const uint8_t *p, const 
 static bool cdata_text(struct wssec_reader *r, const uint8_t *p, const uint8_t *end)
 {
     while (p < end) {
-        const uint8_t *q = wssec_reader_special(p, end);
+        const uint8_t *q = wssec_run_text(p, end);
         if (!plain_text(r, p, (size_t)(q - p))) {
             return false;
         }
@@ -522,7 +496,8 @@ int wssec_reader_push(struct wssec_reader *r, const uint8_t *p, size_t n)
         return -1;
     }
     r->octets_read += n;
-    enum wssec_reason reason = wssec_octets_check(&r->octets, p, n, &bad);
+    r->clean = p + (r->octets.follow == 0 ? wssec_run_clean(p, n) : 0);
+    enum wssec_reason reason = wssec_octets_check(&r->octets, r->clean, (size_t)(end - r->clean), &bad);
     if (reason != WSSEC_OK) {
         (void)wssec_reader_stop(r, reason, "octets");
         return -1;

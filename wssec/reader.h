@@ -61,6 +61,7 @@ struct wssec_reader { /** Zeroed before the first use; buffers are kept between 
     bool cr; /**< a carriage return was read, and not yet what follows */
     bool carrying;
     struct wssec_octets octets;
+    const uint8_t *clean; /**< up to here the piece in hand holds nothing but text that is written as it stands */
     const char *fault_ns; /**< namespace of the SOAP version */
     /* owned */
     struct wssec_scope scope;
@@ -88,7 +89,5 @@ int wssec_reader_push(struct wssec_reader *r, const uint8_t *p, size_t n) WSSEC_
 /** Nothing follows. @return 0: Body and Envelope ended, and nothing but white space stands behind; -1 as above */
 int wssec_reader_end(struct wssec_reader *r) WSSEC_MUST_CHECK;
 void wssec_reader_free(struct wssec_reader *r);
-/** First octet of text that is not written as it stands: '<', '&', '>' or a carriage return. @return end: none */
-const uint8_t *wssec_reader_special(const uint8_t *p, const uint8_t *end);
 
 #endif
