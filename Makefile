@@ -22,12 +22,13 @@ else
 OUT := build
 endif
 
-.PHONY: help all run test test-quick bench fuzz differential archive-story docs install uninstall clean deps lint format _all _unit _docs
+.PHONY: help all run test test-quick test-engines bench fuzz differential archive-story docs install uninstall clean deps lint format _all _unit _docs
 
 help:
 	@echo 'make run         build, make demonstration keys, start receiver and gateway, tell the story (RUN_ONCE=1: end after it)'
 	@echo 'make test        everything that CI runs, under ASan and UBSan'
 	@echo 'make test-quick  unit tests and a first look at the wire'
+	@echo 'make test-engines  every test with the tree engine forced, then with the one-pass engine'
 	@echo 'make bench       speed and memory as ratios of one run'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (60) each'
 	@echo 'make differential  both engines on DOCUMENTS (100000) random documents and changed messages, by SEED'
@@ -58,6 +59,11 @@ test-quick:
 	$(Q).ci/install build run test
 	$(Q)$(MAKE) -j$(JOBS) _all _unit
 	$(Q)tests/run --out $(OUT) --quick
+
+test-engines:
+	$(Q).ci/install build run test
+	$(Q)$(MAKE) -j$(JOBS) _all _unit
+	$(Q)status=0; for engine in dom stream; do tests/run --out $(OUT) --engine $$engine unit cli docs wire interop load || status=1; done; exit $$status
 
 bench:
 	$(Q).ci/install build run test bench

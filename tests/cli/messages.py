@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
+# tests/run: engines
 # tests/run: quick
 """countersign verify and countersign sign as a script sees them: records, exit codes, what is warned of, what is written."""
 import datetime

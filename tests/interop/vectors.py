@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
+# tests/run: engines
 # tests/run: limit 300
 # tests/run: table
 """Signed SOAP messages of other products, collected in a folder beside the checkout (COUNTERSIGN_VECTORS).

@@ -5,6 +5,7 @@
 #ifndef TESTS_SEALING_H
 #define TESTS_SEALING_H
 
+#include "tests/unit/engine.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/sealed.h"
 #include "wssec/policy.h"
@@ -26,7 +27,7 @@ int harness_setup(void)
     char err[256];
     static const struct maker_cert own_cert = {.subject = "own", .serial = 11, .key_usage = "keyEncipherment"};
     static const struct maker_cert older_cert = {.subject = "own", .serial = 10, .key_usage = "keyEncipherment"};
-    if (wssec_init(NULL, err, sizeof err) != 0) {
+    if (wssec_init(&(struct wssec_options){engine_of_environment()}, err, sizeof err) != 0) {
         fprintf(stderr, "%s\n", err);
         return -1;
     }

@@ -2,6 +2,7 @@
 /* test_usertoken.c: UsernameTokens in a signed message: digest and clear text, freshness, the nonce once, every wrong shape. */
 #include <openssl/evp.h>
 
+#include "tests/unit/engine.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/soapmaker.h"
 #include "wssec/policy.h"
@@ -22,7 +23,7 @@ static unsigned n_seen;
 int harness_setup(void)
 {
     char err[256];
-    if (wssec_init(NULL, err, sizeof err) != 0) {
+    if (wssec_init(&(struct wssec_options){engine_of_environment()}, err, sizeof err) != 0) {
         fprintf(stderr, "%s\n", err);
         return -1;
     }

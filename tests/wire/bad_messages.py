@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
+# tests/run: engines
 # tests/run: quick
 """Messages that must not pass, as requests and as replies: each gets its reason, a fault that says no more than it
 must, and the side behind the gateway never sees it."""

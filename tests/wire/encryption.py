@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
+# tests/run: engines
 """Encryption on its way through the gateway: opened for the receiver in both orders, sealed for a partner in both orders,
 refused with one and the same fault whatever was wrong."""
 import re
