@@ -349,8 +349,10 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
     }
     bool pass = v->verdict == WSSEC_PASS;
     for (unsigned i = 0; pass && i < v->n_legacy; i++) {
-        (void)legacy_use(j->gateway->legacy, a->partner, v->legacy[i], wssec_policy_legacy_end(policy, v->legacy[i]),
-                         now);
+        cs_time until = wssec_policy_legacy_end(policy, v->legacy[i]);
+        if (legacy_use(j->gateway->legacy, a->partner, v->legacy[i], until, now)) {
+            ks_legacy_used(j->gateway->live, a->partner, v->legacy[i], until, now);
+        }
     }
     if (v->has_certificate) {
         ks_use(j->gateway->live, j->newest, v->certificate.alias, v->certificate.ordinal, j->sender, pass, now);

@@ -16,10 +16,11 @@
 
 /* ---- of the configuration ---------------------------------------------------------------------------------------- */
 
+/** A role that somebody outside can have. */
 static bool is_role(const char *word)
 {
     for (size_t i = 0; ks_operator_role(i) != NULL; i++) {
-        if (strcmp(ks_operator_role(i), word) == 0) {
+        if (strcmp(ks_operator_role(i), word) == 0 && strcmp(word, KS_AUDITOR_ROLE) != 0) {
             return true;
         }
     }

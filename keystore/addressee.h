@@ -11,7 +11,7 @@
 
 /** One line of the list. */
 typedef struct ks_addressee {
-    char role[24];         /**< tenant-admin, receiver-admin, sender-admin, lb-admin, integration-developer */
+    char role[24];         /**< tenant-admin, receiver-admin, sender-admin, lb-admin, integration-developer, auditor */
     char partner[KS_WORD]; /**< whose contact; "": an operator */
     char name[KS_FULL_NAME], mail[KS_MAIL];
 } ks_addressee;

@@ -109,8 +109,15 @@ int ks_checkpoint_begin(ks_store *s, cs_error *e)
 
 /* ---- writing ---------------------------------------------------------------------------------------------------- */
 
+/** The end of a log. */
+struct end {
+    uint64_t seq, generation;
+    cs_time at;
+    uint8_t hash[32];
+};
+
 /** One line about the end of the log. @return its length, or -1 */
-static int line_of(ks_store *s, EVP_PKEY *key, char out[KS_CHECKPOINT_TEXT])
+static int line_of(ks_store *s, EVP_PKEY *key, const struct end *log, char out[KS_CHECKPOINT_TEXT])
 {
     char store_id[KS_ID];
     char hash[65];
@@ -121,9 +128,8 @@ static int line_of(ks_store *s, EVP_PKEY *key, char out[KS_CHECKPOINT_TEXT])
     if (s->driver->meta_get(s->b, "store_id", store_id, sizeof store_id, NULL) != 1) {
         return -1;
     }
-    int len =
-        snprintf(out, KS_CHECKPOINT_TEXT, HEAD " %s %llu %s %llu %s", store_id, (unsigned long long)s->log_seq,
-                 cs_hex(s->log_hash, 32, hash), (unsigned long long)s->log_generation, cs_time_format(s->log_at, when));
+    int len = snprintf(out, KS_CHECKPOINT_TEXT, HEAD " %s %llu %s %llu %s", store_id, (unsigned long long)log->seq,
+                       cs_hex(log->hash, 32, hash), (unsigned long long)log->generation, cs_time_format(log->at, when));
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     bool good = len > 0 && len < KS_CHECKPOINT_TEXT && md != NULL &&
                 EVP_DigestSignInit(md, NULL, NULL, NULL, key) == 1 &&
@@ -137,15 +143,39 @@ static int line_of(ks_store *s, EVP_PKEY *key, char out[KS_CHECKPOINT_TEXT])
     return more > 0 && more < KS_CHECKPOINT_TEXT - len ? len + more : -1;
 }
 
-static int append(ks_store *s)
+static EVP_PKEY *signer(ks_store *s)
 {
     char path[4096];
-    char line[KS_CHECKPOINT_TEXT];
     if (s->audit_key == NULL) {
         path_of(s, ".audit.key", path, sizeof path);
         s->audit_key = path[0] != '\0' ? key_read(path) : NULL;
     }
-    int n = s->audit_key != NULL ? line_of(s, s->audit_key, line) : -1;
+    return s->audit_key;
+}
+
+int ks_checkpoint_now(ks_store *s, cs_time now, char out[KS_CHECKPOINT_TEXT], uint64_t *seq, cs_error *e)
+{
+    struct end log = {.at = now};
+    int n = 0;
+    if (s->driver->audit_head(s->b, &log.seq, log.hash, e) != 0 ||
+        s->driver->generation(s->b, &log.generation, e) != 0) {
+        return -1;
+    }
+    *seq = log.seq;
+    if (log.seq == 0 || signer(s) == NULL || (n = line_of(s, s->audit_key, &log, out)) <= 0) {
+        return 0;
+    }
+    out[n - 1] = '\0'; /* the end of the line */
+    return 1;
+}
+
+static int append(ks_store *s)
+{
+    char path[4096];
+    char line[KS_CHECKPOINT_TEXT];
+    struct end log = {.seq = s->log_seq, .generation = s->log_generation, .at = s->log_at};
+    memcpy(log.hash, s->log_hash, sizeof log.hash);
+    int n = signer(s) != NULL ? line_of(s, s->audit_key, &log, line) : -1;
     path_of(s, ".checkpoints", path, sizeof path);
     int fd = n > 0 ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600) : -1;
     int rc = fd >= 0 && write(fd, line, (size_t)n) == n ? 0 : -1;

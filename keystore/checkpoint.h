@@ -20,6 +20,9 @@
 int ks_checkpoint_begin(ks_store *s, cs_error *e) CS_MUST_CHECK;
 /** Commit, and note the end of the log. A line that cannot be written is logged: the change stands. */
 int ks_commit(ks_store *s, cs_error *e);
+/** The line about the log as it is, without being appended anywhere, and the number of the last row. Within a
+ *  transaction of the caller. @return 1; 0 there is no log, or no key that signs; -1 */
+int ks_checkpoint_now(ks_store *s, cs_time now, char out[KS_CHECKPOINT_TEXT], uint64_t *seq, cs_error *e) CS_MUST_CHECK;
 /** Close what the store keeps open for this. */
 void ks_checkpoint_end(ks_store *s);
 

@@ -414,7 +414,8 @@ static const struct cs_directive rows[] = {
     {"certificate", "operator", "string", NULL, 0, NULL, "subject of this person's client certificate",
      "certificate \"CN=anna\";", "certificate \"anna\";", ks_set_operator_certificate},
     {"roles", "operator", "word+", NULL, 0, NULL,
-     "what this person does: tenant-admin receiver-admin sender-admin lb-admin integration-developer",
+     "what this person does: tenant-admin receiver-admin sender-admin lb-admin integration-developer auditor (who gets "
+     "signed checkpoints of the audit by mail)",
      "roles tenant-admin lb-admin;", "roles emperor;", ks_set_operator_roles},
     {"name", "operator", "string", NULL, 0, NULL, "the name as people write it", "name \"Anna Berg\";", "name \"\";",
      ks_set_operator_name},

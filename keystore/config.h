@@ -50,7 +50,7 @@ struct ks_operator {
     size_t n_uid;
     cs_dn *certificate;              /**< owned rule for a client certificate's subject; NULL: none */
     unsigned roles;                  /**< set of 1 << place in: tenant-admin, receiver-admin, sender-admin, lb-admin,
-                                      * integration-developer */
+                                      * integration-developer, auditor */
     char full_name[128], mail[256];  /**< "" not said */
     const struct cs_conf_node *node; /**< the block, for messages */
     const struct ks_config *config;  /**< that it stands in */

@@ -398,6 +398,9 @@ void ks_seen(ks_live *l, const char *partner, const uint8_t *der, size_t n, cs_t
 /** The judges of a message of that route disagree: the tenant administrators are told, once a day for each route, by the watch
  *  thread. text: what was found, one line. Any thread. */
 void ks_disagreement(ks_live *l, const char *route, const char *text, cs_time now);
+/** A message of partner passed by a dated exception (legacy NAME until DATE) only. In the last 30, 14 and 3 days before
+ *  until, its first refused instant, the tenant administrators are told once each, by the watch thread. Any thread. */
+void ks_legacy_used(ks_live *l, const char *partner, const char *exception, cs_time until, cs_time now);
 /** One of those kept. @return 0 with *der malloc'ed, the caller's; -1: exit 64, there is none of this fingerprint */
 int ks_seen_get(ks_store *s, const char *partner, const uint8_t sha256[32], uint8_t **der, size_t *n, cs_error *e) CS_MUST_CHECK;
 

@@ -46,14 +46,19 @@ static const struct kind_row {
     [KS_NOTICE_NODE_STALE] = {"Gateway Node Silent.", false, "The gateway node {o} says nothing any more.",
                               "See:  countersign keystore nodes\r\nWhen it is gone for good:  countersign keystore "
                               "nodes forget {o}"},
-    [KS_NOTICE_AUDIT_CHECKPOINT] = {"Audit Checkpoint.", false, "Checkpoint of the audit: {o}", NULL},
+    [KS_NOTICE_AUDIT_CHECKPOINT] = {"Audit Checkpoint.", false,
+                                    "Keep this line where nobody who can write the keystore can change it:",
+                                    "Compare, with the line in quotes or in a file:  countersign keystore audit verify "
+                                    "--from CHECKPOINT"},
     [KS_NOTICE_ENGINE_DISAGREEMENT] = {"Verification Engines Disagree.", false,
                                        "Two engines judged one message of {o} differently; it was refused.", NULL},
     [KS_NOTICE_SHARE_ENDED] = {"Outbound Certificate Refused.", true,
                                "Requests signed with {e} were refused; the active certificate signs all of them again.",
                                "See what the other side lacks. Then again:  countersign keystore activate {e} --canary "
                                "5%"},
-    [KS_NOTICE_LEGACY_ENDS] = {"Legacy Exception Ends.", false, "The exception {o} ends, and is still used.", NULL},
+    [KS_NOTICE_LEGACY_ENDS] = {"Legacy Exception Ends.", false, "The exception {o} ends, and is still used.",
+                               "Who still needs it: the metric countersign_legacy_messages_total, and legacy-used in "
+                               "the log. Ask the partner for the newer algorithm, or move the date in the policy."},
 };
 
 static void add_days(cs_buf *b, int64_t seconds)

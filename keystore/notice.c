@@ -33,6 +33,16 @@ static const int64_t threshold[] = {0, 3, 14, 30};
 #define THRESHOLDS    (sizeof threshold / sizeof threshold[0])
 #define LAST_RESORT_D 3 /* who renews by itself should have done so long before */
 
+int64_t ks_notice_threshold(cs_time end, cs_time now)
+{
+    for (size_t i = 1; i < THRESHOLDS && now < end; i++) {
+        if (end - threshold[i] * CS_DAY <= now) {
+            return threshold[i];
+        }
+    }
+    return 0;
+}
+
 const char *ks_notice_word(enum ks_notice k)
 {
     return words[k];

@@ -57,6 +57,9 @@ int ks_notice_tell(ks_store *s, const ks_tell *t, cs_time now, cs_error *e) CS_M
 int ks_notice_add(ks_store *s, enum ks_notice kind, int64_t entry_id, int64_t occasion, const char *text, cs_time now,
                   cs_error *e) CS_MUST_CHECK;
 
+/** The nearest of 30, 14 and 3 days before the end that is over; 0: none yet, or the end itself is. */
+int64_t ks_notice_threshold(cs_time end, cs_time now);
+
 /** All that nears its end: raise what is due now. Its own transaction, begun only when there is something.
  *  *made: facts raised, or with dry_run to be raised; *next: instant of the next one, 0 none. */
 int ks_notice_due(ks_store *s, bool dry_run, cs_time now, size_t *made, cs_time *next, cs_error *e) CS_MUST_CHECK;

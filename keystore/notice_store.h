@@ -69,6 +69,12 @@ struct ks_notice_driver {
     /** One more delivery of it. An address that has one already gets no second. */
     int (*delivery_add)(struct ks_backend *b, const struct ks_fact *fact, const char *name, const char *mail,
                         cs_error *e);
+    /** The newest fact of a kind: its occasion and when it was due; both 0: there is none. */
+    int (*fact_last)(struct ks_backend *b, enum ks_notice kind, int64_t *occasion, cs_time *due_at, cs_error *e);
+    /** Forget facts of a kind that were due before, with their deliveries. */
+    int (*facts_forget)(struct ks_backend *b, enum ks_notice kind, cs_time before, cs_error *e);
+    /** When the first generation behind this one was made; 0: it is the newest. */
+    int (*missed_since)(struct ks_backend *b, uint64_t generation, cs_time *at, cs_error *e);
     /** Active entries with a key of our own that end before an instant. */
     int (*endings)(struct ks_backend *b, cs_time before, ks_visit_ending *visit, void *ctx, cs_error *e);
     /** Take the next due delivery: attempts + 1, the Message-ID of a mail at the domain, nobody else's until lease.
@@ -89,6 +95,10 @@ extern const struct ks_notice_driver ks_sqlite_notices;
 
 /** Are there notices about entries of that role? Of those whose keys are our own. */
 bool ks_notice_role(enum ks_role role);
+/** Nodes that are silent or do not follow, and the state of the audit: facts about the house, as ks_notice_due. */
+int ks_notice_nodes(ks_store *s, bool dry_run, cs_time now, size_t *made, cs_time *next, cs_error *e) CS_MUST_CHECK;
+int ks_notice_checkpoint(ks_store *s, bool dry_run, cs_time now, size_t *made, cs_time *next,
+                         cs_error *e) CS_MUST_CHECK;
 /** Entry n became active in this change: by the keeper that is a renewal. */
 int ks_notice_active(struct ks_work *w, int64_t entry_id, unsigned n, cs_error *e) CS_MUST_CHECK;
 

@@ -8,8 +8,8 @@
 #include "base/buffer.h"
 #include "base/text.h"
 
-static const char *const role_words[] = {"tenant-admin", "receiver-admin",        "sender-admin",
-                                         "lb-admin",     "integration-developer", NULL};
+static const char *const role_words[] = {
+    "tenant-admin", "receiver-admin", "sender-admin", "lb-admin", "integration-developer", KS_AUDITOR_ROLE, NULL};
 
 const char *ks_operator_role(size_t i)
 {

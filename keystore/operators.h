@@ -12,6 +12,8 @@ typedef void ks_setter(const struct cs_conf_node *node, void *parent, void **chi
 ks_setter ks_set_operator, ks_set_operator_uid, ks_set_operator_certificate, ks_set_operator_roles,
     ks_set_operator_name, ks_set_operator_mail, ks_set_two_persons, ks_set_approvers;
 
+#define KS_AUDITOR_ROLE "auditor" /* is told how far the audit has come; no step of a roll-over is his */
+
 /** Roles by number, the place of each in the set of an operator; NULL behind the last. */
 const char *ks_operator_role(size_t i);
 /** The operator of that name, or NULL. Borrowed from c. */

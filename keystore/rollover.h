@@ -138,6 +138,19 @@ int ks_rollover_mappings(ks_store *s, const struct ks_rollover *r, struct ks_rol
                          cs_error *e) CS_MUST_CHECK;
 /** Tell whom a step is for that its turn has come, within the caller's transaction. */
 int ks_rollover_tell(ks_store *s, const struct ks_rollover *r, size_t place, cs_time now, cs_error *e) CS_MUST_CHECK;
+/** Why somebody hears of a step a second time. */
+struct ks_reminder {
+    cs_time deadline, due_at, now; /**< due_at: instant of the reminder, by which one is told from another */
+    const char *until;             /**< what happens at the deadline, before its instant; borrowed */
+};
+/** Remind whom of an open step it is that acts; another link with it. *made: facts raised, added to. Within the
+ *  caller's transaction. */
+int ks_rollover_tell_again(ks_store *s, const struct ks_rollover *r, size_t place, const struct ks_reminder *again,
+                           size_t *made, cs_error *e) CS_MUST_CHECK;
+/** Reminders that are due: 7 days, 1 day and 1 hour before an agreed instant, 30, 14 and 3 days before the old
+ *  certificate ends. Its own transaction, begun only when there is one. *made is added to; *next: as ks_rollover_tick */
+int ks_rollover_remind(ks_store *s, const struct ks_rollover *r, cs_time now, size_t *made, cs_time *next,
+                       cs_error *e) CS_MUST_CHECK;
 /** One command. out: of the last change that it made */
 int ks_rollover_deed(ks_store *s, const struct ks_rollover *r, const char *command, bool dry_run, const ks_actor *who,
                      cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;

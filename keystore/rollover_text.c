@@ -153,9 +153,32 @@ static void add_entry(cs_buf *b, const char *head, const ks_info *i)
     cs_buf_addc(b, '\n');
 }
 
-static int compose(ks_store *s, const struct ks_rollover *r, size_t place, bool link, cs_buf *b, cs_error *e)
+/** How long there is, in the largest unit of which there is one. */
+static void add_left(cs_buf *b, int64_t seconds)
+{
+    static const struct {
+        int64_t seconds;
+        const char *unit;
+    } units[] = {{CS_DAY, "day"}, {3600, "hour"}, {60, "minute"}};
+    size_t i = 0;
+    while (i < 2 && seconds < units[i].seconds) {
+        i++;
+    }
+    long long n = (long long)(seconds / units[i].seconds);
+    cs_buf_addf(b, "%lld %s%s", n, units[i].unit, n == 1 ? "" : "s");
+}
+
+static int compose(ks_store *s, const struct ks_rollover *r, size_t place, const struct ks_reminder *again, bool link,
+                   cs_buf *b, cs_error *e)
 {
     const struct ks_runbook_step *step = &r->runbook->step[place];
+    if (again != NULL) {
+        cs_buf_adds(b, "This step is still open. Time left: ");
+        add_left(b, again->deadline - again->now);
+        cs_buf_addf(b, "; %s ", again->until);
+        add_time(b, again->deadline);
+        cs_buf_adds(b, ".\n\n");
+    }
     cs_buf_addf(b, "%s, step %s of %s: ", r->name, step->n, r->runbook->title);
     if (ks_rollover_text(s, r, step->title, b, e) != 0) {
         return -1;
@@ -177,25 +200,27 @@ static int compose(ks_store *s, const struct ks_rollover *r, size_t place, bool 
     return b->failed ? cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory") : 0;
 }
 
-static int subject_of(ks_store *s, const struct ks_rollover *r, size_t place, cs_buf *b, cs_error *e)
+static int subject_of(ks_store *s, const struct ks_rollover *r, size_t place, const struct ks_reminder *again,
+                      cs_buf *b, cs_error *e)
 {
-    cs_buf_addf(b, "Certificate roll-over %s of %s, step %s: ", r->name, r->row.alias, r->runbook->step[place].n);
+    cs_buf_addf(b, "%sCertificate roll-over %s of %s, step %s: ", again != NULL ? "Reminder: " : "", r->name,
+                r->row.alias, r->runbook->step[place].n);
     return ks_rollover_text(s, r, r->runbook->step[place].title, b, e);
 }
 
 int ks_rollover_message(ks_store *s, const struct ks_rollover *r, size_t place, cs_buf *out, cs_error *e)
 {
     cs_buf_adds(out, "Subject: ");
-    if (subject_of(s, r, place, out, e) != 0) {
+    if (subject_of(s, r, place, NULL, out, e) != 0) {
         return -1;
     }
     cs_buf_adds(out, "\n\n");
-    return compose(s, r, place, false, out, e);
+    return compose(s, r, place, NULL, false, out, e);
 }
 
-/** One role. Whom of a step it is that acts, gets a link where a word closes it. */
-static int tell_part(ks_store *s, const struct ks_rollover *r, size_t place, enum ks_part part, cs_time now,
-                     cs_error *e)
+/** One role. Whom of a step it is that acts, gets a link where a word closes it. @return as ks_notice_tell */
+static int tell_part(ks_store *s, const struct ks_rollover *r, size_t place, enum ks_part part,
+                     const struct ks_reminder *again, cs_time now, cs_error *e)
 {
     const struct ks_runbook_step *step = &r->runbook->step[place];
     char about[KS_ROLL_NAME + KS_STEP_NAME + 2];
@@ -204,39 +229,59 @@ static int tell_part(ks_store *s, const struct ks_rollover *r, size_t place, enu
     bool informs = step->kind == KS_STEP_INFORM;
     bool link = !informs && outside(part) && ks_step_takes_word(step);
     snprintf(about, sizeof about, "%s/%s", r->name, step->n);
-    int rc = subject_of(s, r, place, &subject, e) == 0 ? compose(s, r, place, link, &body, e) : -1;
+    int rc = subject_of(s, r, place, again, &subject, e) == 0 ? compose(s, r, place, again, link, &body, e) : -1;
     if (rc == 0) {
         /* with the entry the certificate goes along, and those hear of it who subscribed to the slot */
         const ks_tell t = {.kind = KS_NOTICE_STEP_DUE,
                            .entry_id = informs && r->has_new ? r->row.new_entry : 0,
                            .attach = informs && r->has_new,
                            .about = about,
-                           .occasion = part,
+                           .occasion = again == NULL ? (int64_t)part : again->due_at * KS_PARTS + (int64_t)part,
                            .role = ks_part_word(part),
                            .partner = r->partner[0] != '\0' ? r->partner : NULL,
                            .subject = subject.data,
                            .body = body.data,
                            .link = link ? about : NULL};
-        rc = ks_notice_tell(s, &t, now, e) < 0 ? -1 : 0;
+        rc = ks_notice_tell(s, &t, now, e);
     }
     cs_buf_free(&subject);
     cs_buf_free(&body);
     return rc;
 }
 
+/** Is a mail to that role of any use? Those of the house see in rollover status what only waits. */
+static bool acts(const struct ks_runbook_step *step, enum ks_part p)
+{
+    return (step->who & (1U << p)) != 0 &&
+           (outside(p) ? step->text[0] != '\0' || ks_step_takes_word(step) : step->kind == KS_STEP_DO);
+}
+
 int ks_rollover_tell(ks_store *s, const struct ks_rollover *r, size_t place, cs_time now, cs_error *e)
 {
     const struct ks_runbook_step *step = &r->runbook->step[place];
     if (step->kind == KS_STEP_INFORM) {
-        return tell_part(s, r, place, step->to, now, e);
+        return tell_part(s, r, place, step->to, NULL, now, e) < 0 ? -1 : 0;
     }
     for (size_t p = 0; step->kind != KS_STEP_AUTO && p < KS_PARTS; p++) {
-        bool acts =
-            (step->who & (1U << p)) != 0 &&
-            (outside((enum ks_part)p) ? step->text[0] != '\0' || ks_step_takes_word(step) : step->kind == KS_STEP_DO);
-        if (acts && tell_part(s, r, place, (enum ks_part)p, now, e) != 0) {
+        if (acts(step, (enum ks_part)p) && tell_part(s, r, place, (enum ks_part)p, NULL, now, e) < 0) {
             return -1;
         }
+    }
+    return 0;
+}
+
+int ks_rollover_tell_again(ks_store *s, const struct ks_rollover *r, size_t place, const struct ks_reminder *again,
+                           size_t *made, cs_error *e)
+{
+    for (size_t p = 0; p < KS_PARTS; p++) {
+        bool open = (r->known[place].confirmed & (1U << p)) == 0;
+        int told = open && acts(&r->runbook->step[place], (enum ks_part)p)
+                       ? tell_part(s, r, place, (enum ks_part)p, again, again->now, e)
+                       : 0;
+        if (told < 0) {
+            return -1;
+        }
+        *made += told == 1;
     }
     return 0;
 }

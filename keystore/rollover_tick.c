@@ -233,14 +233,17 @@ static int one(struct round *o, int64_t id, cs_error *e)
             return rc;
         }
         cs_time next = 0;
+        cs_time again = 0;
         int ended = watch_span(o, r, e);
         size_t at = due_step(r);
         int did = ended == 0 && at < r->runbook->n ? do_step(o, r, at, e) : 0;
         rc = ended < 0 || did < 0 ? -1 : 0;
         if (ended == 0 && did == 0) {
             rc = ks_rollover_await(o->s, r, o->now, &next, e);
+            rc = rc == 0 ? ks_rollover_remind(o->s, r, o->now, &o->report->notices, &again, e) : rc;
         }
         later(o, next);
+        later(o, again);
         ks_rollover_free(r);
         if (ended != 0 || did != 1) {
             break;

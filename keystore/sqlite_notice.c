@@ -163,6 +163,47 @@ static int fact_add(struct ks_backend *b, const struct ks_fact *fact, cs_error *
     return ks_query_run(&q, e) == 0 ? 1 : -1;
 }
 
+/** Two columns of the one row that there always is. */
+static int read_pair(struct ks_query *q, int64_t *first, int64_t *second, cs_error *e)
+{
+    int rc = ks_query_row(q, e);
+    *first = rc == 1 ? sqlite3_column_int64(q->stmt, 0) : 0;
+    *second = rc == 1 ? sqlite3_column_int64(q->stmt, 1) : 0;
+    ks_query_done(q);
+    return rc == 1 ? 0 : -1;
+}
+
+static int fact_last(struct ks_backend *b, enum ks_notice kind, int64_t *occasion, cs_time *due_at, cs_error *e)
+{
+    struct ks_query q = ks_query_open(
+        b, "select coalesce(max(threshold), 0), coalesce(max(due_at), 0) from notification where kind=?1");
+    ks_query_text(&q, ks_notice_word(kind));
+    return read_pair(&q, occasion, due_at, e);
+}
+
+static int facts_forget(struct ks_backend *b, enum ks_notice kind, cs_time before, cs_error *e)
+{
+    static const char *const text[] = {
+        "delete from delivery where dedup_key in (select dedup_key from notification where kind=?1 and due_at<?2)",
+        "delete from notification where kind=?1 and due_at<?2"};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof text / sizeof text[0]; i++) {
+        struct ks_query q = ks_query_open(b, text[i]);
+        ks_query_text(&q, ks_notice_word(kind));
+        ks_query_int(&q, before);
+        rc = ks_query_run(&q, e);
+    }
+    return rc;
+}
+
+static int missed_since(struct ks_backend *b, uint64_t generation, cs_time *at, cs_error *e)
+{
+    int64_t unused = 0;
+    struct ks_query q = ks_query_open(b, "select coalesce(min(at), 0), 0 from generation where gen>?1");
+    ks_query_int(&q, (int64_t)generation);
+    return read_pair(&q, at, &unused, e);
+}
+
 static int endings(struct ks_backend *b, cs_time before, ks_visit_ending *visit, void *ctx, cs_error *e)
 {
     struct ks_query q = ks_query_open(
@@ -338,6 +379,9 @@ const struct ks_notice_driver ks_sqlite_notices = {
     .system_set = system_set,
     .fact_add = fact_add,
     .delivery_add = delivery_add,
+    .fact_last = fact_last,
+    .facts_forget = facts_forget,
+    .missed_since = missed_since,
     .endings = endings,
     .claim = claim,
     .settle = settle,

@@ -12,7 +12,7 @@
 #include "keystore/canary.h"
 #include "keystore/change.h"
 #include "keystore/facts.h"
-#include "keystore/notice.h"
+#include "keystore/notice_store.h"
 #include "keystore/regenerate.h"
 #include "keystore/rollover.h"
 #include "keystore/time.h"
@@ -243,6 +243,25 @@ static int witness(struct agenda *a, cs_error *e)
     return rc;
 }
 
+static int tell_all(ks_store *s, bool dry_run, cs_time now, ks_report *out, cs_time *next, cs_error *e)
+{
+    static int (*const kinds[])(ks_store *, bool, cs_time, size_t *, cs_time *,
+                                cs_error *) = {ks_notice_due, ks_notice_nodes, ks_notice_checkpoint};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof kinds / sizeof kinds[0]; i++) {
+        size_t made = 0;
+        cs_time at = 0;
+        rc = kinds[i](s, dry_run, now, &made, &at, e);
+        out->notices += made;
+        *next = at != 0 && (*next == 0 || at < *next) ? at : *next;
+    }
+    return rc;
+}
+
+/** What is due beyond the verbs, in this order: each may make work for the one behind it. */
+static int (*const rounds[])(ks_store *s, bool dry_run, cs_time now, ks_report *out, cs_time *next,
+                             cs_error *e) = {ks_canary_due, ks_rollover_tick, tell_all};
+
 int ks_tick(ks_store *s, bool dry_run, const ks_uptime *up, cs_time now, ks_report *out, cs_error *e)
 {
     memset(out, 0, sizeof *out);
@@ -257,16 +276,12 @@ int ks_tick(ks_store *s, bool dry_run, const ks_uptime *up, cs_time now, ks_repo
         rc = carry_out(s, &out->due[i], a.actor[i], a.reason[i], dry_run, now, e);
     }
     if (rc == 0 && !out->clock.suspect) {
-        cs_time next = 0;
         rc = ks_regenerate_due(s, dry_run, now, out, e);
-        rc = rc == 0 ? ks_canary_due(s, dry_run, now, out, &next, e) : rc;
-        later(&a, next);
-        next = 0;
-        rc = rc == 0 ? ks_rollover_tick(s, dry_run, now, out, &next, e) : rc;
-        later(&a, next);
-        next = 0;
-        rc = rc == 0 ? ks_notice_due(s, dry_run, now, &out->notices, &next, e) : rc;
-        later(&a, next);
+        for (size_t i = 0; rc == 0 && i < sizeof rounds / sizeof rounds[0]; i++) {
+            cs_time next = 0;
+            rc = rounds[i](s, dry_run, now, out, &next, e);
+            later(&a, next);
+        }
     }
     if (rc == 0 && !out->clock.suspect && !dry_run) {
         rc = witness(&a, e);

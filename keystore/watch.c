@@ -38,7 +38,7 @@ struct ks_live {
     atomic_bool described;      /**< they changed since the store was told */
     struct ks_counts *counts;   /**< owned */
     struct ks_seen_queue *seen; /**< owned */
-    struct ks_alarm alarm;      /**< under lock */
+    struct ks_alarms alarms;    /**< under lock */
     int64_t flushed_us;
     int64_t pruned_day;
     bool again;    /**< the last build failed, or this process changed the store itself: look again */
@@ -48,16 +48,20 @@ struct ks_live {
     cs_time now;                  /**< of the last step: closing has no other */
 };
 
-/** What waits to be told; it waits on when it cannot be written. */
-static void tell_alarm(ks_live *l)
+/** What waits to be told; what cannot be written waits on. This thread alone takes from the front. */
+static void tell_alarms(ks_live *l)
 {
     cs_error ignored = {0};
-    pthread_mutex_lock(&l->lock);
-    const struct ks_alarm alarm = l->alarm;
-    pthread_mutex_unlock(&l->lock);
-    if (alarm.waiting && ks_alarm_write(l->store, &alarm, &ignored) == 0) {
+    for (size_t i = 0; i < KS_ALARMS; i++) {
         pthread_mutex_lock(&l->lock);
-        l->alarm.waiting = false;
+        bool waits = l->alarms.n > 0;
+        const struct ks_alarm alarm = l->alarms.row[0];
+        pthread_mutex_unlock(&l->lock);
+        if (!waits || ks_alarm_write(l->store, &alarm, &ignored) != 0) {
+            return;
+        }
+        pthread_mutex_lock(&l->lock);
+        ks_alarm_drop(&l->alarms);
         pthread_mutex_unlock(&l->lock);
     }
 }
@@ -73,7 +77,7 @@ static int flush(ks_live *l, cs_time now)
     }
     (void)ks_seen_flush(l->store, l->seen, l->current, l->me.node, &ignored);
     (void)ks_canaries_flush(l->store, l->current, l->me.node, now, &ignored);
-    tell_alarm(l);
+    tell_alarms(l);
     l->flushed_us = cs_clock_mono_us();
     l->again = l->again || rc == 1;
     return rc < 0 ? -1 : 0;
@@ -297,7 +301,25 @@ void ks_use(ks_live *l, const ks_snapshot *s, const char *alias, unsigned n, con
 void ks_disagreement(ks_live *l, const char *route, const char *text, cs_time now)
 {
     pthread_mutex_lock(&l->lock);
-    ks_alarm_take(&l->alarm, KS_NOTICE_ENGINE_DISAGREEMENT, route, text, now);
+    ks_alarm_take(&l->alarms, KS_NOTICE_ENGINE_DISAGREEMENT, route, now / CS_DAY, text, now);
+    pthread_mutex_unlock(&l->lock);
+}
+
+void ks_legacy_used(ks_live *l, const char *partner, const char *exception, cs_time until, cs_time now)
+{
+    int64_t days = ks_notice_threshold(until, now);
+    char about[KS_ABOUT];
+    char text[KS_NOTICE_TEXT];
+    char last[CS_TIME_TEXT];
+    char end[CS_TIME_TEXT];
+    if (days == 0) {
+        return;
+    }
+    snprintf(about, sizeof about, "%.64s %.16s until %.10s", partner, exception, cs_time_format(until - 1, last));
+    snprintf(text, sizeof text, "Messages of %.64s pass by the exception %.16s alone; from %s on they are refused.",
+             partner, exception, cs_time_format(until, end));
+    pthread_mutex_lock(&l->lock);
+    ks_alarm_take(&l->alarms, KS_NOTICE_LEGACY_ENDS, about, days, text, now);
     pthread_mutex_unlock(&l->lock);
 }
 

@@ -126,4 +126,17 @@ static inline int sql(const struct fixture *f, const char *text)
     return rc;
 }
 
+/** The number that a query gives, asked behind the keystore's back. */
+static inline int sql_number(const struct fixture *f, const char *text)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    MADE(sqlite3_open(f->path, &db) == SQLITE_OK);
+    MADE(sqlite3_prepare_v2(db, text, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW);
+    int n = sqlite3_column_int(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return n;
+}
+
 #endif

@@ -17,18 +17,6 @@ int harness_teardown(void)
     return 0;
 }
 
-static int number(const struct fixture *f, const char *text)
-{
-    sqlite3 *db = NULL;
-    sqlite3_stmt *stmt = NULL;
-    MADE(sqlite3_open(f->path, &db) == SQLITE_OK);
-    MADE(sqlite3_prepare_v2(db, text, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW);
-    int n = sqlite3_column_int(stmt, 0);
-    sqlite3_finalize(stmt);
-    sqlite3_close(db);
-    return n;
-}
-
 static int subscribe(struct fixture *f, const char *alias, const char *name, const char *mail)
 {
     ks_subscriber told = {.kind = KS_SUBSCRIBER_OTHER};
@@ -71,9 +59,9 @@ static void test_facts_are_due_to_the_second_and_once(void)
     }
     CU_ASSERT_EQUAL(raised(&f, end + 40 * CS_DAY, &next), 0);
     CU_ASSERT_EQUAL(next, 0);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification"), 4);
-    CU_ASSERT_EQUAL(number(&f, "select count(distinct message_id) from delivery where mail<>''"), 8);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from delivery where mail<>'' and state='queued'"),
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from notification"), 4);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(distinct message_id) from delivery where mail<>''"), 8);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from delivery where mail<>'' and state='queued'"),
                     2); /* the nearest alone */
     fixture_close(&f);
 }
@@ -85,7 +73,7 @@ static void test_after_a_gap_only_the_nearest_threshold_is_told(void)
     cs_time end = generated(&f);
     MADE(subscribe(&f, "own-sign", "Anna Berg", "anna@example.com") == 0);
     CU_ASSERT_EQUAL(raised(&f, end - 5 * CS_DAY, &next), 1);
-    CU_ASSERT_EQUAL(number(&f, "select threshold from notification"), 14);
+    CU_ASSERT_EQUAL(sql_number(&f, "select threshold from notification"), 14);
     CU_ASSERT_EQUAL(next, end - 3 * CS_DAY);
     fixture_close(&f);
 }
@@ -160,14 +148,14 @@ static void test_subscribers_come_and_go_with_their_audit(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(f.e.text, "own-sign"));
     CU_ASSERT_EQUAL(subscribe(&f, "own-ca", "Ben", "ben@example.com"), CS_EXIT_USAGE);
     CU_ASSERT_EQUAL(raised(&f, end - 30 * CS_DAY, &next), 1);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from delivery where mail<>''"), 1);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from delivery where mail<>''"), 1);
     CU_ASSERT_EQUAL(
         EXIT_OF(&f, ks_unsubscribe(f.s, "own-sign", "ben@example.com", false, &actor, NOW, &generation, &f.e)),
         CS_EXIT_USAGE);
     CU_ASSERT_EQUAL(
         EXIT_OF(&f, ks_unsubscribe(f.s, "own-sign", "anna@example.com", false, &actor, NOW, &generation, &f.e)), 0);
     CU_ASSERT_EQUAL(generation, ks_generation(f.s));
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from delivery where mail<>''"), 0);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from delivery where mail<>''"), 0);
     CU_ASSERT_EQUAL(ks_audit_verify(f.s, &rows, text, sizeof text, &f.e), 0);
     MADE(subscribe(&f, "own-sign", "Anna Berg", "anna@example.com") == 0);
     MADE(sql(&f, "update subscriber set mail='eve@example.com'") == SQLITE_OK);
@@ -243,11 +231,11 @@ static void test_a_renewal_without_a_hand_is_told_once_when_it_is_in_use(void)
     cs_time end = client(&f);
     renews(&f, "dn");
     tick(&f, end - 12 * CS_DAY);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where kind='renewed'"), 1);
-    CU_ASSERT_EQUAL(number(&f, "select n from notification join entry using(entry_id)"), 2);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where text like '%own-sign#1%'"), 1);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from notification where kind='renewed'"), 1);
+    CU_ASSERT_EQUAL(sql_number(&f, "select n from notification join entry using(entry_id)"), 2);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from notification where text like '%own-sign#1%'"), 1);
     tick(&f, end - 11 * CS_DAY);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification"), 1);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from notification"), 1);
     fixture_close(&f);
 }
 
@@ -257,11 +245,11 @@ static void test_what_waits_for_a_hand_is_told_when_it_is_made_and_when_it_is_ta
     cs_time end = client(&f);
     renews(&f, "fingerprint");
     tick(&f, end - 12 * CS_DAY);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where kind='renewed' and text like '%not in use%'"),
-                    1);
+    CU_ASSERT_EQUAL(
+        sql_number(&f, "select count(*) from notification where kind='renewed' and text like '%not in use%'"), 1);
     MADE(act_at(&f, KS_DO_ACTIVATE, "own-sign", 2, end - 10 * CS_DAY) == 0);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where kind='activated'"), 1);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification"), 2);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from notification where kind='activated'"), 1);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from notification"), 2);
     fixture_close(&f);
 }
 
@@ -269,11 +257,11 @@ static void test_a_successor_made_by_hand_is_told_and_the_first_of_a_slot_is_not
 {
     struct fixture f;
     client(&f);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification"), 0);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from notification"), 0);
     MADE(EXIT_OF(&f, ks_renew(f.s, "own-sign", true, &actor, NOW, &f.out, &f.e)) == 0);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification"), 0); /* a rehearsal tells nobody */
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from notification"), 0); /* a rehearsal tells nobody */
     MADE(EXIT_OF(&f, ks_renew(f.s, "own-sign", false, &actor, NOW, &f.out, &f.e)) == 0);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where kind='renewed'"), 1);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from notification where kind='renewed'"), 1);
     fixture_close(&f);
 }
 
@@ -298,15 +286,15 @@ static void test_a_renewal_that_fails_is_told_every_day_and_at_last_to_the_admin
         tick(&f, end - left * CS_DAY);
         tick(&f, end - left * CS_DAY + 60);
     }
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where kind='renewal-failed'"), 11);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from notification where kind='renewal-failed'"), 11);
     CU_ASSERT_EQUAL(
-        number(&f, "select count(*) from delivery join notification using(dedup_key) where mail='anna@example.com'"
-                   " and kind='renewal-failed'"),
+        sql_number(&f, "select count(*) from delivery join notification using(dedup_key) where mail='anna@example.com'"
+                       " and kind='renewal-failed'"),
         11);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from delivery where mail='ben@example.com'"), 2);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from delivery where mail='lea@example.com'"), 0);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from delivery where mail='ben@example.com'"), 2);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from delivery where mail='lea@example.com'"), 0);
     /* towards the end it is tried every hour */
-    CU_ASSERT_EQUAL(number(&f, "select next_at from renewal") - (int)(end - 2 * CS_DAY), 3600);
+    CU_ASSERT_EQUAL(sql_number(&f, "select next_at from renewal") - (int)(end - 2 * CS_DAY), 3600);
     CU_ASSERT_EQUAL(ks_audit_verify(f.s, &rows, text, sizeof text, &f.e), 1); /* only what was altered above is amiss */
     fixture_close(&f);
 }
@@ -334,11 +322,11 @@ static void test_a_disagreement_of_judges_is_told_to_the_administrators_once_a_d
         ks_disagreement(l, "orders", "while another waits", NOW);
         ks_live_close(l);
     }
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where kind='engine-disagreement' and about='orders'"),
-                    2);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification where text='one says ok,  Bcc: x'"), 2);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from delivery where mail='ben@example.com'"), 2);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from delivery where mail='lea@example.com'"), 0);
+    CU_ASSERT_EQUAL(
+        sql_number(&f, "select count(*) from notification where kind='engine-disagreement' and about='orders'"), 2);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from notification where text='one says ok,  Bcc: x'"), 2);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from delivery where mail='ben@example.com'"), 2);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from delivery where mail='lea@example.com'"), 0);
     fixture_close(&f);
 }
 
@@ -373,9 +361,9 @@ static void test_a_step_is_told_to_its_role_with_a_link(void)
                        .link = "17/3"};
     CU_ASSERT_EQUAL(told(&f, &t), 1);
     CU_ASSERT_EQUAL(told(&f, &t), 0);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from delivery where mail<>''"), 2);
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from delivery where mail in ('jo@acme.example','anna@example.com')"),
-                    2);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from delivery where mail<>''"), 2);
+    CU_ASSERT_EQUAL(
+        sql_number(&f, "select count(*) from delivery where mail in ('jo@acme.example','anna@example.com')"), 2);
     MADE(f.s->driver->begin(f.s->b, KS_UPKEEP, &f.e) == 0);
     CU_ASSERT_EQUAL(f.s->driver->notices->claim(f.s->b, &ways, NOW, NOW + 60, &m.d, &f.e), 1);
     f.s->driver->rollback(f.s->b);
@@ -405,7 +393,7 @@ static void test_a_fact_that_could_break_a_header_is_refused(void)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         CU_ASSERT_EQUAL(told(&f, &bad[i]), -1);
     }
-    CU_ASSERT_EQUAL(number(&f, "select count(*) from notification"), 0);
+    CU_ASSERT_EQUAL(sql_number(&f, "select count(*) from notification"), 0);
     fixture_close(&f);
 }
 

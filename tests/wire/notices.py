@@ -295,12 +295,15 @@ def test_a_webhook_under_tls_is_told_by_a_running_gateway():
         block = hook.block(secret_file(), f'ca-file "{authority.certificate_file}";')
         with product.Gateway(product.new_directory(), store, 'route r { listener front; path "/"; upstream "http://127.0.0.1:9/"; }',
                              extra=f"admin {{ http {http}; }}\n{block}"):
-            report.until(lambda: hook.got, 60, "the webhook is told")
+            told = lambda: {t["kind"]: t for t in (json.loads(body) for _, _, body, _ in hook.got)}
+            report.until(lambda: {"expiration", "audit-checkpoint"} <= set(told()), 60, "the webhook is told")
             counted = lambda **labels: admin.value(admin.metrics(http), "countersign_notices_total", **labels)
-            report.until(lambda: counted(result="sent") == 1, 60, "count")
+            report.until(lambda: counted(result="sent") == len(hook.got) == 2, 60, "count")
             equal(admin.value(admin.metrics(http), "countersign_notices_unreached"), 0, "a program was reached")
-        check(signed(*hook.got[0][1:3]), "signature")
-        equal(json.loads(hook.got[0][2])["subject"], "Outbound Certificate Expiration. tls-client System: ack-client", "subject")
+        check(all(signed(signature, body) for _, signature, body, _ in hook.got), "signatures")
+        equal(told()["expiration"]["subject"], "Outbound Certificate Expiration. tls-client System: ack-client", "subject")
+        line = told()["audit-checkpoint"]["text"]
+        check(store.run("audit", "verify", "--from", line).stdout.startswith("ok"), f"the checkpoint that was told: {line}")
 
 
 def test_a_gateway_tells_that_a_notice_reaches_nobody():
