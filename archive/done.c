@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 
+#define BUCKETS ((size_t)1 << 16)
+
 struct key {
     uint64_t a, b;
 };
@@ -31,6 +33,41 @@ static int by_key(const void *x, const void *y)
     const struct key *p = x;
     const struct key *q = y;
     return p->a != q->a ? (p->a < q->a ? -1 : 1) : p->b != q->b ? (p->b < q->b ? -1 : 1) : 0;
+}
+
+/* The bucket that it is sorted into: by its first 16 bits, of which every value is as likely, since keys are hashes. */
+static size_t bucket_of(const struct key *k)
+{
+    return (size_t)(k->a >> 48);
+}
+
+/* In place: qsort() would take as much memory again. @return 0, or -1: no memory */
+static int sort(struct archive_done *d)
+{
+    size_t *begin = calloc(2 * (BUCKETS + 1), sizeof *begin); /* where each begins, and how far it is filled */
+    if (begin == NULL) {
+        return -1;
+    }
+    size_t *filled = begin + BUCKETS + 1;
+    for (size_t i = 0; i < d->n; i++) {
+        begin[bucket_of(&d->key[i]) + 1]++;
+    }
+    for (size_t b = 0; b < BUCKETS; b++) {
+        begin[b + 1] += begin[b];
+        filled[b] = begin[b];
+    }
+    for (size_t b = 0; b < BUCKETS; b++) {
+        while (filled[b] < begin[b + 1]) {
+            struct key *at = &d->key[filled[b]];
+            size_t home = bucket_of(at);
+            struct key moved = *at;
+            *at = d->key[filled[home]];
+            d->key[filled[home]++] = moved;
+        }
+        qsort(d->key + begin[b], begin[b + 1] - begin[b], sizeof *d->key, by_key);
+    }
+    free(begin);
+    return 0;
 }
 
 static int done_add(struct archive_done *d, const char *loc)
@@ -122,8 +159,9 @@ int archive_done_read(struct archive_done **out, struct archive_reader *r, struc
         archive_done_free(d);
         return cs_error_set(e, CS_EXIT_INTERNAL, "no-memory", "no memory for what is done already");
     }
-    if (d->n > 0) {
-        qsort(d->key, d->n, sizeof *d->key, by_key);
+    if (d->n > 0 && sort(d) != 0) {
+        archive_done_free(d);
+        return cs_error_set(e, CS_EXIT_INTERNAL, "no-memory", "no memory for what is done already");
     }
     *out = d;
     return 0;
@@ -133,6 +171,11 @@ bool archive_done_has(const struct archive_done *d, const char *loc)
 {
     struct key k;
     return d->n > 0 && key_of(loc, &k) && bsearch(&k, d->key, d->n, sizeof k, by_key) != NULL;
+}
+
+uint64_t archive_done_octets(const struct archive_done *d)
+{
+    return d != NULL ? (uint64_t)d->n * sizeof *d->key : 0;
 }
 
 void archive_done_free(struct archive_done *d)

@@ -15,6 +15,8 @@ int archive_done_read(struct archive_done **out, struct archive_reader *r, struc
                       struct archive_counts *counts, uint64_t *last, cs_error *e) CS_MUST_CHECK;
 /** Any thread. */
 bool archive_done_has(const struct archive_done *d, const char *loc);
+/** Memory that it takes. */
+uint64_t archive_done_octets(const struct archive_done *d);
 void archive_done_free(struct archive_done *d);
 
 /** Payload hashes, the newest million of them, with the number of the first item that had it. One thread at a time. */

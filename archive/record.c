@@ -40,7 +40,8 @@ void archive_record_write(const struct archive_record *r, cs_buf *out)
         cs_json_null(&j, "payload_sha256");
     }
     cs_json_str(&j, "partner", or_null(r->partner));
-    (void)cs_buf_addf(out, ",%s", members);
+    (void)cs_buf_addc(out, ',');
+    (void)cs_buf_adds(out, members);
     cs_json_str(&j, "verdict_now", wssec_result_word(r->verdict_now));
     cs_json_str(&j, "reason_now", wssec_reason_code(r->reason_now));
     cs_json_str(&j, "facts", wssec_reason_code(r->facts));

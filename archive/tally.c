@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "archive/journal.h"
 #include "base/text.h"
@@ -56,11 +57,11 @@ static int grow(struct archive_tally *t)
     return 0;
 }
 
-static struct archive_signer *signer_of(struct archive_tally *t, const struct archive_record *r)
+static struct archive_signer *signer_of(struct archive_tally *t, const struct archive_mark *m)
 {
-    struct archive_signer wanted = {.there = r->v.has_certificate};
+    struct archive_signer wanted = {.there = m->has_certificate};
     if (wanted.there) {
-        wanted.certificate = r->v.certificate;
+        wanted.certificate = m->certificate;
     }
     if (t->n_signer > 0 && same(&t->signer[t->hit], &wanted)) {
         return &t->signer[t->hit];
@@ -73,7 +74,7 @@ static struct archive_signer *signer_of(struct archive_tally *t, const struct ar
         i = (i + 1) % t->places;
     }
     if (t->place[i] == 0) {
-        (void)cs_copy(wanted.partner, sizeof wanted.partner, wanted.there ? r->partner : "");
+        (void)cs_copy(wanted.partner, sizeof wanted.partner, wanted.there ? m->partner : "");
         t->signer[t->n_signer++] = wanted;
         t->place[i] = t->n_signer;
     }
@@ -83,11 +84,12 @@ static struct archive_signer *signer_of(struct archive_tally *t, const struct ar
 
 static int month_of(cs_time t)
 {
-    char text[CS_TIME_TEXT];
-    int year = 0;
-    int month = 1;
-    (void)sscanf(cs_time_format(t, text), "%4d-%2d", &year, &month);
-    return year * 12 + month - 1;
+    const time_t at = (time_t)t;
+    struct tm civil;
+    if (gmtime_r(&at, &civil) == NULL || civil.tm_year < -1900 || civil.tm_year > 9999 - 1900) {
+        return t < 0 ? 0 : 9999 * 12 + 11;
+    }
+    return (civil.tm_year + 1900) * 12 + civil.tm_mon;
 }
 
 void archive_month_text(int month, char out[16])
@@ -120,23 +122,37 @@ static int count_month(struct archive_signer *s, cs_time t, enum wssec_result ve
 
 /* ---- counting ---------------------------------------------------------------------------------------------------- */
 
-int archive_tally_add(struct archive_tally *t, const struct archive_record *r, const char *line, size_t n)
+void archive_mark_of(const struct archive_record *r, struct archive_mark *out)
 {
-    enum wssec_result verdict = r->v.verdict;
-    struct archive_signer *s = signer_of(t, r);
-    if (s == NULL || (r->v.t != 0 && count_month(s, r->v.t, verdict) != 0)) {
+    *out = (struct archive_mark){.verdict = r->v.verdict,
+                                 .reason = r->v.reason,
+                                 .source = r->v.time_source,
+                                 .t = r->v.t,
+                                 .size = r->size,
+                                 .duplicate = r->dup_of != 0,
+                                 .has_certificate = r->v.has_certificate};
+    (void)cs_copy(out->partner, sizeof out->partner, r->partner);
+    if (out->has_certificate) {
+        out->certificate = r->v.certificate;
+    }
+}
+
+int archive_tally_add(struct archive_tally *t, const struct archive_mark *m, const char *line, size_t n)
+{
+    struct archive_signer *s = signer_of(t, m);
+    if (s == NULL || (m->t != 0 && count_month(s, m->t, m->verdict) != 0)) {
         return -1;
     }
     t->items++;
-    t->verdict[verdict]++;
-    t->reason[verdict][r->v.reason]++;
-    t->duplicates += r->dup_of != 0;
-    t->octets += r->size;
-    t->source[r->v.time_source]++;
-    s->n[verdict]++;
-    if (r->v.t != 0) {
-        s->first = s->first == 0 || r->v.t < s->first ? r->v.t : s->first;
-        s->last = r->v.t > s->last ? r->v.t : s->last;
+    t->verdict[m->verdict]++;
+    t->reason[m->verdict][m->reason]++;
+    t->duplicates += m->duplicate ? 1 : 0;
+    t->octets += m->size;
+    t->source[m->source]++;
+    s->n[m->verdict]++;
+    if (m->t != 0) {
+        s->first = s->first == 0 || m->t < s->first ? m->t : s->first;
+        s->last = m->t > s->last ? m->t : s->last;
     }
     if (line != NULL) {
         uint8_t leaf[32];
@@ -154,9 +170,12 @@ int archive_tally_read(struct archive_tally *t, int fd, cs_error *e)
     int rc = archive_reader_fd(&reader, fd, e) == 0 ? 1 : -1;
     while (rc == 1 && (rc = archive_reader_line(reader, &line, &n, e)) == 1) {
         struct archive_record r;
-        if (archive_record_read(&r, line, n - 1, e) != 0) {
-            rc = -1;
-        } else if (archive_tally_add(t, &r, line, n - 1) != 0) {
+        struct archive_mark mark;
+        rc = archive_record_read(&r, line, n - 1, e) == 0 ? 1 : -1;
+        if (rc == 1) {
+            archive_mark_of(&r, &mark);
+        }
+        if (rc == 1 && archive_tally_add(t, &mark, line, n - 1) != 0) {
             rc = cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory to count the records");
         }
         archive_record_clear(&r);

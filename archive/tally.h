@@ -37,9 +37,20 @@ struct archive_tally {
     size_t places, hit;
 };
 
+/** What a tally takes of a record; owns nothing, so that it may wait until its line is written. */
+struct archive_mark {
+    enum wssec_result verdict;
+    enum wssec_reason reason;
+    enum wssec_time_source source;
+    cs_time t;
+    uint64_t size;
+    bool duplicate, has_certificate;
+    char partner[ARCHIVE_NAME];
+    struct wssec_certificate certificate;
+};
+void archive_mark_of(const struct archive_record *r, struct archive_mark *out);
 /** Count a record, and its line (without line feed; NULL: not for the Merkle root). @return 0, or -1: no memory */
-int archive_tally_add(struct archive_tally *t, const struct archive_record *r, const char *line,
-                      size_t n) CS_MUST_CHECK;
+int archive_tally_add(struct archive_tally *t, const struct archive_mark *m, const char *line, size_t n) CS_MUST_CHECK;
 /** Count all records of an open journal. */
 int archive_tally_read(struct archive_tally *t, int fd, cs_error *e) CS_MUST_CHECK;
 /** Signers by partner and entry; those without certificate last. Nothing is added afterwards. */

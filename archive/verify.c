@@ -17,6 +17,7 @@
 
 #define WINDOW       1024 /* items taken and not yet written, at most */
 #define PAYLOADS     1000000
+#define LINE_USUAL   1500 /* octets of a record */
 #define SYNC_RECORDS 4096
 #define SYNC_US      1000000
 #define WAIT_US      50000
@@ -29,9 +30,7 @@ struct judged {
     bool there;
     char *text; /* owned: its line */
     size_t n;
-    uint64_t size;
-    enum wssec_result verdict;
-    enum wssec_time_source source;
+    struct archive_mark mark;
     bool has_payload;
     uint8_t payload_sha256[32];
 };
@@ -66,6 +65,7 @@ struct pool {
     struct judged window[WINDOW];
     uint64_t taken, written; /* numbers: next to be taken, next to be written */
     struct archive_counts counts;
+    struct archive_tally *tally; /* NULL: the records are counted later */
     bool failed;
     cs_error error;
     struct slot *slot; /* owned: JOBS_MAX + LOST_MAX */
@@ -119,15 +119,17 @@ static void write_one(struct pool *p, struct judged *j)
 {
     cs_error e = {0};
     uint64_t first = j->has_payload ? archive_payloads_seen(p->payloads, j->payload_sha256, p->written) : 0;
-    if (first != 0 && mark_duplicate(j, first) != 0) {
+    j->mark.duplicate = first != 0;
+    if ((first != 0 && mark_duplicate(j, first) != 0) ||
+        (p->tally != NULL && archive_tally_add(p->tally, &j->mark, j->text, j->n - 1) != 0)) {
         fail_memory(p);
     } else if (archive_journal_lines(p->journal, j->text, j->n, 1, &e) != 0) {
         fail(p, &e);
     } else {
         p->counts.items++;
-        p->counts.verdict[j->verdict]++;
-        p->counts.source[j->source]++;
-        p->counts.octets += j->size;
+        p->counts.verdict[j->mark.verdict]++;
+        p->counts.source[j->mark.source]++;
+        p->counts.octets += j->mark.size;
         p->counts.duplicates += first != 0 ? 1 : 0;
     }
     free(j->text);
@@ -152,12 +154,10 @@ static int describe(const struct pool *p, struct archive_record *r, struct judge
 {
     cs_buf text = CS_BUF_INIT;
     (void)cs_copy(r->run, sizeof r->run, p->run->id);
+    (void)cs_buf_reserve(&text, LINE_USUAL);
     archive_record_write(r, &text);
-    *out = (struct judged){.there = true,
-                           .size = r->size,
-                           .verdict = r->v.verdict,
-                           .source = r->v.time_source,
-                           .has_payload = r->has_payload};
+    *out = (struct judged){.there = true, .has_payload = r->has_payload};
+    archive_mark_of(r, &out->mark);
     memcpy(out->payload_sha256, r->payload_sha256, sizeof out->payload_sha256);
     out->text = cs_buf_take(&text, &out->n);
     return out->text != NULL ? 0 : -1;
@@ -487,10 +487,12 @@ static void pool_free(struct pool *p)
     free(p);
 }
 
-static size_t in_memory(const struct archive_means *m, unsigned jobs)
+/* What a payload may take of --mem, beside what is done already, the hashes and the judges' own. */
+static size_t in_memory(const struct archive_means *m, unsigned jobs, const struct archive_done *done)
 {
     uint64_t all = m->memory != 0 ? m->memory : (uint64_t)256 << 20;
-    uint64_t share = all / 4 / jobs;
+    uint64_t taken = archive_done_octets(done);
+    uint64_t share = (all > taken ? all - taken : 0) / 4 / jobs;
     return share < ((uint64_t)1 << 20) ? (size_t)1 << 20 : (size_t)share;
 }
 
@@ -508,7 +510,7 @@ static int run_pool(struct pool *p, const struct archive_means *means, bool resu
         (means->isolate &&
          archive_template_start(&p->template, p->court, &p->run->order, &p->groups, p->times, e) != 0) ||
         (resume && read_back(p, &done, &last, e) != 0) ||
-        archive_feed_new(&p->feed, &p->run->order, done, last + 1, in_memory(means, jobs), e) != 0) {
+        archive_feed_new(&p->feed, &p->run->order, done, last + 1, in_memory(means, jobs, done), e) != 0) {
         goto out;
     }
     uint64_t before = p->counts.items;
@@ -536,13 +538,14 @@ out:
 
 int archive_verify(const struct archive_run *run, const struct archive_means *means, const struct archive_court *court,
                    struct archive_journal *journal, bool resume, const struct archive_watch *watch,
-                   struct archive_counts *out, cs_error *e)
+                   struct archive_counts *out, struct archive_tally *tally, cs_error *e)
 {
     struct pool *p = pool_new(run, court, journal, watch);
     memset(out, 0, sizeof *out);
     if (p == NULL) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "no-memory", "out of memory");
     }
+    p->tally = resume ? NULL : tally;
     int rc = run_pool(p, means, resume, e);
     *out = p->counts;
     for (size_t i = 0; p->slot != NULL && i < p->n_slot; i++) {

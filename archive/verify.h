@@ -9,6 +9,7 @@
 #include <signal.h>
 
 #include "archive/journal.h"
+#include "archive/tally.h"
 
 /** Where a run stands. */
 struct archive_progress {
@@ -30,11 +31,12 @@ struct archive_watch {
 enum archive_end { ARCHIVE_COMPLETE, ARCHIVE_STOPPED };
 
 /** Judge all that order names and journal does not hold. Starts means->jobs threads and joins them. last: what is in
- * the journal already (resume), or NULL for a new one. out: counts of the whole journal.
+ * the journal already (resume), or NULL for a new one. out: counts of the whole journal. tally: empty; of a run from
+ * its beginning it has all records afterwards, of one that was resumed none (archive_tally_read).
  *  @return an enum archive_end, or -1 with e filled; the journal stays whole in any case */
 int archive_verify(const struct archive_run *run, const struct archive_means *means, const struct archive_court *court,
                    struct archive_journal *journal, bool resume, const struct archive_watch *watch,
-                   struct archive_counts *out, cs_error *e) CS_MUST_CHECK;
+                   struct archive_counts *out, struct archive_tally *tally, cs_error *e) CS_MUST_CHECK;
 
 /** The exit code of counts (1, 3, 2, 4, 0), gap: coverage is not complete (5). */
 int archive_exit_code(const struct archive_counts *c, bool gap);

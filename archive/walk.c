@@ -315,6 +315,22 @@ static bool is_token(const struct level *l, const char *name, int fd)
     return beside;
 }
 
+/* Names of a directory are here, sorted: no need to ask the system for each file. Of a list nothing is known. */
+static bool may_have(const struct level *l, const char *name)
+{
+    size_t from = 0;
+    for (size_t to = l->n; !l->listed && from < to;) {
+        size_t middle = from + (to - from) / 2;
+        int order = strcmp(name, l->text + l->at[middle]);
+        if (order == 0) {
+            return true;
+        }
+        from = order > 0 ? middle + 1 : from;
+        to = order < 0 ? middle : to;
+    }
+    return l->listed;
+}
+
 /* What lies beside a file as its token, links to elsewhere not followed in trees; it is judged later. */
 static void take_token(const struct level *l, const char *name, struct archive_item *item)
 {
@@ -323,8 +339,12 @@ static void take_token(const struct level *l, const char *name, struct archive_i
     if (asprintf(&path, "%s" TOKEN, name) < 0) {
         return;
     }
-    int fd = l->listed ? openat(l->fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : open_beneath(l->fd, path);
-    bool none = fd < 0 && errno == ENOENT;
+    int fd = -1;
+    bool none = !may_have(l, path);
+    if (!none) {
+        fd = l->listed ? openat(l->fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : open_beneath(l->fd, path);
+        none = fd < 0 && errno == ENOENT;
+    }
     free(path);
     item->token = none ? NULL : malloc(ARCHIVE_TOKEN_MAX + 1);
     if (item->token != NULL && fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {

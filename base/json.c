@@ -42,9 +42,13 @@ static void add_string(cs_buf *out, const char *s, size_t n)
     size_t plain = 0;
     size_t i = 0;
     while (i < n) {
+        if (p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\') { /* nearly all of them */
+            i++;
+            continue;
+        }
         size_t length = cs_utf8_length(p + i, n - i);
         bool separator = length != 0 && is_line_separator(p + i, length);
-        if (length != 0 && !separator && p[i] >= 0x20 && p[i] != '"' && p[i] != '\\' && p[i] != 0x7f) {
+        if (length > 1 && !separator) {
             i += length;
             continue;
         }

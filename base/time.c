@@ -34,6 +34,14 @@ cs_time cs_time_civil(int year, int month, int day, int hour, int minute, int se
     return days_from_civil(year, month, day) * CS_DAY + hour * 3600 + minute * 60 + second;
 }
 
+/* By hand: every record of an archive has several. */
+static void put_digits(char *p, int n, int value)
+{
+    for (; n > 0; value /= 10) {
+        p[--n] = (char)('0' + value % 10);
+    }
+}
+
 const char *cs_time_format(cs_time t, char buf[CS_TIME_TEXT])
 {
     const cs_time first = INT64_C(-62167219200); /* 0000-01-01T00:00:00Z */
@@ -49,11 +57,13 @@ const char *cs_time_format(cs_time t, char buf[CS_TIME_TEXT])
     int month = 0;
     int day = 0;
     civil_from_days(days, &year, &month, &day);
-    int n = snprintf(buf, CS_TIME_TEXT, "%04d-%02d-%02dT%02d:%02d:%02dZ", year, month, day, (int)(rest / 3600),
-                     (int)(rest / 60 % 60), (int)(rest % 60));
-    if (n < 0 || n >= CS_TIME_TEXT) {
-        buf[0] = '\0';
-    }
+    memcpy(buf, "0000-00-00T00:00:00Z", sizeof "0000-00-00T00:00:00Z");
+    put_digits(buf, 4, year);
+    put_digits(buf + 5, 2, month);
+    put_digits(buf + 8, 2, day);
+    put_digits(buf + 11, 2, (int)(rest / 3600));
+    put_digits(buf + 14, 2, (int)(rest / 60 % 60));
+    put_digits(buf + 17, 2, (int)(rest % 60));
     return buf;
 }
 

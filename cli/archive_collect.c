@@ -21,6 +21,7 @@ static int run(struct cli_context *c)
     struct archive_run all = {.order = ARCHIVE_ORDER_INIT};
     struct archive_journal *journal = NULL;
     struct archive_counts counts = {.items = 0};
+    struct archive_tally tally = {.items = 0};
     struct cli_end end = {.directory = cli_option(c, "journal")};
     int rc =
         cli_end_wanted(&end, c) == 0 && archive_collect_look(c->argv, (size_t)c->argc, c->now, &all, &c->error) == 0
@@ -33,11 +34,12 @@ static int run(struct cli_context *c)
         rc = archive_journal_create(&journal, end.directory, &whole, &c->error) == 0 &&
                      write_all(c, &all, journal, &counts) == 0 &&
                      cli_end_find(&end, c, &whole, journal, &counts, NULL) == 0 &&
-                     cli_end_report(&end, c, &whole, journal, &counts) == 0
+                     cli_end_report(&end, c, &whole, journal, &counts, &tally) == 0
                  ? 0
                  : -1;
     }
     rc = rc == 0 ? archive_exit_code(&counts, end.gap) : cli_fail(c);
+    archive_tally_free(&tally);
     cli_end_clear(&end);
     archive_journal_close(journal);
     archive_run_clear(&all);

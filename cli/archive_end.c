@@ -114,15 +114,14 @@ int cli_end_find(struct cli_end *end, struct cli_context *c, const struct archiv
 }
 
 int cli_end_report(const struct cli_end *end, struct cli_context *c, const struct archive_run *run,
-                   struct archive_journal *journal, const struct archive_counts *counts)
+                   struct archive_journal *journal, const struct archive_counts *counts, struct archive_tally *tally)
 {
-    struct archive_tally tally = {.items = 0};
     int64_t most = 0;
     (void)cli_option_number(c, "junit-max", &most);
-    int rc = archive_tally_read(&tally, archive_journal_fd(journal), &c->error);
-    if (rc == 0 && tally.items != counts->items) {
+    int rc = tally->items == 0 ? archive_tally_read(tally, archive_journal_fd(journal), &c->error) : 0;
+    if (rc == 0 && tally->items != counts->items) {
         rc = cs_error_set(&c->error, CS_EXIT_INTERNAL, "internal", "the journal has %llu records of %llu items",
-                          (unsigned long long)tally.items, (unsigned long long)counts->items);
+                          (unsigned long long)tally->items, (unsigned long long)counts->items);
     }
     if (rc == 0) {
         struct archive_source source = {.run = run,
@@ -131,10 +130,9 @@ int cli_end_report(const struct cli_end *end, struct cli_context *c, const struc
                                         .n_finding = end->found.n,
                                         .json = c->json,
                                         .junit_max = (uint64_t)most};
-        archive_tally_sort(&tally);
-        rc = archive_reports_write(&end->reports, &source, &tally, &c->error);
+        archive_tally_sort(tally);
+        rc = archive_reports_write(&end->reports, &source, tally, &c->error);
     }
-    archive_tally_free(&tally);
     return rc;
 }
 

@@ -33,8 +33,10 @@ int cli_end_wanted(struct cli_end *end, struct cli_context *c) CS_MUST_CHECK;
  * NULL: none. What is missing is told on stderr. A shard is not judged: that is for who collects them. */
 int cli_end_find(struct cli_end *end, struct cli_context *c, const struct archive_run *run,
                  struct archive_journal *journal, const struct archive_counts *counts, ks_store *store) CS_MUST_CHECK;
+/** Write the reports. tally: of all records, or empty; then they are read from the journal first. */
 int cli_end_report(const struct cli_end *end, struct cli_context *c, const struct archive_run *run,
-                   struct archive_journal *journal, const struct archive_counts *counts) CS_MUST_CHECK;
+                   struct archive_journal *journal, const struct archive_counts *counts,
+                   struct archive_tally *tally) CS_MUST_CHECK;
 void cli_end_clear(struct cli_end *end);
 
 #endif

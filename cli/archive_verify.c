@@ -20,7 +20,8 @@ struct verifying {
     struct cli_court court;
     struct cli_progress progress;
     struct archive_counts counts;
-    struct cli_end end; /* owned */
+    struct archive_tally tally; /* owned */
+    struct cli_end end;         /* owned */
     bool resume;
     const char *directory; /* of the journal, NULL: none */
 };
@@ -266,8 +267,8 @@ static int judge_all(struct verifying *k, int *code)
     }
     k->progress.run = k->run.id;
     cli_progress_watch(&k->progress, &watch);
-    int rc =
-        archive_verify(&k->run, &k->means, &k->court.court, k->journal, k->resume, &watch, &k->counts, &k->c->error);
+    int rc = archive_verify(&k->run, &k->means, &k->court.court, k->journal, k->resume, &watch, &k->counts, &k->tally,
+                            &k->c->error);
     if (rc == ARCHIVE_STOPPED) {
         *code = stopped(k);
         return 0;
@@ -285,7 +286,8 @@ static int judge_all(struct verifying *k, int *code)
                  "--as-of and --trust-claimed",
                  (unsigned long long)guessed, (unsigned long long)k->counts.items);
     }
-    return cli_end_report(&k->end, k->c, &k->run, k->journal, &k->counts) == 0 ? code_of(k, k->end.gap, code) : -1;
+    return cli_end_report(&k->end, k->c, &k->run, k->journal, &k->counts, &k->tally) == 0 ? code_of(k, k->end.gap, code)
+                                                                                          : -1;
 }
 
 static int run(struct cli_context *c)
@@ -309,6 +311,7 @@ static int run(struct cli_context *c)
         (void)fflush(stdout);
         _exit(code);
     }
+    archive_tally_free(&k.tally);
     cli_end_clear(&k.end);
     archive_journal_close(k.journal);
     cli_court_close(&k.court);
