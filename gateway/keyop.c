@@ -29,8 +29,9 @@
 #include "base/text.h"
 #include "gateway/keyproc.h"
 
-#define IDLE_MOST 64
-#define ANSWER_S  5 /* how long an answer may take, a start of the keys process included */
+#define IDLE_MOST       64
+#define EC_POINT_OCTETS 133 /* P-521, not compressed */
+#define ANSWER_S        5   /* how long an answer may take, a start of the keys process included */
 
 struct keyop {
     pid_t keeper;
@@ -184,6 +185,27 @@ static int ec_sign(int type, const unsigned char *digest, int n, unsigned char *
     return made > 0;
 }
 
+/* The secret is OpenSSL's to free. */
+static int ec_agree(unsigned char **secret, size_t *n, const EC_POINT *other, const EC_KEY *key)
+{
+    const EC_GROUP *group = EC_KEY_get0_group(key);
+    size_t room = ((size_t)EC_GROUP_get_degree(group) + 7) / 8;
+    uint8_t point[EC_POINT_OCTETS];
+    size_t octets = EC_POINT_point2oct(group, other, POINT_CONVERSION_UNCOMPRESSED, point, sizeof point, NULL);
+    *secret = octets > 0 ? OPENSSL_zalloc(room) : NULL;
+    if (*secret == NULL) {
+        return 0;
+    }
+    int made = ask(EC_KEY_get_ex_data(key, ec_index), KEYPROC_EC_AGREE, 0, point, octets, *secret, room);
+    if (made != (int)room) {
+        OPENSSL_clear_free(*secret, room);
+        *secret = NULL;
+        return 0;
+    }
+    *n = room;
+    return 1;
+}
+
 static void lent_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
 {
     (void)parent;
@@ -309,6 +331,7 @@ static int make_methods(struct keyop *k)
     }
     EC_KEY_METHOD_get_sign(k->ec, &sign, &setup, &raw);
     EC_KEY_METHOD_set_sign(k->ec, ec_sign, setup, raw);
+    EC_KEY_METHOD_set_compute_key(k->ec, ec_agree);
     return 0;
 }
 

@@ -66,6 +66,30 @@ static EVP_PKEY *find(struct keys *k, const char *alias, unsigned n, const ks_sn
     return key;
 }
 
+/* The other's public key on the curve of key, checked by OpenSSL to be on it. NULL: it is none */
+static EVP_PKEY *other_of(EVP_PKEY *key, const struct keyproc_question *q)
+{
+    EVP_PKEY *other = EVP_PKEY_new();
+    if (other != NULL && (EVP_PKEY_copy_parameters(other, key) != 1 ||
+                          EVP_PKEY_set1_encoded_public_key(other, q->data, q->octets) != 1)) {
+        EVP_PKEY_free(other);
+        other = NULL;
+    }
+    return other;
+}
+
+static int32_t agree(EVP_PKEY *key, const struct keyproc_question *q, uint8_t out[KEYPROC_OCTETS])
+{
+    size_t n = KEYPROC_OCTETS;
+    EVP_PKEY *other = other_of(key, q);
+    EVP_PKEY_CTX *ctx = other != NULL ? EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL) : NULL;
+    bool made = ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 && EVP_PKEY_derive_set_peer(ctx, other) == 1 &&
+                EVP_PKEY_derive(ctx, out, &n) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    EVP_PKEY_free(other);
+    return made ? (int32_t)n : -1;
+}
+
 /* @return octets, -1: the key cannot do it */
 static int32_t operate(EVP_PKEY *key, const struct keyproc_question *q, uint8_t out[KEYPROC_OCTETS])
 {
@@ -94,6 +118,7 @@ static int32_t operate(EVP_PKEY *key, const struct keyproc_question *q, uint8_t 
             made = (int32_t)n;
         }
         break;
+    case KEYPROC_EC_AGREE: made = kind == EVP_PKEY_EC ? agree(key, q, out) : -1; break;
     default: break;
     }
     EVP_PKEY_CTX_free(ctx);

@@ -14,7 +14,8 @@
 enum keyproc_op {
     KEYPROC_RSA_SIGN = 1, /**< the private operation on data, padding as OpenSSL numbers it */
     KEYPROC_RSA_DECRYPT,
-    KEYPROC_EC_SIGN /**< ECDSA over a digest, DER */
+    KEYPROC_EC_SIGN, /**< ECDSA over a digest, DER */
+    KEYPROC_EC_AGREE /**< ECDH with the public key whose point data is: the secret that both know */
 };
 
 struct keyproc_question {

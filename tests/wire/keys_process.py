@@ -22,7 +22,9 @@ partner acme {{ }}
 route signed {{ listener front; path "/signed"; upstream "{url}"; request {{ sign own-sign {{ parts Body Timestamp; }} }} }}
 route curve {{ listener front; path "/curve"; upstream "{url}"; request {{ sign curve-sign; }} }}
 route opened {{ listener front; path "/opened"; upstream "{url}"; request {{ decrypt; }} }}
+route agreed {{ listener front; path "/agreed"; upstream "{url}"; request {{ decrypt curve-dec; }} }}
 """
+CURVES = ("ec:P-256", "ec:P-384", "ec:P-521")
 EXTRA = """
 process {{ keys yes; }}
 tls back {{ certificate gw-server; }}
@@ -45,6 +47,10 @@ class Home(house.House):
         add = lambda *args: self.keystore.run("add", *args, "--activate")
         add("--role", "decrypt", "--alias", "own-dec", self.enc.certificate_file, "--private-key", self.enc.key_file)
         add("--role", "encrypt-to", "--partner", "we", "--alias", "we-enc", self.enc.certificate_file)
+        for kind in CURVES:
+            pair = keys.new_pair(self.place, kind[3:].lower(), kind=kind)
+            add("--role", "decrypt", "--alias", "curve-dec", pair.certificate_file, "--private-key", pair.key_file)
+            add("--role", "encrypt-to", "--partner", kind[3:].lower(), "--alias", f"{kind[3:].lower()}-enc", pair.certificate_file)
         add("--role", "verifier", "--partner", "we", "--alias", "we-sign", self.own.certificate_file)
         add("--role", "verifier", "--partner", "we", "--alias", "we-curve", self.curve.certificate_file)
         add("--role", "tls-server", "--alias", "gw-server", self.server.certificate_file, "--private-key", self.server.key_file)
@@ -98,6 +104,16 @@ def test_messages_are_decrypted_with_keys_that_are_elsewhere(home):
     for transport in ("rsa-oaep", "rsa-oaep-mgf1p"):
         sealed = product.countersign("--keystore", home.keystore.uri, "encrypt", "--partner", "we", "--key-transport", transport, "-", stdin=text)
         report.equal(home.call("/opened", sealed.stdout), text, "what the upstream received")
+
+
+def test_keys_are_agreed_on_with_keys_that_are_elsewhere(home):
+    text = soap.envelope(soap.ORDER)
+    for kind in CURVES:
+        sealed = product.countersign("--keystore", home.keystore.uri, "encrypt", "--partner", kind[3:].lower(), "-", stdin=text).stdout
+        report.check("ECDH-ES" in sealed, "another key transport")
+        report.equal(home.call("/agreed", sealed), text, f"what the upstream received, {kind}")
+        changed = re.sub("(PublicKey>....................)(.)", lambda m: m.group(1) + ("A" if m.group(2) != "A" else "B"), sealed, count=1)
+        report.equal(home.call("/agreed", changed, 500, "decryption-failed"), None, "a point beside the curve")
 
 
 def test_a_listener_speaks_tls_with_a_key_that_is_elsewhere(home):
