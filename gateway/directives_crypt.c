@@ -66,9 +66,9 @@ const struct cs_directive gw_rows_crypt[] = {
      "key-reference thumbprint;", "key-reference by-hand;", set_key_reference},
     {"data-algorithm", "route-encrypt", "aes256-gcm|aes192-gcm|aes128-gcm", NULL, 0, "aes256-gcm", "Cipher of the parts.",
      "data-algorithm aes256-gcm;", "data-algorithm aes256-cbc;", set_cipher},
-    {"key-transport", "route-encrypt", "rsa-oaep|rsa-oaep-mgf1p|ecdh-es", NULL, 0, NULL,
+    {"key-transport", "route-encrypt", "rsa-oaep|rsa-oaep-mgf1p|ecdh-es|x25519", NULL, 0, NULL,
      "How the content key travels: RSA-OAEP with SHA-256, or with SHA-1 for receivers that lack it; ecdh-es (ConcatKDF, AES "
-     "key wrap) to a key of P-256, P-384 or P-521; not said: by the key.",
+     "key wrap) to a key of P-256, P-384 or P-521; x25519 (HKDF, AES key wrap) to a key of X25519; not said: by the key.",
      "key-transport rsa-oaep-mgf1p;", "key-transport rsa-1_5;", set_transport},
 };
 const size_t gw_rows_crypt_n = sizeof gw_rows_crypt / sizeof gw_rows_crypt[0];

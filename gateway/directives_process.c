@@ -53,7 +53,8 @@ const struct cs_directive gw_rows_process[] = {
     {"process", "", "", "gateway-process", 0, NULL, "How the gateway confines itself.", "process { sandbox on; }",
      "process sandbox;", open_same},
     {"keys", "gateway-process", "yes-no", NULL, RESTART, "no",
-     "yes: private keys stand in a process of their own, which signs and unwraps when asked; RSA and EC keys only, and EC keys sign only (no ecdh-es).",
+     "yes: private keys stand in a process of their own, which signs and unwraps when asked; RSA and EC keys only."
+     " Keys of Ed25519 and X25519 cannot be used then.",
      "keys yes;", "keys maybe;", set_keys},
     {"sandbox", "gateway-process", "on-off", NULL, RESTART, "on",
      "on: before it serves, the process gives up all system calls and files that it does not need.", "sandbox on;",

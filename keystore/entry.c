@@ -91,6 +91,10 @@ int ks_key_kind(EVP_PKEY *key, char algorithm[16], int *bits)
         cs_copy(algorithm, 16, "Ed25519");
         *bits = 256;
         return 0;
+    case EVP_PKEY_X25519:
+        cs_copy(algorithm, 16, "X25519");
+        *bits = 256;
+        return 0;
     default: break;
     }
     const char *name = EVP_PKEY_get0_type_name(key);
@@ -326,6 +330,28 @@ static bool decrypts(EVP_PKEY *private_key, EVP_PKEY *public_key)
     return ok;
 }
 
+/** A key that can do nothing but agree must agree on the same as the certificate's key, with a third one. */
+static bool agrees(EVP_PKEY *private_key, EVP_PKEY *public_key)
+{
+    EVP_PKEY *third =
+        EVP_PKEY_get_base_id(public_key) == EVP_PKEY_X25519 ? EVP_PKEY_Q_keygen(NULL, NULL, "X25519") : NULL;
+    uint8_t secret[2][32];
+    size_t n[2] = {sizeof secret[0], sizeof secret[1]};
+    EVP_PKEY_CTX *ours = third != NULL ? EVP_PKEY_CTX_new(private_key, NULL) : NULL;
+    EVP_PKEY_CTX *theirs = third != NULL ? EVP_PKEY_CTX_new(third, NULL) : NULL;
+    bool ok = ours != NULL && theirs != NULL && EVP_PKEY_derive_init(ours) == 1 &&
+              EVP_PKEY_derive_set_peer(ours, third) == 1 && EVP_PKEY_derive(ours, secret[0], &n[0]) == 1 &&
+              EVP_PKEY_derive_init(theirs) == 1 && EVP_PKEY_derive_set_peer(theirs, public_key) == 1 &&
+              EVP_PKEY_derive(theirs, secret[1], &n[1]) == 1 && n[0] == n[1] &&
+              CRYPTO_memcmp(secret[0], secret[1], n[0]) == 0;
+    OPENSSL_cleanse(secret, sizeof secret);
+    EVP_PKEY_CTX_free(ours);
+    EVP_PKEY_CTX_free(theirs);
+    EVP_PKEY_free(third);
+    ERR_clear_error();
+    return ok;
+}
+
 static bool usage_fits(enum ks_role role, const struct ks_certificate *c, char *text, size_t size)
 {
     static const struct {
@@ -368,7 +394,13 @@ static bool size_fits(enum ks_role role, const struct ks_certificate *c, char *t
     char algorithm[16];
     int bits = 0;
     if (ks_key_kind(c->key, algorithm, &bits) != 0) {
-        snprintf(text, size, "keys of kind %s are not used here; RSA, EC and Ed25519 are", algorithm);
+        snprintf(text, size, "keys of kind %s are not used here; RSA, EC, Ed25519 and X25519 are", algorithm);
+        return false;
+    }
+    bool crypt = role == KS_DECRYPT || role == KS_ENCRYPT_TO;
+    if ((strcmp(algorithm, "X25519") == 0 && !crypt) || (strcmp(algorithm, "Ed25519") == 0 && crypt)) {
+        snprintf(text, size, "an %s key only %s: role %s has no use for it", algorithm,
+                 crypt ? "signs" : "agrees on keys, for roles decrypt and encrypt-to", row->word);
         return false;
     }
     bool rsa = strcmp(algorithm, "RSA") == 0;
@@ -412,7 +444,8 @@ bool ks_key_fits(enum ks_role role, const struct ks_certificate *c, EVP_PKEY *ke
         }
         cs_copy(warning, warnsize, usage);
     }
-    if (key != NULL && !key_pair(key, c->key) && (role != KS_DECRYPT || !decrypts(key, c->key))) {
+    if (key != NULL && !key_pair(key, c->key) &&
+        (role != KS_DECRYPT || !(decrypts(key, c->key) || agrees(key, c->key)))) {
         snprintf(text, size,
                  "the private key does not belong to the certificate (what it signs, the certificate does not verify)");
         return false;

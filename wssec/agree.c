@@ -18,13 +18,15 @@ static const struct wssec_curve curves[] = {
     {"urn:oid:1.2.840.10045.3.1.7", "prime256v1", 32},
     {"urn:oid:1.3.132.0.34", "secp384r1", 48},
     {"urn:oid:1.3.132.0.35", "secp521r1", 66},
+    {NULL, "X25519", 32},
 };
 #define CURVES (sizeof curves / sizeof curves[0])
+#define X25519 (&curves[CURVES - 1])
 
 const struct wssec_curve *wssec_curve_by_uri(const char *uri)
 {
     for (size_t i = 0; i < CURVES; i++) {
-        if (strcmp(curves[i].uri, uri) == 0) {
+        if (curves[i].uri != NULL && strcmp(curves[i].uri, uri) == 0) {
             return &curves[i];
         }
     }
@@ -34,6 +36,9 @@ const struct wssec_curve *wssec_curve_by_uri(const char *uri)
 const struct wssec_curve *wssec_curve_of(const EVP_PKEY *key)
 {
     char name[64];
+    if (EVP_PKEY_get_base_id(key) == EVP_PKEY_X25519) {
+        return X25519;
+    }
     if (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC || EVP_PKEY_get_group_name(key, name, sizeof name, NULL) != 1) {
         return NULL;
     }
@@ -51,6 +56,9 @@ static EVP_PKEY *public_key(const struct wssec_agreement *a)
     EVP_PKEY *key = NULL;
     char name[64];
     uint8_t point[WSSEC_POINT_MAX];
+    if (a->curve == X25519) {
+        return EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, a->point.p, a->point.n);
+    }
     if (a->point.n != 1 + 2 * a->curve->octets || a->point.p[0] != 4) {
         return NULL;
     }
@@ -69,18 +77,22 @@ static EVP_PKEY *public_key(const struct wssec_agreement *a)
     return key;
 }
 
-/* ConcatKDF is the single-step KDF of NIST SP 800-56C with a hash. @return 0, or -1 */
+/* ConcatKDF is the single-step KDF of NIST SP 800-56C with a hash. HKDF is that of RFC 5869, whose missing salt is as
+ * many zeros as the digest has octets. @return 0, or -1 */
 static int derive(const struct wssec_agreement *a, uint8_t *secret, size_t n, uint8_t *kek, size_t kek_octets)
 {
     char digest[32];
-    EVP_KDF *kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_SSKDF, NULL);
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, a->hkdf ? OSSL_KDF_NAME_HKDF : OSSL_KDF_NAME_SSKDF, NULL);
     EVP_KDF_CTX *ctx = kdf != NULL ? EVP_KDF_CTX_new(kdf) : NULL;
     OPENSSL_strlcpy(digest, a->digest, sizeof digest);
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, secret, n),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)a->info.p, a->info.n),
-        OSSL_PARAM_construct_end()};
+        OSSL_PARAM_construct_end(), OSSL_PARAM_construct_end()};
+    if (a->hkdf && a->salt.n > 0) {
+        params[3] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)a->salt.p, a->salt.n);
+    }
     int rc = ctx != NULL && EVP_KDF_derive(ctx, kek, kek_octets, params) == 1 ? 0 : -1;
     EVP_KDF_CTX_free(ctx);
     EVP_KDF_free(kdf);
@@ -157,7 +169,9 @@ int wssec_agree_close(struct wssec_agreement *a, EVP_PKEY *holder, size_t kek_oc
     int rc = -1;
     cs_buf_reset(out);
     a->curve = wssec_curve_of(holder);
-    EVP_PKEY *own = a->curve != NULL ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", a->curve->name) : NULL;
+    EVP_PKEY *own = a->curve == X25519 ? EVP_PKEY_Q_keygen(NULL, NULL, "X25519")
+                    : a->curve != NULL ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", a->curve->name)
+                                       : NULL;
     if (own != NULL && n <= WRAPPED_MAX - WRAP_MORE &&
         EVP_PKEY_get_octet_string_param(own, OSSL_PKEY_PARAM_PUB_KEY, point, WSSEC_POINT_MAX, &octets) == 1 &&
         agree(a, own, holder, kek, kek_octets) == 0) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * agree.h: a content key that travels under an agreed key: ECDH with an ephemeral key of the sender (ECDH-ES),
- * ConcatKDF, AES key wrap (XML Encryption 1.1, 5.4.1, 5.6.2, 5.7). The cryptographic steps alone; knows no XML tree.
+ * agree.h: a content key that travels under an agreed key: Diffie-Hellman with an ephemeral key of the sender (ECDH-ES,
+ * X25519), ConcatKDF or HKDF, AES key wrap (XML Encryption 1.1, 5.4.1, 5.6.2, 5.7; RFC 9231). The cryptographic steps
+ * alone; knows no XML tree.
  */
 #ifndef WSSEC_AGREE_H
 #define WSSEC_AGREE_H
@@ -10,23 +11,27 @@
 #include "wssec/wssec.h"
 
 #define WSSEC_POINT_MAX 133 /* P-521, not compressed */
+#define WSSEC_SALT      32  /* octets of the salt that is written */
 
 struct wssec_curve {
-    const char *uri;  /**< as dsig11:NamedCurve says it */
+    const char *uri;  /**< as dsig11:NamedCurve says it; NULL: X25519, which has another way to be written */
     const char *name; /**< OpenSSL's */
     size_t octets;    /**< of a coordinate */
 };
 
 /** @return static row; NULL: none of P-256, P-384, P-521 */
 const struct wssec_curve *wssec_curve_by_uri(const char *uri);
-/** The curve of an EC key. NULL: not an EC key, or another curve */
+/** The curve of an EC or X25519 key. NULL: another kind of key, or another curve */
 const struct wssec_curve *wssec_curve_of(const EVP_PKEY *key);
 
 struct wssec_agreement {
     const struct wssec_curve *curve;
-    struct wssec_slice point; /**< the sender's ephemeral public key: 04, x, y */
-    const char *digest;       /**< of ConcatKDF, OpenSSL's name */
-    struct wssec_slice info;  /**< OtherInfo of ConcatKDF */
+    struct wssec_slice point; /**< the sender's ephemeral public key: 04, x, y; of X25519: its octets */
+    bool hkdf;                /**< else ConcatKDF */
+    const char *digest;       /**< of the derivation, OpenSSL's name */
+    struct wssec_slice info;  /**< OtherInfo of ConcatKDF, info of HKDF */
+    struct wssec_slice salt;  /**< of HKDF, may be empty */
+    size_t key_octets;        /**< that the derivation says to give; 0: not said */
 };
 
 /** Unwrap with the key that own private key and point agree on. A key of another kind or curve, a point that is not on
@@ -35,7 +40,7 @@ struct wssec_agreement {
 int wssec_agree_open(const struct wssec_agreement *a, EVP_PKEY *own, size_t kek_octets, struct wssec_slice wrapped,
                      size_t want, uint8_t *out) WSSEC_MUST_CHECK;
 /** Wrap n octets for the holder of a public key, into out (reset first), under a fresh ephemeral key whose public half
- * goes to point, which a->point then names. a->digest and a->info are set. @return 0, or -1 */
+ * goes to point, which a->point then names. The members of the derivation are set. @return 0, or -1 */
 int wssec_agree_close(struct wssec_agreement *a, EVP_PKEY *holder, size_t kek_octets, const uint8_t *content_key,
                       size_t n, uint8_t point[WSSEC_POINT_MAX], cs_buf *out) WSSEC_MUST_CHECK;
 

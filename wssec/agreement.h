@@ -11,8 +11,10 @@
  * NULL: nothing does. @return WSSEC_RC_OK, see r->why; WSSEC_RC_NOMEM */
 int wssec_agreement_read(const struct wssec_key_reader *r, const xmlNode *node, struct wssec_agreement *out,
                          xmlNodePtr *recipient) WSSEC_MUST_CHECK;
-/** Octets of an URI as AlgorithmID of ConcatKDF; also what a->info is when nothing else is said. */
-struct wssec_slice wssec_agreement_info(const char *uri);
+/** How the derivation of a is written when nothing else is said: ConcatKDF with uri as AlgorithmID; with X25519 HKDF
+ * with uri as info and a random salt, which is put into salt and lives as long as a. @return 0, or -1 */
+int wssec_agreement_usual(struct wssec_agreement *a, bool x25519, const char *uri, size_t key_octets,
+                          uint8_t salt[WSSEC_SALT]) WSSEC_MUST_CHECK;
 /** The AgreementMethod of a; recipient: content of a KeyInfo. Prefixes xenc and ds are bound. */
 void wssec_agreement_write(const struct wssec_agreement *a, const char *recipient, size_t n, cs_buf *out);
 

@@ -32,6 +32,7 @@ struct sealing { /* one call */
     struct wssec_transport transport;
     struct wssec_agreement agreement; /* with key wrap */
     uint8_t point[WSSEC_POINT_MAX];
+    uint8_t salt[WSSEC_SALT];
     uint8_t key[WSSEC_CONTENT_KEY_MAX];
     struct wssec_place place[PARTS];
     bool content[PARTS];
@@ -70,11 +71,23 @@ static int choose_key(struct sealing *k, const struct wssec_resolver *r)
 static const struct wssec_transport_alg *choose_transport(const struct sealing *k)
 {
     const char *word = k->how->transport;
-    bool curve = wssec_curve_of(k->entry.key) != NULL;
-    if (word != NULL ? strcmp(word, "ecdh-es") == 0 : curve) {
+    bool agreed = word != NULL ? strcmp(word, "ecdh-es") == 0 || strcmp(word, "x25519") == 0
+                               : wssec_curve_of(k->entry.key) != NULL;
+    if (agreed) {
         return wssec_transport_wrap(k->cipher->key);
     }
     return wssec_transport_by_word(word != NULL ? word : wssec_transport_words()[0]);
+}
+
+/* Can the holder's key be used with the transport that was chosen? */
+static bool key_fits(const struct sealing *k)
+{
+    const struct wssec_curve *curve = wssec_curve_of(k->entry.key);
+    if (k->transport.alg->wrap == 0) {
+        return EVP_PKEY_get_base_id(k->entry.key) == EVP_PKEY_RSA;
+    }
+    return curve != NULL &&
+           (k->how->transport == NULL || strcmp(k->how->transport, curve->uri != NULL ? "ecdh-es" : "x25519") == 0);
 }
 
 static int choose_algorithms(struct sealing *k)
@@ -89,12 +102,13 @@ static int choose_algorithms(struct sealing *k)
                            k->cipher == NULL ? cipher : k->how->transport);
     } else if (k->cipher->legacy != WSSEC_LEGACY_NONE || t->legacy != WSSEC_LEGACY_NONE) {
         (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_FORBIDDEN, "%s with %s is not made any more", cipher, t->word);
-    } else if (t->wrap != 0 ? wssec_curve_of(k->entry.key) == NULL
-                            : EVP_PKEY_get_base_id(k->entry.key) != EVP_PKEY_RSA) {
-        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_UNSUPPORTED, "%.64s#%u holds no %s to encrypt to", k->entry.alias,
-                           k->entry.ordinal, t->wrap != 0 ? "key of P-256, P-384 or P-521" : "RSA key");
+    } else if (!key_fits(k)) {
+        (void)wssec_refuse(&k->why, WSSEC_ALGORITHM_UNSUPPORTED, "the key of %.64s#%u is none for %s", k->entry.alias,
+                           k->entry.ordinal, k->how->transport != NULL ? k->how->transport : "encryption");
     } else if (t->wrap != 0) {
-        k->agreement = (struct wssec_agreement){.digest = "SHA256", .info = wssec_agreement_info(t->uri)};
+        bool x25519 = wssec_curve_of(k->entry.key)->uri == NULL;
+        return wssec_agreement_usual(&k->agreement, x25519, t->uri, t->wrap, k->salt) == 0 ? WSSEC_RC_OK
+                                                                                           : WSSEC_RC_INTERNAL;
     } else {
         k->transport.digest = k->transport.mgf_digest = t->mgf_named ? "SHA256" : "SHA1";
     }

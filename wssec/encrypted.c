@@ -182,6 +182,11 @@ static int read_holder(const struct wssec_key_reader *r, xmlNodePtr info, struct
         if (rc != WSSEC_RC_OK || stopped(r)) {
             return rc;
         }
+        size_t said = k->transport.agreement->key_octets;
+        if (said != 0 && said != k->transport.alg->wrap) {
+            return refuse(r, WSSEC_SECURITY_MALFORMED, "the key derivation says another KeyLength than that of",
+                          BAD_CAST k->transport.alg->word);
+        }
     }
     return recipient != NULL ? wssec_key_info_read(r, recipient, &k->name) : WSSEC_RC_OK;
 }

@@ -298,7 +298,7 @@ struct wssec_encryption {                   /** What to encrypt and how. Zeroed:
     enum wssec_keyref key_reference;        /**< NONE: issuer-serial */
     const char *cipher;                     /**< aes256-gcm, aes192-gcm, aes128-gcm; NULL: the first */
     const char *transport;                  /**< rsa-oaep (SHA-256 and MGF1-SHA-256), rsa-oaep-mgf1p (SHA-1); ecdh-es (ConcatKDF with SHA-256, AES
-                                                 key wrap) for P-256, P-384, P-521; NULL: rsa-oaep or ecdh-es, by the key */
+                                                 key wrap) for P-256, P-384, P-521; x25519 (HKDF); NULL: by the key */
     const char *role;                       /**< actor/role URI of a header that is made; NULL: none */
     bool must_understand;
 };

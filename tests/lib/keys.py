@@ -6,7 +6,7 @@ import os
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 from cryptography.x509.oid import NameOID
 
 CURVES = {"P-256": ec.SECP256R1, "P-384": ec.SECP384R1, "P-521": ec.SECP521R1}
@@ -31,7 +31,9 @@ class Pair:
 
 
 def new_key(kind):
-    """kind: rsa:BITS or ec:CURVE, the words of `keystore generate --key`."""
+    """kind: rsa:BITS or ec:CURVE, the words of `keystore generate --key`; or x25519."""
+    if kind == "x25519":
+        return x25519.X25519PrivateKey.generate()
     family, size = kind.split(":")
     if family == "rsa":
         return rsa.generate_private_key(public_exponent=65537, key_size=int(size))
@@ -61,7 +63,7 @@ def new_pair(directory, name, kind="rsa:2048", days=(-1, 365), subject=None):
                                       not_valid_before=now + datetime.timedelta(days=days[0]),
                                       not_valid_after=now + datetime.timedelta(days=days[1]))
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    certificate = builder.sign(key, hashes.SHA256())
+    certificate = builder.sign(new_key("ec:P-256") if kind == "x25519" else key, hashes.SHA256())  # that one cannot sign
     return write_pair(directory, name, key, certificate)
 
 

@@ -74,7 +74,7 @@ static MAKER_UNUSED EVP_PKEY *maker_pkey(const char *kind)
     } else if (strncmp(kind, "ec:", 3) == 0) {
         k = EVP_EC_gen(kind + 3);
     } else {
-        k = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+        k = EVP_PKEY_Q_keygen(NULL, NULL, kind);
     }
     if (k == NULL) {
         maker_fail("key");
@@ -106,9 +106,13 @@ static MAKER_UNUSED void maker_certify(struct maker_key *k, const struct maker_c
         X509_add_ext(x, e, -1);
         X509_EXTENSION_free(e);
     }
-    if (X509_sign(x, k->pkey, EVP_PKEY_get_base_id(k->pkey) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()) <= 0) {
+    int type = EVP_PKEY_get_base_id(k->pkey);
+    EVP_PKEY *issuer = type == EVP_PKEY_X25519 ? maker_pkey("ed25519") : NULL; /* it cannot sign */
+    bool no_digest = type == EVP_PKEY_ED25519 || issuer != NULL;
+    if (X509_sign(x, issuer != NULL ? issuer : k->pkey, no_digest ? NULL : EVP_sha256()) <= 0) {
         maker_fail("certificate");
     }
+    EVP_PKEY_free(issuer);
     k->x509 = x;
     k->der_len = i2d_X509(x, &k->der);
     EVP_Digest(k->der, (size_t)k->der_len, k->sha256, NULL, EVP_sha256(), NULL);
@@ -123,7 +127,7 @@ static MAKER_UNUSED void maker_certify(struct maker_key *k, const struct maker_c
     memcpy(k->ski, ASN1_STRING_get0_data(ski), 20);
 }
 
-/* kind: rsa:2048, ec:P-256, ed25519 */
+/* kind: rsa:2048, ec:P-256, ed25519, x25519 */
 static MAKER_UNUSED struct maker_key maker_key_new(const char *kind, const struct maker_cert *c)
 {
     static const struct maker_cert usual = {0};

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_agreement.c: content keys that travel under an agreed key (ECDH-ES, ConcatKDF, AES key wrap): every curve and
- * cipher in both directions; what is wrong in a value is the one refusal, what is wrong in the form is refused before a
- * key is used.
+ * test_agreement.c: content keys that travel under an agreed key (ECDH-ES, X25519; ConcatKDF, HKDF; AES key wrap):
+ * every curve and cipher in both directions; what is wrong in a value is the one refusal, what is wrong in the form is
+ * refused before a key is used.
  */
 #include "tests/unit/sealing.h"
 
 const char *const harness_suite = "agreement";
+
+#define NS_MORE "http://www.w3.org/2021/04/xmldsig-more#"
 
 static void use(const char *kind)
 {
@@ -18,25 +20,28 @@ static void use(const char *kind)
 
 static void every_curve_cipher_and_key_reference_opens_to_the_same_octets(void)
 {
-    static const char *const curves[] = {"ec:P-256", "ec:P-384", "ec:P-521"};
+    static const char *const curves[] = {"ec:P-256", "ec:P-384", "ec:P-521", "x25519"};
     static const struct {
         const char *cipher, *wrap;
     } ciphers[] = {{"aes256-gcm", "#kw-aes256"}, {"aes192-gcm", "#kw-aes192"}, {"aes128-gcm", "#kw-aes128"}};
     static const enum wssec_keyref kinds[] = {
         WSSEC_KEYREF_DIRECT, WSSEC_KEYREF_ISSUER_SERIAL, WSSEC_KEYREF_SKI,      WSSEC_KEYREF_THUMBPRINT,
         WSSEC_KEYREF_X509V3, WSSEC_KEYREF_EMBEDDED,      WSSEC_KEYREF_X509_DATA};
-    for (size_t c = 0; c < 3; c++) {
+    for (size_t c = 0; c < 4; c++) {
         use(curves[c]);
         for (size_t i = 0; i < 3; i++) {
             char *sealed = encrypted(PLAIN, &(struct wssec_encryption){.cipher = ciphers[i].cipher});
-            CU_ASSERT(strstr(sealed, "ECDH-ES") != NULL && strstr(sealed, ciphers[i].wrap) != NULL);
+            CU_ASSERT_PTR_NOT_NULL(strstr(sealed, c < 3 ? "xmlenc11#ECDH-ES" : "2021/04/xmldsig-more#x25519"));
+            CU_ASSERT_PTR_NOT_NULL(strstr(sealed, ciphers[i].wrap));
             opens_to(sealed, false, NULL, PLAIN);
             CU_ASSERT_TRUE(v.has_decrypted_with && v.opening);
         }
     }
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        opens_to(encrypted(PLAIN, &(struct wssec_encryption){.key_reference = kinds[i], .transport = "ecdh-es"}), false,
-                 NULL, PLAIN);
+    for (size_t i = 0; i < 2 * sizeof kinds / sizeof kinds[0]; i++) {
+        use(i % 2 == 0 ? "ec:P-256" : "x25519");
+        opens_to(encrypted(PLAIN, &(struct wssec_encryption){.key_reference = kinds[i / 2],
+                                                             .transport = i % 2 == 0 ? "ecdh-es" : "x25519"}),
+                 false, NULL, PLAIN);
     }
     char *inner = signed_text(PLAIN, &(struct wssec_recipe){.timestamp = true});
     opens_to(encrypted(inner, NULL), true, NULL, inner);
@@ -84,6 +89,44 @@ static void every_wrong_value_is_one_refusal(void)
     opens_to(changed("PartyUInfo=\"00\" PartyVInfo=\"00\"", "PartyUInfo=\"\""), false, NULL, PLAIN);
 }
 
+static void every_wrong_value_with_hkdf_is_the_same_refusal(void)
+{
+    /* points that agree on nothing but zeros with whatever key */
+    static const uint8_t zeros[32] = {0};
+    static const uint8_t one[32] = {1};
+    char fault[2048] = "";
+    char none[64];
+    char first[64];
+    use("x25519");
+    char *text[] = {
+        flipped("DEREncodedKeyValue xmlns:dsig11=\"http://www.w3.org/2009/xmldsig11#\">", 20),
+        flipped("<more:Salt>", 3),
+        flipped("<more:Info>", 3),
+        changed("hmac-sha256", "hmac-sha512"),
+        flipped("</ds:KeyInfo><xenc:CipherData><xenc:CipherValue>", 5),
+        with(changed("#kw-aes256", "#kw-aes128"), "<more:KeyLength>32", "<more:KeyLength>16"),
+        strdup(""),
+        strdup(""),
+    };
+    (void)cs_base64_encode(zeros, sizeof zeros, none);
+    (void)cs_base64_encode(one, sizeof one, first);
+    for (size_t i = 0; i < 2; i++) { /* the head of the key is 12 octets, 16 of base64 */
+        char *sealed = encrypted(PLAIN, NULL);
+        char *at = strstr(strstr(sealed, "DEREncodedKeyValue"), ">") + 1;
+        memcpy(at + 16, i == 0 ? none : first, 44);
+        free(text[6 + i]);
+        text[6 + i] = sealed;
+    }
+    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++) {
+        char other[2048];
+        refused(text[i], false, NULL, "decryption-failed");
+        CU_ASSERT_TRUE(v.opening);
+        (void)wssec_fault(&v, "5f0c", i == 0 ? fault : other, sizeof fault);
+        CU_ASSERT(i == 0 || strcmp(fault, other) == 0);
+    }
+    opens_to(changed("<more:KeyLength>32</more:KeyLength>", ""), false, NULL, PLAIN);
+}
+
 static void wrong_forms_are_refused_before_a_key_is_used(void)
 {
     static const struct {
@@ -105,9 +148,33 @@ static void wrong_forms_are_refused_before_a_key_is_used(void)
         {"</xenc:AgreementMethod>", "</xenc:AgreementMethod><ds:KeyName/>", "token-unsupported"},
         {"<ds:KeyValue>", "<ds:RSAKeyValue/><ds:KeyValue>", "security-malformed"},
     };
+    static const struct {
+        const char *from, *to, *reason;
+    } x25519_rows[] = {
+        {"xmldsig-more#x25519", "xmldsig-more#x448", "algorithm-unsupported"},
+        {NS_MORE "x25519", NS_XENC11 "ECDH-ES", "security-malformed"},
+        {"xmldsig-more#hkdf", "xmldsig-more#pbkdf2", "algorithm-unsupported"},
+        {NS_MORE "hkdf", NS_XENC11 "ConcatKDF", "security-malformed"},
+        {"hmac-sha256", "hmac-sha1", "algorithm-unsupported"},
+        {"<more:PRF", "<more:PRG", "security-malformed"},
+        {"<more:Salt>", "<more:Salt>*", "security-malformed"},
+        {"<more:Info>", "<more:Info><more:Info/>", "security-malformed"},
+        {"<more:KeyLength>32", "<more:KeyLength>16", "security-malformed"},
+        {"<more:KeyLength>32", "<more:KeyLength>+32", "security-malformed"},
+        {"<more:KeyLength>32", "<more:KeyLength>0000000000000032", "security-malformed"},
+        {"</more:HKDFParams>", "<more:KeyLength>32</more:KeyLength></more:HKDFParams>", "security-malformed"},
+        {"</more:HKDFParams>", "</more:HKDFParams><a/>", "security-malformed"},
+        {"DEREncodedKeyValue xmlns:dsig11=\"http://www.w3.org/2009/xmldsig11#\">",
+         "DEREncodedKeyValue xmlns:dsig11=\"http://www.w3.org/2009/xmldsig11#\">AAAA", "algorithm-unsupported"},
+    };
     use("ec:P-256");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         refused(changed(rows[i].from, rows[i].to), false, NULL, rows[i].reason);
+        CU_ASSERT_FALSE(v.opening);
+    }
+    use("x25519");
+    for (size_t i = 0; i < sizeof x25519_rows / sizeof x25519_rows[0]; i++) {
+        refused(changed(x25519_rows[i].from, x25519_rows[i].to), false, NULL, x25519_rows[i].reason);
         CU_ASSERT_FALSE(v.opening);
     }
 }
@@ -123,6 +190,8 @@ static void a_key_of_another_kind_or_curve_does_not_open(void)
     refused(strdup(text), false, NULL, "decryption-failed"); /* issuer and serial fit, the key does not */
     use("ec:P-384");
     refused(strdup(text), false, NULL, "decryption-failed");
+    use("x25519");
+    refused(strdup(text), false, NULL, "decryption-failed");
     use("rsa:2048");
     refused(text, false, NULL, "decryption-failed");
 }
@@ -131,7 +200,8 @@ static void what_a_key_cannot_do_is_not_made(void)
 {
     static const struct {
         const char *key, *transport;
-    } rows[] = {{"rsa:2048", "ecdh-es"}, {"ec:P-256", "rsa-oaep"}, {"ed25519", NULL}, {"ec:P-256", "x25519"}};
+    } rows[] = {{"rsa:2048", "ecdh-es"}, {"ec:P-256", "rsa-oaep"}, {"ed25519", NULL},
+                {"ec:P-256", "x25519"},  {"x25519", "ecdh-es"},    {"x25519", "rsa-oaep"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         use(rows[i].key);
         struct wssec_slice slice = {(const uint8_t *)PLAIN, strlen(PLAIN)};
@@ -150,6 +220,7 @@ const struct harness_test harness_tests[] = {
     {"every_curve_cipher_and_key_reference_opens_to_the_same_octets",
      every_curve_cipher_and_key_reference_opens_to_the_same_octets},
     {"every_wrong_value_is_one_refusal", every_wrong_value_is_one_refusal},
+    {"every_wrong_value_with_hkdf_is_the_same_refusal", every_wrong_value_with_hkdf_is_the_same_refusal},
     {"wrong_forms_are_refused_before_a_key_is_used", wrong_forms_are_refused_before_a_key_is_used},
     {"a_key_of_another_kind_or_curve_does_not_open", a_key_of_another_kind_or_curve_does_not_open},
     {"what_a_key_cannot_do_is_not_made", what_a_key_cannot_do_is_not_made},
