@@ -134,8 +134,10 @@ static int run_start(struct cli_context *c)
 {
     struct cli_settings *settings = NULL;
     ks_store *store = NULL;
-    struct ks_roll_request q = {
-        .alias = cli_option(c, "alias"), .partner = cli_option(c, "partner"), .stay_held = cli_given(c, "stay-held")};
+    struct ks_roll_request q = {.alias = cli_option(c, "alias"),
+                                .partner = cli_option(c, "partner"),
+                                .stay_held = cli_given(c, "stay-held"),
+                                .release_by_hand = cli_given(c, "release-by-hand")};
     int rc = read_span(c, &q);
     if (rc != 0) {
         return rc;
@@ -155,6 +157,7 @@ static const struct cli_option start_options[] = {
     {"window", 0, CLI_TIME, "FROM", 0, "beginning of the agreed span; its end stands behind it"},
     {"until", 0, CLI_TIME, "TO", 0, "its end, where it does not stand behind FROM"},
     {"stay-held", 0, CLI_FLAG, NULL, 0, "when the span is over and the other side not ready: an alarm, no way back"},
+    {"release-by-hand", 0, CLI_FLAG, NULL, 0, "routes on hold are let go with rollover next, not by themselves"},
     CLI_WRITING_OPTIONS,
     {0},
 };

@@ -68,8 +68,13 @@ void cli_rollover_line(const struct cli_context *c, const struct ks_rollover *r)
     if (r->row.window_from != 0) {
         char from[80];
         char to[80];
-        printf("  window %s to %s\n", cli_time_local(r->row.window_from, from, sizeof from),
-               cli_time_local(r->row.window_to, to, sizeof to));
+        bool holds = ks_rollover_holds(r);
+        printf("  window %s to %s%s\n", cli_time_local(r->row.window_from, from, sizeof from),
+               cli_time_local(r->row.window_to, to, sizeof to),
+               !holds ? ""
+               : ks_rollover_setting(r, "stay-held")
+                   ? "; who is not ready by then: the routes stay on hold, with an alarm"
+                   : "; who is not ready by then: back to the old certificate");
     }
 }
 
@@ -95,7 +100,7 @@ static int print_ready(struct cli_context *c, ks_store *s, const struct ks_rollo
         rc = render(c, s, r, step->run[k], &text);
         if (rc == 0) {
             printf("      %s: countersign rollover next %s   (countersign %s)\n",
-                   step->kind == KS_STEP_AUTO ? "by itself, or" : "to do", r->name, text.data);
+                   ks_rollover_by_itself(r, i) ? "by itself, or" : "to do", r->name, text.data);
         }
     }
     if (rc == 0 && step->by_hand[0] != '\0' && (rc = render(c, s, r, step->by_hand, &text)) == 0) {

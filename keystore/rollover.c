@@ -252,8 +252,9 @@ int ks_rollover_start(ks_store *s, const struct ks_roll_request *q, bool dry_run
     memcpy(row.hash, q->runbook->hash, sizeof row.hash);
     cs_copy(row.state, sizeof row.state, "open");
     cs_copy(row.actor, sizeof row.actor, who->name);
-    snprintf(row.settings, sizeof row.settings, "%s%s%s", q->partner != NULL ? "partner=" : "",
-             q->partner != NULL ? q->partner : "", q->stay_held ? " stay-held" : "");
+    snprintf(row.settings, sizeof row.settings, "%s%s%s%s", q->partner != NULL ? "partner=" : "",
+             q->partner != NULL ? q->partner : "", q->stay_held ? " stay-held" : "",
+             q->release_by_hand ? " release-by-hand" : "");
     if (out != NULL) {
         *out = NULL;
     }

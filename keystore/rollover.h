@@ -50,6 +50,7 @@ struct ks_roll_request {
     const char *partner;            /**< whose contacts; NULL: the slot's, or that of its routes */
     cs_time window_from, window_to; /**< 0: not said */
     bool stay_held;                 /**< at the end of an overrun window: no rollback, an alarm */
+    bool release_by_hand;           /**< routes are let go by a person, not by the keeper */
 };
 /** Begin. Another one of the slot is open: G13, exit 10; unknown slot, another role, no active entry, no window where
  *  one is needed: 64. out (may be NULL): as it stands then; a dry run judges and writes nothing */
@@ -83,6 +84,14 @@ int ks_rollover_abort(ks_store *s, int64_t id, bool dry_run, const ks_actor *who
 int ks_rollover_window(ks_store *s, int64_t id, cs_time from, cs_time to, bool dry_run, const ks_actor *who,
                        cs_time now, cs_error *e) CS_MUST_CHECK;
 
+/** Was it begun with that setting: "stay-held", "release-by-hand"? */
+bool ks_rollover_setting(const struct ks_rollover *r, const char *word);
+
+/** Does its runbook put routes on hold? */
+bool ks_rollover_holds(const struct ks_rollover *r);
+/** Is the step of that place carried out by the keeper when its turn has come? */
+bool ks_rollover_by_itself(const struct ks_rollover *r, size_t place);
+
 /** Text with everything in {{ }} filled in. */
 int ks_rollover_text(ks_store *s, const struct ks_rollover *r, const char *text, cs_buf *out,
                      cs_error *e) CS_MUST_CHECK;
@@ -113,6 +122,12 @@ int ks_rollover_tick(ks_store *s, bool dry_run, cs_time now, ks_report *report, 
 /** For one that nothing more is done for now: have nodes probe what a step waits for. *next: when to look again; 0:
  *  when the keystore changes */
 int ks_rollover_await(ks_store *s, const struct ks_rollover *r, cs_time now, cs_time *next, cs_error *e) CS_MUST_CHECK;
+
+/** At the end of a span, while the other side is not ready: does it take the old certificate back? It is asked by a
+ *  probe. @return 1 it does, or it cannot be asked; 0 it refuses it (seen: who says so); 2 nothing was heard yet: look
+ *  again soon; -1 */
+int ks_rollover_way_back(ks_store *s, const struct ks_rollover *r, cs_time now, ks_probe_said *seen,
+                         cs_error *e) CS_MUST_CHECK;
 
 /* ---- shared by the files of the engine ------------------------------------------------------------------------- */
 

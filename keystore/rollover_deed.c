@@ -267,6 +267,34 @@ int ks_rollover_run(ks_store *s, const struct ks_rollover *r, size_t place, bool
     return 0;
 }
 
+static bool names_deed(const struct ks_runbook_step *step, enum ks_deed deed)
+{
+    for (size_t i = 0; i < step->n_run; i++) {
+        const struct ks_deed_row *row = ks_deed_of(step->run[i]);
+        if (row != NULL && row->deed == deed) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ks_rollover_holds(const struct ks_rollover *r)
+{
+    for (size_t i = 0; i < r->runbook->n; i++) {
+        if (names_deed(&r->runbook->step[i], KS_DEED_HOLD)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ks_rollover_by_itself(const struct ks_rollover *r, size_t place)
+{
+    const struct ks_runbook_step *step = &r->runbook->step[place];
+    return step->kind == KS_STEP_AUTO &&
+           !(ks_rollover_setting(r, "release-by-hand") && names_deed(step, KS_DEED_RELEASE));
+}
+
 size_t ks_rollover_next(const struct ks_rollover *r, unsigned roles)
 {
     for (size_t i = 0; i < r->runbook->n; i++) {

@@ -28,6 +28,18 @@ int64_t ks_rollover_number(const char *text)
     return *end == '\0' || *end == '/' ? n : 0;
 }
 
+bool ks_rollover_setting(const struct ks_rollover *r, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *p = r->row.settings; *p != '\0'; p += strcspn(p, " ")) {
+        p += strspn(p, " ");
+        if (strcspn(p, " ") == n && memcmp(p, word, n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void ks_rollover_entry(const struct ks_rollover *r, bool old, char *out, size_t size)
 {
     if (old ? r->has_old : r->has_new) {

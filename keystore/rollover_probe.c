@@ -10,6 +10,8 @@
 #define HELD_S  5   /* between two probes while the routes are on hold */
 #define CALM_S  600 /* while traffic flows */
 #define HEARD_S 5   /* between two looks at what nodes report without a change of the keystore */
+#define BACK_S  60  /* what was found that long before the end of a span tells what is at its end */
+#define MUTE_S  30  /* a node that found nothing for so long finds nothing */
 
 static const ks_actor keeper = {"keeper", "keeper", NULL};
 
@@ -78,4 +80,31 @@ int ks_rollover_await(ks_store *s, const struct ks_rollover *r, cs_time now, cs_
     return (lacks & of_old) != 0 && r->has_old && r->old_info.has_key
                ? have_probed(s, r, &r->old_info, pause, now, next, e)
                : 0;
+}
+
+int ks_rollover_way_back(ks_store *s, const struct ks_rollover *r, cs_time now, ks_probe_said *seen, cs_error *e)
+{
+    cs_time asked = 0;
+    cs_time next = 0;
+    cs_time since = r->row.window_to - BACK_S;
+    *seen = (ks_probe_said){.nodes = 0};
+    if (r->row.role != KS_TLS_CLIENT || !r->has_old || !r->old_info.has_key) {
+        return 1;
+    }
+    if (ks_probe_summary(s, r->row.alias, r->old_info.n, since, now, seen, e) != 0 ||
+        ks_probe_asked_at(s, r->row.alias, r->old_info.n, now, &asked, e) != 0) {
+        return -1;
+    }
+    if (seen->nodes == 0) {
+        return 1;
+    }
+    /* what was found is asked again now and then: it is the answer of this hour */
+    bool again = asked < since || now - asked >= CALM_S;
+    if (again && have_probed(s, r, &r->old_info, 0, now, &next, e) != 0) {
+        return -1;
+    }
+    if (seen->refused > 0) {
+        return 0;
+    }
+    return seen->unheard > 0 && (again || now - asked < MUTE_S) ? 2 : 1;
 }

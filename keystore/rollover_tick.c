@@ -10,9 +10,10 @@
 #include "base/text.h"
 #include "keystore/notice_store.h"
 #include "keystore/rollover.h"
-#include "keystore/rollover_act.h"
 
-#define WARN_S (10 * 60) /* before the end of a span */
+#define WARN_S  (10 * 60) /* before the end of a span */
+#define ASKED_S 2         /* until what was asked is looked for */
+#define LOOK_S  60
 
 static const ks_actor keeper = {"keeper", "keeper", NULL};
 
@@ -77,11 +78,11 @@ static bool ours(const cs_error *why)
 
 /* ---- steps that are done here ---------------------------------------------------------------------------------- */
 
-/** The first ready step of kind auto. */
+/** The first ready step of kind auto, if it is left to the keeper. */
 static size_t due_step(const struct ks_rollover *r)
 {
     for (size_t i = 0; i < r->runbook->n; i++) {
-        if (r->runbook->step[i].kind == KS_STEP_AUTO && r->judged[i].state == KS_STEP_READY) {
+        if (r->judged[i].state == KS_STEP_READY && ks_rollover_by_itself(r, i)) {
             return i;
         }
     }
@@ -118,19 +119,6 @@ static int do_step(struct round *o, const struct ks_rollover *r, size_t at, cs_e
 
 /* ---- the end of a span ----------------------------------------------------------------------------------------- */
 
-static bool holds_routes(const struct ks_rollover *r)
-{
-    for (size_t i = 0; i < r->runbook->n; i++) {
-        for (size_t k = 0; k < r->runbook->step[i].n_run; k++) {
-            const struct ks_deed_row *row = ks_deed_of(r->runbook->step[i].run[k]);
-            if (row != NULL && row->deed == KS_DEED_HOLD) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 static bool other_side_ready(const struct ks_rollover *r)
 {
     for (size_t i = 0; i < r->runbook->n; i++) {
@@ -161,16 +149,24 @@ static int alarm(struct round *o, const struct ks_rollover *r, int64_t occasion,
 /** Which way out there is when the span is over. @return 1 it is over, 0 it goes on with the routes on hold, -1 */
 static int end_span(struct round *o, const struct ks_rollover *r, cs_error *e)
 {
-    char text[384];
+    char text[512];
     char kept[KS_STEP_NAME];
     cs_error why = {0};
-    bool stay = strstr(r->row.settings, "stay-held") != NULL || other_side_ready(r);
-    if (stay) {
+    ks_probe_said seen = {.nodes = 0};
+    bool stay = ks_rollover_setting(r, "stay-held") || other_side_ready(r);
+    int back = stay ? 0 : ks_rollover_way_back(o->s, r, o->now, &seen, e);
+    if (back < 0 || back == 2) {
+        later(o, o->now + ASKED_S);
+        return back < 0 ? -1 : 0;
+    }
+    if (back == 0) {
+        later(o, o->now + LOOK_S);
         snprintf(
             text, sizeof text,
-            "the window of %s is over and its routes stay on hold; countersign rollover status %s, or move its end: "
-            "countersign rollover window %s FROM TO",
-            r->name, r->name, r->name);
+            "the window of %s is over and its routes stay on hold%s%.120s; countersign rollover status %s, or move "
+            "its end: countersign rollover window %s FROM TO",
+            r->name, stay ? "" : ", for the old certificate does not pass any more: ", stay ? "" : seen.text, r->name,
+            r->name);
         int told = alarm(o, r, r->row.window_to, text, e);
         return told == 1 ? report(o, r, "roll-over window", false, text, e) : told;
     }
@@ -197,7 +193,7 @@ static int end_span(struct round *o, const struct ks_rollover *r, cs_error *e)
 static int watch_span(struct round *o, const struct ks_rollover *r, cs_error *e)
 {
     char text[200];
-    if (r->row.window_from == 0 || !holds_routes(r) || (r->facts.hold & KS_BIT(KS_FACT_HELD)) == 0) {
+    if (r->row.window_from == 0 || !ks_rollover_holds(r) || (r->facts.hold & KS_BIT(KS_FACT_HELD)) == 0) {
         later(o, r->row.window_from);
         return 0;
     }

@@ -7,8 +7,7 @@
 #include <dirent.h>
 
 #include "keystore/rollover.h"
-#include "keystore/rollover_act.h"
-#include "tests/unit/keystore_fixture.h"
+#include "tests/unit/runbooks.h"
 
 const char *const harness_suite = "rollover_abort";
 
@@ -319,22 +318,6 @@ static size_t walk_through(struct ks_runbook *book, size_t stop)
 }
 
 /* ---- all -------------------------------------------------------------------------------------------------------- */
-
-static struct ks_runbook *read_book(const char *name)
-{
-    char path[512];
-    char text[KS_RUNBOOK_TEXT];
-    struct cs_conf_report report = {0};
-    snprintf(path, sizeof path, "conf/runbooks/%s", name);
-    FILE *file = fopen(path, "r");
-    MADE(file != NULL);
-    size_t n = fread(text, 1, sizeof text, file);
-    fclose(file);
-    struct ks_runbook *r = ks_runbook_read(path, text, n, &report);
-    cs_conf_report_free(&report);
-    MADE(r != NULL);
-    return r;
-}
 
 static void test_every_runbook_is_taken_back_after_each_move(void)
 {

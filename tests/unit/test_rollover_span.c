@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_rollover_span.c: what the keeper does at the end of an agreed downtime, by what probes found. */
+#include "base/text.h"
+#include "keystore/node.h"
+#include "keystore/rollover.h"
+#include "tests/unit/runbooks.h"
+
+const char *const harness_suite = "rollover_span";
+
+#define ALIAS "ack-client"
+#define NODE  "gw1"
+#define FROM  (NOW + CS_DAY)
+#define TO    (FROM + 3600)
+
+int harness_setup(void)
+{
+    return 0;
+}
+
+int harness_teardown(void)
+{
+    return 0;
+}
+
+struct scene {
+    struct fixture f;
+    struct ks_runbook *book;
+    cs_time now;
+    size_t told; /* lines of the report about the span */
+};
+
+/** A gateway that follows at once, and has nothing under way. */
+static void follow(struct scene *s)
+{
+    const ks_node_use use = {"orders", ALIAS, NULL};
+    const ks_gauge idle[] = {{"under-way", "orders", 0}, {"waiting", "orders", 0}, {"old-connections", "back", 0}};
+    struct ks_identity me = {.node = NODE, .place = "host|socket|1"};
+    MADE(ks_report_node(s->f.s, NODE, &use, 1, s->now, &s->f.e) == 0);
+    MADE(ks_node_tell(s->f.s, &me, ks_generation(s->f.s), "", "", "", s->now) == 0);
+    MADE(ks_gauges_put(s->f.s, NODE, idle, 3, s->now, &s->f.e) == 0);
+}
+
+/** The keeper looks, some times in a row: the node follows in between. */
+static void keep(struct scene *s, cs_time at)
+{
+    s->now = at;
+    for (size_t i = 0; i < 4; i++) {
+        ks_report report;
+        follow(s);
+        MADE(ks_tick(s->f.s, false, NULL, s->now, &report, &s->f.e) == 0);
+        for (size_t k = 0; k < report.n; k++) {
+            s->told += strcmp(report.due[k].word, "roll-over window") == 0;
+        }
+        ks_report_free(&report);
+    }
+}
+
+static struct ks_rollover *look(struct scene *s)
+{
+    struct ks_rollover *r = NULL;
+    MADE(ks_rollover_read(s->f.s, 1, s->now, &r, &s->f.e) == 0);
+    return r;
+}
+
+static bool is(struct scene *s, const char *state)
+{
+    struct ks_rollover *r = look(s);
+    bool same = strcmp(r->row.state, state) == 0;
+    ks_rollover_free(r);
+    return same;
+}
+
+static enum ks_step_state state_of(struct scene *s, const char *step)
+{
+    struct ks_rollover *r = look(s);
+    enum ks_step_state state = r->judged[ks_runbook_find(r->runbook, step)].state;
+    ks_rollover_free(r);
+    return state;
+}
+
+static bool active(struct scene *s, unsigned n)
+{
+    struct ks_rollover *r = look(s);
+    bool yes = (n == 1 ? r->old_info.state : r->new_info.state) == KS_ACTIVE;
+    ks_rollover_free(r);
+    return yes;
+}
+
+static void confirm(struct scene *s, const char *step)
+{
+    CU_ASSERT_EQUAL(
+        EXIT_OF(&s->f, ks_rollover_confirm(s->f.s, 1, step, KS_ANYBODY, "told", false, &actor, s->now, &s->f.e)), 0);
+}
+
+static void found(struct scene *s, unsigned n, enum ks_probe_outcome o)
+{
+    ks_probe_result r = {
+        .n = n, .outcome = o, .asked = true, .status = o == KS_PROBE_ACCEPTED ? 200 : 403, .at = s->now};
+    cs_copy(r.node, sizeof r.node, NODE);
+    cs_copy(r.alias, sizeof r.alias, ALIAS);
+    cs_copy(r.target, sizeof r.target, "https://receiver/");
+    MADE(ks_probe_put(s->f.s, &r, &s->f.e) == 0);
+}
+
+/** A downtime in which everything is done here, and the receiver's turn has come. */
+static void begin(struct scene *s, bool release_by_hand)
+{
+    const struct ks_roll_request q = {.runbook = s->book = read_book("tls-client.window.conf"),
+                                      .alias = ALIAS,
+                                      .window_from = FROM,
+                                      .window_to = TO,
+                                      .release_by_hand = release_by_hand};
+    const ks_new what = {
+        .alias = ALIAS, .has_role = true, .role = KS_TLS_CLIENT, .key = "ec:P-256", .subject = "CN=acme"};
+    fixture_open(&s->f);
+    s->now = NOW;
+    s->told = 0;
+    MADE(EXIT_OF(&s->f, ks_generate(s->f.s, &what, false, &actor, NOW, &s->f.out, &s->f.e)) == 0);
+    MADE(ks_rollover_start(s->f.s, &q, false, &actor, NOW, NULL, &s->f.e) == 0);
+    MADE(EXIT_OF(&s->f, ks_generate(s->f.s, &(ks_new){.alias = ALIAS}, false, &actor, NOW, &s->f.out, &s->f.e)) == 0);
+    keep(s, NOW + 1);
+    confirm(s, "2");
+    keep(s, FROM + 1);
+    CU_ASSERT(active(s, 2) && state_of(s, "8") == KS_STEP_READY);
+    confirm(s, "7");
+}
+
+static void end(struct scene *s)
+{
+    ks_runbook_free(s->book);
+    fixture_close(&s->f);
+}
+
+static void test_the_old_one_comes_back_only_when_a_probe_finds_it_accepted(void)
+{
+    struct scene s;
+    begin(&s, false);
+    keep(&s, TO);
+    CU_ASSERT(is(&s, "open") && active(&s, 2)); /* asked, not heard yet */
+    s.now = TO + 5;
+    found(&s, 1, KS_PROBE_ACCEPTED);
+    keep(&s, TO + 5);
+    CU_ASSERT(is(&s, "aborted") && active(&s, 1) && !active(&s, 2));
+    CU_ASSERT_EQUAL(s.told, 1);
+    end(&s);
+}
+
+static void test_where_the_old_one_is_refused_the_routes_stay_on_hold_and_people_are_told_once(void)
+{
+    struct scene s;
+    begin(&s, false);
+    keep(&s, TO);
+    s.now = TO + 5;
+    found(&s, 1, KS_PROBE_REFUSED);
+    keep(&s, TO + 5);
+    keep(&s, TO + 120);
+    CU_ASSERT(is(&s, "open") && active(&s, 2));
+    CU_ASSERT_EQUAL(s.told, 1);
+    found(&s, 2, KS_PROBE_ACCEPTED); /* it was in the midst of its exchange */
+    keep(&s, TO + 121);
+    CU_ASSERT(state_of(&s, "8") == KS_STEP_DONE && state_of(&s, "11") == KS_STEP_DONE);
+    end(&s);
+}
+
+static void test_what_a_probe_found_an_hour_ago_is_asked_again(void)
+{
+    struct scene s;
+    begin(&s, false);
+    keep(&s, TO);
+    s.now = TO + 5;
+    found(&s, 1, KS_PROBE_REFUSED);
+    keep(&s, TO + 5);
+    keep(&s, TO + 4000); /* the answer of then is none of now */
+    CU_ASSERT(is(&s, "open"));
+    s.now = TO + 4005;
+    found(&s, 1, KS_PROBE_ACCEPTED); /* the receiver went back */
+    keep(&s, TO + 4005);
+    CU_ASSERT(is(&s, "aborted") && active(&s, 1));
+    end(&s);
+}
+
+static void test_a_receiver_that_cannot_be_asked_is_taken_to_be_as_before(void)
+{
+    struct scene s;
+    begin(&s, false);
+    keep(&s, TO);
+    s.now = TO + 5;
+    found(&s, 1, KS_PROBE_SILENT);
+    keep(&s, TO + 5);
+    CU_ASSERT(is(&s, "aborted") && active(&s, 1));
+    end(&s);
+    begin(&s, false);
+    keep(&s, TO);
+    keep(&s, TO + 29);
+    CU_ASSERT(is(&s, "open"));
+    keep(&s, TO + 31); /* no node finds anything */
+    CU_ASSERT(is(&s, "aborted") && active(&s, 1));
+    end(&s);
+}
+
+static void test_routes_that_a_person_lets_go_are_not_let_go_by_the_keeper(void)
+{
+    struct scene s;
+    begin(&s, true);
+    s.now = FROM + 60;
+    found(&s, 2, KS_PROBE_ACCEPTED);
+    keep(&s, FROM + 60);
+    CU_ASSERT(state_of(&s, "9") == KS_STEP_DONE && state_of(&s, "11") == KS_STEP_READY);
+    struct ks_rollover *r = look(&s);
+    size_t at = ks_rollover_next(r, 1U << KS_INTEGRATION_DEVELOPER);
+    CU_ASSERT_STRING_EQUAL(r->runbook->step[at].n, "11");
+    CU_ASSERT_EQUAL(ks_rollover_run(s.f.s, r, at, false, &actor, s.now, &s.f.out, &s.f.e), 0);
+    ks_rollover_free(r);
+    keep(&s, FROM + 61);
+    CU_ASSERT_EQUAL(state_of(&s, "11"), KS_STEP_DONE);
+    end(&s);
+}
+
+#define TEST(name)                                                                                                     \
+    {                                                                                                                  \
+#name, test_##name                                                                                             \
+    }
+const struct harness_test harness_tests[] = {
+    TEST(the_old_one_comes_back_only_when_a_probe_finds_it_accepted),
+    TEST(where_the_old_one_is_refused_the_routes_stay_on_hold_and_people_are_told_once),
+    TEST(what_a_probe_found_an_hour_ago_is_asked_again),
+    TEST(a_receiver_that_cannot_be_asked_is_taken_to_be_as_before),
+    TEST(routes_that_a_person_lets_go_are_not_let_go_by_the_keeper),
+    {NULL, NULL},
+};
