@@ -37,10 +37,15 @@ int cli_refused(struct cli_context *c, const struct cli_change *change, const ks
     cs_json_bool(&j, "dry_run", change->dry_run);
     cs_json_bool(&j, "done", false);
     cs_json_array(&j, "refused");
+    bool full = false;
     for (size_t i = 0; i < out->n_refusal; i++) {
         cli_refusal_json(&j, &out->refusal[i], NULL);
+        full = full || out->refusal[i].guard == KS_G2_LIMIT_TWO;
     }
     cs_json_array_end(&j);
+    if (full) {
+        cs_json_bool(&j, "can_generate", false);
+    }
     cs_json_object_end(&j);
     if (cli_json_line(c, &b) != CS_EXIT_OK) {
         exit_code = CS_EXIT_INTERNAL;

@@ -317,9 +317,10 @@ static void print_planned(const ks_info *i)
     char entry[KS_WORD + 12];
     cli_entry_text(i, entry, sizeof entry);
     if (i->share != 0) {
-        printf("  signs %u %% of the requests before it is activated   (taken back by: countersign keystore activate %s "
-               "--canary 0)\n",
-               i->share, entry);
+        printf(
+            "  signs %u %% of the requests before it is activated   (taken back by: countersign keystore activate %s "
+            "--canary 0)\n",
+            i->share, entry);
     }
     for (size_t k = 0; k < i->n_planned; k++) {
         const char *verb = ks_verb_word(i->planned[k].verb);
@@ -354,22 +355,24 @@ static int print_page(struct cli_context *c, ks_store *s, const ks_info *i, cons
     char from[CS_TIME_TEXT];
     char to[CS_TIME_TEXT];
     char hex[2 * sizeof i->sha256 + 1];
+    char algorithm[KS_ALGORITHM];
     int n = ks_actions(s, i, c->now, action, &c->error);
-    if (n < 0) {
+    if (n < 0 || ks_signature_algorithm(s, i->alias, i->n, algorithm, &c->error) != 0) {
         return cli_fail(c);
     }
     cli_entry_text(i, entry, sizeof entry);
     printf("%s  %s  %s  %s", entry, ks_role_word(i->role), i->partner[0] != '\0' ? i->partner : "-",
            ks_state_word(i->state));
     if (in_use(i) && c->now > i->not_after) {
-        printf("   ! EXPIRED, cannot be extended: add its successor");
+        printf("   ! EXPIRED, cannot be extended; what next: countersign keystore expiring");
     } else if (in_use(i) && i->not_after - c->now < EXPIRES_SOON) {
-        printf("   ! EXPIRES IN %s, cannot be extended: add its successor",
+        printf("   ! EXPIRES IN %s, cannot be extended; what next: countersign keystore expiring",
                cli_span(i->not_after - c->now, left, sizeof left));
     }
     printf("\n  subject %s   issuer %s   serial %s\n", i->subject, i->issuer, i->serial);
-    printf("  valid %s to %s   %s %d bits%s\n", cs_time_format(i->not_before, from), cs_time_format(i->not_after, to),
-           i->key_algorithm, i->key_bits, i->has_key ? "   with its private key" : "");
+    printf("  valid %s to %s   %s %d bits, signed by %s%s\n", cs_time_format(i->not_before, from),
+           cs_time_format(i->not_after, to), i->key_algorithm, i->key_bits, algorithm,
+           i->has_key ? "   with its private key" : "");
     printf("  sha256 %s\n", cs_hex(i->sha256, sizeof i->sha256, hex));
     printf("  spki   %s\n", cs_hex(i->spki_sha256, sizeof i->spki_sha256, hex));
     print_life(i, c->now);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "keystore/consent.h"
 #include "keystore/record.h"
 #include "keystore/seal.h"
@@ -183,6 +184,16 @@ int ks_export(ks_store *s, const ks_export_request *q, char **out, size_t *n, cs
     }
     sk_X509_pop_free(f.all, X509_free);
     BIO_free(bio);
+    return rc;
+}
+
+int ks_signature_algorithm(ks_store *s, const char *alias, unsigned n, char out[KS_ALGORITHM], cs_error *e)
+{
+    struct found f;
+    int rc = find(s, alias, n, &f, e);
+    int nid = rc == 0 ? X509_get_signature_nid(sk_X509_value(f.all, 0)) : NID_undef;
+    cs_copy(out, KS_ALGORITHM, nid != NID_undef ? OBJ_nid2sn(nid) : "unknown");
+    sk_X509_pop_free(f.all, X509_free);
     return rc;
 }
 

@@ -98,12 +98,29 @@ static void g5(const struct ks_view *before, const struct ks_rule_plan *p, const
     }
 }
 
+/** Of a slot with one active entry: who could take the place of e; NULL: nobody is there. */
+static const struct ks_view_entry *in_its_place(const struct ks_view *v, const struct ks_view_entry *e)
+{
+    const struct ks_view_entry *found = NULL;
+    for (size_t i = 0; ks_role_row(v->role)->max_active == 1 && i < v->n; i++) {
+        const struct ks_view_entry *o = &v->entry[i];
+        bool able = o != e && (o->state == KS_PRE_ACTIVE || o->state == KS_DEACTIVATED);
+        found = able && (found == NULL || o->n > found->n) ? o : found;
+    }
+    return found;
+}
+
 static void g7(const struct ks_view *before, const struct ks_rule_plan *p, const struct ks_step *step, cs_time now,
                struct verdict *v)
 {
     (void)now;
     const struct ks_view_entry *e = subject(before, p, step);
-    if (e != NULL && e->state == KS_ACTIVE) {
+    const struct ks_view_entry *other = e != NULL && e->state == KS_ACTIVE ? in_its_place(before, e) : NULL;
+    if (other != NULL) {
+        refuse(v, KS_G7_INACTIVE_ONLY, 0,
+               "%s#%u is active. First put another in its place: countersign keystore activate %s#%u", before->alias,
+               e->n, before->alias, other->n);
+    } else if (e != NULL && e->state == KS_ACTIVE) {
         refuse(v, KS_G7_INACTIVE_ONLY, 0, "%s#%u is active. First: countersign keystore deactivate %s#%u",
                before->alias, e->n, before->alias, e->n);
     } else if (e != NULL && e->state == KS_SUSPENDED) {

@@ -122,6 +122,9 @@ enum ks_export_form { KS_EXPORT_PEM, KS_EXPORT_DER, KS_EXPORT_PKCS7 };
 typedef struct ks_export_request { const char *alias; unsigned n; enum ks_export_what what; enum ks_export_form form; } ks_export_request;
 /** The certificate of an entry in any state, with its issuers, or its root alone. *out: malloc'ed, with a NUL behind it. */
 int ks_export(ks_store *s, const ks_export_request *q, char **out, size_t *n, cs_error *e) CS_MUST_CHECK;
+#define KS_ALGORITHM 48
+/** With which algorithm its issuer signed a certificate ("ecdsa-with-SHA256"). */
+int ks_signature_algorithm(ks_store *s, const char *alias, unsigned n, char out[KS_ALGORITHM], cs_error *e) CS_MUST_CHECK;
 /** All that an auditor needs to judge what was signed up to an instant, as one JSON object; public data only. */
 int ks_bundle(ks_store *s, cs_time as_of, cs_buf *out, size_t *entries, cs_error *e) CS_MUST_CHECK;
 #define KS_BUNDLE_SEAL 77 /**< octets of its last member and the brace behind it */

@@ -38,13 +38,14 @@ route orders {{
 class Presented(Story):
     """A receiver under TLS that takes the client certificates that it is told to."""
 
-    def __init__(self, probe=""):
+    def __init__(self, probe="", days=365):
         place = product.new_directory()
         keystore = product.Keystore(place)
         receivers = keys.issue(place, "receivers", authority=True, subject="CN=Receivers CA")
         server = keys.issue(place, "server", receivers, hosts=["127.0.0.1"])
         keystore.run("add", "--role", "trust-anchor", "--alias", "receivers", receivers.certificate_file, "--activate")
-        keystore.run("generate", "--role", "tls-client", "--alias", "ack-client", "--subject", "CN=acme", "--key", "ec:P-256")
+        keystore.run("generate", "--role", "tls-client", "--alias", "ack-client", "--subject", "CN=acme", "--key", "ec:P-256",
+                     "--days", str(days))
         root = f"{place}/own-ca.pem"
         keystore.run("export", "own-ca#1", "-o", root)
         context = tls.server_context(server)
@@ -189,6 +190,42 @@ def test_a_second_certificate_is_activated_when_a_probe_finds_it_accepted():
         story.over()
         check("ack-client#1" not in story.keystore.entries(), "the old one is deleted")
         running.wait_for(20)
+        nothing_lost(running)
+
+
+def test_a_certificate_that_renews_itself_is_followed_step_by_step():
+    with Presented(days=10) as story, story.load() as running:
+        running.wait_for(20)
+        story.roll("start", "outbound.auto", "--alias", "ack-client")
+        equal(story.states()["1"], "ready", "nothing is regenerated without being told to")
+        story.taken = {1, 2}  # it knows name and authority
+        story.keystore.run("auto", "ack-client", "on")
+        story.over()
+        equal(story.states()["2"], "skipped", "no step of the other side")
+        states = {name: r["state"] for name, r in story.keystore.entries().items() if r["role"] == "tls-client"}
+        equal(states, {"ack-client#1": "deactivated", "ack-client#2": "active"}, "states")
+        running.wait_for(20)
+        equal(story.sent()[-1], 2, "the certificate presented last")
+        nothing_lost(running)
+
+
+def test_one_known_by_its_fingerprint_waits_for_the_other_side():
+    with Presented(days=10) as story, story.load() as running:
+        running.wait_for(20)
+        story.keystore.run("auto", "ack-client", "on", "--pinning", "fingerprint")
+        story.roll("start", "outbound.auto", "--alias", "ack-client")
+        story.until("1")
+        story.asked(2)
+        equal((story.states()["2"], story.keystore.entries()["ack-client#2"]["state"]), ("ready", "pre-active"), "not uploaded yet")
+        story.taken = {1, 2}
+        story.roll("probe", "R-1")
+        story.until("2")
+        check(story.shown["2"].startswith("probe-new"), story.shown["2"])
+        story.roll("next", "R-1")
+        story.over()
+        story.taken = {2}
+        running.wait_for(20)
+        equal(story.sent()[-1], 2, "the certificate presented last")
         nothing_lost(running)
 
 
