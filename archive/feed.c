@@ -38,8 +38,16 @@ struct archive_feed {
     int fd;
     struct stat st;
     struct archive_bytes file;
-    uint64_t octets;
+    bool seeks;             /* a zip or 7z: its reader goes where it likes */
+    uint64_t before, place; /* octets of the files before, of this one so far */
+    uint64_t octets;        /* of both, for who looks from another thread */
 };
+
+static void went_to(struct archive_feed *f, uint64_t place)
+{
+    f->place = place > f->place ? place : f->place;
+    __atomic_store_n(&f->octets, f->before + f->place, __ATOMIC_RELAXED);
+}
 
 static ssize_t read_file(void *ctx, uint8_t *p, size_t n, struct archive_item *item)
 {
@@ -51,7 +59,7 @@ static ssize_t read_file(void *ctx, uint8_t *p, size_t n, struct archive_item *i
     if (got < 0) {
         archive_item_trouble(item, WSSEC_IO_ERROR, "it cannot be read: %s", strerror(errno));
     } else {
-        f->octets += (uint64_t)got;
+        went_to(f, f->place + (uint64_t)got);
     }
     return got;
 }
@@ -69,6 +77,10 @@ static bool changed(const struct archive_feed *f)
 static void close_file(struct archive_feed *f)
 {
     if (f->fd >= 0) {
+        went_to(f, S_ISREG(f->st.st_mode) ? (uint64_t)f->st.st_size : f->place);
+        f->before += f->place;
+        f->place = 0;
+        f->seeks = false;
         close(f->fd);
         f->fd = -1;
     }
@@ -155,6 +167,7 @@ static int open_source(struct archive_feed *f, enum archive_form form, struct ar
     } else {
         if (form == ARCHIVE_SEEK_CONTAINER && f->depth == 0 && S_ISREG(f->st.st_mode)) {
             fd = f->fd;
+            f->seeks = true;
         } else if (form == ARCHIVE_SEEK_CONTAINER) {
             fd = s->spool = spool(f, b, item);
         }
@@ -258,6 +271,10 @@ static int from_source(struct archive_feed *f, struct archive_item *item)
     struct archive_bytes *content = NULL;
     int rc =
         s->lines != NULL ? archive_lines_next(s->lines, item) : archive_container_next(s->container, item, &content);
+    off_t at = f->seeks ? lseek(f->fd, 0, SEEK_CUR) : 0;
+    if (at > 0 && at < f->st.st_size) { /* at its end lies the list of what is in it, which is read first */
+        went_to(f, (uint64_t)at);
+    }
     if (rc == 1) {
         return s->lines != NULL || item->trouble != WSSEC_OK ? give(f, item) : consider(f, content, item);
     }

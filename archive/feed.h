@@ -18,7 +18,7 @@ int archive_feed_new(struct archive_feed **out, const struct archive_order *orde
 /** The next item; what cannot be read is one, too, with its trouble. item is empty before, the caller's afterwards.
  *  @return 1, 0: no more */
 int archive_feed_next(struct archive_feed *f, struct archive_item *item);
-/** Octets of files (packed ones as they lie there) that were read so far, for progress. */
+/** Octets of files (packed ones as they lie there) that were read or passed over so far, for progress. Any thread. */
 uint64_t archive_feed_octets(const struct archive_feed *f);
 void archive_feed_free(struct archive_feed *f);
 

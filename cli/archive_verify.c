@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "cli/archive_court.h"
 #include "cli/archive_end.h"
+#include "cli/archive_order.h"
 #include "cli/archive_progress.h"
 
 struct verifying {
@@ -26,125 +27,6 @@ struct verifying {
     const char *directory; /* of the journal, NULL: none */
 };
 
-/* ---- the order ------------------------------------------------------------------------------------------------------
- */
-
-static int no_memory(struct cli_context *c)
-{
-    return cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
-}
-
-static int wrong(struct cli_context *c, const char *option, const char *why)
-{
-    return cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "--%s: %s", option, why);
-}
-
-static int take_text(struct cli_context *c, const char *option, char **out)
-{
-    const char *text = cli_option(c, option);
-    if (text == NULL) {
-        return 0;
-    }
-    *out = strdup(text);
-    return *out != NULL ? 0 : no_memory(c);
-}
-
-static int take_size(struct cli_context *c, const char *option, uint64_t *out)
-{
-    const char *text = cli_option(c, option);
-    return text == NULL || cs_size_parse(text, out) == 0 ? 0 : wrong(c, option, "not a size as 64M");
-}
-
-static void take_number(const struct cli_context *c, const char *option, uint64_t *out)
-{
-    int64_t number = 0;
-    if (cli_option_number(c, option, &number)) {
-        *out = (uint64_t)number;
-    }
-}
-
-/* "I/N" */
-static int take_shard(struct cli_context *c, struct archive_order *o)
-{
-    const char *text = cli_option(c, "shard");
-    char *end = NULL;
-    if (text == NULL) {
-        return 0;
-    }
-    unsigned long i = strtoul(text, &end, 10);
-    unsigned long n = *end == '/' && text[0] >= '0' && text[0] <= '9' && end[1] >= '0' && end[1] <= '9'
-                          ? strtoul(end + 1, &end, 10)
-                          : 0;
-    if (*end != '\0' || n == 0 || n > 100000 || i >= n) {
-        return wrong(c, "shard", "I/N, where I counts from 0 to N-1");
-    }
-    o->shard = (unsigned)i;
-    o->shards = (unsigned)n;
-    return 0;
-}
-
-static int take_limits(struct cli_context *c, struct archive_order *o)
-{
-    uint64_t nesting = o->max_nesting;
-    take_number(c, "max-nesting", &nesting);
-    if (nesting == 0 || nesting > 8) {
-        return wrong(c, "max-nesting", "1 to 8");
-    }
-    o->max_nesting = (unsigned)nesting;
-    take_number(c, "max-ratio", &o->max_ratio);
-    take_number(c, "max-members", &o->max_members);
-    (void)cli_option_duration(c, "timeout-per-item", &o->item_ms);
-    o->has_expect_count = cli_given(c, "expect-count");
-    take_number(c, "expect-count", &o->expect_count);
-    return o->item_ms < 10 ? wrong(c, "timeout-per-item", "at least 10ms") : take_size(c, "max-member", &o->max_member);
-}
-
-static int take_paths(struct cli_context *c, struct archive_order *o)
-{
-    const char *text = NULL;
-    int rc = 0;
-    for (int i = 0; i < c->argc && rc == 0; i++) {
-        for (int k = 0; k < i && rc == 0; k++) {
-            if (strcmp(c->argv[i], c->argv[k]) == 0) {
-                return cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "%.300s is named twice", c->argv[i]);
-            }
-        }
-        rc = archive_texts_add(&o->path, c->argv[i]);
-    }
-    for (size_t i = 0; rc == 0 && (text = cli_option_nth(c, "received-from", i)) != NULL; i++) {
-        rc = archive_texts_add(&o->received, text);
-    }
-    for (size_t i = 0; rc == 0 && (text = cli_option_nth(c, "timestamp-anchors", i)) != NULL; i++) {
-        rc = archive_texts_add(&o->timestamp_anchors, text);
-    }
-    o->directory = getcwd(NULL, 0);
-    return rc == 0 && o->directory != NULL ? 0 : no_memory(c);
-}
-
-static int take_order(struct cli_context *c, struct archive_order *o)
-{
-    const char *encoding = cli_option(c, "ndjson-encoding");
-    const char *partner = cli_option(c, "partner");
-    *o = (struct archive_order)ARCHIVE_ORDER_INIT;
-    (void)cli_option_time(c, "as-of", &o->as_of);
-    o->trust_claimed = cli_given(c, "trust-claimed");
-    o->ndjson_text = encoding != NULL && strcmp(encoding, "text") == 0;
-    if (partner != NULL && strcmp(partner, "auto") != 0 && take_text(c, "partner", &o->partner) != 0) {
-        return -1;
-    }
-    if (o->as_of != 0 && cli_given(c, "received-from")) {
-        return wrong(c, "as-of", "one instant for all and --received-from exclude each other");
-    }
-    return take_text(c, "policy", &o->policy) == 0 && take_text(c, "received-format", &o->received_format) == 0 &&
-                   take_text(c, "received-zone", &o->received_zone) == 0 &&
-                   take_text(c, "ndjson-field", &o->ndjson_field) == 0 &&
-                   take_text(c, "expect-manifest", &o->expect_manifest) == 0 && take_text(c, "chain", &o->chain) == 0 &&
-                   take_text(c, "bundle", &o->bundle) == 0 && take_shard(c, o) == 0 && take_limits(c, o) == 0 &&
-                   take_paths(c, o) == 0
-               ? 0
-               : -1;
-}
-
 /* ---- the run --------------------------------------------------------------------------------------------------------
  */
 
@@ -152,7 +34,7 @@ static int begin(struct verifying *k)
 {
     struct cli_context *c = k->c;
     struct archive_times *times = NULL;
-    if (take_order(c, &k->run.order) != 0 || cli_court_open(&k->court, c, &k->run.order) != 0) {
+    if (cli_order_take(c, &k->run.order) != 0 || cli_court_open(&k->court, c, &k->run.order) != 0) {
         return -1;
     }
     int rc = archive_times_make(&times, &k->run.order, &c->error); /* wrong ones before anything is made */
@@ -220,7 +102,7 @@ static int code_of(const struct verifying *k, bool gap, int *code)
             i++;
         }
         if (classes[i] == NULL) {
-            return wrong(k->c, "fail-on", "fail, error, gap, indeterminate, with commas between, or none");
+            return cli_order_wrong(k->c, "fail-on", "fail, error, gap, indeterminate, with commas between, or none");
         }
         if (i < 4) {
             on[i] = true;
@@ -293,15 +175,15 @@ static int judge_all(struct verifying *k, int *code)
 static int run(struct cli_context *c)
 {
     struct verifying k = {.c = c, .resume = cli_given(c, "resume"), .directory = cli_option(c, "journal")};
-    uint64_t jobs = 0;
+    int64_t jobs = 0;
     int code = CS_EXIT_INTERNAL;
     if (c->argc == 0 && !k.resume) {
         return cli_usage(c, "nothing to verify is named: PATH, @LIST, or - for standard input");
     }
-    take_number(c, "jobs", &jobs);
+    (void)cli_option_number(c, "jobs", &jobs);
     k.means = (struct archive_means){.jobs = jobs < 256 ? (unsigned)jobs : 256, .isolate = cli_given(c, "isolate")};
     k.end.directory = k.directory;
-    int rc = take_size(c, "mem", &k.means.memory) == 0 ? cli_end_wanted(&k.end, c) : -1;
+    int rc = cli_order_size(c, "mem", &k.means.memory) == 0 ? cli_end_wanted(&k.end, c) : -1;
     rc = rc == 0 ? (k.resume ? go_on : begin)(&k) : rc;
     rc = rc == 0 ? judge_all(&k, &code) : rc;
     if (rc != 0) {
@@ -320,19 +202,7 @@ static int run(struct cli_context *c)
 }
 
 static const struct cli_option options[] = {
-    {"partner", 0, CLI_TEXT, "PARTNER", 0, "whose messages they are; auto (default): found by the certificate"},
-    {"policy", 0, CLI_TEXT, "NAME", 0, "judge under this policy instead of the partner's"},
-    {"as-of", 0, CLI_TIME, "TIME", 0, "judge all as of this instant"},
-    {"received-from", 0, CLI_TEXT, "SPEC", CLI_REPEAT,
-     "where the time of receipt stands: name:REGEX (first group, over the loc), header:NAME, field:NAME, index:FILE, "
-     "mtime; the first that fits"},
-    {"received-format", 0, CLI_TEXT, "STRPTIME", 0,
-     "how that time is written; without it RFC 3339, its basic form, or the Date of HTTP"},
-    {"received-zone", 0, CLI_TEXT, "ZONE", 0, "of times without one, as +02:00; without it UTC"},
-    {"timestamp-anchors", 0, CLI_TEXT, "SLOT", CLI_REPEAT,
-     "trust anchors of time-stamping authorities (RFC 3161): a token FILE.tsr beside FILE proves when FILE existed"},
-    {"trust-claimed", 0, CLI_FLAG, NULL, 0,
-     "where no time of receipt is known, take the signed Created of the message"},
+    CLI_ORDER_JUDGED,
     {"journal", 0, CLI_FILE, "DIR", 0, "keep order and results there: run.json, results.ndjson"},
     {"resume", 0, CLI_FLAG, NULL, 0, "go on with the run of that journal; paths and options are its own"},
     {"jobs", 'j', CLI_NUMBER, "N", 0, "workers; without it one per core"},
@@ -344,20 +214,12 @@ static const struct cli_option options[] = {
     {"expect-manifest", 0, CLI_FILE, "FILE", 0, "these payloads must be there, and no others; as sha256sum writes it"},
     {"chain", 0, CLI_TEXT, "countersign", 0,
      "the captures there must be a chain without gap, up to the ends that the keystore knows"},
-    {"bundle", 0, CLI_FILE, "FILE", 0,
-     "judge by this file of keystore bundle instead of a keystore, as of its instant"},
     CLI_REPORT_OPTIONS,
     {"fail-on", 0, CLI_TEXT, "CLASS,…", 0,
      "what makes the exit code: fail, error, gap, indeterminate; without it all; none"},
     {"progress", 0, CLI_TEXT, "auto|plain|json|none", 0, "how far it is, on stderr; auto: a bar on a terminal"},
     {"metrics-file", 0, CLI_FILE, "FILE", 0, "counts for a textfile collector, every second"},
-    {"ndjson-field", 0, CLI_TEXT, "NAME", 0, "member of JSON lines that holds the message; without it payload"},
-    {"ndjson-encoding", 0, CLI_TEXT, "base64|text", 0, "how it holds it; without it base64"},
-    {"max-member", 0, CLI_TEXT, "SIZE", 0, "largest payload; without it 64M"},
-    {"max-ratio", 0, CLI_NUMBER, "N", 0, "unpacked to packed octets of an archive; without it 200"},
-    {"max-members", 0, CLI_NUMBER, "N", 0, "members of one archive; without it 10000000"},
-    {"max-nesting", 0, CLI_NUMBER, "N", 0, "archives in archives; without it 3"},
-    {"timeout-per-item", 0, CLI_DURATION, "DURATION", 0, "longest work on one item; without it 10s"},
+    CLI_ORDER_LIMITS,
     {0},
 };
 

@@ -15,6 +15,7 @@ extern const struct cli_command cli_cmd_encrypt;
 extern const struct cli_command cli_cmd_decrypt;
 extern const struct cli_command cli_cmd_diagnose;
 extern const struct cli_command cli_cmd_archive_verify;
+extern const struct cli_command cli_cmd_archive_plan;
 extern const struct cli_command cli_cmd_keystore_init;
 extern const struct cli_command cli_cmd_keystore_list;
 extern const struct cli_command cli_cmd_keystore_show;
@@ -91,6 +92,7 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_decrypt,
     &cli_cmd_diagnose,
     &cli_cmd_archive_verify,
+    &cli_cmd_archive_plan,
     &cli_cmd_keystore_init,
     &cli_cmd_keystore_list,
     &cli_cmd_keystore_show,
