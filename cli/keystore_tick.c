@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "cli/keystore_issue.h"
+#include "gateway/config.h"
+#include "keystore/link.h"
 #include "keystore/mail.h"
 
 /* What the time of day is held against; ran keeps the name. */
@@ -82,11 +84,29 @@ static int tick(struct cli_context *c, ks_store *store)
     return rc == CS_EXIT_OK && refused ? CS_EXIT_FAIL : rc;
 }
 
+/* What links of mails begin with: links of the block admin; NULL: mails have none. A gateway answers them. */
+static const char *links_of(const struct cli_settings *settings)
+{
+    const struct cs_conf_node *node = settings->tree != NULL ? cs_conf_root(settings->tree) : NULL;
+    while (node != NULL && strcmp(node->name, "admin") != 0) {
+        node = node->next;
+    }
+    for (node = node != NULL ? node->child : NULL; node != NULL; node = node->next) {
+        if (strcmp(node->name, "links") == 0 && node->argc == 1 && gw_links_ok(node->arg[0].text)) {
+            return node->arg[0].text;
+        }
+    }
+    return NULL;
+}
+
 /* Notices that wait. One that no server takes is told and tried again: no failure of what else was due. */
 static int deliver(struct cli_context *c, const struct cli_settings *settings, ks_store *store)
 {
     ks_delivered done;
-    if (ks_deliver(store, &settings->config.mail, c->now, &done, &c->error) != 0) {
+    ks_mail mail = settings->config.mail;
+    mail.link_base = links_of(settings);
+    mail.link = mail.link_base != NULL ? ks_link_write : NULL;
+    if (ks_deliver(store, &mail, c->now, &done, &c->error) != 0) {
         return cli_fail(c);
     }
     if (done.sent > 0) {

@@ -48,11 +48,11 @@ static void answer_request(struct admin_conn *c, const struct http1_head *h)
     static const struct http1_extra extra[] = {{"Allow", "GET, HEAD"}, {"Cache-Control", "no-store"}};
     bool head_only = strcmp(h->method, "HEAD") == 0;
     bool close = !h->keep_alive || c->ended;
-    bool link = c->kind == ADMIN_HTTP && strncmp(h->path, LINK_PATH, sizeof LINK_PATH - 1) == 0;
+    bool link = c->kind == ADMIN_HTTP && admin_link_is(h->path);
     bool sent = link && strcmp(h->method, "POST") == 0;
     if (link && (sent || strcmp(h->method, "GET") == 0)) {
         a.type = "text/html; charset=utf-8";
-        a.status = admin_link(c->admin->gateway, h->path + sizeof LINK_PATH - 1, sent, &a.body);
+        a.status = admin_link(c->admin->gateway, h->path, sent, &a.body);
     } else if (!head_only && strcmp(h->method, "GET") != 0) {
         a.status = 405;
     }

@@ -2,6 +2,9 @@
 /* admin_link.c: see admin_link.h. A token is never logged and never shown; pages hold no more than the mail did. */
 #include "gateway/admin_link.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/clock.h"
 #include "gateway/gateway_private.h"
 #include "keystore/rollover.h"
@@ -21,17 +24,22 @@ static void add_text(cs_buf *b, const char *text)
     }
 }
 
-static void page(cs_buf *b, const char *head, const char *text, bool form)
+/* button: what it says; NULL: there is none */
+static void page(cs_buf *b, const char *head, const char *text, const char *button)
 {
     cs_buf_adds(b, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"referrer\" "
-                   "content=\"no-referrer\"><title>Certificate roll-over</title><h1>");
+                   "content=\"no-referrer\"><title>countersign</title><h1>");
     add_text(b, head);
     cs_buf_adds(b, "</h1><p>");
     add_text(b, text);
-    cs_buf_adds(b, form ? "</p><form method=\"post\"><button>It is done</button></form></html>\n" : "</p></html>\n");
+    cs_buf_adds(b, "</p>");
+    if (button != NULL) {
+        cs_buf_addf(b, "<form method=\"post\"><button>%s</button></form>", button);
+    }
+    cs_buf_adds(b, "</html>\n");
 }
 
-static int show(ks_store *store, const char *token, cs_time now, cs_buf *body, cs_error *e)
+static int show_step(ks_store *store, const char *token, cs_time now, cs_buf *body, cs_error *e)
 {
     struct ks_rollover *r = NULL;
     size_t place = 0;
@@ -43,11 +51,64 @@ static int show(ks_store *store, const char *token, cs_time now, cs_buf *body, c
         rc = rc == 0 ? ks_rollover_text(store, r, r->runbook->step[place].text, &text, e) : rc;
     }
     if (rc == 0) {
-        page(body, r->name, text.data, true);
+        page(body, r->name, text.data, "It is done");
     }
     cs_buf_free(&text);
     ks_rollover_free(r);
     return rc;
+}
+
+static int close_step(ks_store *store, const char *token, cs_time now, cs_buf *body, cs_error *e)
+{
+    if (ks_link_use(store, token, now, e) != 0) {
+        return -1;
+    }
+    page(body, "Thank you", "It is written down that this step is done.", NULL);
+    return 0;
+}
+
+static int opt_out_page(const ks_opt_out *o, bool still, cs_buf *body)
+{
+    char text[KS_MAIL + KS_WORD + 64];
+    snprintf(text, sizeof text,
+             still ? "%s gets mails about the certificate %s." : "%s gets no more mails about the certificate %s.",
+             o->mail, o->alias);
+    page(body, "Mails about a certificate", text, still ? "No more of them" : NULL);
+    return 0;
+}
+
+static int show_opt_out(ks_store *store, const char *token, cs_time now, cs_buf *body, cs_error *e)
+{
+    ks_opt_out o;
+    (void)now;
+    return ks_opt_out_look(store, token, &o, e) == 0 ? opt_out_page(&o, o.listed, body) : -1;
+}
+
+static int opt_out(ks_store *store, const char *token, cs_time now, cs_buf *body, cs_error *e)
+{
+    ks_opt_out o;
+    return ks_opt_out_use(store, token, now, &o, e) == 0 ? opt_out_page(&o, false, body) : -1;
+}
+
+typedef int answer_link(ks_store *store, const char *token, cs_time now, cs_buf *body, cs_error *e);
+static const struct link_row {
+    const char *path;
+    answer_link *show, *act;
+} rows[] = {{KS_LINK_STEP, show_step, close_step}, {KS_LINK_OPT_OUT, show_opt_out, opt_out}};
+
+static const struct link_row *row_of(const char *path)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strncmp(path, rows[i].path, strlen(rows[i].path)) == 0) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+bool admin_link_is(const char *path)
+{
+    return row_of(path) != NULL;
 }
 
 static int status_of(const cs_error *e)
@@ -73,13 +134,12 @@ int admin_link(struct gateway *gw, const char *path, bool sent, cs_buf *body)
     if (s->config->admin.links == NULL) {
         cs_error_set(&e, CS_EXIT_USAGE, "link-unknown", "there are no links here");
     } else if (ks_open(&store, s->keystore_uri, &options, &e) == 0) {
-        rc = sent ? ks_link_use(store, path, now, &e) : show(store, path, now, body, &e);
+        const struct link_row *row = row_of(path);
+        rc = (sent ? row->act : row->show)(store, path + strlen(row->path), now, body, &e);
     }
     int status = rc == 0 ? 200 : status_of(&e);
-    if (rc == 0 && sent) {
-        page(body, "Thank you", "It is written down that this step is done.", false);
-    } else if (rc != 0) {
-        page(body, "This link does nothing", status == 503 ? "Please try again later." : e.text, false);
+    if (rc != 0) {
+        page(body, "This link does nothing", status == 503 ? "Please try again later." : e.text, NULL);
     }
     ks_close(store);
     runtime_unref(rt);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* admin_link.h: the page behind a confirm link: somebody outside says once that a step of a roll-over is done. */
+/* admin_link.h: the pages behind links of mails: a step of a roll-over is done, no more mails about a certificate. */
 #ifndef GW_ADMIN_LINK_H
 #define GW_ADMIN_LINK_H
 
@@ -9,11 +9,10 @@
 
 struct gateway;
 
-#define LINK_PATH "/rollover/confirm/"
-
-/** Looked at (a mail program may do that by itself) it only shows what it is for; sent, it closes the step. Admin
- * thread.
- *  @param path what stands behind LINK_PATH  @return HTTP status; the page is in body */
+/** Is there such a page? */
+bool admin_link_is(const char *path);
+/** Looked at (a mail program may do that by itself) it only shows what it is for; sent, it does that. Admin thread.
+ *  @param path of which admin_link_is() is true  @return HTTP status; the page is in body */
 int admin_link(struct gateway *gw, const char *path, bool sent, cs_buf *body);
 
 #endif

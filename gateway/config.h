@@ -266,6 +266,8 @@ const struct gw_tls *gw_config_tls(const struct gw_config *c, const char *name);
 /** Read "127.0.0.1:80", "[::1]:80" or "*:80". @return 0, or -1 */
 int gw_address_parse(const char *text, struct gw_address *out);
 void gw_address_text(struct gw_address *a);
+/** May links of mails begin with it? https, or this machine; nothing that breaks a header. */
+bool gw_links_ok(const char *url);
 bool gw_address_loopback(const struct gw_address *a);
 /** Split http://host[:port][/path] or https://… @return 0, or -1 with a sentence in why */
 int gw_upstream_parse(struct gw_upstream *u, const char *url, char *why, size_t why_n);

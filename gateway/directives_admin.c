@@ -51,15 +51,19 @@ SETTER(set_health)
     take_address(node, &a->health, &a->has_health, &a->health_at, report);
 }
 
+bool gw_links_ok(const char *url)
+{
+    bool https = strncmp(url, "https://", 8) == 0 && url[8] != '\0';
+    bool local = strncmp(url, "http://127.0.0.1", 16) == 0 || strncmp(url, "http://[::1]", 12) == 0;
+    size_t n = strlen(url);
+    return (https || local) && n <= 200 && strpbrk(url, " \t\r\n\"<>?#") == NULL && url[n - 1] != '/';
+}
+
 SETTER(set_links)
 {
     (void)child;
     struct gw_admin *a = parent;
-    const char *url = arg(node, 0);
-    bool https = strncmp(url, "https://", 8) == 0 && url[8] != '\0';
-    bool local = strncmp(url, "http://127.0.0.1", 16) == 0 || strncmp(url, "http://[::1]", 12) == 0;
-    size_t n = strlen(url);
-    if ((!https && !local) || n > 200 || strpbrk(url, " \t\r\n\"<>?#") != NULL || url[n - 1] == '/') {
+    if (!gw_links_ok(arg(node, 0))) {
         cs_conf_error(
             report, node, 0,
             "links begin with https://HOST (off this machine a token never travels in the clear) and end without /");
@@ -125,8 +129,9 @@ const struct cs_directive gw_rows_admin[] = {
     {"http", "gateway-admin", "address", NULL, RESTART, NULL, "Loopback address of /livez, /readyz and /metrics.",
      "http 127.0.0.1:9464;", "http nowhere;", set_http},
     {"links", "gateway-admin", "string", NULL, 0, NULL,
-     "What stands before /rollover/confirm/TOKEN in mails of roll-overs: the address under which a web server in front "
-     "passes that path, and no other, to the http address. Without it mails have no links.",
+     "What stands before /rollover/confirm/TOKEN and /notices/unsubscribe/TOKEN in mails: the address under which a "
+     "web "
+     "server in front passes these two paths, and no other, to the http address. Without it mails have no links.",
      "links \"https://confirm.example.com\";", "links \"http://confirm.example.com/\";", set_links},
     {"health", "gateway-admin", "address", NULL, RESTART, NULL,
      "Address, off loopback too, that answers /livez, /readyz and /metrics and nothing else, without TLS.",

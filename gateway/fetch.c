@@ -4,7 +4,6 @@
  * the keeper waits for a mail server or an issuer of certificates, and no transaction is open while one is talked to.
  */
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,12 +12,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "gateway/admin_link.h"
 #include "gateway/fetch.h"
 #include "gateway/gateway_private.h"
 #include "gateway/prober.h"
 #include "gateway/publish.h"
 #include "keystore/issuers.h"
+#include "keystore/link.h"
 #include "keystore/mail.h"
 #include "keystore/rollover.h"
 
@@ -85,19 +84,6 @@ static void sooner(int64_t *wait, cs_time next, cs_time now)
     }
 }
 
-/** A link for one address; its token is nowhere but in that mail. */
-static int make_link(void *ctx, ks_store *s, const char *reference, const char *address, cs_time now, cs_buf *out,
-                     cs_error *e)
-{
-    char token[KS_LINK_TOKEN];
-    if (ks_link_make(s, reference, address, now, token, e) != 0) {
-        return -1;
-    }
-    cs_buf_addf(out, "%s" LINK_PATH "%s", (const char *)ctx, token);
-    OPENSSL_cleanse(token, sizeof token);
-    return out->failed ? cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory") : 0;
-}
-
 static void deliver(struct fetch *f, const struct gw_settings *settings, ks_store *store, cs_time now, int64_t *wait)
 {
     ks_mail mail = settings->mail != NULL ? *settings->mail : (ks_mail){.given = false};
@@ -107,8 +93,8 @@ static void deliver(struct fetch *f, const struct gw_settings *settings, ks_stor
     mail.stop = asked_to_stop;
     mail.stop_ctx = f;
     if (settings->config->admin.links != NULL) {
-        mail.link = make_link;
-        mail.link_ctx = settings->config->admin.links;
+        mail.link = ks_link_write;
+        mail.link_base = settings->config->admin.links;
     }
     if (ks_deliver(store, &mail, now, &done, &e) != 0 ||
         ks_unreached_each(store, count_unreached, &unreached, &e) != 0) {

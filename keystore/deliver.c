@@ -90,6 +90,7 @@ static enum ks_sent post(const ks_mail *mail, const struct ks_mailing *m, cs_tim
                               .subject = m->subject,
                               .message_id = m->d.message_id,
                               .body = m->body.data,
+                              .unsubscribe = m->opt_out.len > 0 ? m->opt_out.data : NULL,
                               .attachment = m->pem,
                               .attachment_name = file,
                               .date = now};
@@ -156,6 +157,7 @@ static int next_one(ks_store *s, const ks_mail *mail, const struct ks_ways *ways
     }
     int *row = &silent[m->d.mail[0] == '\0'];
     *row = lost ? *row + 1 : 0;
+    cs_buf_wipe(&m->opt_out);
     cs_buf_wipe(&m->body); /* there may be a link in it that opens something */
     free(m->d.body);
     free(m->pem);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "keystore/link.h"
 
 #define LINK_MARK "{{link}}"
 
@@ -127,10 +128,26 @@ static void add_composed(struct ks_mailing *m, const char *type, const char *nam
         add_filled(b, row->next, m, now);
         cs_buf_adds(b, "\r\n");
     }
-    if (m->d.sub_id != 0) {
-        cs_buf_addf(b, "\r\nNo more of these mails:  countersign keystore unsubscribe %s --mail %s\r\n", m->info.alias,
-                    m->d.mail);
+}
+
+/** How a subscriber gets no more of them. */
+static int add_way_out(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cs_time now, cs_error *e)
+{
+    char reference[KS_WORD + 16];
+    if (m->d.sub_id == 0 || m->d.alias[0] == '\0') {
+        return 0;
     }
+    cs_buf_addf(&m->body, "\r\nNo more of these mails:  countersign keystore unsubscribe %s --mail %s\r\n", m->d.alias,
+                m->d.mail);
+    if (mail->link == NULL) {
+        return 0;
+    }
+    ks_link_opt_out(m->d.alias, reference, sizeof reference);
+    if (mail->link(mail->link_base, s, reference, m->d.mail, now, &m->opt_out, e) != 0) {
+        return -1;
+    }
+    cs_buf_addf(&m->body, "or:  %s\r\n", m->opt_out.data != NULL ? m->opt_out.data : "");
+    return 0;
 }
 
 /** One line of a letter that came ready; the mark of a link becomes a link, or the line goes. */
@@ -149,7 +166,7 @@ static int add_line(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cons
     size_t before = (size_t)(mark - line);
     size_t behind = before + sizeof LINK_MARK - 1;
     cs_buf_add(b, line, before);
-    if (mail->link(mail->link_ctx, s, m->d.link, m->d.mail, now, b, e) != 0) {
+    if (mail->link(mail->link_base, s, m->d.link, m->d.mail, now, b, e) != 0) {
         return -1;
     }
     cs_buf_add(b, line + behind, n - behind);
@@ -191,5 +208,9 @@ int ks_letter_compose(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cs
     } else if (add_ready(s, mail, m, now, e) != 0) {
         return -1;
     }
-    return m->body.failed ? cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory") : 0;
+    if (add_way_out(s, mail, m, now, e) != 0) {
+        return -1;
+    }
+    return m->body.failed || m->opt_out.failed ? cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory")
+                                               : 0;
 }

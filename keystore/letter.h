@@ -12,6 +12,7 @@ struct ks_mailing {
     ks_info info; /**< the entry as it is now; n 0: none */
     char subject[2 * KS_FULL_NAME + KS_SUBJECT];
     cs_buf body;
+    cs_buf opt_out; /**< the link that takes the subscriber off the list; empty: there is none */
     char *pem; /**< owned; NULL: nothing is attached */
 };
 

@@ -120,6 +120,11 @@ static struct curl_slist *headers(const ks_mail *mail, const ks_letter *l)
            cs_buf_addf(&b, " <%s>", l->to_mail) == 0 && append(&list, &b) == 0;
     good = good && cs_buf_adds(&b, "Subject: ") == 0 && ks_mail_words(&b, l->subject) == 0 && append(&list, &b) == 0;
     good = good && cs_buf_addf(&b, "Message-ID: <%s>", l->message_id) == 0 && append(&list, &b) == 0;
+    if (l->unsubscribe != NULL) { /* one click: the mail program posts to the link by itself */
+        good = good && ks_line_ok(l->unsubscribe, 900) &&
+               cs_buf_addf(&b, "List-Unsubscribe: <%s>", l->unsubscribe) == 0 && append(&list, &b) == 0 &&
+               cs_buf_adds(&b, "List-Unsubscribe-Post: List-Unsubscribe=One-Click") == 0 && append(&list, &b) == 0;
+    }
     /* nobody's out-of-office answers a machine */
     good = good && cs_buf_adds(&b, "Auto-Submitted: auto-generated") == 0 && append(&list, &b) == 0;
     if (!good) {

@@ -29,13 +29,13 @@ typedef struct ks_mail {
     bool starttls_required;   /**< a server without TLS gets no letter; where a user is given, too */
     int64_t timeout_ms;       /**< of one letter, connection included */
     ks_hook hook;
-    bool (*stop)(void *ctx);  /**< asked now and then while a letter is under way: true gives it up. NULL: never */
+    bool (*stop)(void *ctx); /**< asked now and then while a letter is under way: true gives it up. NULL: never */
     void *stop_ctx;
     /** Write the link that a reference (ks_tell) stands for, with a token of its own for that address, into out. Called
      *  with no transaction open. NULL: there are no links. @return 0, or -1 with e set: the letter waits */
-    int (*link)(void *ctx, ks_store *s, const char *reference, const char *address, cs_time now, cs_buf *out,
+    int (*link)(const char *base, ks_store *s, const char *reference, const char *address, cs_time now, cs_buf *out,
                 cs_error *e);
-    void *link_ctx;
+    const char *link_base; /**< what links begin with, as "https://confirm.example.com"; borrowed */
 } ks_mail;
 
 #define KS_MAIL_TIMEOUT_MS 30000
@@ -53,8 +53,8 @@ typedef struct ks_delivered {
  * Send what is due, one letter after the other. No transaction is open while a server is waited for: a delivery is
  * claimed, sent, settled. After a kill in between it is sent again with the same Message-ID. 4xx and trouble with the
  * connection: again after 1 min to 4 h; 5xx: failed for good; neither touches the other letters. The webhook likewise,
- * for a week. What has no way given stays in the queue. May run in several processes at once. Any thread with a store of its own; blocks up to the timeout
- * per letter.
+ * for a week. What has no way given stays in the queue. May run in several processes at once.
+ * Any thread with a store of its own; blocks up to the timeout per letter.
  */
 int ks_deliver(ks_store *s, const ks_mail *mail, cs_time now, ks_delivered *out, cs_error *e) CS_MUST_CHECK;
 
@@ -67,6 +67,7 @@ typedef struct ks_letter {
     const char *to_name, *to_mail; /**< borrowed, as all */
     const char *subject, *message_id;
     const char *body;
+    const char *unsubscribe;                  /**< a link for List-Unsubscribe (RFC 8058); NULL: none */
     const char *attachment, *attachment_name; /**< a PEM file; NULL: none */
     cs_time date;
 } ks_letter;

@@ -57,6 +57,14 @@ struct ks_delivery {
 
 typedef int ks_visit_ending(void *ctx, const struct ks_ending *row, cs_error *e);
 
+/** A link that takes an address off the list of a slot. */
+struct ks_opt_out_row {
+    uint8_t token_hash[32];
+    int64_t slot_id;
+    char mail[KS_MAIL];
+    cs_time made_at;
+};
+
 struct ks_notice_driver {
     int (*subscriber_add)(struct ks_backend *b, int64_t slot_id, const ks_subscriber *row, cs_error *e);
     int (*subscriber_remove)(struct ks_backend *b, int64_t sub_id, cs_error *e); /**< with its deliveries */
@@ -88,6 +96,10 @@ struct ks_notice_driver {
     /** Deliveries that wait for these ways and the instant of the next (*at 0: none); all mails that wait. */
     int (*waiting)(struct ks_backend *b, const struct ks_ways *ways, size_t *n, cs_time *at, size_t *mails,
                    cs_error *e);
+    /** Forgets those that were made before, too. */
+    int (*opt_out_add)(struct ks_backend *b, const struct ks_opt_out_row *row, cs_time before, cs_error *e);
+    /** By the hash in row, which is filled, and the alias of its slot. @return 1 found, 0 none, -1 */
+    int (*opt_out_get)(struct ks_backend *b, struct ks_opt_out_row *row, char alias[KS_WORD], cs_error *e);
     int (*unreached)(struct ks_backend *b, ks_visit_unreached *visit, void *ctx, cs_error *e);
 };
 

@@ -7,6 +7,7 @@
 #ifndef KS_ROLLOVER_H
 #define KS_ROLLOVER_H
 
+#include "keystore/link.h"
 #include "keystore/rollover_store.h"
 #include "keystore/runbook.h"
 
@@ -100,7 +101,6 @@ int ks_rollover_message(ks_store *s, const struct ks_rollover *r, size_t place, 
 
 /* ---- links ----------------------------------------------------------------------------------------------------- */
 
-#define KS_LINK_TOKEN 33 /* 128 bit as hexadecimal digits, with NUL */
 #define KS_LINK_LASTS (72 * 3600)
 
 /** A token that closes a step once, within 72 h. reference: "R-17/3"; role: whom it is for. Only its hash is stored. */

@@ -4,27 +4,12 @@
  * kept: only its hash is stored, and it works once.
  */
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "keystore/addressee.h"
 #include "keystore/rollover.h"
-
-#define TOKEN_OCTETS 16
-
-static int hash_of(const char *token, uint8_t out[32], cs_error *e)
-{
-    unsigned n = 0;
-    if (strlen(token) != KS_LINK_TOKEN - 1 || strspn(token, "0123456789abcdef") != KS_LINK_TOKEN - 1) {
-        return cs_error_set(e, CS_EXIT_USAGE, "link-unknown", "this link is not known");
-    }
-    return EVP_Digest(token, KS_LINK_TOKEN - 1, out, &n, EVP_sha256(), NULL) == 1
-               ? 0
-               : cs_error_set(e, CS_EXIT_INTERNAL, "internal", "no hash could be made");
-}
 
 /* ---- made ------------------------------------------------------------------------------------------------------ */
 
@@ -68,7 +53,6 @@ int ks_link_make(ks_store *s, const char *reference, const char *address, cs_tim
     struct ks_rollover *r = NULL;
     struct ks_link_row row = {.expires = now + KS_LINK_LASTS};
     const char *slash = strchr(reference, '/');
-    uint8_t octets[TOKEN_OCTETS];
     enum ks_part part = KS_TENANT_ADMIN;
     int rc = -1;
     if (s->driver->begin(s->b, KS_UPKEEP, e) != 0 ||
@@ -83,22 +67,16 @@ int ks_link_make(ks_store *s, const char *reference, const char *address, cs_tim
     if (find_role(s, r, place, address, &part, e) != 0) {
         goto out;
     }
-    if (RAND_bytes(octets, sizeof octets) != 1) {
-        cs_error_set(e, CS_EXIT_INTERNAL, "internal", "no random octets could be had");
-        goto out;
-    }
-    cs_hex(octets, sizeof octets, token);
     row.roll_id = r->row.roll_id;
     cs_copy(row.n, sizeof row.n, r->runbook->step[place].n);
     cs_copy(row.role, sizeof row.role, ks_part_word(part));
-    if (hash_of(token, row.token_hash, e) == 0 && s->driver->rollovers->link_add(s->b, &row, e) == 0) {
+    if (ks_link_token(token, row.token_hash, e) == 0 && s->driver->rollovers->link_add(s->b, &row, e) == 0) {
         rc = s->driver->commit(s->b, e);
     }
 out:
     if (rc != 0) {
         OPENSSL_cleanse(token, KS_LINK_TOKEN);
     }
-    OPENSSL_cleanse(octets, sizeof octets);
     s->driver->rollback(s->b);
     ks_rollover_free(r);
     return rc;
@@ -110,7 +88,7 @@ static int find(ks_store *s, const char *token, cs_time now, struct ks_link_row 
 {
     uint8_t hash[32];
     char at[CS_TIME_TEXT];
-    if (hash_of(token, hash, e) != 0) {
+    if (ks_link_hash(token, hash, e) != 0) {
         return -1;
     }
     int rc = s->driver->rollovers->link_get(s->b, hash, row, e);

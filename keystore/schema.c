@@ -168,6 +168,10 @@ static const struct ks_schema_row schema_row[] = {
      "token_hash blob primary key, roll_id integer not null references rollover, n text not null, role text not null, "
      "expires integer not null, used_at integer not null default 0",
      true, NULL},
+    {2, "opt_out",
+     "token_hash blob primary key, slot_id integer not null references slot, mail text not null, "
+     "made_at integer not null",
+     true, NULL},
     {2, "key_request",
      "slot_id integer primary key references slot, n integer not null, key_id text not null, subject_dn text not null, "
      "csr blob not null, created_at integer not null, actor text not null",

@@ -94,6 +94,38 @@ static int system_set(struct ks_backend *b, int64_t slot_id, const char *type, c
     return ks_query_run(&q, e);
 }
 
+static int opt_out_add(struct ks_backend *b, const struct ks_opt_out_row *row, cs_time before, cs_error *e)
+{
+    struct ks_query q = ks_query_open(b, "delete from opt_out where made_at<?1");
+    ks_query_int(&q, before);
+    if (ks_query_run(&q, e) != 0) {
+        return -1;
+    }
+    q = ks_query_open(b, "insert into opt_out(token_hash, slot_id, mail, made_at) values(?1,?2,?3,?4)");
+    ks_query_blob(&q, row->token_hash, sizeof row->token_hash);
+    ks_query_int(&q, row->slot_id);
+    ks_query_text(&q, row->mail);
+    ks_query_int(&q, row->made_at);
+    return ks_query_run(&q, e);
+}
+
+static int opt_out_get(struct ks_backend *b, struct ks_opt_out_row *row, char alias[KS_WORD], cs_error *e)
+{
+    struct ks_query q = ks_query_open(
+        b, "select slot_id, mail, made_at, alias from opt_out join slot using(slot_id) where token_hash=?1");
+    ks_query_blob(&q, row->token_hash, sizeof row->token_hash);
+    int rc = ks_query_row(&q, e);
+    if (rc == 1) {
+        row->slot_id = sqlite3_column_int64(q.stmt, 0);
+        row->made_at = sqlite3_column_int64(q.stmt, 2);
+        rc = ks_column_text(&q, 1, row->mail, sizeof row->mail) != 0 || ks_column_text(&q, 3, alias, KS_WORD) != 0
+                 ? damaged(b, "opt_out", e)
+                 : 1;
+    }
+    ks_query_done(&q);
+    return rc;
+}
+
 /* ---- facts ------------------------------------------------------------------------------------------------------ */
 
 static int drop_older(struct ks_backend *b, const struct ks_fact *fact, cs_error *e)
@@ -386,5 +418,7 @@ const struct ks_notice_driver ks_sqlite_notices = {
     .claim = claim,
     .settle = settle,
     .waiting = waiting,
+    .opt_out_add = opt_out_add,
+    .opt_out_get = opt_out_get,
     .unreached = unreached,
 };

@@ -32,6 +32,12 @@ def test_committed_pages_are_as_the_tables_are():
         report.check(fresh.stdout == source("docs", page), f"docs/{page} is stale: make docs writes it")
 
 
+def test_each_kind_of_notice_stands_on_its_page():
+    kinds = re.findall(r'\[KS_NOTICE_\w+\] = "([a-z-]+)"', source("keystore", "notice.c"))
+    report.equal(sorted(re.findall(r"^\| `([a-z-]+)` \|", source("docs", "notices.md"), re.M)), sorted(kinds), "kinds")
+    report.check(len(kinds) > 10, f"too few kinds were found: {kinds}")
+
+
 def test_a_template_that_names_no_table_is_refused():
     done = generated("one\n@NO-TABLE@\ntwo\n")
     report.equal(done.returncode, 1, "exit")
