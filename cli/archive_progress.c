@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/sizes.h"
 #include "base/json.h"
 
 #define PLAIN_US 10000000 /* between two plain lines */
@@ -51,26 +52,35 @@ static double share_of(const struct cli_progress *p, const struct archive_progre
 static void take_rate(struct cli_progress *p, const struct archive_progress *now)
 {
     int64_t passed = now->us - p->us;
+    uint64_t items = now->counts.items - now->before;
     if (passed >= 200000) {
-        double newest = (double)(now->counts.items - now->before - p->items) * 1e6 / (double)passed;
-        double weight = passed >= 1000000 ? 0.5 : 0.5 * (double)passed / 1e6;
-        p->rate = p->us == 0 ? newest : p->rate * (1 - weight) + newest * weight;
+        double newest = (double)(items - p->items) * 1e6 / (double)passed;
+        double octets = (double)(now->octets - p->octets_read) * 1e6 / (double)passed;
+        double weight = p->us == 0 ? 1 : passed >= 1000000 ? 0.5 : 0.5 * (double)passed / 1e6;
+        p->rate = p->rate * (1 - weight) + newest * weight;
+        p->octet_rate = p->octet_rate * (1 - weight) + octets * weight;
         p->us = now->us;
-        p->items = now->counts.items - now->before;
+        p->items = items;
+        p->octets_read = now->octets;
     }
 }
 
-/* Seconds to go, by the share that this call has done; negative: not known. */
-static double left_of(double share, const struct archive_progress *now)
+/* Seconds to go at the present rate; negative: not known. */
+static double left_of(const struct cli_progress *p, const struct archive_progress *now)
 {
-    return share > 0.001 ? (double)now->us / 1e6 * (1 - share) / share : -1;
+    if (p->expected > 0) {
+        uint64_t left = p->expected > now->counts.items ? p->expected - now->counts.items : 0;
+        return p->rate > 0 ? (double)left / p->rate : -1;
+    }
+    uint64_t left = p->octets > now->octets ? p->octets - now->octets : 0;
+    return p->octets > 0 && p->octet_rate > 0 ? (double)left / p->octet_rate : -1;
 }
 
 static void numbers(const struct archive_progress *now, const struct cli_progress *p, FILE *out)
 {
     const uint64_t *v = now->counts.verdict;
     double share = share_of(p, now);
-    double left = left_of(share, now);
+    double left = left_of(p, now);
     if (share >= 0) {
         fprintf(out, "%5.1f%%  ", share * 100);
     }
@@ -104,7 +114,7 @@ static void write_json(const struct cli_progress *p, const struct archive_progre
     cs_buf out = CS_BUF_INIT;
     cs_json j;
     double share = share_of(p, now);
-    double left = left_of(share, now);
+    double left = left_of(p, now);
     cs_json_begin(&j, &out);
     cs_json_object(&j, NULL);
     cs_json_str(&j, "event", "progress");
@@ -158,6 +168,7 @@ static void write_metrics(const struct cli_progress *p, const struct archive_pro
 static void tick(void *ctx, const struct archive_progress *now)
 {
     struct cli_progress *p = ctx;
+    p->octets = archive_sizes_octets(p->sizes);
     take_rate(p, now);
     if (p->metrics != NULL) {
         write_metrics(p, now);
@@ -179,11 +190,12 @@ static void tick(void *ctx, const struct archive_progress *now)
 /* ---- how it is shown
  * -------------------------------------------------------------------------------------------------- */
 
-int cli_progress_begin(struct cli_progress *p, struct cli_context *c, uint64_t expected, uint64_t octets)
+int cli_progress_begin(struct cli_progress *p, struct cli_context *c, const struct archive_order *order)
 {
     const char *word = cli_option(c, "progress");
     bool terminal = isatty(STDERR_FILENO) == 1;
-    *p = (struct cli_progress){.expected = expected, .octets = octets, .metrics = cli_option(c, "metrics-file")};
+    *p = (struct cli_progress){.expected = order->has_expect_count ? order->expect_count : 0,
+                               .metrics = cli_option(c, "metrics-file")};
     if (word == NULL || strcmp(word, "auto") == 0) {
         p->kind = terminal && !c->quiet ? CLI_PROGRESS_BAR : CLI_PROGRESS_NONE;
     } else {
@@ -197,7 +209,16 @@ int cli_progress_begin(struct cli_progress *p, struct cli_context *c, uint64_t e
         sigaction(SIGUSR1, &state, NULL) != 0) {
         return cs_error_set(&c->error, CS_EXIT_INTERNAL, "internal", "signals cannot be caught");
     }
+    if (p->kind != CLI_PROGRESS_NONE && p->expected == 0) {
+        p->sizes = archive_sizes_begin(order);
+    }
     return 0;
+}
+
+void cli_progress_end(struct cli_progress *p)
+{
+    archive_sizes_end(p->sizes);
+    p->sizes = NULL;
 }
 
 void cli_progress_watch(struct cli_progress *p, struct archive_watch *out)

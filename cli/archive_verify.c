@@ -143,14 +143,14 @@ static int judge_all(struct verifying *k, int *code)
 {
     struct archive_watch watch;
     look_at_anchors(k);
-    if (code_of(k, false, code) != 0 ||
-        cli_progress_begin(&k->progress, k->c, k->run.order.has_expect_count ? k->run.order.expect_count : 0, 0) != 0) {
+    if (code_of(k, false, code) != 0 || cli_progress_begin(&k->progress, k->c, &k->run.order) != 0) {
         return -1;
     }
     k->progress.run = k->run.id;
     cli_progress_watch(&k->progress, &watch);
     int rc = archive_verify(&k->run, &k->means, &k->court.court, k->journal, k->resume, &watch, &k->counts, &k->tally,
                             &k->c->error);
+    cli_progress_end(&k->progress);
     if (rc == ARCHIVE_STOPPED) {
         *code = stopped(k);
         return 0;

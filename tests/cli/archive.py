@@ -357,6 +357,31 @@ def test_a_signal_stops_cleanly_and_says_how_to_go_on():
     report.check(20 < len(records(place)) < 2 * COUNT, "whole records")
 
 
+def test_a_list_in_a_pipe_is_read_by_the_run_alone():
+    names = "".join(f"in/{i.name}\n" for i in HOUSE.items).encode()
+    read_end, write_end = os.pipe()
+    os.write(write_end, names)
+    os.close(write_end)
+    code, found, done = HOUSE.verify(f"@/dev/fd/{read_end}", *BY_NAME, "--progress", "json", pass_fds=(read_end,))
+    os.close(read_end)
+    report.equal(code, 1, done.stderr)
+    agree(found, "in/{}")
+    last = json.loads(done.stderr.splitlines()[-1])
+    report.equal((last["items"], last["permille"], last["over"]), (COUNT, None, True), "how much it is was not known")
+
+
+def test_a_bar_knows_how_far_it_is_by_the_sizes_of_files():
+    command = [product.COUNTERSIGN, "--keystore", HOUSE.keystore.uri, "archive", "verify", "in", "all.tar", "--progress", "json", *BY_NAME]
+    lines = []
+    for _ in range(100):  # a run may be over before its files are counted
+        done = subprocess.run(command, cwd=HOUSE.directory, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+        lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith(b"{")]
+        if lines[-1]["permille"] is not None:
+            break
+    report.equal((lines[-1]["permille"], lines[-1]["seconds_left"], lines[-1]["octets"]),
+                 (1000, 0, sum(len(i.octets) for i in HOUSE.items) + os.path.getsize(HOUSE.path("all.tar"))), "")
+
+
 def judges_of(pid):
     """Processes that judge for the run pid: its template's children."""
     found = []
