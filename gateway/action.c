@@ -20,6 +20,7 @@ struct job *job_new(struct loop *home, struct exchange *ex, bool response)
         return NULL;
     }
     j->gateway = home->gateway;
+    j->room.memory = &home->gateway->memory;
     j->home = home;
     j->exchange = ex;
     j->response = response;
@@ -27,21 +28,13 @@ struct job *job_new(struct loop *home, struct exchange *ex, bool response)
     return j;
 }
 
-static void output_clear(struct output *o)
-{
-    for (size_t i = 0; i < o->n_held; i++) {
-        free(o->held[i]);
-    }
-    free(o->held);
-    free(o->piece);
-    *o = (struct output){0};
-}
-
 void job_release_message(struct job *j)
 {
     if (j != NULL) {
         body_clear(&j->body, &j->home->chunks, &j->gateway->memory);
-        output_clear(&j->output);
+        room_clear(&j->room);
+        free(j->output.piece);
+        j->output = (struct output){0};
     }
 }
 
@@ -64,39 +57,27 @@ void job_free(struct job *j)
 
 /* ---- output --------------------------------------------------------------------------------------------------- */
 
-static bool inside_body(const struct job *j, const uint8_t *p)
+static bool is_own(const struct job *j, const uint8_t *p)
 {
     for (const struct chunk *c = j->body.first; c != NULL; c = c->next) {
         if (p >= (const uint8_t *)c->data && p < (const uint8_t *)c->data + c->n) {
             return true;
         }
     }
-    for (size_t i = 0; i < j->output.n_held; i++) {
-        if (p == j->output.held[i]) {
-            return true;
-        }
-    }
-    return false;
+    return room_holds(&j->room, p);
 }
 
 /* A piece that the worker lends only until its next call becomes the job's own. */
 static const uint8_t *piece_own(struct job *j, const struct wssec_slice *s)
 {
-    struct output *o = &j->output;
-    uint8_t *copy = malloc(s->n);
-    uint8_t **held = copy != NULL ? reallocarray(o->held, o->n_held + 1, sizeof *held) : NULL;
-    if (held == NULL) {
-        free(copy);
-        return NULL;
+    uint8_t *copy = room_take(&j->room, s->n);
+    if (copy != NULL) {
+        memcpy(copy, s->p, s->n);
     }
-    memcpy(copy, s->p, s->n);
-    o->held = held;
-    o->held[o->n_held++] = copy;
     return copy;
 }
 
-/* Replace the message of the job by what an action made of it. Held memory stays until the end: pieces may point there.
- */
+/* Replace the message of the job by what an action made of it. The room stays until the end: pieces may point there. */
 static int output_take(struct job *j, const struct wssec_output *made)
 {
     struct wssec_slice *piece = calloc(made->n_piece > 0 ? made->n_piece : 1, sizeof *piece);
@@ -110,7 +91,7 @@ static int output_take(struct job *j, const struct wssec_output *made)
             continue;
         }
         piece[n] = made->piece[i];
-        if (!inside_body(j, piece[n].p) && (piece[n].p = piece_own(j, &made->piece[i])) == NULL) {
+        if (!is_own(j, piece[n].p) && (piece[n].p = piece_own(j, &made->piece[i])) == NULL) {
             free(piece);
             return -1;
         }
@@ -344,7 +325,8 @@ static bool act_verify(struct job *j, struct wssec_worker *w, const struct gw_ac
         char text[sizeof v->detail + sizeof name + 32];
         bool kept = keep_message(&j->gateway->memory.spool, j->output.piece, j->output.n_piece, j->route->conf->name,
                                  v->detail, name, sizeof name);
-        snprintf(text, sizeof text, "%.200s; %s%s", v->detail, kept ? "kept in the spool directory as " : "not kept", name);
+        snprintf(text, sizeof text, "%.200s; %s%s", v->detail, kept ? "kept in the spool directory as " : "not kept",
+                 name);
         ks_disagreement(j->gateway->live, j->route->conf->name, text, now);
     }
     bool pass = v->verdict == WSSEC_PASS;
@@ -525,7 +507,7 @@ static bool act_make(struct job *j, struct wssec_worker *w, const struct gw_acti
     return true;
 }
 
-void action_run(struct job *j, struct wssec_worker *w)
+static void run(struct job *j, struct wssec_worker *w)
 {
     const struct gw_actions *a = j->response ? &j->route->conf->response : &j->route->conf->request;
     cs_time now = cs_clock_now();
@@ -560,4 +542,12 @@ void action_run(struct job *j, struct wssec_worker *w)
         return;
     }
     j->reason = WSSEC_OK;
+}
+
+void action_run(struct job *j, struct wssec_worker *w)
+{
+    const struct wssec_room room = {&j->room, room_take};
+    wssec_worker_room(w, &room);
+    run(j, w);
+    wssec_worker_room(w, NULL);
 }

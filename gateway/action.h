@@ -13,17 +13,16 @@
 #include "gateway/inflow.h"
 #include "gateway/mailbox.h"
 #include "gateway/queue.h"
+#include "gateway/room.h"
 #include "gateway/runtime.h"
 
 struct exchange;
 
-/** The message as it goes on: pieces that point into the job's body or into memory that the job holds. */
+/** The message as it goes on: pieces that point into the job's body or into its room. */
 struct output {
     struct wssec_slice *piece;
-    size_t n_piece, cap_piece;
+    size_t n_piece;
     uint64_t octets;
-    uint8_t **held;
-    size_t n_held;
 };
 
 struct job {
@@ -67,6 +66,7 @@ struct job {
     unsigned signed_n; /**< its number alone; 0: not signed */
     char encrypted_to[KS_WORD + 12];
     struct output output;
+    struct room room; /**< what actions made of the message */
 };
 
 /** @return owned by the caller (job_free), NULL: no memory */

@@ -264,93 +264,184 @@ int wssec_transport_close(const struct wssec_transport *t, EVP_PKEY *key, const 
 /* ---- data ------------------------------------------------------------------------------------------------------ */
 
 /* XML Encryption's padding: the last octet says how many octets go, the others may be anything. */
-static int unpad_block(const struct wssec_cipher_alg *a, cs_buf *out)
+static int unpad_block(struct wssec_flow *f)
 {
-    size_t pad = out->len > 0 ? (uint8_t)out->data[out->len - 1] : 0;
-    if (pad == 0 || pad > a->iv || pad > out->len) {
+    size_t pad = f->n > 0 ? f->out[f->n - 1] : 0;
+    if (pad == 0 || pad > f->alg->iv || pad > f->n) {
         return 0;
     }
-    out->len -= pad;
-    out->data[out->len] = '\0';
+    f->n -= pad;
     return 1;
 }
 
-/* EVP takes int lengths. @return 0, or -1 */
-static int feed(EVP_CIPHER_CTX *ctx, const uint8_t *p, size_t n, cs_buf *out)
+/* EVP takes int lengths. A cipher may give a block more than it is fed now, never more than it was fed in all. */
+static int feed(struct wssec_flow *f, const uint8_t *p, size_t n)
 {
     while (n > 0) {
         int take = n > (1 << 20) ? 1 << 20 : (int)n;
         int made = 0;
-        if (cs_buf_reserve(out, (size_t)take + EVP_MAX_BLOCK_LENGTH + 1) != 0 ||
-            EVP_CipherUpdate(ctx, (uint8_t *)out->data + out->len, &made, p, take) != 1) {
+        if ((size_t)take + EVP_MAX_BLOCK_LENGTH > f->room - f->n ||
+            EVP_CipherUpdate(f->ctx, f->out + f->n, &made, p, take) != 1) {
             return -1;
         }
-        out->len += (size_t)made;
+        f->n += (size_t)made;
         p += take;
         n -= (size_t)take;
     }
     return 0;
 }
 
-int wssec_cipher_open(const struct wssec_cipher_alg *a, const uint8_t *key, struct wssec_slice sealed, cs_buf *out)
+static int flow_begin(struct wssec_flow *f, const struct wssec_cipher_alg *a, uint8_t *out, size_t room, bool sealing)
 {
-    EVP_CIPHER_CTX *ctx = NULL;
-    EVP_CIPHER *cipher = NULL;
-    bool to_judge = false;
+    *f = (struct wssec_flow){.alg = a, .out = out, .room = room, .sealing = sealing};
+    f->cipher = EVP_CIPHER_fetch(NULL, a->evp, NULL);
+    f->ctx = EVP_CIPHER_CTX_new();
+    return f->cipher != NULL && f->ctx != NULL ? 0 : -1;
+}
+
+static void flow_free(struct wssec_flow *f)
+{
+    EVP_CIPHER_CTX_free(f->ctx);
+    EVP_CIPHER_free(f->cipher);
+    f->ctx = NULL;
+    f->cipher = NULL;
+    OPENSSL_cleanse(f->key, sizeof f->key);
+}
+
+int wssec_flow_open(struct wssec_flow *f, const struct wssec_cipher_alg *a, const uint8_t *key, uint8_t *out,
+                    size_t room)
+{
+    int rc = flow_begin(f, a, out, room, false);
+    memcpy(f->key, key, a->key);
+    return rc;
+}
+
+int wssec_flow_close(struct wssec_flow *f, const struct wssec_cipher_alg *a, const uint8_t *key, uint8_t *out,
+                     size_t room)
+{
+    if (flow_begin(f, a, out, room, true) != 0 || a->tag == 0 || room < WSSEC_FLOW_MORE ||
+        RAND_bytes(out, (int)a->iv) != 1 || EVP_CipherInit_ex2(f->ctx, f->cipher, key, out, 1, NULL) != 1) {
+        return -1;
+    }
+    f->n = a->iv;
+    return 0;
+}
+
+/* The octets in front are the vector. @return how many of p were taken, or -1 */
+static int take_vector(struct wssec_flow *f, const uint8_t *p, size_t n)
+{
+    size_t take = f->alg->iv - f->n_iv < n ? f->alg->iv - f->n_iv : n;
+    memcpy(f->iv + f->n_iv, p, take);
+    f->n_iv += take;
+    if (take > 0 && f->n_iv == f->alg->iv &&
+        (EVP_CipherInit_ex2(f->ctx, f->cipher, f->key, f->iv, 0, NULL) != 1 ||
+         (f->alg->tag == 0 && EVP_CIPHER_CTX_set_padding(f->ctx, 0) != 1))) {
+        return -1;
+    }
+    return (int)take;
+}
+
+int wssec_flow_add(void *flow, const void *octets, size_t n)
+{
+    struct wssec_flow *f = flow;
+    const uint8_t *p = octets;
+    if (f->sealing) {
+        return feed(f, p, n);
+    }
+    f->fed += n;
+    int vector = take_vector(f, p, n);
+    if (vector < 0) {
+        return -1;
+    }
+    p += vector;
+    n -= (size_t)vector;
+    /* the last octets so far may be the tag: they wait, the others go on */
+    size_t on = f->n_tail + n > f->alg->tag ? f->n_tail + n - f->alg->tag : 0;
+    size_t waited = on < f->n_tail ? on : f->n_tail;
+    if (feed(f, f->tail, waited) != 0) {
+        return -1;
+    }
+    memmove(f->tail, f->tail + waited, f->n_tail - waited);
+    f->n_tail -= waited;
+    on -= waited;
+    if (feed(f, p, on) != 0) {
+        return -1;
+    }
+    if (n > on) {
+        memcpy(f->tail + f->n_tail, p + on, n - on);
+        f->n_tail += n - on;
+    }
+    return 0;
+}
+
+static int end_sealing(struct wssec_flow *f)
+{
     int made = 0;
-    int rc = 0;
-    cs_buf_reset(out);
-    if (sealed.n < a->iv + a->tag || (a->tag == 0 && (sealed.n == a->iv || sealed.n % a->iv != 0))) {
+    if (EVP_CipherFinal_ex(f->ctx, f->out + f->n, &made) != 1) {
+        return -1;
+    }
+    f->n += (size_t)made;
+    if (f->alg->tag > f->room - f->n ||
+        EVP_CIPHER_CTX_ctrl(f->ctx, EVP_CTRL_AEAD_GET_TAG, (int)f->alg->tag, f->out + f->n) != 1) {
+        return -1;
+    }
+    f->n += f->alg->tag;
+    return 1;
+}
+
+static int end_opening(struct wssec_flow *f)
+{
+    const struct wssec_cipher_alg *a = f->alg;
+    int made = 0;
+    if (f->fed < a->iv + a->tag || (a->tag == 0 && (f->fed == a->iv || f->fed % a->iv != 0))) {
         return 0;
     }
-    size_t n = sealed.n - a->iv - a->tag;
-    uint8_t tag[16];
-    memcpy(tag, sealed.p + sealed.n - a->tag, a->tag);
-    cipher = EVP_CIPHER_fetch(NULL, a->evp, NULL);
-    ctx = EVP_CIPHER_CTX_new();
-    if (cipher == NULL || ctx == NULL || cs_buf_reserve(out, n + EVP_MAX_BLOCK_LENGTH + 1) != 0 ||
-        EVP_CipherInit_ex2(ctx, cipher, key, sealed.p, 0, NULL) != 1 ||
-        (a->tag == 0 && EVP_CIPHER_CTX_set_padding(ctx, 0) != 1) ||
-        (a->tag != 0 && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, (int)a->tag, tag) != 1) ||
-        feed(ctx, sealed.p + a->iv, n, out) != 0) {
-        rc = -1;
-        goto out;
+    if (a->tag != 0 && EVP_CIPHER_CTX_ctrl(f->ctx, EVP_CTRL_AEAD_SET_TAG, (int)a->tag, f->tail) != 1) {
+        return -1;
     }
-    if (EVP_CipherFinal_ex(ctx, (uint8_t *)out->data + out->len, &made) == 1) {
-        out->len += (size_t)made;
-        out->data[out->len] = '\0';
-        rc = a->tag != 0 ? 1 : unpad_block(a, out);
+    if (EVP_CipherFinal_ex(f->ctx, f->out + f->n, &made) != 1) {
+        return 0;
     }
-out:
-    to_judge = rc == 0 && a->tag == 0; /* by the caller, as if its padding held */
-    if (rc != 1 && !to_judge && out->data != NULL) {
-        OPENSSL_cleanse(out->data, out->cap); /* what did not hold is nobody's to read */
-        cs_buf_reset(out);
+    f->n += (size_t)made;
+    return a->tag != 0 ? 1 : unpad_block(f);
+}
+
+int wssec_flow_end(struct wssec_flow *f, bool good)
+{
+    int rc = !good || f->ctx == NULL ? -1 : f->sealing ? end_sealing(f) : end_opening(f);
+    if (rc != 1 && (rc < 0 || f->alg->tag != 0)) {
+        OPENSSL_cleanse(f->out, f->n); /* what did not hold is nobody's to read */
+        f->n = 0;
     }
-    EVP_CIPHER_CTX_free(ctx);
-    EVP_CIPHER_free(cipher);
+    flow_free(f);
     ERR_clear_error();
+    return rc;
+}
+
+int wssec_cipher_open(const struct wssec_cipher_alg *a, const uint8_t *key, struct wssec_slice sealed, cs_buf *out)
+{
+    struct wssec_flow f;
+    cs_buf_reset(out);
+    if (cs_buf_reserve(out, sealed.n + WSSEC_FLOW_MORE) != 0) {
+        return -1;
+    }
+    bool good =
+        wssec_flow_open(&f, a, key, (uint8_t *)out->data, out->cap) == 0 && wssec_flow_add(&f, sealed.p, sealed.n) == 0;
+    int rc = wssec_flow_end(&f, good);
+    out->len = f.n;
+    out->data[out->len] = '\0';
     return rc;
 }
 
 int wssec_cipher_close(const struct wssec_cipher_alg *a, const uint8_t *key, struct wssec_slice data, cs_buf *out)
 {
-    uint8_t iv[16];
-    uint8_t tag[16];
-    int made = 0;
-    int rc = -1;
-    EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, a->evp, NULL);
-    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-    if (a->tag != 0 && cipher != NULL && ctx != NULL && RAND_bytes(iv, (int)a->iv) == 1 &&
-        cs_buf_add(out, iv, a->iv) == 0 && EVP_CipherInit_ex2(ctx, cipher, key, iv, 1, NULL) == 1 &&
-        feed(ctx, data.p, data.n, out) == 0 && cs_buf_reserve(out, EVP_MAX_BLOCK_LENGTH) == 0 &&
-        EVP_CipherFinal_ex(ctx, (uint8_t *)out->data + out->len, &made) == 1) {
-        out->len += (size_t)made;
-        if (EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, (int)a->tag, tag) == 1) {
-            rc = cs_buf_add(out, tag, a->tag);
-        }
+    struct wssec_flow f;
+    if (cs_buf_reserve(out, data.n + WSSEC_FLOW_MORE) != 0) {
+        return -1;
     }
-    EVP_CIPHER_CTX_free(ctx);
-    EVP_CIPHER_free(cipher);
-    return rc;
+    bool good = wssec_flow_close(&f, a, key, (uint8_t *)out->data + out->len, out->cap - out->len) == 0 &&
+                wssec_flow_add(&f, data.p, data.n) == 0;
+    int rc = wssec_flow_end(&f, good);
+    out->len += f.n;
+    return rc == 1 ? 0 : -1;
 }

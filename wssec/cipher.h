@@ -59,6 +59,33 @@ const struct wssec_transport_alg *wssec_transport_wrap(size_t octets);
 int wssec_transport_close(const struct wssec_transport *t, EVP_PKEY *key, const uint8_t *content_key, size_t n,
                           cs_buf *out) WSSEC_MUST_CHECK;
 
+/**
+ * A block of octets that is opened or closed in pieces, into room that the caller has. What comes out of an opening is
+ * not to be looked at before the end has said that it holds.
+ */
+struct wssec_flow {
+    const struct wssec_cipher_alg *alg;
+    bool sealing;
+    EVP_CIPHER *cipher;
+    EVP_CIPHER_CTX *ctx;
+    uint8_t key[WSSEC_CONTENT_KEY_MAX], iv[16], tail[16];
+    size_t n_iv, n_tail, fed;
+    uint8_t *out; /**< borrowed */
+    size_t n, room;
+};
+#define WSSEC_FLOW_MORE 128 /**< room beyond the octets that are fed */
+
+/** Begin; wssec_flow_end must follow, whatever this returns. Only ciphers with a tag are closed. @return 0, or -1 */
+int wssec_flow_open(struct wssec_flow *f, const struct wssec_cipher_alg *a, const uint8_t *key, uint8_t *out,
+                    size_t room) WSSEC_MUST_CHECK;
+int wssec_flow_close(struct wssec_flow *f, const struct wssec_cipher_alg *a, const uint8_t *key, uint8_t *out,
+                     size_t room) WSSEC_MUST_CHECK;
+/** The next octets; flow: struct wssec_flow (a wssec_mime_sink). @return 0, or -1 */
+int wssec_flow_add(void *flow, const void *octets, size_t n) WSSEC_MUST_CHECK;
+/** The end. good: all went well so far. @return 1: f->n octets are in the room; 0: tag or padding do not hold; -1: no
+ * memory. What did not hold is wiped, but of a cipher without a tag: see wssec_cipher_open */
+int wssec_flow_end(struct wssec_flow *f, bool good) WSSEC_MUST_CHECK;
+
 /** Open sealed (iv, data, tag) into out (reset first). @return 1: opened; 0: tag or padding do not hold; -1: no memory.
  *  With 0, out is empty for a cipher with a tag. For one without it holds what came out, padding and all: it is to be looked
  *  at as a good one would be and then wiped, so that the time of the refusal does not tell whether the padding held. */

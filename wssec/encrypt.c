@@ -151,7 +151,7 @@ static int add_attachments(struct sealing *k)
             (void)wssec_refuse(&k->why, WSSEC_LIMIT_ENCRYPTED, "more than %d parts", PARTS);
             return WSSEC_RC_OK;
         }
-        k->edit[k->n_edit] = (struct wssec_part_edit){i, CS_BUF_INIT, CS_BUF_INIT};
+        k->edit[k->n_edit] = (struct wssec_part_edit){.part = i};
         int rc = wssec_id_new(k->edit_id[k->n_edit++]);
         if (rc != WSSEC_RC_OK) {
             return rc;
@@ -303,28 +303,28 @@ static int seal_attachment(struct sealing *k, unsigned i)
                                              "Content-Location",
                                              NULL};
     static const char *const not_sealed[] = {"Content-Transfer-Encoding", "Content-Length", "MIME-Version", NULL};
+    const struct wssec_package *package = &k->w->package;
     struct wssec_part_edit *e = &k->edit[i];
-    cs_buf plain = CS_BUF_INIT;
-    cs_buf content = CS_BUF_INIT;
+    struct wssec_flow flow;
+    cs_buf front = CS_BUF_INIT; /* what is sealed ahead of the content */
     int rc = wssec_attachment_fields(&k->w->package, e->part, k->how->complete ? sealed_too : kept_out, &e->header);
     (void)cs_buf_adds(&e->header, "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n");
-    if (rc == WSSEC_RC_OK) {
-        rc = wssec_attachment_collect(&k->w->package, e->part, &content, &k->why);
-    }
     if (rc == WSSEC_RC_OK && k->how->complete) {
-        rc = wssec_attachment_fields(&k->w->package, e->part, not_sealed, &plain);
-        (void)cs_buf_adds(&plain, "\r\n");
-        (void)cs_buf_add(&plain, content.data != NULL ? content.data : "", content.len);
+        rc = wssec_attachment_fields(package, e->part, not_sealed, &front);
+        (void)cs_buf_adds(&front, "\r\n");
     }
-    const cs_buf *from = k->how->complete ? &plain : &content;
-    if (rc == WSSEC_RC_OK && k->why.reason == WSSEC_OK &&
-        wssec_cipher_close(k->cipher, k->key, (struct wssec_slice){(const uint8_t *)from->data, from->len},
-                           &e->content) != 0) {
-        rc = WSSEC_RC_INTERNAL;
+    size_t room = front.len + wssec_attachment_most(package, e->part) + WSSEC_FLOW_MORE;
+    uint8_t *out = rc == WSSEC_RC_OK ? wssec_attachment_room(package, room, &e->heap) : NULL;
+    if (out == NULL || front.failed || e->header.failed) {
+        cs_buf_wipe(&front);
+        return WSSEC_RC_NOMEM;
     }
-    rc = rc == WSSEC_RC_OK && (e->header.failed || plain.failed) ? WSSEC_RC_NOMEM : rc;
-    cs_buf_wipe(&plain);
-    cs_buf_wipe(&content);
+    bool good = wssec_flow_close(&flow, k->cipher, k->key, out, room) == 0 &&
+                wssec_flow_add(&flow, front.data, front.len) == 0 &&
+                wssec_attachment_pass(package, e->part, wssec_flow_add, &flow, &k->why) == WSSEC_RC_OK;
+    rc = wssec_flow_end(&flow, good) == 1 ? WSSEC_RC_OK : WSSEC_RC_INTERNAL;
+    e->content = (struct wssec_slice){out, flow.n};
+    cs_buf_wipe(&front);
     return rc;
 }
 
@@ -546,6 +546,7 @@ int wssec_encrypt(struct wssec_worker *w, const struct wssec_input *in, const st
     k.policy = wssec_policy_new("encrypt");
     if (k.policy != NULL) {
         k.policy->encodings |= WSSEC_ENC_LATIN1;
+        k.policy->limits.body = WSSEC_MADE_BODY;
         wssec_library_reset();
         rc = make(&k, r, out);
         rc = wssec_library_failed() ? WSSEC_RC_NOMEM : rc;
@@ -558,8 +559,7 @@ int wssec_encrypt(struct wssec_worker *w, const struct wssec_input *in, const st
     wssec_message_reset(&w->message);
     wssec_policy_unref(k.policy);
     for (unsigned i = 0; i < PARTS; i++) {
-        cs_buf_wipe(&k.edit[i].header);
-        cs_buf_wipe(&k.edit[i].content);
+        wssec_part_edit_free(&k.edit[i]);
         cs_buf_free(&k.data[i]);
     }
     cs_buf_free(&k.text);

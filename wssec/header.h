@@ -5,6 +5,8 @@
 
 #include "wssec/splice.h"
 
+#define WSSEC_MADE_BODY ((uint64_t)1 << 30) /**< octets: who asks for a signature or encryption bounds its messages */
+
 /** Begin the text of a new header block: <soap:Header> where m has none, and <wsse:Security …> with the prefixes wsse and wsu. */
 void wssec_header_open(const struct wssec_message *m, const char *role, bool must_understand, cs_buf *b);
 /** End it. */

@@ -140,14 +140,19 @@ static int opened_header(const struct opener *o, const struct wssec_encrypted_da
     return rc == WSSEC_RC_OK && header->failed ? WSSEC_RC_NOMEM : rc;
 }
 
-/* The header that was sealed with its content. @return false: it is none, or not this part's */
-static bool split_complete(const struct opener *o, const struct wssec_encrypted_data *d, cs_buf *plain, cs_buf *header)
+/* The header that was sealed with its content, which is left in *plain. @return false: it is none, or not this part's
+ */
+static bool split_complete(const struct opener *o, const struct wssec_encrypted_data *d, struct wssec_slice *plain,
+                           cs_buf *header)
 {
     struct wssec_mime_field field[WSSEC_MIME_FIELDS];
     char ignored[384];
-    const char *end = plain->len > 0 ? memmem(plain->data, plain->len, "\r\n\r\n", 4) : NULL;
-    size_t n = end != NULL ? (size_t)(end - plain->data) + 2 : 0;
-    int count = n > 0 ? wssec_mime_fields(plain->data, n, field, ignored) : -1;
+    const char *text = (const char *)plain->p;
+    size_t most =
+        o->reader.policy->limits.part_header < plain->n ? (size_t)o->reader.policy->limits.part_header : plain->n;
+    const char *end = most > 0 ? memmem(text, most, "\r\n\r\n", 4) : NULL;
+    size_t n = end != NULL ? (size_t)(end - text) + 2 : 0;
+    int count = n > 0 ? wssec_mime_fields(text, n, field, ignored) : -1;
     const char *id = NULL;
     for (int i = 0; i < count; i++) {
         if (field[i].name_n < 8 || strncasecmp(field[i].name, "Content-", 8) != 0 ||
@@ -164,21 +169,19 @@ static bool split_complete(const struct opener *o, const struct wssec_encrypted_
     if (!same) {
         return false;
     }
-    (void)cs_buf_add(header, plain->data, n);
+    (void)cs_buf_add(header, plain->p, n);
     (void)cs_buf_adds(header, "Content-Transfer-Encoding: binary\r\n");
-    plain->len -= n + 2;
-    memmove(plain->data, plain->data + n + 2, plain->len);
+    *plain = (struct wssec_slice){plain->p + n + 2, plain->n - n - 2};
     return true;
 }
 
-/* plain is taken. */
-static int keep_attachment(struct opener *o, const struct wssec_encrypted_data *d, cs_buf *plain)
+/* e is taken. */
+static int keep_attachment(struct opener *o, const struct wssec_encrypted_data *d, struct wssec_part_edit *e)
 {
-    cs_buf header = CS_BUF_INIT;
     int rc = WSSEC_RC_OK;
     if (!d->complete) {
-        rc = opened_header(o, d, &header);
-    } else if (!split_complete(o, d, plain, &header)) {
+        rc = opened_header(o, d, &e->header);
+    } else if (!split_complete(o, d, &e->content, &e->header)) {
         (void)wssec_refuse(o->reader.why, WSSEC_DECRYPTION_FAILED,
                            "the plaintext does not begin with the header of its attachment");
     }
@@ -186,40 +189,64 @@ static int keep_attachment(struct opener *o, const struct wssec_encrypted_data *
     for (; at > 0 && o->edit[at - 1].part > d->attachment; at--) {
         o->edit[at] = o->edit[at - 1];
     }
-    o->edit[at] = (struct wssec_part_edit){d->attachment, header, *plain};
-    *plain = (cs_buf)CS_BUF_INIT;
-    return header.failed ? WSSEC_RC_NOMEM : rc;
+    o->edit[at] = *e;
+    bool failed = e->header.failed;
+    *e = (struct wssec_part_edit){.part = 0};
+    return failed ? WSSEC_RC_NOMEM : rc;
+}
+
+/* Why something does not open. */
+static void not_opened(const struct opener *o, const struct wssec_encrypted_data *d)
+{
+    (void)wssec_refuse(o->reader.why, WSSEC_DECRYPTION_FAILED, "%s; tried %s",
+                       d->key->entry == NULL ? "no key opens the EncryptedKey"
+                                             : "the EncryptedData does not open with its key",
+                       o->tried);
+}
+
+/* Piece by piece, into room of its own; nothing of it goes on unless the tag holds. */
+static int open_attachment(struct opener *o, const struct wssec_encrypted_data *d)
+{
+    const struct wssec_package *package = &o->w->package;
+    struct wssec_part_edit e = {.part = d->attachment};
+    struct wssec_flow flow;
+    size_t room = wssec_attachment_most(package, d->attachment) + WSSEC_FLOW_MORE;
+    uint8_t *out = wssec_attachment_room(package, room, &e.heap);
+    if (out == NULL) {
+        return WSSEC_RC_NOMEM;
+    }
+    bool good = wssec_flow_open(&flow, d->cipher, d->key->key, out, room) == 0 &&
+                wssec_attachment_pass(package, d->attachment, wssec_flow_add, &flow, o->reader.why) == WSSEC_RC_OK;
+    int opened = wssec_flow_end(&flow, good);
+    int rc = opened < 0 ? WSSEC_RC_NOMEM : WSSEC_RC_OK;
+    e.content = (struct wssec_slice){out, flow.n};
+    if (opened == 1) {
+        rc = keep_attachment(o, d, &e);
+    } else if (opened == 0) {
+        not_opened(o, d);
+        OPENSSL_cleanse(out, flow.n);
+    }
+    wssec_part_edit_free(&e);
+    return rc;
 }
 
 static int open_data(struct opener *o, const struct wssec_encrypted_data *d, struct wssec_slice *plain)
 {
     cs_buf *text = &o->w->scratch;
-    struct wssec_slice sealed = d->sealed;
-    cs_buf gathered = CS_BUF_INIT;
-    int rc = WSSEC_RC_OK;
     if (d->attachment != 0) {
-        rc = wssec_attachment_collect(&o->w->package, d->attachment, &gathered, o->reader.why);
-        sealed = (struct wssec_slice){(const uint8_t *)gathered.data, gathered.len};
+        *plain = (struct wssec_slice){(const uint8_t *)"", 0};
+        return open_attachment(o, d);
     }
-    rc = rc == WSSEC_RC_OK ? wssec_cipher_open(d->cipher, d->key->key, sealed, text) : -1;
-    cs_buf_free(&gathered);
+    int rc = wssec_cipher_open(d->cipher, d->key->key, d->sealed, text);
     if (rc < 0) {
         return WSSEC_RC_NOMEM;
     }
-    bool fits =
-        d->attachment != 0 || text->len == 0 || fits_its_place(d, text); /* asked in any case: see wssec_cipher_open */
+    bool fits = text->len == 0 || fits_its_place(d, text); /* asked in any case: see wssec_cipher_open */
     if (rc == 0) {
-        (void)wssec_refuse(o->reader.why, WSSEC_DECRYPTION_FAILED, "%s; tried %s",
-                           d->key->entry == NULL ? "no key opens the EncryptedKey"
-                                                 : "the EncryptedData does not open with its key",
-                           o->tried);
+        not_opened(o, d);
     } else if (!fits) {
         (void)wssec_refuse(o->reader.why, WSSEC_DECRYPTION_FAILED, "the plaintext is not %s",
                            d->content ? "balanced by itself" : "exactly one element");
-    }
-    if (d->attachment != 0 && rc == 1) {
-        *plain = (struct wssec_slice){(const uint8_t *)"", 0};
-        return keep_attachment(o, d, text);
     }
     plain->n = text->len;
     plain->p = (const uint8_t *)wssec_arena_text(o->reader.arena, text->len > 0 ? text->data : "", text->len);
@@ -359,8 +386,7 @@ static int open_stage(struct opener *o, enum wssec_stage stage, const struct wss
         rc = wssec_package_replace(&o->w->package, &o->reader.policy->limits, o->edit, o->n_edit, o->reader.why);
     }
     for (size_t i = 0; i < o->n_edit; i++) {
-        cs_buf_wipe(&o->edit[i].header);
-        cs_buf_wipe(&o->edit[i].content);
+        wssec_part_edit_free(&o->edit[i]);
     }
     o->n_edit = 0;
     return rc;

@@ -38,6 +38,7 @@ struct wssec_package {            /** Of one worker: zeroed before the first use
     size_t cap_slice;
     struct wssec_edition *edition[2];
     unsigned side;
+    const struct wssec_room *room; /**< borrowed: where large octets may lie; NULL: in memory */
     struct wssec_slice *piece[2]; /**< of the last answer, in turn: it may be the next call's input */
     size_t cap_piece[2];
 };
@@ -60,15 +61,23 @@ void wssec_package_show(const struct wssec_package *k, struct wssec_verdict *v, 
 /** One attachment that gives way to another. */
 struct wssec_part_edit {
     size_t part;
-    cs_buf header, content; /**< taken: fields with line ends; octets, in no transfer encoding */
+    cs_buf header;              /**< taken: fields with line ends */
+    cs_buf heap;                /**< taken: where content lies, unless that is the caller's room */
+    struct wssec_slice content; /**< octets, in no transfer encoding */
 };
 /** Put the new parts (sorted by part) in the place of the old ones. k->in and everything found in it is the new package
  *  from here on, and lives until the call after the next. @return WSSEC_RC_OK, see why->reason; WSSEC_RC_NOMEM */
 int wssec_package_replace(struct wssec_package *k, const struct wssec_limits *limits, struct wssec_part_edit *edit,
                           size_t n, struct wssec_refusal *why) WSSEC_MUST_CHECK;
-/** What an attachment means, in one piece. @return as above */
-int wssec_attachment_collect(const struct wssec_package *k, size_t part, cs_buf *out,
-                             struct wssec_refusal *why) WSSEC_MUST_CHECK;
+/** Give the octets that an attachment means to a sink. @return as above; WSSEC_RC_INTERNAL: the sink said stop */
+int wssec_attachment_pass(const struct wssec_package *k, size_t part, wssec_mime_sink sink, void *ctx,
+                          struct wssec_refusal *why) WSSEC_MUST_CHECK;
+/** Octets of an attachment as it stands: it does not mean more. */
+size_t wssec_attachment_most(const struct wssec_package *k, size_t part);
+/** Room for n octets of a new attachment: the caller's where it gives some and they are many, else heap's.
+ *  @return NULL: there is none */
+uint8_t *wssec_attachment_room(const struct wssec_package *k, size_t n, cs_buf *heap);
+void wssec_part_edit_free(struct wssec_part_edit *e);
 /** The header fields of an attachment but for those named (NULL at the end), added to out. @return WSSEC_RC_OK,
  *  WSSEC_RC_NOMEM */
 int wssec_attachment_fields(const struct wssec_package *k, size_t part, const char *const *without,

@@ -38,18 +38,35 @@ void wssec_edition_free(struct wssec_edition *e)
     }
 }
 
-int wssec_attachment_collect(const struct wssec_package *k, size_t part, cs_buf *out, struct wssec_refusal *why)
+int wssec_attachment_pass(const struct wssec_package *k, size_t part, wssec_mime_sink sink, void *ctx,
+                          struct wssec_refusal *why)
 {
     const struct wssec_mime_part *p = &k->mime.part[part];
-    cs_buf_reset(out);
-    if (cs_buf_reserve(out, p->content.to - p->content.from) != 0) {
-        return WSSEC_RC_NOMEM;
-    }
-    int rc = wssec_mime_content(k->in->slice, k->in->n_slice, p, wssec_to_buffer, out);
+    int rc = wssec_mime_content(k->in->slice, k->in->n_slice, p, sink, ctx);
     if (rc == 1) {
         (void)wssec_refuse(why, WSSEC_MIME_MALFORMED, "the attachment %.100s is not of its transfer encoding", p->id);
     }
-    return rc < 0 ? WSSEC_RC_NOMEM : WSSEC_RC_OK;
+    return rc < 0 ? WSSEC_RC_INTERNAL : WSSEC_RC_OK;
+}
+
+size_t wssec_attachment_most(const struct wssec_package *k, size_t part)
+{
+    return k->mime.part[part].content.to - k->mime.part[part].content.from;
+}
+
+uint8_t *wssec_attachment_room(const struct wssec_package *k, size_t n, cs_buf *heap)
+{
+    if (k->room != NULL && n >= WSSEC_ROOM_LEAST) {
+        return k->room->take(k->room->ctx, n);
+    }
+    return cs_buf_reserve(heap, n) == 0 ? (uint8_t *)heap->data : NULL;
+}
+
+void wssec_part_edit_free(struct wssec_part_edit *e)
+{
+    cs_buf_wipe(&e->header);
+    cs_buf_wipe(&e->heap);
+    *e = (struct wssec_part_edit){.header = CS_BUF_INIT};
 }
 
 static bool is_replaced(const struct wssec_mime_field *f, const char *const *names)
@@ -100,13 +117,13 @@ static struct wssec_edition *edition_new(struct wssec_package *k, size_t n_slice
     return e->kept != NULL ? e : NULL;
 }
 
-static void add(struct wssec_edition *e, cs_buf *b)
+/* b is kept as long as the edition, and octets of it become a slice. */
+static void add(struct wssec_edition *e, cs_buf *b, struct wssec_slice octets)
 {
-    e->kept[e->n_kept] = *b;
+    e->kept[e->n_kept++] = *b;
     *b = (cs_buf)CS_BUF_INIT;
-    const cs_buf *kept = &e->kept[e->n_kept++];
-    if (kept->len > 0) {
-        e->slice[e->n_slice++] = (struct wssec_slice){(const uint8_t *)kept->data, kept->len};
+    if (octets.n > 0) {
+        e->slice[e->n_slice++] = octets;
     }
 }
 
@@ -124,10 +141,10 @@ int wssec_package_replace(struct wssec_package *k, const struct wssec_limits *li
         const struct wssec_mime_part *p = &k->mime.part[edit[i].part];
         e->n_slice +=
             wssec_mime_slices(in->slice, in->n_slice, (struct wssec_range){at, p->header.from}, e->slice + e->n_slice);
-        octets[i] = edit[i].content.len;
-        add(e, &edit[i].header);
+        octets[i] = edit[i].content.n;
+        add(e, &edit[i].header, (struct wssec_slice){(const uint8_t *)edit[i].header.data, edit[i].header.len});
         e->slice[e->n_slice++] = (struct wssec_slice){(const uint8_t *)separator, 2};
-        add(e, &edit[i].content);
+        add(e, &edit[i].heap, edit[i].content);
         at = p->content.to;
     }
     if (rc == WSSEC_RC_OK) {

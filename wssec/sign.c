@@ -23,7 +23,6 @@
 #define EXCLUSIVE     "http://www.w3.org/2001/10/xml-exc-c14n#"
 #define DEFAULT_TTL   300
 #define SIGNATURE_MAX 2048 /* RSA-16384 */
-#define BODY_MAX      ((uint64_t)1 << 30)
 
 struct making { /* one call */
     struct wssec_worker *w;
@@ -599,7 +598,7 @@ int wssec_sign(struct wssec_worker *w, const struct wssec_input *in, const struc
     k.policy = wssec_policy_new("sign");
     if (k.policy != NULL) {
         k.policy->encodings |= WSSEC_ENC_LATIN1;
-        k.policy->limits.body = BODY_MAX; /* who asks for a signature bounds its messages */
+        k.policy->limits.body = WSSEC_MADE_BODY;
         wssec_library_reset();
         rc = wssec_package_open(&w->package, in, &k.policy->limits, &k.why);
         k.in = &w->package.root;

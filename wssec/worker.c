@@ -21,6 +21,11 @@ struct wssec_worker *wssec_worker_new(void)
     return w;
 }
 
+void wssec_worker_room(struct wssec_worker *w, const struct wssec_room *room)
+{
+    w->package.room = room;
+}
+
 void wssec_worker_free(struct wssec_worker *w)
 {
     if (w == NULL) {

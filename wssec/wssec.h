@@ -84,6 +84,19 @@ struct wssec_worker;
 WSSEC_API struct wssec_worker *wssec_worker_new(void) WSSEC_MUST_CHECK;
 WSSEC_API void wssec_worker_free(struct wssec_worker *w);
 
+/** Where a worker may lay out large octets that it makes of a message: attachments that it opens or seals. A caller
+ *  whose messages lie in files need not hold these in memory then. */
+struct wssec_room {
+    void *ctx;
+    /** Memory of n octets, any thread that uses the worker. It belongs to the caller, who gives it back once neither the
+     *  answer is needed nor another call of the worker takes it as input. After a refusal it may hold anything: nobody is
+     *  to read it. @return NULL: none is left */
+    void *(*take)(void *ctx, size_t n);
+};
+#define WSSEC_ROOM_LEAST ((size_t)65536) /**< octets; what is smaller lies in the worker's own memory */
+/** Set it for the calls that follow; borrowed until it is set anew. NULL: the worker's own memory, as at first. */
+WSSEC_API void wssec_worker_room(struct wssec_worker *w, const struct wssec_room *room);
+
 /* ---- policy --------------------------------------------------------------------------------------------------- */
 
 struct wssec_policy;

@@ -315,6 +315,125 @@ static void an_answer_is_an_input_of_the_next_call(void)
     wssec_policy_unref(p);
 }
 
+/* ---- in pieces, and where they lie ---------------------------------------------------------------------------------
+ */
+
+#define LARGE 100000
+
+/* A package with one attachment of LARGE octets. */
+static cs_buf large_package(void)
+{
+    cs_buf b = text(ROOT PLAIN "\r\n--=_B\r\n" PART_B "\r\n");
+    for (unsigned i = 0; i < LARGE; i++) {
+        (void)cs_buf_addc(&b, (char)(i * 31 + i / 251));
+    }
+    (void)cs_buf_adds(&b, "\r\n--=_B--\r\n");
+    return b;
+}
+
+static struct {
+    unsigned taken;
+    size_t octets;
+    bool none_left;
+    void *p;
+} given;
+
+static void *give_room(void *ctx, size_t n)
+{
+    (void)ctx;
+    given.taken++;
+    given.octets += n;
+    given.p = given.none_left ? NULL : malloc(n);
+    return given.p;
+}
+
+static bool between(const struct wssec_slice *s, const void *from, size_t n)
+{
+    return from != NULL && s->p >= (const uint8_t *)from && s->p + s->n <= (const uint8_t *)from + n;
+}
+
+static void sealed_octets_open_however_they_are_cut(void)
+{
+    const struct wssec_encryption how = {.complete = true};
+    reset();
+    for (size_t step = 1; step < 40; step++) {
+        cs_buf b = sealed(text(PACKAGE), &how);
+        size_t n = 0;
+        struct wssec_slice *slice = calloc(b.len / step + 1, sizeof *slice);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(slice);
+        for (size_t at = 0; at < b.len; at += step) {
+            slice[n++] = (struct wssec_slice){(const uint8_t *)b.data + at, b.len - at < step ? b.len - at : step};
+        }
+        struct wssec_input input = {.slice = slice, .n_slice = n, .content_type = TYPE};
+        struct wssec_output out;
+        struct wssec_policy *p = policy_with(NULL);
+        CU_ASSERT_EQUAL(wssec_open(worker, &input, p, &when, &keys, NULL, false, &v, &steps, &out), WSSEC_RC_OK);
+        CU_ASSERT_EQUAL(v.reason, WSSEC_OK);
+        cs_buf made = taken(&out);
+        CU_ASSERT_TRUE(has(&made, PART_A "Content-Transfer-Encoding: binary\r\n\r\n" CONTENT_A "\r\n"));
+        cs_buf_free(&made);
+        cs_buf_free(&b);
+        wssec_policy_unref(p);
+        free(slice);
+    }
+}
+
+static void large_attachments_lie_in_the_room_of_the_caller(void)
+{
+    static const struct wssec_room room = {NULL, give_room};
+    const struct wssec_encryption how = {.cipher = NULL};
+    struct wssec_policy *p = policy_with(NULL);
+    struct wssec_slice slice[2];
+    struct wssec_output out;
+    reset();
+    memset(&given, 0, sizeof given);
+    cs_buf plain = large_package();
+    wssec_worker_room(worker, &room);
+    cs_buf b = sealed(large_package(), &how);
+    CU_ASSERT_EQUAL(given.taken, 1);
+    free(given.p);
+    struct wssec_input input = input_of(&b, slice);
+    given.octets = 0;
+    CU_ASSERT_EQUAL(wssec_open(worker, &input, p, &when, &keys, NULL, false, &v, NULL, &out), WSSEC_RC_OK);
+    CU_ASSERT_EQUAL(v.verdict, WSSEC_PASS);
+    CU_ASSERT_EQUAL(given.taken, 2);
+    bool found = false;
+    for (size_t i = 0; i < out.n_piece; i++) {
+        found = found || (out.piece[i].n == LARGE && between(&out.piece[i], given.p, given.octets));
+    }
+    CU_ASSERT_TRUE(found);
+    cs_buf made = taken(&out);
+    CU_ASSERT_PTR_NOT_NULL(memmem(made.data, made.len, plain.data + plain.len - LARGE - 12, LARGE + 12));
+    cs_buf_free(&made);
+    free(given.p);
+    /* a tag that does not hold: nothing goes on, and nothing is left where it lay */
+    b.data[b.len - 50000] = (char)(b.data[b.len - 50000] ^ 1);
+    CU_ASSERT_EQUAL(wssec_open(worker, &input, p, &when, &keys, NULL, false, &v, NULL, &out), WSSEC_RC_OK);
+    CU_ASSERT_EQUAL(v.reason, WSSEC_DECRYPTION_FAILED);
+    CU_ASSERT_EQUAL(out.n_piece, 0);
+    CU_ASSERT_PTR_NULL(memmem(given.p, LARGE, plain.data + plain.len - LARGE, 1000));
+    free(given.p);
+    b.data[b.len - 50000] = (char)(b.data[b.len - 50000] ^ 1);
+    /* small ones do not ask for it; no room is trouble of our own, in both directions */
+    cs_buf_free(&plain);
+    given.taken = 0;
+    expect(opened_package(sealed(text(PACKAGE), &how), false, NULL), "ok", "small");
+    CU_ASSERT_EQUAL(given.taken, 0);
+    given.none_left = true;
+    CU_ASSERT_EQUAL(wssec_open(worker, &input, p, &when, &keys, NULL, false, &v, NULL, &out), WSSEC_RC_NOMEM);
+    CU_ASSERT_EQUAL(v.reason, WSSEC_OUT_OF_MEMORY);
+    CU_ASSERT_EQUAL(out.n_piece, 0);
+    plain = large_package();
+    input = input_of(&plain, slice);
+    CU_ASSERT_EQUAL(wssec_encrypt(worker, &input, &how, &when, &keys, &out, &v), WSSEC_RC_NOMEM);
+    CU_ASSERT_EQUAL(out.n_piece, 0);
+    CU_ASSERT_TRUE(given.taken > 0);
+    wssec_worker_room(worker, NULL);
+    cs_buf_free(&plain);
+    cs_buf_free(&b);
+    wssec_policy_unref(p);
+}
+
 const struct harness_test harness_tests[] = {
     {"attachments come back as they went in", attachments_come_back_as_they_went_in},
     {"headers are sealed with Attachment-Complete", headers_are_sealed_with_complete},
@@ -324,5 +443,7 @@ const struct harness_test harness_tests[] = {
     {"a sealed delimiter makes no new part", a_sealed_delimiter_makes_no_new_part},
     {"what no reference can name is not sealed", what_no_reference_can_name_is_not_sealed},
     {"an answer is an input of the next call", an_answer_is_an_input_of_the_next_call},
+    {"sealed octets open however they are cut", sealed_octets_open_however_they_are_cut},
+    {"large attachments lie in the room of the caller", large_attachments_lie_in_the_room_of_the_caller},
     {NULL, NULL},
 };

@@ -20,7 +20,7 @@ import soap
 import wire
 
 MB = 1 << 20
-LIMITS = 'memory 64M; body-memory 256k; spool {{ directory "{place}/spool"; quota 600M; }} loops 1; workers 1;'
+LIMITS = 'memory 64M; body-memory 256k; spool {{ directory "{place}/spool"; quota 300M; }} loops 1; workers 1;'
 ROUTES = """
 policy large {{ limits {{ body 200M; }} }}
 partner sender {{ policy large; }}
@@ -239,6 +239,32 @@ def a_hundred_megabytes_are_not_held_in_memory(home):
     report.check(most - before < 32 * MB, f"{(most - before) >> 20} MB more than before")
 
 
+def large_attachments_are_sealed_and_opened_in_files(home):
+    octets = os.urandom(MB) * 60  # what a route without a policy of its own takes is 64 MB
+    message = mime.package(soap.envelope(), mime.part("large@house", octets, "image/png"))
+    memory = Memory(home.gateway.serving_pid)
+    before = memory.most
+    report.equal(post(home, message, "/closed").status, 200, "status of the sealed way")
+    sealed = home.upstream.requests.pop().body
+    report.check(octets[:64] not in sealed, "the attachment is in clear")
+    report.equal(post(home, sealed, "/opened").status, 200, "status of the opened way")
+    opened = home.upstream.requests.pop().body
+    most = memory.end()
+    report.check(opened.endswith(octets + b"\r\n--=_next--\r\n"), "other octets were opened")
+    print(f"  # own memory {before >> 20} MB before, {most >> 20} MB at most")
+    report.check(most - before < 32 * MB, f"{(most - before) >> 20} MB more than before")
+    # the room in files is given back: eight more of them would be beyond the quota
+    small = mime.package(soap.envelope(), mime.part("large@house", octets[:40 * MB], "image/png"))
+    for _ in range(8):
+        report.equal(post(home, small, "/closed").status, 200, "status of one more")
+        home.upstream.requests.clear()
+    changed = sealed[:-1000] + bytes([sealed[-1000] ^ 1]) + sealed[-999:]
+    with home.client(120) as client:
+        report.equal(client.post(changed, "/opened", mime.TYPE).status, 500, "status of a changed one")
+    home.logged(client, "decryption-failed")
+    report.equal(len(home.upstream.requests), 0, "requests that the upstream saw")
+
+
 def main():
     with Home() as home:
         return report.run("attachments", [
@@ -251,6 +277,7 @@ def main():
             ("attachments are sealed on one way and opened on the other",
              lambda: attachments_are_sealed_on_one_way_and_opened_on_the_other(home)),
             ("a hundred megabytes are not held in memory", lambda: a_hundred_megabytes_are_not_held_in_memory(home)),
+            ("large attachments are sealed and opened in files", lambda: large_attachments_are_sealed_and_opened_in_files(home)),
         ])
 
 
