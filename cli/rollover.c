@@ -112,6 +112,24 @@ static void warn_roles(struct cli_context *c, const struct cli_settings *setting
     }
 }
 
+/* Routes are known from nodes that run: without one a downtime would stop nothing. */
+static void warn_routes(struct cli_context *c, const struct ks_rollover *r)
+{
+    bool holds = false;
+    for (size_t i = 0; i < r->runbook->n; i++) {
+        for (size_t k = 0; k < r->runbook->step[i].n_run; k++) {
+            holds = holds || strncmp(r->runbook->step[i].run[k], "hold ", 5) == 0;
+        }
+    }
+    if (holds && r->n_route == 0) {
+        cli_warn(
+            c,
+            "no route of a gateway that runs uses %s: in the window nothing would be put on hold. Start the gateway "
+            "before it begins, and see: countersign keystore show %s",
+            r->row.alias, r->row.alias);
+    }
+}
+
 static int start(struct cli_context *c, const struct cli_settings *settings, ks_store *s, struct ks_roll_request *q)
 {
     struct ks_rollover *r = NULL;
@@ -125,6 +143,7 @@ static int start(struct cli_context *c, const struct cli_settings *settings, ks_
         return print_plan(c, q->runbook, q->alias);
     }
     warn_roles(c, settings, r);
+    warn_routes(c, r);
     int rc = cli_rollover_print(c, s, r);
     ks_rollover_free(r);
     return rc;

@@ -32,7 +32,7 @@ static size_t uses_most(const struct plan *p)
 {
     size_t n = 1;
     for (unsigned i = 0; i < p->n_route; i++) {
-        n += 4 + 2 * KS_ANCHORS_MAX + p->route[i].conf->request.crypt.decrypt_alias.n +
+        n += 6 + 2 * KS_ANCHORS_MAX + p->route[i].conf->request.crypt.decrypt_alias.n +
              p->route[i].conf->response.crypt.decrypt_alias.n;
         for (const struct gw_upstream *u = p->route[i].conf->upstream; u != NULL; u = u->next) {
             n += 1 + u->anchors.n;
@@ -70,9 +70,17 @@ static void uses_of_tls(const struct plan *p, const struct gw_route *r, ks_node_
     }
 }
 
-static void uses_of_actions(const struct gw_settings *s, const char *route, const struct gw_actions *a,
-                            ks_node_use *use, size_t *n)
+/** The slot to whose active entry a block encrypts, NULL: none. Borrowed from the snapshot. */
+static const char *encrypt_slot(const ks_snapshot *s, const struct gw_actions *a)
 {
+    const ks_entry *e = a->crypt.encrypt_to != NULL ? ks_encrypter(s, a->crypt.encrypt_to) : NULL;
+    return e != NULL ? ks_entry_alias(e) : NULL;
+}
+
+static void uses_of_actions(const struct gw_settings *s, const ks_snapshot *snapshot, const char *route,
+                            const struct gw_actions *a, ks_node_use *use, size_t *n)
+{
+    const char *encrypts = encrypt_slot(snapshot, a);
     const ks_chain_rule *rule = a->partner != NULL ? s->chain(s, a->partner) : NULL;
     if (a->partner != NULL) {
         use[(*n)++] = (ks_node_use){route, NULL, a->partner};
@@ -83,18 +91,21 @@ static void uses_of_actions(const struct gw_settings *s, const char *route, cons
     if (a->sign_alias != NULL) {
         use[(*n)++] = (ks_node_use){route, a->sign_alias, NULL};
     }
+    if (encrypts != NULL) {
+        use[(*n)++] = (ks_node_use){route, encrypts, NULL};
+    }
     uses_words(use, n, route, &a->crypt.decrypt_alias);
 }
 
 /* Routes, aliases and partners of a plan, one row each. @return rows; owned by the caller */
-static ks_node_use *uses_of(const struct plan *p, size_t *n)
+static ks_node_use *uses_of(const struct plan *p, const ks_snapshot *snapshot, size_t *n)
 {
     ks_node_use *use = calloc(uses_most(p), sizeof *use);
     *n = 0;
     for (unsigned i = 0; use != NULL && i < p->n_route; i++) {
         const struct gw_route *r = p->route[i].conf;
-        uses_of_actions(p->settings, r->name, &r->request, use, n);
-        uses_of_actions(p->settings, r->name, &r->response, use, n);
+        uses_of_actions(p->settings, snapshot, r->name, &r->request, use, n);
+        uses_of_actions(p->settings, snapshot, r->name, &r->response, use, n);
         uses_of_tls(p, r, use, n);
     }
     return use;
@@ -106,7 +117,7 @@ void watch_report(struct gateway *gw, const struct runtime *rt)
     cs_error e = {0};
     ks_store *store = NULL;
     size_t n = 0;
-    ks_node_use *use = uses_of(rt->plan, &n);
+    ks_node_use *use = uses_of(rt->plan, rt->snapshot, &n);
     cs_time now = cs_clock_now();
     int rc = use != NULL ? ks_open(&store, s->keystore_uri, &s->keystore, &e) : -1;
     if (rc == 0) {
@@ -318,6 +329,24 @@ static void watch_reload_now(struct gateway *gw)
     cs_conf_report_free(&report);
 }
 
+static bool differs(const ks_snapshot *old, const ks_snapshot *new, const struct gw_actions *a)
+{
+    const char *before = encrypt_slot(old, a);
+    const char *after = encrypt_slot(new, a);
+    return (before == NULL) != (after == NULL) || (before != NULL && strcmp(before, after) != 0);
+}
+
+/** Does a route encrypt to a slot now to which it did not before? Only that a configuration does not say. */
+static bool encrypts_elsewhere(const struct plan *p, const ks_snapshot *old, const ks_snapshot *new)
+{
+    bool other = false;
+    for (unsigned i = 0; !other && i < p->n_route; i++) {
+        const struct gw_route *r = p->route[i].conf;
+        other = differs(old, new, &r->request) || differs(old, new, &r->response);
+    }
+    return other;
+}
+
 static void watch_keystore_changed(struct gateway *gw)
 {
     struct runtime *old = gateway_runtime(gw);
@@ -329,7 +358,13 @@ static void watch_keystore_changed(struct gateway *gw)
     } else {
         cs_log(CS_LOG_INFO, "keystore-changed", "a new generation of the keystore is in force",
                CS_INT("generation", made->generation));
+        bool elsewhere = encrypts_elsewhere(made->plan, old->snapshot, made->snapshot);
         gateway_publish(gw, made);
+        if (elsewhere) {
+            struct runtime *now = gateway_runtime(gw);
+            watch_report(gw, now);
+            runtime_unref(now);
+        }
     }
     runtime_unref(old);
 }

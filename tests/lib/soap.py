@@ -6,8 +6,11 @@ import datetime
 import hashlib
 import uuid
 
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from lxml import etree
 
 SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -121,6 +124,40 @@ def sign(pair, body=ANSWER, soap=SOAP11, created_s=0, ttl_s=240, parts=("Body", 
 
     octets = canonical(message(signature("")), "//ds:SignedInfo")
     return message(signature(base64.b64encode(signature_value(pair.key, octets)).decode()))
+
+
+def signer(text):
+    """The certificate (DER) in a message by whose RSA key its signature and the digest of its Body are good; None: it is no
+    good."""
+    root = etree.fromstring(text.encode())
+    spaces = {"ds": DS, "wsse": WSSE, "wsu": WSU, "a": SOAP11}
+    token, value = (root.xpath(f"string(//{name})", namespaces=spaces) for name in ("wsse:BinarySecurityToken", "ds:SignatureValue"))
+    body = root.xpath("string(//a:Body/@wsu:Id)", namespaces=spaces)
+    digest = root.xpath(f"string(//ds:Reference[@URI='#{body}']/ds:DigestValue)", namespaces=spaces)
+    if not token or digest != _digest(text, body):
+        return None
+    der = base64.b64decode(token)
+    try:
+        x509.load_der_x509_certificate(der).public_key().verify(base64.b64decode(value), canonical(text, "//ds:SignedInfo"),
+                                                                padding.PKCS1v15(), hashes.SHA256())
+    except InvalidSignature:
+        return None
+    return der
+
+
+def opened(text, keys):
+    """What is in the one encrypted Body, in octets, by the first RSA key that opens it; None: none does."""
+    values = etree.fromstring(text.encode()).xpath("//x:CipherValue/text()", namespaces={"x": "http://www.w3.org/2001/04/xmlenc#"})
+    if len(values) != 2:
+        return None
+    wrapped, sealed = map(base64.b64decode, values)
+    for key in keys:
+        try:
+            secret = key.decrypt(wrapped, padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None))
+            return AESGCM(secret).decrypt(sealed[:12], sealed[12:], None)
+        except ValueError:
+            continue
+    return None
 
 
 def tampered(text, find="shipped", replace="snipped"):

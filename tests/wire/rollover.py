@@ -141,7 +141,9 @@ def test_what_cannot_begin_says_why():
     r.start("tls-client.window", "--window", TO, FROM, exits=64, says="ends behind its beginning")
     r.start("tls-client.window", "--window", "2026-05-01T00:00:00Z", "2026-05-02T00:00:00Z", exits=64, says="not in the past")
     check("dry run" in r.start("tls-client.dual", "--dry-run").stdout, "a rehearsal")
-    equal(r.roll("history").stdout, "", "nothing has begun")
+    r.start("tls-client.window", "--window", FROM, TO, says="in the window nothing would be put on hold")
+    r.roll("abort", "R-1", "--reason", "a test")
+    check("R-2" not in r.roll("history").stdout, "nothing else has begun")
     r.command("keystore", "suspend", "own-ca#1", exits=0)
     r.sound()
 
