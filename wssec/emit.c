@@ -61,9 +61,15 @@ void wssec_scope_leave(struct wssec_scope *s, uint32_t depth)
     }
 }
 
+/* Names of one document begin alike and end differently, mostly. */
+static bool equal(struct wssec_slice a, struct wssec_slice b)
+{
+    return a.n == b.n && (a.n == 0 || (a.p[a.n - 1] == b.p[a.n - 1] && memcmp(a.p, b.p, a.n) == 0));
+}
+
 static bool same(const struct wssec_scope *s, uint32_t at, uint32_t n, struct wssec_slice text)
 {
-    return n == text.n && (n == 0 || memcmp(s->text.data + at, text.p, n) == 0);
+    return n == text.n && equal((struct wssec_slice){(const uint8_t *)s->text.data + at, n}, text);
 }
 
 int32_t wssec_scope_find(const struct wssec_scope *s, struct wssec_slice prefix)
@@ -259,8 +265,8 @@ static bool is_rendered(const struct wssec_emitter *e, const struct wssec_scope 
         if (there == row) {
             return true;
         }
-        if (compare(prefix_of(s, there), prefix) == 0) {
-            return compare(wssec_scope_name(s, there), wssec_scope_name(s, row)) == 0;
+        if (equal(prefix_of(s, there), prefix)) {
+            return equal(wssec_scope_name(s, there), wssec_scope_name(s, row));
         }
     }
     return row == WSSEC_ROW_NONE; /* nothing was written, and nothing is meant */
