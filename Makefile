@@ -22,7 +22,7 @@ else
 OUT := build
 endif
 
-.PHONY: help all run test test-quick test-engines bench fuzz differential archive-story docs install uninstall clean deps lint format _all _unit _docs
+.PHONY: help all run test test-quick test-engines bench fuzz differential archive-story nightly docs install uninstall clean deps lint format _all _unit _docs
 
 help:
 	@echo 'make run         build, make demonstration keys, start receiver and gateway, tell the story (RUN_ONCE=1: end after it)'
@@ -33,6 +33,7 @@ help:
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (60) each'
 	@echo 'make differential  both engines on DOCUMENTS (100000) random documents and changed messages, by SEED'
 	@echo 'make archive-story  MESSAGES (100000) of three years in every form of archive, each verdict against a ledger'
+	@echo 'make nightly     test-engines, differential, archive-story, fuzz'
 	@echo 'make docs        write the pages in docs/ that come from tables: reasons, manual pages'
 	@echo 'make all install uninstall clean lint format;  SAN=1 sanitizers  V=1 show commands  PREFIX=/usr/local  DESTDIR='
 
@@ -51,7 +52,7 @@ run:
 test:
 	$(Q).ci/install build run test fuzz
 	$(Q)$(MAKE) -j$(JOBS) SAN=1 _all _unit
-	$(Q)$(MAKE) -j$(JOBS) build/tests/sandbox
+	$(Q)$(MAKE) -j$(JOBS) build/tests/sandbox build/tests/memory
 	$(Q)$(MAKE) -j$(JOBS) _fuzz
 	$(Q)tests/run --out build/san
 
@@ -90,6 +91,12 @@ archive-story:
 	$(Q)$(MAKE) -j$(JOBS) _all
 	$(Q)STORY_MESSAGES=$(MESSAGES) tests/run --out $(OUT) --limit 7200 cli/archive_story
 	$(Q)STORY_MESSAGES=$(MESSAGES) STORY_EACH=1 tests/run --out $(OUT) --limit 7200 cli/archive_story
+
+nightly:
+	$(Q)$(MAKE) test-engines
+	$(Q)$(MAKE) differential
+	$(Q)$(MAKE) archive-story
+	$(Q)$(MAKE) fuzz
 
 docs:
 	$(Q).ci/install build

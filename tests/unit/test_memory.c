@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_memory.c: every allocation of a verification fails in turn: never a crash, never a pass of a changed message,
- * and the worker is as good as new afterwards; so with signing. The sanitizers bring their own allocator, there the
- * test stands aside.
+ * and the worker is as good as new afterwards; so with signing. The sanitizers bring their own allocator, in which
+ * nothing fails.
+ *
+ * tests/run: plain
  */
 #include "tests/unit/judging.h"
 
