@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;
 import java.io.FileInputStream;
+import java.io.InputStreamReader;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
 import java.nio.file.Files;
@@ -17,9 +19,10 @@ import org.apache.ws.security.util.WSSecurityUtil;
 import org.w3c.dom.Document;
 
 /**
- * WSS4J verifies one file again and again: VerifyBench KEYSTORE FILE WARM-UP SECONDS prints
- * "messages cpu_us_per_message peak_kb_beyond_the_message": of the thread that verifies, without the compiler's and the
- * collector's. A keystore is PKCS#12 with alias "peer", password "password".
+ * WSS4J verifies one file again and again: VerifyBench KEYSTORE FILE WARM-UP does so for WARM-UP seconds, then for as
+ * many seconds as each line of standard input says, and answers "messages cpu_us_per_message
+ * peak_kb_beyond_the_message": of the thread that verifies, without the compiler's and the collector's; after one
+ * message at least. A keystore is PKCS#12 with alias "peer", password "password".
  */
 public final class VerifyBench {
     private VerifyBench() {
@@ -72,14 +75,17 @@ public final class VerifyBench {
         do {
             verify(builder, octets, engine, crypto);
         } while (System.nanoTime() < until);
-        long cpu = threads.getCurrentThreadCpuTime();
-        long messages = 0;
-        until = System.nanoTime() + (long) (Double.parseDouble(arguments[3]) * 1e9);
-        do {
-            verify(builder, octets, engine, crypto);
-            messages++;
-        } while (System.nanoTime() < until);
-        double us = (threads.getCurrentThreadCpuTime() - cpu) / 1e3 / messages;
-        System.out.println(messages + " " + us + " " + (peakKb() - octets.length / 1024));
+        BufferedReader tasks = new BufferedReader(new InputStreamReader(System.in));
+        for (String task = tasks.readLine(); task != null; task = tasks.readLine()) {
+            long cpu = threads.getCurrentThreadCpuTime();
+            long messages = 0;
+            until = System.nanoTime() + (long) (Double.parseDouble(task) * 1e9);
+            do {
+                verify(builder, octets, engine, crypto);
+                messages++;
+            } while (System.nanoTime() < until);
+            double us = (threads.getCurrentThreadCpuTime() - cpu) / 1e3 / messages;
+            System.out.println(messages + " " + us + " " + (peakKb() - octets.length / 1024));
+        }
     }
 }

@@ -13,6 +13,7 @@ import xmlsec
 from zeep.exceptions import SignatureVerificationFailed
 import zeep.wsse.signature
 
+import gsoap
 import node_soap
 from report import Skip, check
 from soap import SOAP12, WSSE, WSU
@@ -115,25 +116,13 @@ class Gsoap:
 
     name = "gsoap"
     order = "<o:order xmlns:o='urn:orders'><!-- c --><o:item n='1'>bolt</o:item></o:order>"  # its reader takes no text between elements
-    SHARE = "/usr/share/gsoap"
 
     def __init__(self, world):
         self.world = world
-        if not shutil.which("soapcpp2") or subprocess.run(["pkg-config", "--exists", "gsoapssl"], check=False).returncode != 0:
+        if not gsoap.is_here():
             raise Skip("no gSOAP here (packages gsoap, libgsoap-dev)")
-        place = world.path("gsoap")
-        os.mkdir(place)
         source = os.path.join(HERE, "gsoap")
-        flags, libraries = (subprocess.run(["pkg-config", what, "gsoapssl"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-                            for what in ("--cflags", "--libs"))
-        plugin = [os.path.join(self.SHARE, name) for name in ("plugin/wsseapi.c", "plugin/smdevp.c", "plugin/mecevp.c", "custom/struct_timeval.c")]
-        for command in (["soapcpp2", "-c", "-C", "-w", "-x", "-L", "-I", os.path.join(self.SHARE, "import"), "-I", self.SHARE,
-                         os.path.join(source, "peer.h")],
-                        ["cc", "-w", *flags, "-I.", "-I", os.path.join(self.SHARE, "plugin"), os.path.join(source, "peer.c"), "soapC.c",
-                         "soapClient.c", *plugin, *libraries, "-lssl", "-lcrypto", "-lz", "-o", "peer"]):
-            done = subprocess.run(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-            check(done.returncode == 0, f"{command[0]}: {done.stdout[-2000:]}")
-        self.program = os.path.join(place, "peer")
+        self.program = gsoap.build(world.path("gsoap"), os.path.join(source, "peer.h"), os.path.join(source, "peer.c"))
 
     def verify(self, file, key):
         with open(file, "rb") as message:
