@@ -26,11 +26,9 @@ struct work {
     struct archive_chain *out;
     struct file *file; /* owned */
     size_t n;
-    cs_error *e;
 };
 
-static int gap(struct archive_chain *c, const char *fmt, ...) CS_PRINTF(2, 3);
-static int gap(struct archive_chain *c, const char *fmt, ...)
+int archive_chain_gap(struct archive_chain *c, const char *fmt, ...)
 {
     char text[512];
     va_list ap;
@@ -92,14 +90,14 @@ static int take_record(struct work *w, struct file *f, struct archive *in, const
     if (f->records > 0 &&
         (strcmp(r->stream, f->last.stream) != 0 || r->record != f->last.record + 1 ||
          memcmp(r->prev, f->last.hash, sizeof r->prev) != 0) &&
-        gap(w->out, "%s: record %llu does not follow record %llu", f->path, number(r->record),
-            number(f->last.record)) != 0) {
+        archive_chain_gap(w->out, "%s: record %llu does not follow record %llu", f->path, number(r->record),
+                          number(f->last.record)) != 0) {
         return -1;
     }
     if (r->kind == CS_CAPTURE_MESSAGE) {
         int good = content_good(in, r);
-        if (good < 0 ||
-            (good == 0 && gap(w->out, "%s: the message of record %llu was changed", f->path, number(r->record)) != 0)) {
+        if (good < 0 || (good == 0 && archive_chain_gap(w->out, "%s: the message of record %llu was changed", f->path,
+                                                        number(r->record)) != 0)) {
             return -1;
         }
         f->messages++;
@@ -107,8 +105,8 @@ static int take_record(struct work *w, struct file *f, struct archive *in, const
     f->lost += r->kind == CS_CAPTURE_LOST ? r->count : 0;
     f->ended = r->kind == CS_CAPTURE_END;
     if (f->ended && r->count != f->messages &&
-        gap(w->out, "%s: %llu messages are there, its end tells of %llu", f->path, number(f->messages),
-            number(r->count)) != 0) {
+        archive_chain_gap(w->out, "%s: %llu messages are there, its end tells of %llu", f->path, number(f->messages),
+                          number(r->count)) != 0) {
         return -1;
     }
     f->first = f->records++ == 0 ? *r : f->first;
@@ -129,19 +127,21 @@ static int read_members(struct work *w, struct file *f, struct archive *in)
                 return -1;
             }
         } else if (damaged || f->records > 0) {
-            return gap(w->out, "%s: what stands behind record %llu has no record, or a changed one", f->path,
-                       number(f->last.record));
+            return archive_chain_gap(w->out, "%s: what stands behind record %llu has no record, or a changed one",
+                                     f->path, number(f->last.record));
         } else {
             return 0;
         }
     }
-    return rc == ARCHIVE_EOF || f->records == 0 ? 0
-                                                : gap(w->out, "%s: it cannot be read behind record %llu: %s", f->path,
-                                                      number(f->last.record), archive_error_string(in));
+    return rc == ARCHIVE_EOF || f->records == 0
+               ? 0
+               : archive_chain_gap(w->out, "%s: it cannot be read behind record %llu: %s", f->path,
+                                   number(f->last.record), archive_error_string(in));
 }
 
-static int read_file(struct work *w, const char *path)
+static int read_file(void *ctx, const char *path)
 {
+    struct work *w = ctx;
     struct file f = {.path = strdup(path)};
     struct archive *in = archive_read_new();
     int rc = f.path != NULL && in != NULL ? 0 : -1;
@@ -173,7 +173,8 @@ static bool is_segment(const char *name)
     return tar != NULL || (open != NULL && open[5] == '\0');
 }
 
-static int read_tree(struct work *w, const char *path)
+int archive_chain_files(const char *path, bool (*wanted)(const char *name), int (*read)(void *ctx, const char *path),
+                        void *ctx, cs_error *e)
 {
     char *const roots[] = {(char *)(uintptr_t)path, NULL};
     FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_NOSTAT, NULL);
@@ -181,13 +182,13 @@ static int read_tree(struct work *w, const char *path)
     int rc = tree != NULL ? 0 : -1;
     while (rc == 0 && (entry = fts_read(tree)) != NULL) {
         if (entry->fts_info == FTS_NS || entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR) {
-            rc = cs_error_set(w->e, CS_EXIT_UNAVAILABLE, "io-error", "%.300s cannot be read: %s", entry->fts_path,
+            rc = cs_error_set(e, CS_EXIT_UNAVAILABLE, "io-error", "%.300s cannot be read: %s", entry->fts_path,
                               strerror(entry->fts_errno));
             break;
         }
         bool file = entry->fts_info == FTS_F || entry->fts_info == FTS_NSOK;
-        if (file && is_segment(entry->fts_name)) {
-            rc = read_file(w, entry->fts_path);
+        if (file && wanted(entry->fts_name)) {
+            rc = read(ctx, entry->fts_path);
         }
     }
     if (tree != NULL) {
@@ -227,8 +228,8 @@ static int check_begin(struct work *w, const struct file *f, const ks_capture_he
     bool good = r->record == 1 ? memcmp(r->prev, none, sizeof none) == 0
                                : before != NULL && memcmp(before->hash, r->prev, sizeof r->prev) == 0;
     return good ? 0
-                : gap(w->out, "stream %s begins with record %llu in %s: what was before is missing", r->stream,
-                      number(r->record), f->path);
+                : archive_chain_gap(w->out, "stream %s begins with record %llu in %s: what was before is missing",
+                                    r->stream, number(r->record), f->path);
 }
 
 static bool same_file(const struct file *a, const struct file *b)
@@ -243,12 +244,13 @@ static int check_join(struct work *w, const struct file *before, const struct fi
         return 0; /* given twice */
     }
     if (f->first.record != before->last.record + 1) {
-        return gap(w->out, "stream %s: records %llu to %llu are missing (between %s and %s)", f->first.stream,
-                   number(before->last.record + 1), number(f->first.record - 1), before->path, f->path);
+        return archive_chain_gap(w->out, "stream %s: records %llu to %llu are missing (between %s and %s)",
+                                 f->first.stream, number(before->last.record + 1), number(f->first.record - 1),
+                                 before->path, f->path);
     }
     return memcmp(f->first.prev, before->last.hash, 32) == 0
                ? 0
-               : gap(w->out, "stream %s: %s does not follow %s", f->first.stream, f->path, before->path);
+               : archive_chain_gap(w->out, "stream %s: %s does not follow %s", f->first.stream, f->path, before->path);
 }
 
 /* Is this end among the files? What lies before all that was given is not asked for. */
@@ -266,13 +268,15 @@ static int check_known(struct work *w, const ks_capture_head *k)
         }
     }
     if (first == NULL) {
-        return gap(w->out, "stream %s is missing: the keystore knows %llu records of it", k->stream, number(k->record));
+        return archive_chain_gap(w->out, "stream %s is missing: the keystore knows %llu records of it", k->stream,
+                                 number(k->record));
     }
-    return k->record < first->first.record ? 0
-                                           : gap(w->out,
-                                                 "stream %s: the keystore knows that segment %llu ends with record "
-                                                 "%llu, which is missing or another one",
-                                                 k->stream, number(k->segment), number(k->record));
+    return k->record < first->first.record
+               ? 0
+               : archive_chain_gap(w->out,
+                                   "stream %s: the keystore knows that segment %llu ends with record "
+                                   "%llu, which is missing or another one",
+                                   k->stream, number(k->segment), number(k->record));
 }
 
 static int check_all(struct work *w, const ks_capture_head *known, size_t n_known)
@@ -299,11 +303,11 @@ static int check_all(struct work *w, const ks_capture_head *known, size_t n_know
 int archive_chain_follow(const struct archive_texts *path, const ks_capture_head *known, size_t n_known,
                          struct archive_chain *out, cs_error *e)
 {
-    struct work w = {.out = out, .e = e};
+    struct work w = {.out = out};
     int rc = 0;
     memset(out, 0, sizeof *out);
     for (size_t i = 0; rc == 0 && i < path->n; i++) {
-        rc = read_tree(&w, path->text[i]);
+        rc = archive_chain_files(path->text[i], is_segment, read_file, &w, e);
     }
     rc = rc == 0 ? check_all(&w, known, n_known) : rc;
     for (size_t i = 0; i < w.n; i++) {
@@ -323,9 +327,12 @@ bool archive_chain_complete(const struct archive_chain *c)
 
 void archive_chain_text(const struct archive_chain *c, char *out, size_t size)
 {
-    snprintf(out, size, "%llu files in %llu streams, %llu messages%s; %zu gaps, %llu messages lost for want of room",
-             number(c->files), number(c->streams), number(c->messages),
-             c->open > 0 ? " (the last files are not closed yet)" : "", c->gap.n, number(c->lost));
+    int n = snprintf(out, size, "%llu files in %llu streams, %llu messages%s; %zu gaps", number(c->files),
+                     number(c->streams), number(c->messages), c->open > 0 ? " (the last files are not closed yet)" : "",
+                     c->gap.n);
+    if (!c->logs && n > 0 && (size_t)n < size) {
+        snprintf(out + n, size - (size_t)n, ", %llu messages lost for want of room", number(c->lost));
+    }
 }
 
 void archive_chain_clear(struct archive_chain *c)

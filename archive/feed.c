@@ -8,9 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/asic.h"
 #include "archive/container.h"
 #include "archive/done.h"
 #include "archive/lines.h"
+#include "archive/linking.h"
 #include "archive/walk.h"
 
 #include "base/capture.h"
@@ -222,7 +224,14 @@ static int consider(struct archive_feed *f, struct archive_bytes *b, struct arch
         archive_item_clear(item); /* lies beside captures, and no message begins so */
         return 0;
     }
+    if (f->depth > 0 && archive_linking_is(p, n, item->loc)) {
+        archive_item_clear(item); /* lies beside signed containers */
+        return 0;
+    }
     enum archive_form form = archive_sniff(p, n);
+    if (form == ARCHIVE_SEEK_CONTAINER && archive_asic_is(p, n, item->loc)) {
+        form = ARCHIVE_MESSAGE;
+    }
     if (form == ARCHIVE_UNKNOWN && f->depth == 0 && strcmp(item->loc, "-") == 0) {
         return take_names(f, b, item);
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/asic.h"
 #include "archive/message.h"
 #include "archive/timestamp.h"
 #include "base/text.h"
@@ -124,7 +125,9 @@ void archive_bench_free(struct archive_bench *b)
 struct work {
     struct archive_bench *b;
     const struct archive_message *m;
-    struct archive_instant known; /* from outside */
+    const struct wssec_container *container; /* in place of m: a signature beside its files */
+    struct wssec_stamped stamp;              /* the container's own time-stamp token, of the worker */
+    struct archive_instant known;            /* from outside */
     struct wssec_verdict v;
     const struct archive_candidate *signer; /* NULL: nobody of the court */
     size_t group;
@@ -140,28 +143,37 @@ static bool has_note(const struct wssec_verdict *v, const char *note)
     return false;
 }
 
-/* One group's look at the message, as of an instant. */
-static void look(struct work *k, size_t group, const size_t *partner, size_t n, cs_time at)
+static int look_at_message(struct work *k, const struct wssec_policy *policy, const struct wssec_when *when)
 {
     struct archive_bench *b = k->b;
     const struct archive_court *court = b->court;
-    struct wssec_policy *policy = b->groups->group[group].policy;
     const struct wssec_input in = {.slice = &k->m->content,
                                    .n_slice = 1,
                                    .content_type = k->m->content_type[0] != '\0' ? k->m->content_type : NULL,
                                    .response = true,
                                    .over_tls = true};
-    const struct wssec_when when = {
-        .now = court->now, .at = at, .source = k->known.source, .freshness = false, .replay = false};
     ks_candidate any;
+    int rc = wssec_verify(b->worker, &in, policy, when, &b->keys.resolver, NULL, &k->v, NULL);
+    if (rc == WSSEC_RC_OK && (k->v.reason == WSSEC_NO_DECRYPTION_KEY || has_note(&k->v, "encrypted-content")) &&
+        ks_decrypters(court->snapshot, court->decrypt, court->n_decrypt, NULL, when->at, &any, 1) > 0) {
+        struct wssec_output opened;
+        rc = wssec_open(b->worker, &in, policy, when, &b->keys.resolver, NULL, true, &k->v, NULL, &opened);
+    }
+    return rc;
+}
+
+/* One group's look at the message, as of an instant. */
+static void look(struct work *k, size_t group, const size_t *partner, size_t n, cs_time at)
+{
+    struct archive_bench *b = k->b;
+    struct wssec_policy *policy = b->groups->group[group].policy;
+    const struct wssec_when when = {
+        .now = b->court->now, .at = at, .source = k->known.source, .freshness = false, .replay = false};
     archive_keys_ask(&b->keys, partner, n);
     b->computed++;
-    int rc = wssec_verify(b->worker, &in, policy, &when, &b->keys.resolver, NULL, &k->v, NULL);
-    if (rc == WSSEC_RC_OK && (k->v.reason == WSSEC_NO_DECRYPTION_KEY || has_note(&k->v, "encrypted-content")) &&
-        ks_decrypters(court->snapshot, court->decrypt, court->n_decrypt, NULL, at, &any, 1) > 0) {
-        struct wssec_output opened;
-        rc = wssec_open(b->worker, &in, policy, &when, &b->keys.resolver, NULL, true, &k->v, NULL, &opened);
-    }
+    int rc = k->container == NULL ? look_at_message(k, policy, &when)
+                                  : wssec_verify_detached(b->worker, k->container, policy, &when, &b->keys.resolver,
+                                                          &k->v, NULL, &k->stamp);
     if (rc != WSSEC_RC_OK) {
         k->v.verdict = WSSEC_ERROR;
     }
@@ -400,6 +412,52 @@ static const char *by_token(const struct archive_bench *b, const struct archive_
     return archive_timestamp_note(stamp);
 }
 
+/* A container's own token is over its signature, which is over the message: both existed then. */
+static const char *by_own_token(struct work *k)
+{
+    cs_time proven = 0;
+    if (k->stamp.token.p == NULL || k->known.source == WSSEC_TIME_AS_OF) {
+        return NULL;
+    }
+    enum archive_stamp stamp = archive_timestamp_check(k->b->court, &k->b->order->timestamp_anchors, k->stamp.token.p,
+                                                       k->stamp.token.n, k->stamp.over.p, k->stamp.over.n, &proven);
+    if (stamp == ARCHIVE_STAMP_GOOD && (k->known.source != WSSEC_TIME_POE || proven < k->known.t)) {
+        k->known = (struct archive_instant){proven, WSSEC_TIME_POE, false};
+        if (k->v.t != proven && depends_on_time(k)) {
+            find_signer(k, proven);
+        }
+    }
+    return archive_timestamp_note(stamp);
+}
+
+static void judge_container(struct archive_bench *b, const struct archive_item *item, const uint8_t *p, size_t n,
+                            struct archive_record *r)
+{
+    struct archive_asic a;
+    char why[200];
+    const char *stamp = NULL;
+    const char *own = NULL;
+    struct work k = {.b = b, .container = &a.container, .known = archive_times_of(b->times, item, NULL, NULL)};
+    enum wssec_reason reason = archive_asic_read(&a, p, n, b->order, why, sizeof why);
+    if (reason == WSSEC_NO_SIGNATURE) {
+        (void)cs_copy(r->v.detail, sizeof r->v.detail, why);
+        final(r, reason);
+    } else if (reason != WSSEC_OK) {
+        trouble(r, reason, why);
+    } else {
+        stamp = by_token(b, item, p, n, &k.known);
+        settle_instant(&k);
+        own = by_own_token(&k);
+        conclude(&k, r);
+    }
+    note(r, k.known.missed ? "received-from-missed" : NULL);
+    note(r, stamp);
+    note(r, own);
+    note(r, "xroad-core-only");
+    archive_keys_ask(&b->keys, NULL, 0);
+    archive_asic_clear(&a);
+}
+
 static void judge_message(struct archive_bench *b, const struct archive_item *item, const uint8_t *p, size_t n,
                           struct archive_record *r)
 {
@@ -440,7 +498,11 @@ void archive_bench_judge(struct archive_bench *b, const struct archive_item *ite
         trouble(r, WSSEC_OUT_OF_MEMORY, "the item cannot be mapped");
     } else {
         r->has_payload = EVP_Digest(p, n, r->payload_sha256, NULL, EVP_sha256(), NULL) == 1;
-        judge_message(b, item, p, n, r);
+        if (archive_sniff(p, n < ARCHIVE_HEAD ? n : ARCHIVE_HEAD) == ARCHIVE_SEEK_CONTAINER) {
+            judge_container(b, item, p, n, r);
+        } else {
+            judge_message(b, item, p, n, r);
+        }
         archive_item_unmap(item, p, n);
     }
 }

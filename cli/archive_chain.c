@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* archive_chain.c: archive chain: is an archive of captures complete? */
+/* archive_chain.c: archive chain: is an archive of captures, or a message log of X-Road, complete? */
 #include "cli/archive_chain.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "archive/linking.h"
 #include "base/json.h"
 #include "cli/keystore.h"
 #include "cli/settings.h"
@@ -28,13 +30,17 @@ static int take_head(void *ctx, const ks_capture_head *head, cs_error *e)
     return 0;
 }
 
-int cli_archive_chain(struct cli_context *c, const struct archive_texts *path, ks_store *store,
+int cli_archive_chain(struct cli_context *c, const char *kind, const struct archive_texts *path, ks_store *store,
                       struct archive_chain *out)
 {
     struct heads heads = {NULL, 0};
+    bool ours = strcmp(kind, "xroad") != 0;
     *out = (struct archive_chain){.files = 0};
-    int rc = store == NULL || ks_captures(store, take_head, &heads, &c->error) == 0 ? 0 : -1;
-    rc = rc == 0 ? archive_chain_follow(path, heads.head, heads.n, out, &c->error) : rc;
+    int rc = store == NULL || !ours || ks_captures(store, take_head, &heads, &c->error) == 0 ? 0 : -1;
+    if (rc == 0) {
+        rc = ours ? archive_chain_follow(path, heads.head, heads.n, out, &c->error)
+                  : archive_linking_follow(path, out, &c->error);
+    }
     for (size_t i = 0; i < out->gap.n && i < TOLD; i++) {
         cli_say(c, "gap: %s", out->gap.text[i]);
     }
@@ -77,6 +83,7 @@ static int run(struct cli_context *c)
     struct archive_chain chain = {.files = 0};
     struct cli_settings *settings = NULL;
     ks_store *store = NULL;
+    const char *kind = cli_option(c, "of") != NULL ? cli_option(c, "of") : "countersign";
     int rc = CS_EXIT_OK;
     for (int i = 0; rc == CS_EXIT_OK && i < c->argc; i++) {
         rc = archive_texts_add(&path, c->argv[i]) == 0 ? CS_EXIT_OK : CS_EXIT_INTERNAL;
@@ -89,10 +96,10 @@ static int run(struct cli_context *c)
         rc = cli_fail(c);
     }
     if (rc == CS_EXIT_OK) {
-        if (store == NULL) {
+        if (store == NULL && strcmp(kind, "xroad") != 0) {
             cli_warn(c, "without a keystore nobody says where a stream ends: a cut tail is not seen");
         }
-        rc = cli_archive_chain(c, &path, store, &chain) == 0 ? print(c, &chain) : cli_fail(c);
+        rc = cli_archive_chain(c, kind, &path, store, &chain) == 0 ? print(c, &chain) : cli_fail(c);
     }
     if (rc == CS_EXIT_OK) {
         rc = chain.files == 0 && chain.gap.n == 0 ? CS_EXIT_NOTHING
@@ -106,6 +113,11 @@ static int run(struct cli_context *c)
     return rc;
 }
 
+static const struct cli_option options[] = {
+    {"of", 0, CLI_TEXT, "countersign|xroad", 0, "captures of a gateway (default), or message logs of X-Road"},
+    {0},
+};
+
 const struct cli_command cli_cmd_archive_chain = {
     .parent = "archive",
     .name = "chain",
@@ -113,9 +125,11 @@ const struct cli_command cli_cmd_archive_chain = {
     .operands = "PATH…",
     .min_operands = 1,
     .max_operands = -1,
+    .options = options,
     .more =
-        "Follows the records of captures from file to file and compares their ends with the audit of the keystore.\n"
-        "No signature is verified: archive verify --chain countersign does both.\n"
+        "Follows the records of captures from file to file and compares their ends with the audit of the keystore; of\n"
+        "X-Road the linking information from mlog-….zip to mlog-….zip, where nobody says what the newest one is.\n"
+        "No signature is verified: archive verify --chain countersign (or xroad) does both.\n"
         "Exit: 0 complete; 4 no captures there; 5 something is missing, changed, or was lost for want of room.",
     .run = run,
 };

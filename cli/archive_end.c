@@ -56,7 +56,7 @@ static int add_place(struct archive_texts *list, const char *directory, const ch
 {
     char *joined = NULL;
     if (path[0] == '@' || strcmp(path, "-") == 0) {
-        cli_warn(c, "the chain of captures is not followed into %s", path);
+        cli_warn(c, "the chain is not followed into %s", path);
         return 0;
     }
     int n = path[0] == '/' || directory == NULL ? asprintf(&joined, "%s", path)
@@ -79,7 +79,7 @@ static int find_chain(struct cli_end *end, struct cli_context *c, const struct a
     for (size_t i = 0; rc == 0 && i < o->path.n; i++) {
         rc = add_place(&path, o->directory, o->path.text[i], c);
     }
-    rc = rc == 0 ? cli_archive_chain(c, &path, store, &chain) : rc;
+    rc = rc == 0 ? cli_archive_chain(c, o->chain, &path, store, &chain) : rc;
     if (rc == 0) {
         archive_chain_text(&chain, text, sizeof text);
         note(end, "chain", archive_chain_complete(&chain), text);

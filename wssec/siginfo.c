@@ -132,6 +132,12 @@ static int read_c14n_content(const struct wssec_key_reader *r, const xmlNode *me
     return read_prefixes(r, child, prefix);
 }
 
+/* The rule of the policy is about messages, of which others see more than what is signed; files stand alone. */
+static enum wssec_reason c14n_allowed(const struct wssec_key_reader *r, const struct wssec_c14n_alg *alg)
+{
+    return r->files != NULL ? WSSEC_OK : wssec_policy_c14n(r->policy, alg);
+}
+
 static int read_c14n_method(const struct wssec_key_reader *r, const xmlNode *method, const struct wssec_c14n_alg **alg,
                             xmlChar ***prefix)
 {
@@ -144,7 +150,7 @@ static int read_c14n_method(const struct wssec_key_reader *r, const xmlNode *met
         (void)wssec_refuse(r->why, WSSEC_ALGORITHM_FORBIDDEN, "canonicalization %.200s", uri);
         return WSSEC_RC_OK;
     }
-    judged(r, wssec_policy_c14n(r->policy, *alg), (*alg)->word, WSSEC_LEGACY_NONE);
+    judged(r, c14n_allowed(r, *alg), (*alg)->word, WSSEC_LEGACY_NONE);
     return refused(r) ? WSSEC_RC_OK : read_c14n_content(r, method, *alg, prefix);
 }
 
@@ -184,7 +190,7 @@ static int read_transform(const struct wssec_key_reader *r, const xmlNode *trans
         return WSSEC_RC_OK;
     }
     ref->c14n = alg;
-    judged(r, wssec_policy_c14n(r->policy, alg), alg->word, WSSEC_LEGACY_NONE);
+    judged(r, c14n_allowed(r, alg), alg->word, WSSEC_LEGACY_NONE);
     return refused(r) ? WSSEC_RC_OK : read_c14n_content(r, transform, alg, &ref->prefix);
 }
 
@@ -215,7 +221,7 @@ static int read_transforms(const struct wssec_key_reader *r, const xmlNode *tran
     }
     if (ref->c14n == NULL) { /* XML-DSig: a node set that reaches the digest goes through inclusive C14N 1.0 */
         ref->c14n = wssec_c14n_by_uri(T_C14N10);
-        judged(r, wssec_policy_c14n(r->policy, ref->c14n), "inclusive (no canonicalization named)", WSSEC_LEGACY_NONE);
+        judged(r, c14n_allowed(r, ref->c14n), "inclusive (no canonicalization named)", WSSEC_LEGACY_NONE);
     }
     return WSSEC_RC_OK;
 }
@@ -273,34 +279,60 @@ static void read_attachment(const struct wssec_key_reader *r, const xmlNode *tra
     ref->attachment = part > 0 ? (size_t)part : 0;
 }
 
-static int read_digest(const struct wssec_key_reader *r, const xmlNode *method, const xmlNode *value,
-                       struct wssec_reference *ref)
+int wssec_digest_read(const struct wssec_key_reader *r, const xmlNode *method, const xmlNode *value,
+                      const struct wssec_digest_alg **alg, uint8_t octets[64])
 {
     const char *uri = algorithm_of(r, method);
     if (uri == NULL) {
         return WSSEC_RC_OK;
     }
-    ref->digest = wssec_digest_by_uri(uri);
-    if (ref->digest == NULL) {
+    *alg = wssec_digest_by_uri(uri);
+    if (*alg == NULL) {
         unknown(r, uri, NULL);
         return WSSEC_RC_OK;
     }
     enum wssec_legacy used = WSSEC_LEGACY_NONE;
-    enum wssec_reason reason = wssec_policy_digest(r->policy, ref->digest, r->at, &used);
-    judged(r, reason, ref->digest->word, used);
+    enum wssec_reason reason = wssec_policy_digest(r->policy, *alg, r->at, &used);
+    judged(r, reason, (*alg)->word, used);
     if (refused(r)) {
         return WSSEC_RC_OK;
     }
     int rc = WSSEC_RC_OK;
-    struct wssec_slice octets = wssec_base64_content(r->arena, value, sizeof ref->value, &rc);
+    struct wssec_slice decoded = wssec_base64_content(r->arena, value, 64, &rc);
     if (rc != WSSEC_RC_OK) {
         return rc;
     }
-    if (octets.n != ref->digest->octets || wssec_first_element(method) != NULL) {
+    if (decoded.n != (*alg)->octets || wssec_first_element(method) != NULL) {
         return malformed(r, "DigestValue has not the length of its digest, or DigestMethod has parameters");
     }
-    memcpy(ref->value, octets.p, octets.n);
+    memcpy(octets, decoded.p, decoded.n);
     return WSSEC_RC_OK;
+}
+
+static const char *without_slash(const char *name)
+{
+    return name[0] == '/' ? name + 1 : name;
+}
+
+size_t wssec_file_named(const struct wssec_container *files, const xmlChar *uri)
+{
+    for (size_t i = 0; i < files->n_part; i++) {
+        if (strcmp(without_slash(files->part[i].name), without_slash((const char *)uri)) == 0) {
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+/* Octets of a file, as they are. Whether it may be missing is for the caller to say. */
+static void read_file(const struct wssec_key_reader *r, const xmlNode *transforms, struct wssec_reference *ref)
+{
+    if (transforms != NULL) {
+        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN, "a file (%.100s) with a transform", ref->uri);
+        return;
+    }
+    ref->named = true;
+    ref->file = wssec_file_named(r->files, ref->uri);
 }
 
 /* enveloped-signature may stand there, as node-soap writes it, but must have nothing to remove. */
@@ -319,24 +351,27 @@ static int read_reference(const struct wssec_key_reader *r, const xmlNode *node,
         wssec_next_element(value) != NULL) {
         return malformed(r, "Reference is not Transforms, DigestMethod, DigestValue");
     }
-    if (type != NULL && strcmp((const char *)type, TYPE_MANIFEST) == 0) {
+    if (type != NULL && strcmp((const char *)type, TYPE_MANIFEST) == 0 && r->files == NULL) {
         return malformed(r, "a Reference to a Manifest");
     }
     ref->uri = wssec_attr(node, NULL, "URI");
     int rc = WSSEC_RC_OK;
-    bool attachment = is_cid(r, transforms, ref->uri);
-    if (attachment) {
+    bool file = r->files != NULL && ref->uri != NULL && ref->uri[0] != '#';
+    bool attachment = !file && is_cid(r, transforms, ref->uri);
+    if (file) {
+        read_file(r, transforms, ref);
+    } else if (attachment) {
         read_attachment(r, transforms, ref);
     } else {
         rc = read_transforms(r, transforms, ref);
     }
     if (rc == WSSEC_RC_OK && !refused(r)) {
-        rc = read_digest(r, n, value, ref);
+        rc = wssec_digest_read(r, n, value, &ref->digest, ref->value);
     }
     if (rc != WSSEC_RC_OK || refused(r)) {
         return rc;
     }
-    if (!attachment) {
+    if (!attachment && !file) {
         resolve(r, ref);
     }
     if (refused(r)) {
@@ -350,7 +385,9 @@ static int read_reference(const struct wssec_key_reader *r, const xmlNode *node,
         (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN, "STR-Transform on %.64s", ref->target->name);
     }
     for (unsigned i = 0; i + 1 < s->n_reference; i++) {
-        if (s->reference[i].target == ref->target && s->reference[i].attachment == ref->attachment) {
+        const struct wssec_reference *other = &s->reference[i];
+        if (other->target == ref->target && other->attachment == ref->attachment && other->file == ref->file &&
+            (!ref->named || strcmp((const char *)other->uri, (const char *)ref->uri) == 0)) {
             return malformed(r, "two references to one element");
         }
     }
@@ -377,6 +414,29 @@ static int read_signature_method(const struct wssec_key_reader *r, const xmlNode
     return WSSEC_RC_OK;
 }
 
+static bool too_many_references(const struct wssec_key_reader *r, const xmlNode *first)
+{
+    uint32_t max =
+        r->policy->limits.references < WSSEC_MAX_REFERENCES ? r->policy->limits.references : WSSEC_MAX_REFERENCES;
+    bool many = children_above(first, max);
+    if (many) {
+        (void)wssec_refuse(r->why, WSSEC_LIMIT_REFERENCES, "more than %u references", max);
+    }
+    return many;
+}
+
+static int read_references(const struct wssec_key_reader *r, const xmlNode *first, struct wssec_siginfo *s)
+{
+    int rc = WSSEC_RC_OK;
+    for (const xmlNode *n = first; n != NULL && rc == WSSEC_RC_OK && !refused(r); n = wssec_next_element(n)) {
+        if (!wssec_is(n, WSSEC_NS_DS, "Reference")) {
+            return malformed(r, "a list of References holds something that is none");
+        }
+        rc = read_reference(r, n, s);
+    }
+    return rc == WSSEC_RC_OK && !refused(r) && s->n_reference == 0 ? malformed(r, "SignedInfo has no Reference") : rc;
+}
+
 static int read_signed_info(const struct wssec_key_reader *r, struct wssec_siginfo *s)
 {
     const xmlNode *c14n = wssec_first_element(s->signed_info);
@@ -384,27 +444,22 @@ static int read_signed_info(const struct wssec_key_reader *r, struct wssec_sigin
     if (!wssec_is(c14n, WSSEC_NS_DS, "CanonicalizationMethod") || !wssec_is(method, WSSEC_NS_DS, "SignatureMethod")) {
         return malformed(r, "SignedInfo does not begin with CanonicalizationMethod, SignatureMethod");
     }
-    uint32_t max =
-        r->policy->limits.references < WSSEC_MAX_REFERENCES ? r->policy->limits.references : WSSEC_MAX_REFERENCES;
-    if (children_above(wssec_next_element(method), max)) {
-        (void)wssec_refuse(r->why, WSSEC_LIMIT_REFERENCES, "more than %u references", max);
+    if (too_many_references(r, wssec_next_element(method))) {
         return WSSEC_RC_OK;
     }
     int rc = read_c14n_method(r, c14n, &s->c14n, &s->prefix);
     if (rc == WSSEC_RC_OK && !refused(r)) {
         rc = read_signature_method(r, method, s);
     }
-    for (const xmlNode *n = wssec_next_element(method); n != NULL && rc == WSSEC_RC_OK && !refused(r);
-         n = wssec_next_element(n)) {
-        if (!wssec_is(n, WSSEC_NS_DS, "Reference")) {
-            return malformed(r, "SignedInfo holds something that is no Reference");
-        }
-        rc = read_reference(r, n, s);
-    }
-    if (rc == WSSEC_RC_OK && !refused(r) && s->n_reference == 0) {
-        return malformed(r, "SignedInfo has no Reference");
-    }
-    return rc;
+    return rc == WSSEC_RC_OK && !refused(r) ? read_references(r, wssec_next_element(method), s) : rc;
+}
+
+int wssec_manifest_read(const struct wssec_key_reader *r, xmlNodePtr manifest, struct wssec_siginfo *out)
+{
+    memset(out, 0, sizeof *out);
+    out->node = manifest;
+    const xmlNode *first = wssec_first_element(manifest);
+    return too_many_references(r, first) ? WSSEC_RC_OK : read_references(r, first, out);
 }
 
 /* No comment, no processing instruction and no stray text anywhere below; elements with text hold nothing else. */
@@ -431,8 +486,13 @@ int wssec_siginfo_read(const struct wssec_key_reader *r, xmlNodePtr signature, s
     if (!plain_below(signature)) {
         return malformed(r, "a comment, a processing instruction or text stands inside the Signature");
     }
+    xmlNodePtr behind = wssec_next_element(last);
+    if (r->files != NULL && wssec_is(behind, WSSEC_NS_DS, "Object")) {
+        out->object = behind;
+        behind = wssec_next_element(behind);
+    }
     if (!wssec_is(out->signed_info, WSSEC_NS_DS, "SignedInfo") || !wssec_is(value, WSSEC_NS_DS, "SignatureValue") ||
-        wssec_next_element(last) != NULL) {
+        behind != NULL) {
         return malformed(r, "Signature is not SignedInfo, SignatureValue, KeyInfo");
     }
     if (wssec_is(last, WSSEC_NS_DS, "KeyInfo")) {

@@ -36,7 +36,7 @@ struct wssec_work *wssec_work_new(const struct wssec_judge *as, struct wssec_mes
         k->whole = as->input;
         j->message = m;
         j->reader = (struct wssec_key_reader){&as->worker->arena, m,          as->package, as->policy,
-                                              as->when->at,       &j->legacy, as->why};
+                                              as->when->at,       &j->legacy, as->why,     NULL};
     }
     return k;
 }
@@ -244,7 +244,10 @@ static void explain_references(struct wssec_work *k, const struct wssec_signed *
     for (unsigned i = 0; i < s->info.n_reference && j->explain != NULL; i++) {
         char path[128];
         const struct wssec_reference *r = &s->info.reference[i];
-        if (s->source[i].judged && r->target == NULL) {
+        if (s->source[i].judged && r->named) {
+            wssec_explain_add(j->explain, "reference", s->source[i].ok, "%.80s -> file: %s digest %s", r->uri,
+                              r->digest->word, s->source[i].ok ? "fits" : "differs");
+        } else if (s->source[i].judged && r->target == NULL) {
             wssec_explain_add(j->explain, "reference", s->source[i].ok,
                               "%.80s -> part %zu of the package: %s digest %s", r->uri, r->attachment + 1,
                               r->digest->word, s->source[i].ok ? "fits" : "differs");

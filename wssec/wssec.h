@@ -285,6 +285,29 @@ WSSEC_API int wssec_verify_feed(struct wssec_worker *w, const void *octets, size
 WSSEC_API int wssec_verify_finish(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_when *t, const struct wssec_resolver *r,
                                   const struct wssec_replay *c) WSSEC_MUST_CHECK;
 
+/** One file that a detached signature may be over. */
+struct wssec_file { const char *name; struct wssec_slice content; };
+
+struct wssec_container {                    /** What a signed container (ASiC-E) holds; all borrowed for the call. */
+    struct wssec_slice signature;           /**< META-INF/signatures.xml */
+    const struct wssec_file *part; size_t n_part; /**< every other file that a reader would take for signed content, each name once */
+    const char *message;                    /**< the part that must be covered; the others must be, too, or be steps of its hash chain */
+    struct wssec_slice batch_token;         /**< a token over batch_stamped[0], a HashChainResult; [1] is its chain, which leads to */
+    struct wssec_file batch_stamped[2];     /**< the signature under the name META-INF/signatures.xml; NULL: none */
+};
+
+struct wssec_stamped { struct wssec_slice token, over; }; /**< a time-stamp token (RFC 3161, DER) and the octets it claims to be over; NULL: none */
+
+/** Judge the detached XAdES signature of a container: SignedInfo, the digest of every part that it names itself, in a Manifest or
+ *  through a batch hash chain (http://cyber.ee/hashchain), SignedProperties, the signer as in wssec_verify. What is signed is
+ *  said by the form, so require-signed, canonicalization and timestamp of p do not count; algorithms, key length, limits and
+ *  expired-certificate do. v->claimed: SigningTime. Certificates are those of r alone: OCSP and trust lists inside are not looked
+ *  at. body-not-archived: only the content of the message's Body is missing. attachment-missing: everything that is there is as
+ *  signed. @param stamp the first SignatureTimeStamp or the batch's, unchecked, of w until its next call; NULL: nobody asks  @return as wssec_verify */
+WSSEC_API int wssec_verify_detached(struct wssec_worker *w, const struct wssec_container *in, const struct wssec_policy *p, const struct wssec_when *t,
+                                    const struct wssec_resolver *r, struct wssec_verdict *v, struct wssec_explain *x,
+                                    struct wssec_stamped *stamp) WSSEC_MUST_CHECK;
+
 /** The message without our Security header, cut by byte range (the whole soap:Header too if nothing else is in it);
  *  every other octet unchanged. v is the pass verdict of the same input. @return WSSEC_RC_OK or an error; out lives until w's next call */
 WSSEC_API int wssec_remove_header(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_verdict *v, struct wssec_output *out) WSSEC_MUST_CHECK;
