@@ -302,6 +302,17 @@ static int activate(ks_store *s, const char *alias, const struct decision *d, bo
     return ks_change(s, &r, &keeper, now, out, e);
 }
 
+/** The last day of the one in use has come: a successor that may be refused is better than one that ends for sure. */
+static int insist(ks_store *s, const char *alias, const struct decision *d, const cs_error *refused, cs_time now,
+                  ks_outcome *out, cs_error *e)
+{
+    char why[256];
+    snprintf(why, sizeof why, "the one before ends within a day; %.200s", refused->text);
+    const ks_actor last = {keeper.name, keeper.kind, why};
+    const ks_request r = {.verb = KS_DO_ACTIVATE, .alias = alias, .n = d->n, .automatic = true, .probe_later = true};
+    return ks_change(s, &r, &last, now, out, e);
+}
+
 /** Only what nodes do within a moment: follow (G6), probe (G11). *probe: the latter, too. */
 static bool only_nodes(const ks_outcome *out, bool *probe)
 {
@@ -327,7 +338,11 @@ static int have_probed(ks_store *s, const char *alias, unsigned n, cs_time now, 
     if (asked == 0 || now - asked >= PROBES_AGAIN) {
         return ks_probe_ask(s, alias, n, &keeper, now, &generation, e) == 0 ? 1 : -1;
     }
-    return now - asked < SETTLES;
+    ks_probe_said said;
+    if (ks_probe_summary(s, alias, n, asked, now, &said, e) != 0) {
+        return -1;
+    }
+    return said.unheard > 0 && now - asked < SETTLES;
 }
 
 static void soon(ks_report *r, cs_time at)
@@ -356,6 +371,13 @@ static int act(ks_store *s, const char *alias, struct decision *d, bool dry_run,
         rc = request(s, alias, d, dry_run, now, told, &why);
     } else {
         rc = made ? generate(s, alias, d, dry_run, now, told, &why) : activate(s, alias, d, dry_run, now, told, &why);
+    }
+    if (rc != 0 && !made && !dry_run && d->old_end - now <= CS_DAY && only_nodes(told, &probe) && probe &&
+        (waits = have_probed(s, alias, d->n, now, e)) == 0) {
+        cs_error refused = why;
+        word = "activate without a probe that passed";
+        cs_error_clear(&why);
+        rc = insist(s, alias, d, &refused, now, told, &why);
     }
     if (rc == 0) {
         rc = ks_report_add(out, alias, told->info.n, word, "", &row, e) == 0 ? 1 : -1;

@@ -107,6 +107,31 @@ def test_a_stranger_in_the_place_of_the_receiver_is_no_evidence():
         equal(house.upstream.requests, [], "requests")
 
 
+def test_on_the_last_day_a_refused_probe_warns_only():
+    def own(house, days="1"):
+        house.keystore.run("generate", "--role", "tls-client", "--alias", "ack-client", "--key", "ec:P-256", "--days", days)
+        path = os.path.join(house.place, "own-ca.pem")
+        house.keystore.run("export", "own-ca#1", "-o", path)
+        house.old = keys.Pair(None, None, None, path)
+    for days, states in (("1", {"ack-client#1": "deactivated", "ack-client#2": "active"}),
+                         ("2", {"ack-client#1": "active", "ack-client#2": "pre-active"})):
+        with House(prepare=lambda house, days=days: own(house, days)) as house:
+            house.accepts(keys.issue(house.place, "other", authority=True))
+            house.keystore.run("auto", "ack-client", "on")
+            until(lambda: "activate" in house.gateway.stderr() and " probe: " in house.gateway.stderr(), 60, "a probe, and what follows")
+            until(lambda: house.states() == states, 60, f"states with {days} days left")
+            rows = house.keystore.run("audit", "list", "--json").stdout
+            equal("the one before ends within a day" in rows, days == "1", "the reason in the audit")
+            refused = house.keystore.run("activate", "ack-client#2", check=False)
+            equal(refused.returncode, 10 if days == "2" else 0, "a person is refused ever")
+    with House(prepare=own) as house:
+        house.accepts(keys.issue(house.place, "other", authority=True))
+        house.keystore.run("auto", "ack-client", "on", "--pinning", "fingerprint")
+        until(lambda: house.states().get("ack-client#2") == "pre-active", 60, "a successor")
+        house.keystore.run("tick", check=False)
+        equal(house.states(), {"ack-client#1": "active", "ack-client#2": "pre-active"}, "known by its fingerprint it waits for a hand")
+
+
 def test_the_keeper_probes_what_it_made_before_it_activates_it():
     def own(house):
         house.keystore.run("generate", "--role", "tls-client", "--alias", "ack-client", "--key", "ec:P-256", "--days", "10")

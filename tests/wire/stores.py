@@ -61,7 +61,7 @@ class Store(product.Keystore):
     def content(self):
         """Everything stored, as text."""
         with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True) as db:
-            live = re.compile(f"""INSERT INTO "?(({"|".join(self.LIVE)})"?[ (]|meta" VALUES\\('clock_)""")
+            live = re.compile(f"""INSERT INTO "?(({"|".join(self.LIVE)})"?[ (]|meta" VALUES\\('clock_|(notification|delivery)" VALUES\\('audit-checkpoint)""")
             return "\n".join(line for line in db.iterdump() if not live.match(line))
 
     def change(self, sql, *values):
