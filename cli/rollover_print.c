@@ -83,12 +83,99 @@ static void print_untold(const struct ks_rollover *r, size_t i)
 {
     const struct ks_runbook_step *step = &r->runbook->step[i];
     if (step->kind == KS_STEP_INFORM && r->step[i].row.told_at != 0 && r->step[i].told == 0) {
-        printf(
-            "      nobody with the role %s has an address (%s): countersign rollover message %s %s -o FILE, send it,\n"
-            "      then: countersign rollover confirm %s %s\n",
-            ks_part_word(step->to), r->partner[0] != '\0' ? r->partner : "no partner is known", r->name, step->n,
-            r->name, step->n);
+        printf("      nobody with the role %s has an address (%s): countersign rollover message %s %s -o FILE, send "
+               "it, and "
+               "confirm\n",
+               ks_part_word(step->to), r->partner[0] != '\0' ? r->partner : "no partner is known", r->name, step->n);
     }
+}
+
+/* One of the ways to close a step: what holds of it already is left out. */
+static void print_way(const struct ks_rollover *r, size_t i, size_t way)
+{
+    const struct ks_runbook_step *step = &r->runbook->step[i];
+    size_t n = 0;
+    const struct ks_fact_row *row = ks_fact_rows(&n);
+    char who[160];
+    bool first = true;
+    for (size_t f = 0; f < n; f++) {
+        bool of_mail = row[f].fact == KS_FACT_CONFIRMED || row[f].fact == KS_FACT_DELIVERED;
+        if ((step->way[way] & KS_BIT(f)) == 0 || (!of_mail && (r->facts.hold & KS_BIT(f)) != 0)) {
+            continue;
+        }
+        const char *seen = of_mail ? "" : r->facts.text[f];
+        printf("%s", first ? (way == 0 ? "      done when: " : "             or: ") : ",\n            and: ");
+        if (row[f].fact == KS_FACT_CONFIRMED) {
+            printf("%s said so (%s): countersign rollover confirm %s %s",
+                   cli_parts_text(step->who, step->each ? " and " : " or ", who, sizeof who), row[f].word, r->name,
+                   step->n);
+        } else {
+            printf("%s (%s%s%s)", row[f].help, row[f].word, seen[0] != '\0' ? ": " : "", seen);
+        }
+        first = false;
+    }
+    printf("%s", first ? "" : "\n");
+}
+
+static void print_ways(const struct ks_rollover *r, size_t i)
+{
+    const struct ks_runbook_step *step = &r->runbook->step[i];
+    for (size_t way = 0; way < step->n_way; way++) {
+        print_way(r, i, way);
+    }
+    for (size_t f = 0; f < KS_FACTS; f++) {
+        if ((step->optional & KS_BIT(f)) != 0) {
+            printf("      besides: %s (%s)\n", ks_fact_word((enum ks_fact_of)f),
+                   r->facts.text[f][0] != '\0' ? r->facts.text[f] : "nothing seen");
+        }
+    }
+    if (step->each && r->step[i].row.said[0] != '\0') {
+        printf("      said so far by: %s\n", r->step[i].row.said);
+    }
+}
+
+/* A newcomer asks first who is to do something, and what the others wait for. */
+static const char *turn_of(const struct ks_rollover *r, size_t i)
+{
+    const struct ks_runbook_step *step = &r->runbook->step[i];
+    bool hand = step->n_run > 0 || step->by_hand[0] != '\0';
+    bool mail = step->kind == KS_STEP_INFORM && r->step[i].told > 0;
+    return mail                                  ? "NEXT, by itself: a mail is under way"
+           : ks_rollover_by_itself(r, i)         ? "NEXT, by itself"
+           : step->kind == KS_STEP_WAIT && !hand ? "NEXT, but nothing is to be done: it is waited for"
+                                                 : "NEXT";
+}
+
+static void print_now(const struct ks_rollover *r)
+{
+    char who[160];
+    bool any = false;
+    for (size_t i = 0; strcmp(r->row.state, "open") == 0 && i < r->runbook->n; i++) {
+        const struct ks_runbook_step *step = &r->runbook->step[i];
+        if (r->judged[i].state == KS_STEP_READY) {
+            printf("%sstep %s, %s", any ? "; " : "  now: ", step->n,
+                   cli_parts_text(step->who, step->each ? " and " : " or ", who, sizeof who));
+            any = true;
+        }
+    }
+    printf("%s", any ? "\n" : "");
+}
+
+/* "step 2, give the partner the new certificate; step 3, …" */
+static int print_waits(struct cli_context *c, ks_store *s, const struct ks_rollover *r, uint32_t set)
+{
+    cs_buf title = CS_BUF_INIT;
+    int rc = 0;
+    bool first = true;
+    for (size_t i = 0; rc == 0 && i < r->runbook->n; i++) {
+        if ((set & (1U << i)) != 0 && (rc = render(c, s, r, r->runbook->step[i].title, &title)) == 0) {
+            printf("%sstep %s: %s", first ? "     waits for " : "\n           and ", r->runbook->step[i].n, title.data);
+            first = false;
+        }
+    }
+    putchar('\n');
+    cs_buf_free(&title);
+    return rc;
 }
 
 static int print_ready(struct cli_context *c, ks_store *s, const struct ks_rollover *r, size_t i)
@@ -106,10 +193,7 @@ static int print_ready(struct cli_context *c, ks_store *s, const struct ks_rollo
     if (rc == 0 && step->by_hand[0] != '\0' && (rc = render(c, s, r, step->by_hand, &text)) == 0) {
         printf("      %s%s\n", step->n_run > 0 ? "or: " : "", text.data);
     }
-    printf("      closes with: %s\n", r->judged[i].missing[0] != '\0' ? r->judged[i].missing : "-");
-    if (ks_step_takes_word(step) && step->kind != KS_STEP_INFORM) {
-        printf("      said by: countersign rollover confirm %s %s\n", r->name, step->n);
-    }
+    print_ways(r, i);
     print_untold(r, i);
     cs_buf_free(&text);
     return rc;
@@ -120,7 +204,6 @@ static int print_step(struct cli_context *c, ks_store *s, const struct ks_rollov
     const struct ks_runbook_step *step = &r->runbook->step[i];
     const struct ks_step_judged *j = &r->judged[i];
     char who[160];
-    char steps[80];
     char at[CS_TIME_TEXT];
     cs_buf title = CS_BUF_INIT;
     int rc = render(c, s, r, step->title, &title);
@@ -132,12 +215,13 @@ static int print_step(struct cli_context *c, ks_store *s, const struct ks_rollov
            title.data);
     cs_buf_free(&title);
     if (j->state == KS_STEP_READY) {
-        printf("     NEXT\n");
+        printf("     %s\n", turn_of(r, i));
         return print_ready(c, s, r, i);
     }
     if (j->state == KS_STEP_WAITS) {
-        printf("     waits for %s\n", steps_text(r, j->waits_for, steps, sizeof steps));
-    } else if (j->closes_now) {
+        return print_waits(c, s, r, j->waits_for);
+    }
+    if (j->closes_now) {
         printf("     %s by what is seen; it is written down in the next round\n", ks_step_state_word(j->state));
     } else {
         printf("     %s %s%s%s%s%s\n", ks_step_state_word(j->state),
@@ -153,6 +237,7 @@ static int print_people(struct cli_context *c, ks_store *s, const struct ks_roll
     int rc = 0;
     cli_rollover_line(c, r);
     printf("  %s\n", r->runbook->title);
+    print_now(r);
     for (size_t i = 0; rc == 0 && i < r->runbook->n; i++) {
         rc = print_step(c, s, r, i);
     }

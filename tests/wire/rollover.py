@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import pwd
+import re
 import sys
 
 import keys
@@ -62,14 +63,64 @@ def test_a_newcomer_reads_who_does_what_next_and_why_the_rest_waits():
     r.generate()
     told = r.start("tls-client.dual").stdout
     for said in ("R-1 tls-client.dual  ack-client  old #1 ", "new not there yet", "to do: countersign rollover next R-1   "
-                 "(countersign keystore generate --alias ack-client)", "closes with: key-match (no new certificate yet)",
-                 "waits for 1\n"):
+                 "(countersign keystore generate --alias ack-client)", "lasts longer than the old one (key-match: no new certificate yet)",
+                 "now: step 1, tenant-admin\n",
+                 "waits for step 1: new key pair, certificate signed by an authority\n"):
         check(said in told, f"{said!r} is missing in {told}")
     r.roll("next", "R-1")
     told = r.roll("status").stdout
-    for said in ("by root: key-match (ack-client#2)", "countersign rollover message R-1 2 -o FILE", "said by: countersign rollover confirm R-1 3",
-                 "or confirmed"):
+    for said in ("by root: key-match (ack-client#2)", "countersign rollover message R-1 2 -o FILE", "receiver-admin said so (confirmed): countersign rollover confirm R-1 3",
+                 "now: step 2, tenant-admin; step 3, receiver-admin\n", "old certificate: both accepted (probe-both: "):
         check(said.replace("root", pwd.getpwuid(os.getuid()).pw_name) in told, f"{said!r} is missing in {told}")
+
+
+MADE_HERE = ("tls-client", "tls-server", "sign", "decrypt")
+BROUGHT = {"verifier": ("--partner", "acme"), "encrypt-to": ("--partner", "acme"), "trust-anchor": (), "authz-client": ()}
+
+
+def slot_for(r, runbook, role):
+    """A slot of its own for a runbook."""
+    alias = runbook.replace(".", "-")
+    if role in MADE_HERE:
+        r.command("keystore", "generate", "--role", role, "--alias", alias, "--subject", "CN=acme", "--key", "rsa:2048")
+    else:
+        pair = keys.issue(r.place, alias, authority=True, days=(-300, 365)) if role == "trust-anchor" else keys.new_pair(r.place, alias, days=(-300, 365))
+        r.command("keystore", "add", "--role", role, *BROUGHT[role], "--alias", alias, pair.certificate_file, "--activate")
+    return alias
+
+
+def reasons(text):
+    """What is said below each step: its number, its lines."""
+    found = {}
+    for line in text.splitlines():
+        step = re.match(r" (\d+[a-z]?) +[a-z]+-[a-z]", line)
+        if step:
+            found[step.group(1)] = []
+        elif found:
+            found[list(found)[-1]].append(line.strip())
+    return found
+
+
+def test_each_step_of_each_runbook_says_what_it_lacks_or_waits_for():
+    r = Rolled("partner acme { }")
+    names = [json.loads(line) for line in r.roll("list-runbooks", "--json").stdout.splitlines()]
+    check(len(names) >= 20, f"runbooks: {names}")
+    for book in names:
+        alias = slot_for(r, book["runbook"], book["slot_role"])
+        done = product.countersign("-c", r.conf, "--now", r.now, "rollover", "start", book["runbook"], "--alias", alias,
+                                   *(("--window", FROM, TO) if book["window"] else ()))
+        steps = reasons(done.stdout)
+        equal(list(steps), [s["step"] for s in book["steps"]], f"steps of {book['runbook']}: {done.stdout}")
+        ready = [n for n, said in steps.items() if said[0].startswith("NEXT")]
+        equal(re.findall(r"(?:now:|;) step (\S+), [a-z]", done.stdout), ready, f"whose turn it is in {book['runbook']}")
+        for place, (number, said) in enumerate(steps.items()):
+            text = "\n".join(said)
+            if number in ready:
+                check("done when: " in text, f"step {number} of {book['runbook']}: {text}")
+                continue
+            waits = re.findall(r"(?:waits for|and) step (\S+): (.+)", text)
+            check(waits and all(n in list(steps)[:place] and title for n, title in waits) or said[0].startswith("done"),
+                  f"step {number} of {book['runbook']}: {text}")
 
 
 def test_the_manual_exchange_ends_with_one_certificate():
