@@ -81,6 +81,16 @@ int archive_item_map(const struct archive_item *i, const uint8_t **p, size_t *n)
     return 0;
 }
 
+void archive_item_passed(const struct archive_item *i, const uint8_t *p, size_t from, size_t to)
+{
+    const size_t page = 65536; /* a multiple of any page that there is */
+    from = (from + page - 1) / page * page;
+    to = to / page * page;
+    if (i->data == NULL && p != NULL && from < to) {
+        (void)madvise((void *)(uintptr_t)(p + from), to - from, MADV_DONTNEED);
+    }
+}
+
 void archive_item_unmap(const struct archive_item *i, const uint8_t *p, size_t n)
 {
     if (p != NULL && i->data == NULL) {

@@ -41,6 +41,8 @@ void archive_item_trouble(struct archive_item *i, enum wssec_reason reason, cons
 void archive_loc_add(cs_buf *loc, const char *name, size_t n);
 /** The payload in one piece: borrowed from i, or mapped; to be given back with archive_item_unmap. @return 0, or -1 */
 int archive_item_map(const struct archive_item *i, const uint8_t **p, size_t *n) CS_MUST_CHECK;
+/** The octets of p from … to were looked at: what was mapped need not stay in memory; it comes back when it is read. */
+void archive_item_passed(const struct archive_item *i, const uint8_t *p, size_t from, size_t to);
 void archive_item_unmap(const struct archive_item *i, const uint8_t *p, size_t n);
 
 #endif

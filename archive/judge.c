@@ -12,6 +12,8 @@
 #include "base/text.h"
 #include "wssec/policy.h"
 
+#define PIECE ((size_t)1 << 20) /* of a payload in a file */
+
 /* ---- groups ---------------------------------------------------------------------------------------------------------
  */
 
@@ -124,6 +126,8 @@ void archive_bench_free(struct archive_bench *b)
 
 struct work {
     struct archive_bench *b;
+    const struct archive_item *item;
+    const uint8_t *octets; /* of the item: m is in there */
     const struct archive_message *m;
     const struct wssec_container *container; /* in place of m: a signature beside its files */
     struct wssec_stamped stamp;              /* the container's own time-stamp token, of the worker */
@@ -143,6 +147,26 @@ static bool has_note(const struct wssec_verdict *v, const char *note)
     return false;
 }
 
+/* What lies in a file goes by in pieces, and does not stay in memory. @return as wssec_verify */
+static int verify(struct work *k, const struct wssec_input *in, const struct wssec_policy *policy,
+                  const struct wssec_when *when)
+{
+    struct archive_bench *b = k->b;
+    const struct wssec_slice *content = &k->m->content;
+    enum wssec_need need = WSSEC_NEED_MORE;
+    if (k->item->data != NULL) {
+        return wssec_verify(b->worker, in, policy, when, &b->keys.resolver, NULL, &k->v, NULL);
+    }
+    int rc = wssec_verify_begin(b->worker, in, policy, when, &b->keys.resolver, &k->v, NULL);
+    for (size_t at = 0; rc == WSSEC_RC_OK && at < content->n && need == WSSEC_NEED_MORE; at += PIECE) {
+        size_t n = content->n - at < PIECE ? content->n - at : PIECE;
+        size_t from = (size_t)(content->p - k->octets) + at;
+        rc = wssec_verify_feed(b->worker, content->p + at, n, &need);
+        archive_item_passed(k->item, k->octets, from > PIECE ? from - PIECE : 0, from + n);
+    }
+    return rc == WSSEC_RC_OK ? wssec_verify_finish(b->worker, in, when, &b->keys.resolver, NULL) : rc;
+}
+
 static int look_at_message(struct work *k, const struct wssec_policy *policy, const struct wssec_when *when)
 {
     struct archive_bench *b = k->b;
@@ -153,7 +177,7 @@ static int look_at_message(struct work *k, const struct wssec_policy *policy, co
                                    .response = true,
                                    .over_tls = true};
     ks_candidate any;
-    int rc = wssec_verify(b->worker, &in, policy, when, &b->keys.resolver, NULL, &k->v, NULL);
+    int rc = verify(k, &in, policy, when);
     if (rc == WSSEC_RC_OK && (k->v.reason == WSSEC_NO_DECRYPTION_KEY || has_note(&k->v, "encrypted-content")) &&
         ks_decrypters(court->snapshot, court->decrypt, court->n_decrypt, NULL, when->at, &any, 1) > 0) {
         struct wssec_output opened;
@@ -463,7 +487,7 @@ static void judge_message(struct archive_bench *b, const struct archive_item *it
 {
     struct archive_message m;
     char why[128];
-    struct work k = {.b = b, .m = &m};
+    struct work k = {.b = b, .item = item, .octets = p, .m = &m};
     const char *stamp = NULL;
     if (archive_message_read(&m, p, n, why, sizeof why) != 0) {
         k.known = archive_times_of(b->times, item, NULL, NULL);
@@ -477,6 +501,23 @@ static void judge_message(struct archive_bench *b, const struct archive_item *it
     note(r, k.known.missed ? "received-from-missed" : NULL);
     note(r, stamp);
     archive_keys_ask(&b->keys, NULL, 0);
+}
+
+static bool digest(const struct archive_item *item, const uint8_t *p, size_t n, uint8_t out[32])
+{
+    if (item->data != NULL) {
+        return EVP_Digest(p, n, out, NULL, EVP_sha256(), NULL) == 1;
+    }
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool good = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
+    for (size_t at = 0; good && at < n; at += PIECE) {
+        size_t some = n - at < PIECE ? n - at : PIECE;
+        good = EVP_DigestUpdate(ctx, p + at, some) == 1;
+        archive_item_passed(item, p, at, at + some);
+    }
+    good = good && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
+    EVP_MD_CTX_free(ctx);
+    return good;
 }
 
 void archive_bench_judge(struct archive_bench *b, const struct archive_item *item, struct archive_record *r)
@@ -497,7 +538,7 @@ void archive_bench_judge(struct archive_bench *b, const struct archive_item *ite
     } else if (archive_item_map(item, &p, &n) != 0) {
         trouble(r, WSSEC_OUT_OF_MEMORY, "the item cannot be mapped");
     } else {
-        r->has_payload = EVP_Digest(p, n, r->payload_sha256, NULL, EVP_sha256(), NULL) == 1;
+        r->has_payload = digest(item, p, n, r->payload_sha256);
         if (archive_sniff(p, n < ARCHIVE_HEAD ? n : ARCHIVE_HEAD) == ARCHIVE_SEEK_CONTAINER) {
             judge_container(b, item, p, n, r);
         } else {

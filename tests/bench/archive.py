@@ -10,12 +10,15 @@ import time
 
 import forms
 import keys
+import product
+import soap
 import stored
 
 COST_TARGET = 1.3            # CPU of a run, journal and report included, of verification alone
 SCALE_TARGET = 1.8           # throughput of two workers, of one
 MEMORY_TARGET_MB = 256
 DONE_ITEMS = 10_000_000
+LARGE = 1000 << 20           # octets
 PADDING = 1200               # makes messages of about 4 KB
 RECEIVED = ("--received-from", "name:-([0-9]{8}T[0-9]{6}Z)")
 
@@ -59,7 +62,7 @@ class Archives:
         self.keystore("add", "--role", "verifier", "--partner", "acme", "--alias", "acme", pair.certificate_file, "--activate",
                       "--since", stored.text_of(begin - datetime.timedelta(days=1)))
         self.names = "".join(f"{self.place}/tree/{item.name}\n" for item in items)
-        self.certificate = pair.certificate_file
+        self.certificate, self.key = pair.certificate_file, pair.key_file
         self.octets = len(items[0].octets)
 
     def keystore(self, *args):
@@ -113,10 +116,34 @@ class Archives:
         line(f"memory for a journal of {DONE_ITEMS} items that is gone on with", int(peak) / 1024, "MB", at_most(int(peak) / 1024, MEMORY_TARGET_MB))
         line("CPU for each of them", float(us), "us", "")
 
+    def large(self):
+        """One message of a GB, signed by the product, which holds none of it either."""
+        chunk = ("<i>" + "0123456789abcdef klmnopqrstuvwxyz " * 8 + "</i>\n") * 256
+        head, tail = soap.envelope("@").split("@")
+        plain, stored_as = os.path.join(self.place, "plain.xml"), os.path.join(self.place, "large.xml")
+        with open(plain, "w", encoding="utf-8") as out:
+            out.write(head)
+            for _ in range(LARGE // len(chunk)):
+                out.write(chunk)
+            out.write(tail)
+        conf = os.path.join(self.place, "large.conf")
+        with open(conf, "w", encoding="utf-8") as out:
+            out.write("policy large { limits { body 1G; } }\n")
+        self.keystore("add", "--role", "sign", "--alias", "own", self.certificate, "--private-key", self.key, "--activate")
+        subprocess.run([self.program, "--keystore", self.uri, "sign", "--alias", "own", "--timestamp", plain, "-o", stored_as], check=True)
+        os.unlink(plain)
+        begun = time.monotonic()
+        peak = product.peak_kb(self.program, "-c", conf, "--keystore", self.uri, "archive", "verify", stored_as, "--policy", "large", "--trust-claimed",
+                               "--max-member", "1G", "--timeout-per-item", "600s", "--progress", "none")
+        seconds = time.monotonic() - begun
+        line(f"memory for one message of {LARGE >> 20} MB ({seconds:.0f} s)", peak / 1024, "MB", at_most(peak / 1024, MEMORY_TARGET_MB))
+        os.unlink(stored_as)
+
     def run(self):
         print(f"Archives of {self.count} messages (median of {self.rounds} rounds)")
         self.make()
         self.cost()
         self.scale()
         self.resumed()
+        self.large()
         print()

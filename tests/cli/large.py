@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# tests/run: quick
+# tests/run: limit 300
 """Large files on the command line: judged in pieces and signed in place, with the same records as small ones, and with
 memory that does not grow with them."""
 import json
@@ -132,6 +132,37 @@ def test_memory_does_not_grow_with_the_file():
     plain = written("plain.xml", soap.envelope(records(40 * MB)))
     signs = peak_kb("sign", "--alias", "own-sign", plain, "-o", os.path.join(DIRECTORY, "signed.xml"))
     check(signs - least < (40 + 8) << 10, f"{least} KB grew to {signs} KB, of which the mapped file is 40 MB")
+
+
+def test_an_archive_run_does_not_hold_what_is_larger_than_its_share():
+    if DOM:
+        raise Skip("trees take what they need")
+    os.makedirs(os.path.join(DIRECTORY, "stored"))
+    small = written("stored/small.xml", soap.sign(ACME))
+    huge = written("stored/huge.xml", soap.sign(ACME, body=records(32 * MB)))
+    packed = os.path.join(DIRECTORY, "stored.tar.gz")
+    subprocess.run(["tar", "-C", DIRECTORY, "-cf", packed, "--use-compress-program", "gzip -1", "stored/huge.xml"], check=True)
+    bounds = ("archive", "verify", "--trust-claimed", "--mem", "8M", "--jobs", "2", "--progress", "none")
+    least = peak_kb(*bounds, small)
+    for what in (huge, packed):
+        most = peak_kb(*bounds, what)
+        check(most - least < 12 << 10, f"{what}: {least} KB grew to {most} KB")
+
+
+def test_an_archive_says_the_same_of_what_it_holds_and_of_what_goes_by():
+    names = ["good", "changed", "cut", "stranger", "instruction", "nothing"]
+    paths = [os.path.join(DIRECTORY, f"{name}.xml") for name in names]
+
+    def judged(*more):
+        journal = os.path.join(DIRECTORY, "run" + "".join(more))
+        command("archive", "verify", *paths, "--trust-claimed", "--journal", journal, *more)
+        with open(os.path.join(journal, "results.ndjson"), encoding="utf-8") as lines:
+            return [without(json.loads(line), "run", "us", "t", "generation") for line in lines]
+    held = judged()
+    reasons = ["ok", "digest-mismatch", "xml-malformed", "certificate-unknown", "processing-instruction", "unsupported-format"]
+    equal([r["reason"] for r in held], reasons, "")
+    equal(judged("--mem", "1M"), held, "records")
+    equal(judged("--mem", "1M", "--isolate"), held, "records of judges apart")
 
 
 if __name__ == "__main__":
