@@ -41,12 +41,14 @@ static MAKER_UNUSED void edits_put(cs_buf *t, size_t at, const char *what, size_
     *t = out;
 }
 
-/* One change: a piece between two tags is cut, moved or copied, a snippet comes to a tag, an octet becomes another. */
-static MAKER_UNUSED void edits_apply(cs_buf *t, struct edits *in, const char *const *snippet, size_t snippets)
+/* One change: a piece between two places is cut, moved or copied, a snippet comes to a place, an octet becomes another.
+ * place: where the so-manieth one is. */
+static MAKER_UNUSED void edits_apply_at(cs_buf *t, struct edits *in, size_t (*place)(const cs_buf *, unsigned),
+                                        const char *const *snippet, size_t snippets)
 {
     unsigned what = edits_octet(in) % 5;
-    size_t from = maker_tag(t, edits_octet(in));
-    size_t to = maker_tag(t, edits_octet(in));
+    size_t from = place(t, edits_octet(in));
+    size_t to = place(t, edits_octet(in));
     if (to < from) {
         size_t swap = from;
         from = to;
@@ -57,12 +59,12 @@ static MAKER_UNUSED void edits_apply(cs_buf *t, struct edits *in, const char *co
         memmove(t->data + from, t->data + to, t->len - to + 1);
         t->len -= to - from;
         if (what == 1) {
-            edits_put(t, maker_tag(t, edits_octet(in)), piece, to - from);
+            edits_put(t, place(t, edits_octet(in)), piece, to - from);
         }
         free(piece);
     } else if (what == 2) { /* copy */
         char *piece = edits_copy(t->data + from, to - from);
-        edits_put(t, maker_tag(t, edits_octet(in)), piece, to - from);
+        edits_put(t, place(t, edits_octet(in)), piece, to - from);
         free(piece);
     } else if (what == 3) {
         const char *s = snippet[edits_octet(in) % snippets];
@@ -72,6 +74,12 @@ static MAKER_UNUSED void edits_apply(cs_buf *t, struct edits *in, const char *co
         size_t at = (edits_octet(in) * (size_t)256 + edits_octet(in)) % t->len;
         t->data[at] = (char)edits_octet(in);
     }
+}
+
+/* The same between tags. */
+static MAKER_UNUSED void edits_apply(cs_buf *t, struct edits *in, const char *const *snippet, size_t snippets)
+{
+    edits_apply_at(t, in, maker_tag, snippet, snippets);
 }
 
 #endif

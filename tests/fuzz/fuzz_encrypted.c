@@ -6,7 +6,7 @@
  * so an input is a program over their structure, and means the same in every run.
  */
 #include "tests/fuzz/edits.h"
-#include "tests/unit/engine.h"
+#include "tests/fuzz/holder.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,44 +21,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define LONGEST ((size_t)200000) /* octets of a message that is changed on */
 #define BASES   6
 
-static struct maker_key signer, own, older;
-static bool to_curve; /* seal for the older key, which is one of P-256 */
-static struct wssec_worker *worker;
-static struct wssec_policy *policy;
-static const struct wssec_when when = {MAKER_NOW, MAKER_NOW, WSSEC_TIME_NOW, true, false};
 static struct {
     char *text;
     char *body;   /* canonical, as it was signed; NULL: nobody signed */
     char *sealed; /* the same of a signed ciphertext, which passes as it is when nothing leads to its key; NULL: none */
 } base[BASES];
-
-static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *h, int64_t at, struct wssec_entry *out,
-                      int max)
-{
-    struct maker_partner p = {.n = 0};
-    (void)ctx;
-    if (use == WSSEC_USE_VERIFY || use == WSSEC_USE_SIGN) {
-        struct wssec_entry *e = maker_accept(&p, &signer, WSSEC_ACTIVE);
-        e->key = use == WSSEC_USE_SIGN ? signer.pkey : e->key;
-    } else if (use == WSSEC_USE_ENCRYPT) {
-        (void)maker_accept(&p, to_curve ? &older : &own, WSSEC_ACTIVE);
-    } else {
-        maker_accept(&p, &own, WSSEC_ACTIVE)->key = own.pkey;
-        maker_accept(&p, &older, WSSEC_DEACTIVATED)->key = older.pkey;
-    }
-    return maker_candidates(&p, use, h, at, out, max);
-}
-
-static const struct wssec_resolver keys = {NULL, 1, candidates, NULL};
-
-static char *text_of(const struct wssec_output *out)
-{
-    cs_buf b = CS_BUF_INIT;
-    for (size_t i = 0; i < out->n_piece; i++) {
-        cs_buf_add(&b, out->piece[i].p, out->piece[i].n);
-    }
-    return cs_buf_take(&b, NULL);
-}
 
 /* Takes text. */
 static char *made(char *text, const struct wssec_encryption *seal, const struct wssec_recipe *sign)
@@ -118,23 +85,9 @@ static void make_bases(void)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    static const struct maker_cert own_cert = {.subject = "own", .serial = 11, .key_usage = "keyEncipherment"};
-    static const struct maker_cert older_cert = {.subject = "own", .serial = 10, .key_usage = "keyEncipherment"};
-    char err[200];
     (void)argc;
     (void)argv;
-    if (wssec_init(&(struct wssec_options){engine_of_environment()}, err, sizeof err) != 0) {
-        abort();
-    }
-    worker = wssec_worker_new();
-    policy = wssec_policy_new("fuzz");
-    if (worker == NULL || policy == NULL || wssec_policy_freeze(policy, err, sizeof err) < 0) {
-        abort();
-    }
-    signer = maker_key_new("ec:P-256", NULL);
-    own = maker_key_new("rsa:2048", &own_cert);
-    older = maker_key_new("ec:P-256", &older_cert);
-    xmlSetGenericErrorFunc(NULL, NULL);
+    holder_begin();
     make_bases();
     return 0;
 }
