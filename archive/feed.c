@@ -13,6 +13,7 @@
 #include "archive/done.h"
 #include "archive/lines.h"
 #include "archive/linking.h"
+#include "archive/timestamp.h"
 #include "archive/walk.h"
 
 #include "base/capture.h"
@@ -36,6 +37,9 @@ struct archive_feed {
     struct archive_walk *walk;
     struct source source[NESTING_MAX + 1];
     size_t depth;
+    struct archive_item held;     /* owned: the next one, looked at for a token; loc NULL: none */
+    struct archive_item *waiting; /* a member behind which its token may lie, while that is looked for; NULL: none */
+    char *last;                   /* owned: loc of the last member, whether it was given out or not */
     /* the file that is open */
     int fd;
     struct stat st;
@@ -212,6 +216,35 @@ static int take_names(struct archive_feed *f, struct archive_bytes *b, struct ar
     return give(f, item);
 }
 
+/* ---- time-stamp tokens ----------------------------------------------------------------------------------------------
+ */
+
+/* "a.tar!x.xml.tsr#0" right behind "a.tar!x.xml#0", and not what a message begins with. */
+static bool is_token(const struct archive_feed *f, const char *loc, const uint8_t *p, size_t n)
+{
+    static const char tail[] = ".tsr#0";
+    size_t size = strlen(loc);
+    size_t base = f->last != NULL ? strlen(f->last) : 0;
+    return base > 2 && strcmp(f->last + base - 2, "#0") == 0 && size == base - 2 + sizeof tail - 1 &&
+           memcmp(loc, f->last, base - 2) == 0 && strcmp(loc + base - 2, tail) == 0 && archive_token_begins(p, n);
+}
+
+/* It goes with the member that waits for it; one whose member is done already is passed over with it. */
+static void take_token(struct archive_feed *f, struct archive_bytes *b, struct archive_item *item)
+{
+    const struct archive_room room = {.most = ARCHIVE_TOKEN_MAX, .in_memory = ARCHIVE_TOKEN_MAX};
+    struct archive_item token = ARCHIVE_ITEM_INIT;
+    archive_bytes_take(b, &room, &token);
+    if (f->waiting != NULL && f->waiting->token == NULL && strcmp(f->waiting->loc, f->last) == 0) {
+        bool good = token.trouble == WSSEC_OK;
+        f->waiting->token = good ? token.data : malloc(1);
+        f->waiting->token_n = good ? (size_t)token.size : 0; /* too long: there was one, and it cannot be read */
+        token.data = good ? NULL : token.data;
+    }
+    archive_item_clear(&token);
+    archive_item_clear(item);
+}
+
 /* @return 1: item is given out; 0: it was a source, or is passed over */
 static int consider(struct archive_feed *f, struct archive_bytes *b, struct archive_item *item)
 {
@@ -223,6 +256,15 @@ static int consider(struct archive_feed *f, struct archive_bytes *b, struct arch
     if (n >= sizeof CS_CAPTURE_STATE - 1 && memcmp(p, CS_CAPTURE_STATE, sizeof CS_CAPTURE_STATE - 1) == 0) {
         archive_item_clear(item); /* lies beside captures, and no message begins so */
         return 0;
+    }
+    bool member = f->depth > 0 && f->source[f->depth - 1].container != NULL;
+    if (member && is_token(f, item->loc, p, n)) {
+        take_token(f, b, item);
+        return 0;
+    }
+    if (member) {
+        free(f->last);
+        f->last = strdup(item->loc); /* no memory: a token behind it is an item, which says so */
     }
     if (f->depth > 0 && archive_linking_is(p, n, item->loc)) {
         archive_item_clear(item); /* lies beside signed containers */
@@ -311,7 +353,7 @@ static int from_walk(struct archive_feed *f, struct archive_item *item)
     return f->fd < 0 ? give(f, item) : consider(f, &f->file, item);
 }
 
-int archive_feed_next(struct archive_feed *f, struct archive_item *item)
+static int next(struct archive_feed *f, struct archive_item *item)
 {
     int rc = 0;
     while (rc == 0) {
@@ -321,6 +363,23 @@ int archive_feed_next(struct archive_feed *f, struct archive_item *item)
         archive_item_clear(item); /* the walk may have named a directory last */
     }
     return rc > 0;
+}
+
+int archive_feed_next(struct archive_feed *f, struct archive_item *item)
+{
+    if (f->held.loc != NULL) {
+        *item = f->held;
+        f->held = (struct archive_item)ARCHIVE_ITEM_INIT;
+    } else if (next(f, item) == 0) {
+        return 0;
+    }
+    bool member = f->depth > 0 && f->last != NULL && strcmp(item->loc, f->last) == 0;
+    if (member && item->trouble == WSSEC_OK) {
+        f->waiting = item;
+        (void)next(f, &f->held);
+        f->waiting = NULL;
+    }
+    return 1;
 }
 
 uint64_t archive_feed_octets(const struct archive_feed *f)
@@ -341,6 +400,7 @@ int archive_feed_new(struct archive_feed **out, const struct archive_order *orde
     f->next = first;
     f->room = (struct archive_room){order->max_member, in_memory};
     f->fd = -1;
+    f->held = (struct archive_item)ARCHIVE_ITEM_INIT;
     f->file = (struct archive_bytes){.ctx = f, .read = read_file};
     if (archive_walk_new(&f->walk, &order->path, order->directory, e) != 0) {
         free(f);
@@ -357,6 +417,8 @@ void archive_feed_free(struct archive_feed *f)
             pop(f);
         }
         close_file(f);
+        archive_item_clear(&f->held);
+        free(f->last);
         archive_bytes_free(&f->file);
         archive_walk_free(f->walk);
         free(f);

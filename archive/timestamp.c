@@ -42,6 +42,11 @@ const char *archive_timestamp_note(enum archive_stamp s)
     return note[s];
 }
 
+bool archive_token_begins(const uint8_t *p, size_t n)
+{
+    return n >= 2 && p[0] == 0x30 && (p[1] < 0x20 || p[1] >= 0x80);
+}
+
 /* ---- what it says ---------------------------------------------------------------------------------------------------
  */
 

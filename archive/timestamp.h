@@ -11,6 +11,9 @@
 
 #define ARCHIVE_TOKEN_MAX 65536 /* octets of a token with its certificates */
 
+/** Do octets begin as a token does, and as no message can? */
+bool archive_token_begins(const uint8_t *p, size_t n);
+
 enum archive_stamp {
     ARCHIVE_STAMP_GOOD,
     ARCHIVE_STAMP_UNREADABLE, /**< empty, too long, or not to be opened */

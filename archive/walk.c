@@ -305,8 +305,7 @@ static bool is_token(const struct level *l, const char *name, int fd)
     struct stat st;
     size_t n = strlen(name);
     if (n <= sizeof TOKEN - 1 || strcmp(name + n - (sizeof TOKEN - 1), TOKEN) != 0 ||
-        pread(fd, begin, sizeof begin, 0) != (ssize_t)sizeof begin || begin[0] != 0x30 ||
-        (begin[1] >= 0x20 && begin[1] < 0x80)) {
+        pread(fd, begin, sizeof begin, 0) != (ssize_t)sizeof begin || !archive_token_begins(begin, sizeof begin)) {
         return false;
     }
     char *base = strndup(name, n - (sizeof TOKEN - 1));

@@ -213,7 +213,8 @@ static const struct cli_option options[] = {
     {"expect-count", 0, CLI_NUMBER, "N", 0, "so many items must be there"},
     {"expect-manifest", 0, CLI_FILE, "FILE", 0, "these payloads must be there, and no others; as sha256sum writes it"},
     {"chain", 0, CLI_TEXT, "countersign|xroad", 0,
-     "the captures there must be a chain without gap, up to the ends that the keystore knows; or X-Road's message logs"},
+     "the captures there must be a chain without gap, up to the ends that the keystore knows; or X-Road's message "
+     "logs"},
     CLI_REPORT_OPTIONS,
     {"fail-on", 0, CLI_TEXT, "CLASS,…", 0,
      "what makes the exit code: fail, error, gap, indeterminate; without it all; none"},
@@ -231,18 +232,18 @@ const struct cli_command cli_cmd_archive_verify = {
     .min_operands = 0,
     .max_operands = -1,
     .options = options,
-    .more =
-        "PATH: messages (XML, MIME, HTTP), JSON lines, directories, tar, zip, 7z, cpio, gzip, xz, zstd, bzip2, "
-        "also inside each other.\n"
-        "Beside a file that is no archive, FILE.tsr is its time-stamp token over the octets of FILE: a response or a "
-        "bare token, in DER. It counts\n"
-        "before every time but --as-of. One that does not hold proves nothing, and the record notes why: "
-        "timestamp-untrusted, -revoked, -malformed,\n"
-        "-unreadable, -weak-digest, -of-other-octets, -ahead, -not-checked (no --timestamp-anchors).\n"
-        "Exit: 0 all pass; 1 one fails; 3 one cannot be read; 5 a coverage gap; 2 one is indeterminate; 4 nothing "
-        "to verify; 75 stopped, go on\n"
-        "with --resume; 64 usage; 69 or 78 keystore, journal or configuration. 1 goes before 3, 5, 2.\n"
-        "  countersign --keystore sqlite:ks.db archive verify in/2026 --received-from name:'([0-9]{8}T[0-9]{6}Z)' "
-        "--journal run-2026\n",
+    .more = "PATH: messages (XML, MIME, HTTP), JSON lines, directories, tar, zip, 7z, cpio, gzip, xz, zstd, bzip2, "
+            "also inside each other.\n"
+            "FILE.tsr beside a message FILE, or right behind it in an archive, is its time-stamp token over the octets "
+            "of FILE: a response or a bare\n"
+            "token, in DER. It counts before every time but --as-of. One that does not hold proves nothing, and the "
+            "record notes why: timestamp-untrusted,\n"
+            "-revoked, -malformed, -unreadable, -weak-digest, -of-other-octets, -ahead, -not-checked (no "
+            "--timestamp-anchors).\n"
+            "Exit: 0 all pass; 1 one fails; 3 one cannot be read; 5 a coverage gap; 2 one is indeterminate; 4 nothing "
+            "to verify; 75 stopped, go on\n"
+            "with --resume; 64 usage; 69 or 78 keystore, journal or configuration. 1 goes before 3, 5, 2.\n"
+            "  countersign --keystore sqlite:ks.db archive verify in/2026 --received-from name:'([0-9]{8}T[0-9]{6}Z)' "
+            "--journal run-2026\n",
     .run = run,
 };

@@ -4,10 +4,13 @@
 """Time-stamp tokens beside stored messages prove when they existed; those that do not hold prove nothing and say why.
 The authority is `openssl ts`, moved to the time of each message."""
 import datetime
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
+import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import keys
@@ -97,6 +100,80 @@ def test_judges_without_files_see_the_token_too():
     record, _ = HOUSE.judge(HOUSE.stamper.token(HOUSE.octets, HOUSE.received), *BY_NAME, "--isolate")
     report.equal(told(record), ("pass", "ok", "poe"), HOUSE.said)
     unproven(b"", "timestamp-unreadable", "--isolate")
+
+
+def packed(form, members):
+    """members [(name, octets)] as a tar, tar.gz or zip."""
+    with io.BytesIO() as out:
+        if form == "zip":
+            with zipfile.ZipFile(out, "w") as made:
+                for name, octets in members:
+                    made.writestr(name, octets)
+        else:
+            with tarfile.open(fileobj=out, mode="w:gz" if form == "tar.gz" else "w") as made:
+                for name, octets in members:
+                    entry = tarfile.TarInfo(name)
+                    entry.size = len(octets)
+                    made.addfile(entry, io.BytesIO(octets))
+        return out.getvalue()
+
+
+def of_archive(form, members, *more):
+    HOUSE.runs += 1
+    with open(os.path.join(HOUSE.directory, f"in-{HOUSE.runs}.{form}"), "wb") as out:
+        out.write(packed(form, members))
+    return HOUSE.verify(f"in-{HOUSE.runs}.{form}", *BY_NAME, "--timestamp-anchors", "stamps", *more)
+
+
+def test_a_token_behind_its_message_in_an_archive_counts():
+    token = HOUSE.stamper.token(HOUSE.octets, HOUSE.received)
+    stranger = HOUSE.other.token(HOUSE.octets, HOUSE.received)
+    second = HOUSE.name.replace("m-", "n-")
+    for form in ("tar", "tar.gz", "zip"):
+        for more in ((), ("--isolate",), ("--jobs", "3")):
+            found = of_archive(form, [(HOUSE.name, HOUSE.octets), (HOUSE.name + ".tsr", token), (second, HOUSE.octets),
+                                      (second + ".tsr", stranger), ("x/" + HOUSE.name, HOUSE.octets)], *more)
+            report.equal([told(r) for r in found], [("pass", "ok", "poe"), UNPROVEN, UNPROVEN], f"{form} {more}: {HOUSE.said}")
+            report.equal([r["seq"] for r in found], [1, 2, 3], "a token has no number")
+            report.equal([[n for n in r["notes"] if "timestamp" in n] for r in found], [[], ["timestamp-untrusted"], []], f"{form}: notes")
+
+
+def test_a_token_in_an_archive_belongs_to_the_member_before_it_alone():
+    token = HOUSE.stamper.token(HOUSE.octets, HOUSE.received)
+    apart = of_archive("tar", [(HOUSE.name, HOUSE.octets), ("other.xml", b"<a/>"), (HOUSE.name + ".tsr", token)])
+    report.equal([told(r)[:2] for r in apart], [UNPROVEN[:2], ("error", "unsupported-format"), ("error", "unsupported-format")], "apart: an item")
+    alone = of_archive("tar", [(HOUSE.name + ".tsr", token)])
+    report.equal([r["reason"] for r in alone], ["unsupported-format"], "without its message")
+    message = of_archive("tar", [(HOUSE.name, HOUSE.octets), (HOUSE.name + ".tsr", HOUSE.octets)])
+    report.equal([r["verdict"] for r in message], ["indeterminate"] * 2, "a message of that name is none")
+    long = of_archive("tar", [(HOUSE.name, HOUSE.octets), (HOUSE.name + ".tsr", b"\x30\x82" + bytes(70000)), (HOUSE.name + "2", HOUSE.octets)])
+    report.equal((len(long), "timestamp-unreadable" in long[0]["notes"]), (2, True), f"too long: {long[0]['notes']}")
+    twice = of_archive("tar", [(HOUSE.name, HOUSE.octets), (HOUSE.name + ".tsr", token), (HOUSE.name + ".tsr", token)])
+    report.equal([told(r)[0] for r in twice], ["pass", "error"], "a second one is an item")
+
+
+def test_a_run_that_goes_on_passes_over_tokens_of_what_is_done():
+    token = HOUSE.stamper.token(HOUSE.octets, HOUSE.received)
+    members = []
+    for number in range(6):
+        name = HOUSE.name.replace("m-", f"m{number}-")
+        members += [(name, HOUSE.octets), (name + ".tsr", token)]
+    whole = of_archive("tar", members)
+    journal = max((os.path.join(HOUSE.directory, n) for n in os.listdir(HOUSE.directory) if n.startswith(f"run-{HOUSE.runs}-")), key=os.path.getmtime)
+    results = os.path.join(journal, "results.ndjson")
+    with open(results, "rb") as lines:
+        all_lines = lines.readlines()
+    for kept in range(6):
+        with open(results, "wb") as out:
+            out.writelines(all_lines[:kept])
+        if os.path.exists(os.path.join(journal, "conclusion.json")):
+            os.remove(os.path.join(journal, "conclusion.json"))
+        done = subprocess.run([product.COUNTERSIGN, "--keystore", HOUSE.keystore.uri, "archive", "verify", "--journal", journal, "--resume"],
+                              cwd=HOUSE.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
+        with open(results, encoding="utf-8") as lines:
+            found = [json.loads(line) for line in lines]
+        report.equal([(r["loc"], told(r), r["seq"]) for r in found], [(r["loc"], told(r), r["seq"]) for r in whole],
+                     f"{kept} kept: {done.stderr.decode()}")
 
 
 def test_what_does_not_hold_proves_nothing_and_says_why():
