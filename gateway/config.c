@@ -384,6 +384,32 @@ int gw_upstream_parse(struct gw_upstream *u, const char *url, char *why, size_t 
 
 /* ---- second pass ---------------------------------------------------------------------------------------------- */
 
+bool check_alias(struct check *ck, const struct gw_where *at, const char *alias, enum ks_role wanted)
+{
+    char text[320];
+    if (ck->snapshot != NULL && ks_alias_fits(ck->snapshot, alias, wanted, text, sizeof text) != 0) {
+        BAD(ck, *at, "%s", text);
+        return false;
+    }
+    return ck->snapshot != NULL;
+}
+
+static void check_partner(struct check *ck, const struct gw_actions *a)
+{
+    bool in_file = ck->settings->partner_known(ck->settings, a->partner);
+    if (ck->snapshot == NULL || ks_snapshot_has_partner(ck->snapshot, a->partner)) {
+        return;
+    }
+    const char *near = in_file ? NULL : cs_nearest(a->partner, ks_snapshot_partners(ck->snapshot));
+    if (!in_file) {
+        BAD(ck, a->verify_at, "partner %s is known neither here nor to the keystore%s%s%s", a->partner,
+            near != NULL ? "; did you mean " : "", near != NULL ? near : "", near != NULL ? "?" : "");
+    } else if (ck->settings->chain(ck->settings, a->partner) == NULL) {
+        WARN(ck, a->verify_at, "partner %s has no entry in the keystore yet: every message of it is refused",
+             a->partner);
+    }
+}
+
 static void check_verify(struct check *ck, const struct gw_route *r, const struct gw_actions *a)
 {
     if (a->partner == NULL) {
@@ -395,14 +421,7 @@ static void check_verify(struct check *ck, const struct gw_route *r, const struc
         }
         return;
     }
-    bool in_file = ck->settings->partner_known(ck->settings, a->partner);
-    if (!in_file && ck->snapshot != NULL && !ks_snapshot_has_partner(ck->snapshot, a->partner)) {
-        BAD(ck, a->verify_at, "partner %s is known neither here nor to the keystore", a->partner);
-    } else if (ck->snapshot != NULL && !ks_snapshot_has_partner(ck->snapshot, a->partner) &&
-               ck->settings->chain(ck->settings, a->partner) == NULL) {
-        WARN(ck, a->verify_at, "partner %s has no entry in the keystore yet: every message of it is refused",
-             a->partner);
-    }
+    check_partner(ck, a);
     if (ck->settings->policy(ck->settings, NULL, a->partner) == NULL) {
         BAD(ck, a->verify_at, "partner %s has no usable policy", a->partner);
     }
@@ -416,12 +435,7 @@ static void check_sign(struct check *ck, const struct gw_route *r, const struct 
     if (a->sign_alias == NULL) {
         return;
     }
-    enum ks_role role;
-    if (ck->snapshot != NULL && !ks_has_slot(ck->snapshot, a->sign_alias, &role)) {
-        BAD(ck, a->sign_at, "the keystore has no alias %s", a->sign_alias);
-    } else if (ck->snapshot != NULL && role != KS_SIGN) {
-        BAD(ck, a->sign_at, "alias %s has the role %s, sign needs one of role sign", a->sign_alias, ks_role_word(role));
-    } else if (ck->snapshot != NULL && ks_active(ck->snapshot, a->sign_alias) == NULL) {
+    if (check_alias(ck, &a->sign_at, a->sign_alias, KS_SIGN) && ks_active(ck->snapshot, a->sign_alias) == NULL) {
         WARN(ck, a->sign_at, "alias %s has no active entry: requests of route %s are refused", a->sign_alias, r->name);
     }
     if (a->on_failure == GW_MONITOR) {
@@ -448,13 +462,17 @@ static void check_users(struct check *ck, const struct gw_route *r, const struct
     const struct gw_settings *s = ck->settings;
     const struct wssec_policy *p = a->partner != NULL ? s->policy(s, NULL, a->partner) : NULL;
     if (a->user != NULL && s->user(s, a->user) == NULL) {
-        BAD(ck, a->user_at, "no user %s in this configuration; write: user %s { password file \"PATH\"; }", a->user, a->user);
+        BAD(ck, a->user_at, "no user %s in this configuration; write: user %s { password file \"PATH\"; }", a->user,
+            a->user);
     }
     if (a->user != NULL && a->user_text && way_is_plain(ck, r, response)) {
-        BAD(ck, a->user_at, "the password of %s would go in the clear without TLS; write: username %s digest;", a->user, a->user);
+        BAD(ck, a->user_at, "the password of %s would go in the clear without TLS; write: username %s digest;", a->user,
+            a->user);
     }
     if (p != NULL && wssec_policy_requires(p, "UsernameToken") && s->users(s, a->partner) == NULL) {
-        WARN(ck, a->verify_at, "the policy of partner %s demands a UsernameToken, but nobody's password is known: write users NAME in its block",
+        WARN(ck, a->verify_at,
+             "the policy of partner %s demands a UsernameToken, but nobody's password is known: write users NAME in "
+             "its block",
              a->partner);
     }
 }

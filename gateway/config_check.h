@@ -20,6 +20,8 @@ struct check {
 #define BAD(ck, where, ...)  ((ck)->errors++, cs_conf_error((ck)->report, AT(where), -1, __VA_ARGS__))
 #define WARN(ck, where, ...) cs_conf_warn((ck)->report, AT(where), -1, __VA_ARGS__)
 
+/** config.c: the keystore has that alias, of that role. @return false: told, or the keystore is not looked at */
+bool check_alias(struct check *ck, const struct gw_where *at, const char *alias, enum ks_role wanted);
 /** config_tls.c: `tls` blocks and the listeners that name them. */
 void check_tls(struct check *ck);
 /** config_tls.c: who may use the route, and how it reaches its upstreams. */

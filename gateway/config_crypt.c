@@ -18,17 +18,8 @@ void gw_crypt_clear(struct gw_crypt *c)
 static void check_decrypt(struct check *ck, const struct gw_actions *a)
 {
     const struct gw_crypt *c = &a->crypt;
-    if (!c->decrypt || ck->snapshot == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < c->decrypt_alias.n; i++) {
-        const char *alias = c->decrypt_alias.word[i];
-        enum ks_role role;
-        if (!ks_has_slot(ck->snapshot, alias, &role)) {
-            BAD(ck, c->decrypt_at, "the keystore has no alias %s", alias);
-        } else if (role != KS_DECRYPT) {
-            BAD(ck, c->decrypt_at, "alias %s has the role %s, decrypt needs one of role decrypt", alias, ks_role_word(role));
-        }
+    for (size_t i = 0; c->decrypt && i < c->decrypt_alias.n; i++) {
+        (void)check_alias(ck, &c->decrypt_at, c->decrypt_alias.word[i], KS_DECRYPT);
     }
 }
 

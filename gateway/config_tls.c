@@ -8,26 +8,6 @@
 #include "gateway/config_check.h"
 #include "gateway/tls_words.h"
 
-/* An alias of that role is there. @return false: told, or the keystore is not looked at */
-static bool alias_fits(struct check *ck, const struct gw_where *at, const char *alias, enum ks_role wanted)
-{
-    enum ks_role role;
-    if (ck->snapshot == NULL) {
-        return false;
-    }
-    if (!ks_has_slot(ck->snapshot, alias, &role)) {
-        BAD(ck, *at, "the keystore has no alias %s; countersign keystore add --role %s --alias %s FILE", alias,
-            ks_role_word(wanted), alias);
-        return false;
-    }
-    if (role != wanted) {
-        BAD(ck, *at, "alias %s has the role %s, one of role %s is needed here", alias, ks_role_word(role),
-            ks_role_word(wanted));
-        return false;
-    }
-    return true;
-}
-
 /* Something of the slot can be presented now. */
 static bool has_usable(const ks_snapshot *s, const char *alias)
 {
@@ -49,7 +29,7 @@ static void check_certificate(struct check *ck, const struct gw_tls *t, const ch
         BAD(ck, t->certificate_at, "%s is neither an alias nor an entry ALIAS#NUMBER", word);
         return;
     }
-    if (!alias_fits(ck, &t->certificate_at, alias, KS_TLS_SERVER)) {
+    if (!check_alias(ck, &t->certificate_at, alias, KS_TLS_SERVER)) {
         return;
     }
     const ks_entry *e = n != 0 ? ks_entry_at(ck->snapshot, alias, n) : NULL;
@@ -66,7 +46,7 @@ static void check_anchors(struct check *ck, const struct gw_where *at, const str
                           const char *whose)
 {
     for (size_t i = 0; i < anchors->n; i++) {
-        if (alias_fits(ck, at, anchors->word[i], KS_TRUST_ANCHOR) &&
+        if (check_alias(ck, at, anchors->word[i], KS_TRUST_ANCHOR) &&
             ks_active(ck->snapshot, anchors->word[i]) == NULL) {
             WARN(ck, *at, "alias %s has no active entry: no certificate of %s leads to it", anchors->word[i], whose);
         }
@@ -138,7 +118,7 @@ static void check_upstream(struct check *ck, const struct gw_route *r, const str
             r->name);
     }
     check_anchors(ck, &u->anchors_at, &u->anchors, "the server");
-    if (u->client_certificate != NULL && alias_fits(ck, &u->client_at, u->client_certificate, KS_TLS_CLIENT) &&
+    if (u->client_certificate != NULL && check_alias(ck, &u->client_at, u->client_certificate, KS_TLS_CLIENT) &&
         !has_usable(ck->snapshot, u->client_certificate)) {
         WARN(ck, u->client_at, "alias %s has no active entry with a key: requests of route %s are refused",
              u->client_certificate, r->name);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/http1.h"
+
 /* ---- top level ------------------------------------------------------------------------------------------------ */
 
 SETTER(set_listener)
@@ -147,16 +149,11 @@ SETTER(set_methods)
     struct gw_route *r = parent;
     r->n_method = 0;
     for (int i = 0; i < node->argc; i++) {
-        const char *m = arg(node, i);
-        size_t n = strspn(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-        if (n == 0 || m[n] != '\0' || n >= sizeof r->method[0] || strcmp(m, "CONNECT") == 0) {
-            cs_conf_error(report, node, i, "%s is not a method that can be served", m);
-        } else if (r->n_method == GW_METHODS) {
+        if (r->n_method == GW_METHODS) {
             cs_conf_error(report, node, i, "at most %d methods", GW_METHODS);
             return;
-        } else {
-            snprintf(r->method[r->n_method++], sizeof r->method[0], "%s", m);
         }
+        snprintf(r->method[r->n_method++], sizeof r->method[0], "%s", arg(node, i));
     }
 }
 
@@ -311,18 +308,13 @@ SETTER(set_parts)
         a->part[a->n_part] = keep(node, arg(node, i), report);
         a->n_part += a->part[a->n_part] != NULL;
     }
+    check_parts(node, WSSEC_USE_SIGN, report);
 }
 
 SETTER(set_key_reference)
 {
     (void)child;
-    struct gw_actions *a = parent;
-    if (wssec_keyref_parse(arg(node, 0), &a->key_reference) != 0 || a->key_reference == WSSEC_KEYREF_NONE) {
-        cs_conf_error(report, node, 0,
-                      "%s is not a key reference: direct, pkipath, issuer-serial, ski, thumbprint, "
-                      "x509v3-key-identifier, embedded or x509-data",
-                      arg(node, 0));
-    }
+    take_key_reference(node, &((struct gw_actions *)parent)->key_reference, report);
 }
 
 SETTER(set_ttl)
@@ -429,8 +421,8 @@ static const struct cs_directive rows[] = {
      "listener front back;", set_route_listener},
     {"path", "route", "string", NULL, 0, NULL, "Whole path; one that ends in / covers what lies below.",
      "path \"/orders\";", "path \"orders\";", set_path},
-    {"methods", "route", "word+", NULL, 0, "POST", "Methods that are served; all others are refused with 405.",
-     "methods POST GET;", "methods CONNECT;", set_methods},
+    {"methods", "route", HTTP1_METHODS "+", NULL, 0, "POST",
+     "Methods that are served; all others are refused with 405.", "methods POST GET;", "methods CONNECT;", set_methods},
     {"query", "route", "pass|drop", NULL, 0, "drop", "Whether the query of a POST goes on.", "query pass;",
      "query keep;", set_query},
     {"upstream", "route", "string", "upstream?", REPEAT, NULL,
@@ -516,12 +508,9 @@ static const struct {
     const struct cs_directive *row;
     const size_t *n;
 } groups[] = {
-    {gw_rows_log, &gw_rows_log_n},
-    {gw_rows_traffic, &gw_rows_traffic_n},
-    {gw_rows_admin, &gw_rows_admin_n},
-    {gw_rows_process, &gw_rows_process_n},
-    {gw_rows_capture, &gw_rows_capture_n},
-    {gw_rows_tls, &gw_rows_tls_n}, {gw_rows_crypt, &gw_rows_crypt_n},
+    {gw_rows_log, &gw_rows_log_n},         {gw_rows_traffic, &gw_rows_traffic_n}, {gw_rows_admin, &gw_rows_admin_n},
+    {gw_rows_process, &gw_rows_process_n}, {gw_rows_capture, &gw_rows_capture_n}, {gw_rows_tls, &gw_rows_tls_n},
+    {gw_rows_crypt, &gw_rows_crypt_n},
 };
 
 #define ROWS_MAX 256

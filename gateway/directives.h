@@ -109,4 +109,26 @@ static inline void open_same(const struct cs_conf_node *node, void *parent, void
     *child = parent;
 }
 
+/** PART words of sign and encrypt. */
+static inline void check_parts(const struct cs_conf_node *node, enum wssec_use use, struct cs_conf_report *report)
+{
+    char err[256];
+    for (int i = 0; i < node->argc; i++) {
+        if (wssec_part_check(arg(node, i), use, err, sizeof err) != 0) {
+            cs_conf_error(report, node, i, "%s", err);
+        }
+    }
+}
+
+static inline void take_key_reference(const struct cs_conf_node *node, enum wssec_keyref *out,
+                                      struct cs_conf_report *report)
+{
+    if (wssec_keyref_parse(arg(node, 0), out) != 0 || *out == WSSEC_KEYREF_NONE) {
+        cs_conf_error(report, node, 0,
+                      "%s is not a key reference: direct, pkipath, issuer-serial, ski, thumbprint, "
+                      "x509v3-key-identifier, embedded or x509-data",
+                      arg(node, 0));
+    }
+}
+
 #endif

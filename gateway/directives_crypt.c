@@ -25,18 +25,13 @@ SETTER(set_parts)
 {
     (void)child;
     take_words(node, &((struct gw_actions *)parent)->crypt.part, report);
+    check_parts(node, WSSEC_USE_ENCRYPT, report);
 }
 
 SETTER(set_key_reference)
 {
     (void)child;
-    struct gw_crypt *c = &((struct gw_actions *)parent)->crypt;
-    if (wssec_keyref_parse(arg(node, 0), &c->key_reference) != 0 || c->key_reference == WSSEC_KEYREF_NONE) {
-        cs_conf_error(report, node, 0,
-                      "%s is not a key reference: direct, pkipath, issuer-serial, ski, thumbprint, "
-                      "x509v3-key-identifier, embedded or x509-data",
-                      arg(node, 0));
-    }
+    take_key_reference(node, &((struct gw_actions *)parent)->crypt.key_reference, report);
 }
 
 SETTER(set_cipher)
@@ -60,15 +55,19 @@ const struct cs_directive gw_rows_crypt[] = {
      "Encrypt to the active encrypt-to certificate of this partner, before or behind sign as they are written.",
      "encrypt acme { parts Body Signature; }", "encrypt;", set_encrypt},
     {"parts", "route-encrypt", "string+", NULL, 0, "Body",
-     "Parts that are encrypted: the content of Body; Signature, UsernameToken, wsa:X, {namespace}local as whole elements.",
+     "Parts that are encrypted: the content of Body; Signature, UsernameToken, wsa:X, {namespace}local as whole "
+     "elements.",
      "parts Body Signature;", "parts;", set_parts},
-    {"key-reference", "route-encrypt", "word", NULL, 0, "issuer-serial", "How the message names the partner's certificate.",
-     "key-reference thumbprint;", "key-reference by-hand;", set_key_reference},
-    {"data-algorithm", "route-encrypt", "aes256-gcm|aes192-gcm|aes128-gcm", NULL, 0, "aes256-gcm", "Cipher of the parts.",
-     "data-algorithm aes256-gcm;", "data-algorithm aes256-cbc;", set_cipher},
+    {"key-reference", "route-encrypt", "word", NULL, 0, "issuer-serial",
+     "How the message names the partner's certificate.", "key-reference thumbprint;", "key-reference by-hand;",
+     set_key_reference},
+    {"data-algorithm", "route-encrypt", "aes256-gcm|aes192-gcm|aes128-gcm", NULL, 0, "aes256-gcm",
+     "Cipher of the parts.", "data-algorithm aes256-gcm;", "data-algorithm aes256-cbc;", set_cipher},
     {"key-transport", "route-encrypt", "rsa-oaep|rsa-oaep-mgf1p|ecdh-es|x25519", NULL, 0, NULL,
-     "How the content key travels: RSA-OAEP with SHA-256, or with SHA-1 for receivers that lack it; ecdh-es (ConcatKDF, AES "
-     "key wrap) to a key of P-256, P-384 or P-521; x25519 (HKDF, AES key wrap) to a key of X25519; not said: by the key.",
+     "How the content key travels: RSA-OAEP with SHA-256, or with SHA-1 for receivers that lack it; ecdh-es "
+     "(ConcatKDF, AES "
+     "key wrap) to a key of P-256, P-384 or P-521; x25519 (HKDF, AES key wrap) to a key of X25519; not said: by the "
+     "key.",
      "key-transport rsa-oaep-mgf1p;", "key-transport rsa-1_5;", set_transport},
 };
 const size_t gw_rows_crypt_n = sizeof gw_rows_crypt / sizeof gw_rows_crypt[0];

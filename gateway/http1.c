@@ -162,11 +162,13 @@ static enum http1_event fail_memory(struct http1 *p)
 
 static bool method_known(const char *method)
 {
-    static const char *const known[] = {"POST", "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strcmp(known[i], method) == 0) {
+    size_t n = strlen(method);
+    for (const char *known = HTTP1_METHODS; *known != '\0'; known += strspn(known, "|")) {
+        size_t length = strcspn(known, "|");
+        if (length == n && memcmp(known, method, n) == 0) {
             return true;
         }
+        known += length;
     }
     return false;
 }

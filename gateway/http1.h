@@ -13,6 +13,9 @@
 #include "base/buffer.h"
 #include "wssec/wssec.h"
 
+/** Methods that a route can serve; any other is refused before routes are looked at. */
+#define HTTP1_METHODS "POST|GET|HEAD|PUT|DELETE|OPTIONS|PATCH|TRACE"
+
 enum http1_kind { HTTP1_REQUEST, HTTP1_RESPONSE };
 
 /** In octets, but for fields (a number). head and fields hold for a trailer section too. */

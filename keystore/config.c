@@ -511,13 +511,9 @@ static unsigned check_anchors(const struct ks_partner_config *p, const ks_snapsh
     unsigned errors = 0;
     for (size_t i = 0; i < p->chain.n_anchor; i++) {
         const char *alias = p->chain.anchor[i];
-        enum ks_role role = KS_ROLES;
-        if (!ks_has_slot(snapshot, alias, &role)) {
-            cs_conf_error(report, p->anchors_node, (int)i, "the keystore has no alias %s", alias);
-            errors++;
-        } else if (role != KS_TRUST_ANCHOR) {
-            cs_conf_error(report, p->anchors_node, (int)i, "alias %s has the role %s, anchors needs one of role %s",
-                          alias, ks_role_word(role), ks_role_word(KS_TRUST_ANCHOR));
+        char text[320];
+        if (ks_alias_fits(snapshot, alias, KS_TRUST_ANCHOR, text, sizeof text) != 0) {
+            cs_conf_error(report, p->anchors_node, (int)i, "%s", text);
             errors++;
         } else if (ks_active(snapshot, alias) == NULL) {
             cs_conf_warn(report, p->anchors_node, (int)i, "alias %s has no active entry: it is nobody's anchor", alias);

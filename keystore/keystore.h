@@ -497,6 +497,9 @@ const ks_entry *ks_entry_at(const ks_snapshot *s, const char *alias, unsigned n)
 const ks_entry *ks_entry_find(const ks_snapshot *s, const char *alias, unsigned n);
 /** A slot of that name and role is there (references of a configuration). */
 bool ks_has_slot(const ks_snapshot *s, const char *alias, enum ks_role *role);
+/** The alias that a configuration names is there, and of that role. @return 0, or -1: text says what is wrong, with the
+ *  nearest alias or the command that makes it */
+int ks_alias_fits(const ks_snapshot *s, const char *alias, enum ks_role wanted, char *text, size_t size);
 
 const char *ks_entry_alias(const ks_entry *e);
 const char *ks_entry_partner(const ks_entry *e);     /**< "" none */

@@ -3,8 +3,11 @@
  * select.c: which entries come into question for a message, best first. Selection only: whoever asked judges them.
  * A hint narrows and never widens; trust is the stored certificate, never issuer and serial alone.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "keystore/snapshot.h"
 
 #define RANK_ACTIVE      0
@@ -264,4 +267,37 @@ bool ks_has_slot(const ks_snapshot *s, const char *alias, enum ks_role *role)
         *role = e->m->role;
     }
     return e != NULL;
+}
+
+/** The alias of that role which a word that is none may stand for, NULL: none is near. */
+static const char *nearest_alias(const ks_snapshot *s, const char *word, enum ks_role role)
+{
+    const char **alias = calloc(s->n + 1, sizeof *alias);
+    size_t n = 0;
+    for (size_t i = 0; alias != NULL && i < s->n; i++) {
+        if (s->entry[i].m->role == role) {
+            alias[n++] = s->entry[i].m->alias;
+        }
+    }
+    const char *near = alias != NULL ? cs_nearest(word, alias) : NULL;
+    free((void *)alias);
+    return near;
+}
+
+int ks_alias_fits(const ks_snapshot *s, const char *alias, enum ks_role wanted, char *text, size_t size)
+{
+    enum ks_role role = wanted;
+    const char *near = NULL;
+    if (!ks_has_slot(s, alias, &role) && (near = nearest_alias(s, alias, wanted)) != NULL) {
+        snprintf(text, size, "the keystore has no alias %s; did you mean %s?", alias, near);
+    } else if (!ks_has_slot(s, alias, NULL)) {
+        snprintf(text, size, "the keystore has no alias %s; countersign keystore add --role %s --alias %s FILE", alias,
+                 ks_role_word(wanted), alias);
+    } else if (role != wanted) {
+        snprintf(text, size, "alias %s has the role %s, one of role %s is needed here", alias, ks_role_word(role),
+                 ks_role_word(wanted));
+    } else {
+        return 0;
+    }
+    return -1;
 }

@@ -84,6 +84,23 @@ int wssec_part_parse(const char *text, struct wssec_part *part, char *err, size_
     return part_unknown(text, err, errsize);
 }
 
+int wssec_part_check(const char *word, enum wssec_use use, char *err, size_t errsize)
+{
+    struct wssec_part part;
+    if (wssec_part_parse(word, &part, err, errsize) != 0) {
+        return -1;
+    }
+    if (use == WSSEC_USE_SIGN && part.kind == WSSEC_PART_SIGNATURE && !part.optional) {
+        (void)snprintf(err, errsize, "part Signature cannot be signed: the header made holds no other signature");
+        return -1;
+    }
+    if (use == WSSEC_USE_ENCRYPT && (part.kind == WSSEC_PART_TIMESTAMP || part.kind == WSSEC_PART_TOKEN)) {
+        (void)snprintf(err, errsize, "part %s cannot be encrypted", part.name);
+        return -1;
+    }
+    return 0;
+}
+
 /* ---- life --------------------------------------------------------------------------------------------------------- */
 
 static const struct wssec_limits default_limits = {

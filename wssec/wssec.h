@@ -64,6 +64,9 @@ WSSEC_API const char *wssec_keyref_word(enum wssec_keyref k);      /**< none dir
 WSSEC_API const char *wssec_time_source_word(enum wssec_time_source s);
 /** Read a KIND word. @return 0, or -1 */
 WSSEC_API int wssec_keyref_parse(const char *word, enum wssec_keyref *k);
+/** Is that PART word known, and can such a part be signed (use WSSEC_USE_SIGN), encrypted (WSSEC_USE_ENCRYPT) or demanded
+ *  (the others)? For configurations, before any message. @return 0, or -1 and a sentence in err. Any thread */
+WSSEC_API int wssec_part_check(const char *word, enum wssec_use use, char *err, size_t errsize);
 
 /* ---- start-up and workers ------------------------------------------------------------------------------------- */
 

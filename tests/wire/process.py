@@ -9,6 +9,7 @@ import threading
 import time
 
 import admin
+import keys
 import product
 import report
 import wire
@@ -276,6 +277,30 @@ def test_https_upstreams_without_anchors_are_refused_with_a_reason():
     done = product.countersign("-c", conf, "gateway", "--check", check=False)
     report.equal(done.returncode, 78, "exit status")
     report.check("needs anchors" in done.stderr, done.stderr)
+
+
+def test_a_misspelt_part_method_alias_or_partner_is_named_before_any_message():
+    """--check was silent about the first two, and every request was refused then."""
+    place = product.new_directory()
+    keystore = product.Keystore(place)
+    keystore.run("generate", "--role", "sign", "--alias", "own-sign")
+    keystore.run("generate", "--role", "tls-client", "--alias", "own-client")
+    keystore.add_verifier(keys.new_pair(place, "acme"))
+    conf = f"{place}/words.conf"
+    for route, says in (("methods PSOT;", 'did you mean "POST"'),
+                        ("request { sign own-sign { parts Body Timestmp; } }", "part Timestmp is not known; did you mean Timestamp?"),
+                        ("request { sign own-sign { parts Body Signature; } }", "part Signature cannot be signed"),
+                        ("request { encrypt acme { parts Bdy; } }", "part Bdy is not known; did you mean Body?"),
+                        ("request { encrypt acme { parts Timestamp; } }", "part Timestamp cannot be encrypted"),
+                        ("request { sign own-sgn; }", "no alias own-sgn; did you mean own-sign?"),
+                        ("request { sign mine; }", "no alias mine; countersign keystore add --role sign --alias mine FILE"),
+                        ("request { sign own-client; }", "alias own-client has the role tls-client, one of role sign is needed"),
+                        ("response { verify acm; }", "partner acm is known neither here nor to the keystore; did you mean acme?")):
+        with open(conf, "w", encoding="utf-8") as out:
+            out.write(f'keystore sqlite "{keystore.path}"; listener front {{ address 127.0.0.1:0; }}\n'
+                      f'route a {{ listener front; path "/a"; upstream "http://127.0.0.1:1"; {route} }}\n')
+        done = product.countersign("-c", conf, "gateway", "--check", check=False)
+        report.equal((done.returncode, says in done.stderr), (78, True), f"{route}: {done.stderr}")
 
 
 def test_a_port_that_is_taken_is_named():
