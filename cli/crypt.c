@@ -59,7 +59,7 @@ static const struct cli_option encrypt_options[] = {
 
 const struct cli_command cli_cmd_encrypt = {
     .name = "encrypt",
-    .summary = "encrypt a message for a partner",
+    .summary = "Encrypt a message for a partner",
     .operands = "[FILE]",
     .min_operands = 0,
     .max_operands = 1,
@@ -130,7 +130,7 @@ static const struct cli_option decrypt_options[] = {
 
 const struct cli_command cli_cmd_decrypt = {
     .name = "decrypt",
-    .summary = "decrypt a message with own keys",
+    .summary = "Decrypt a message with own keys",
     .operands = "[FILE]",
     .min_operands = 0,
     .max_operands = 1,

@@ -157,7 +157,7 @@ static const struct cli_option options[] = {
 
 const struct cli_command cli_cmd_diagnose = {
     .name = "diagnose",
-    .summary = "say why a message is refused: likely cause, sender's software, certificates tried; nothing of its content",
+    .summary = "Say why a message is refused: likely cause, sender's software, certificates tried; nothing of its content",
     .operands = "FILE|-",
     .min_operands = 1,
     .max_operands = 1,

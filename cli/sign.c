@@ -89,7 +89,7 @@ static const struct cli_option options[] = {
 
 const struct cli_command cli_cmd_sign = {
     .name = "sign",
-    .summary = "sign a message with an own key",
+    .summary = "Sign a message with an own key",
     .operands = "[FILE]",
     .min_operands = 0,
     .max_operands = 1,

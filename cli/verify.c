@@ -141,7 +141,7 @@ static const struct cli_option options[] = {
 
 const struct cli_command cli_cmd_verify = {
     .name = "verify",
-    .summary = "judge messages: are they signed by the partner, unchanged and fresh",
+    .summary = "Judge messages: are they signed by the partner, unchanged and fresh",
     .operands = "FILE…|-",
     .min_operands = 1,
     .max_operands = -1,
