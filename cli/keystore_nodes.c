@@ -14,6 +14,7 @@ static int node_json(struct cli_context *c, const ks_node_info *i, uint64_t gene
     cs_json_object(&j, NULL);
     cs_json_str(&j, "node", i->node);
     cs_json_bool(&j, "live", i->live);
+    cs_json_bool(&j, "keeper", i->keeper);
     cs_json_int(&j, "generation", (int64_t)i->applied);
     cs_json_int(&j, "behind", i->applied < generation ? (int64_t)(generation - i->applied) : 0);
     cs_json_time(&j, "applied_at", i->applied_at);
@@ -53,10 +54,11 @@ static void print_table(const ks_node_list *l, uint64_t generation)
     printf("%-20s %-6s %10s  %-10s %-9s %s\n", "NODE", "", "GENERATION", "VERSION", "CONF", "LAST WORD");
     for (size_t i = 0; i < l->n; i++) {
         const ks_node_info *n = &l->info[i];
-        printf("%-20s %-6s %10llu%c %-9s%c %-8.8s%c %s\n", n->node, n->live ? "live" : "silent", (unsigned long long)n->applied,
-               n->applied < generation ? '!' : ' ', n->build[0] != '\0' ? n->build : "-", strcmp(n->build, build) != 0 ? '!' : ' ',
+        printf("%-20s %-6s %10llu%c %-9s%c %-8.8s%c %s%s\n", n->node, n->live ? "live" : "silent",
+               (unsigned long long)n->applied, n->applied < generation ? '!' : ' ',
+               n->build[0] != '\0' ? n->build : "-", strcmp(n->build, build) != 0 ? '!' : ' ',
                n->conf[0] != '\0' ? n->conf : "-", strcmp(n->conf, conf) != 0 ? '!' : ' ',
-               cli_time_local(n->seen_at, seen, sizeof seen));
+               cli_time_local(n->seen_at, seen, sizeof seen), n->keeper ? "  keeper" : "");
     }
 }
 
@@ -128,8 +130,11 @@ const struct cli_command cli_cmd_keystore_nodes = {
     .operands = "[forget NODE]",
     .max_operands = 2,
     .options = options,
-    .more = "A mark ! stands at a generation that is not the newest, and at a version or configuration that most others do not\n"
-            "have. A node is silent when it was not heard of for 60 s.\n"
-            "Exit: 0; 12 forget: the node is alive; 64 there is no such node.",
+    .more =
+        "The keeper is the node that does what is due by itself: scheduled changes, renewals, roll-overs, notices.\n"
+        "A mark ! stands at a generation that is not the newest, and at a version or configuration that most others do "
+        "not\n"
+        "have. A node is silent when it was not heard of for 60 s.\n"
+        "Exit: 0; 12 forget: the node is alive; 64 there is no such node.",
     .run = run,
 };

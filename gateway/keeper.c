@@ -16,8 +16,11 @@
 #include "gateway/gateway_private.h"
 #include "gateway/keeper.h"
 #include "keystore/keystore.h"
+#include "keystore/lease.h"
 
-#define LOOK_S 60 /* something new may be due at any time; what is known to come is met to the second */
+#define LOOK_S  60 /* something new may be due at any time; what is known to come is met to the second */
+#define LEASE_S 20 /* of several gateways one does it: so long after its last word another takes over */
+#define RENEW_S 5
 
 struct keeper {
     pthread_t thread;
@@ -28,6 +31,8 @@ struct keeper {
     char *uri;           /* owned */
     struct fetch *fetch; /* borrowed */
     bool suspect;        /* told once */
+    bool mine;           /* this node does it */
+    cs_time next;        /* when something is due */
 };
 
 static void tell(const ks_report *r)
@@ -54,28 +59,50 @@ static bool has_request(const ks_report *r)
     return false;
 }
 
-/* @return seconds until the next look */
-static int64_t look(struct keeper *k, cs_time now)
+/* NULL: the watch thread tells that the keystore is away. */
+static ks_store *open_store(struct keeper *k)
 {
     ks_options options;
     ks_store *store = NULL;
-    ks_report report;
     cs_error e = {0};
-    int64_t wait = LOOK_S;
     struct runtime *rt = gateway_runtime(k->gw);
     gateway_key_options(rt->plan->settings, &options);
     int rc = ks_open(&store, k->uri, &options, &e);
     runtime_unref(rt);
-    if (rc != 0) {
-        return wait; /* the watch thread tells that the keystore is away */
+    return rc == 0 ? store : NULL;
+}
+
+/* Are we the node that does it? @return 0, else when to ask again: it may be given back before it is over */
+static cs_time take_lease(struct keeper *k, ks_store *store, cs_time now)
+{
+    ks_lease lease;
+    cs_error e = {0};
+    const char *node = ks_live_node(k->gw->live);
+    int mine = ks_lease_take(store, KS_LEASE_KEEPER, node, LEASE_S, now, &lease, &e);
+    if (mine < 0) {
+        cs_log(CS_LOG_WARN, "keeper", "what is due in the keystore was not looked at", CS_STR("why", e.text));
     }
+    if (mine > 0 && !k->mine) {
+        cs_log(CS_LOG_NOTICE, "keeper-begins", "from now on this node does what is due in the keystore",
+               CS_STR("node", node));
+        k->next = now;
+    }
+    k->mine = mine > 0;
+    return mine > 0 ? 0 : now + (mine < 0 ? LOOK_S : RENEW_S);
+}
+
+/* Do what is due. @return instant of the next look */
+static cs_time work(struct keeper *k, ks_store *store, cs_time now)
+{
+    ks_report report;
+    cs_error e = {0};
     cs_uptime ran;
     cs_clock_uptime(&ran);
     const ks_uptime up = {ran.boot, ran.s};
+    cs_time next = now + LOOK_S;
     if (ks_tick(store, false, &up, now, &report, &e) != 0) {
         cs_log(CS_LOG_WARN, "keeper", "what is due in the keystore was not looked at", CS_STR("why", e.text));
-        ks_close(store);
-        return wait;
+        return next;
     }
     if (report.clock.suspect && !k->suspect) {
         cs_log(CS_LOG_WARN, "clock-suspect",
@@ -89,28 +116,42 @@ static int64_t look(struct keeper *k, cs_time now)
     if (!report.clock.suspect) {
         tell(&report);
     }
-    if (report.next > now && report.next - now < wait) {
-        wait = report.next - now;
-    }
+    next = report.next > now && report.next < next ? report.next : next;
     ks_report_free(&report);
+    return next;
+}
+
+/* asked: something changed. @return seconds until the next look */
+static int64_t look(struct keeper *k, bool asked, cs_time now)
+{
+    ks_store *store = open_store(k);
+    cs_time next = now + LOOK_S;
+    if (store != NULL && (next = take_lease(k, store, now)) == 0) {
+        if (asked || now >= k->next || k->next - now > LOOK_S) {
+            k->next = work(k, store, now);
+        }
+        next = k->next < now + RENEW_S ? k->next : now + RENEW_S;
+    }
     ks_close(store);
-    return wait;
+    return next > now ? next - now : 1;
 }
 
 static void *keeper_run(void *ctx)
 {
     struct keeper *k = ctx;
+    bool asked = true;
     pthread_setname_np(pthread_self(), "keeper");
     pthread_mutex_lock(&k->lock);
     while (!k->stop) {
         pthread_mutex_unlock(&k->lock);
-        int64_t wait = look(k, cs_clock_now());
+        int64_t wait = look(k, asked, cs_clock_now());
         struct timespec until;
         pthread_mutex_lock(&k->lock);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += wait;
         while (!k->stop && !k->again && pthread_cond_timedwait(&k->wake, &k->lock, &until) != ETIMEDOUT) {
         }
+        asked = k->again;
         k->again = false;
     }
     pthread_mutex_unlock(&k->lock);
@@ -161,6 +202,12 @@ void keeper_stop(struct keeper *k)
     pthread_cond_signal(&k->wake);
     pthread_mutex_unlock(&k->lock);
     pthread_join(k->thread, NULL);
+    ks_store *store = k->mine ? open_store(k) : NULL;
+    if (store != NULL) {
+        cs_error ignored = {0};
+        (void)!ks_lease_drop(store, KS_LEASE_KEEPER, ks_live_node(k->gw->live), cs_clock_now(), &ignored);
+    }
+    ks_close(store);
     pthread_cond_destroy(&k->wake);
     pthread_mutex_destroy(&k->lock);
     free(k->uri);

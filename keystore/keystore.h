@@ -335,6 +335,7 @@ typedef struct ks_node_info {
     uint64_t applied; cs_time applied_at; /**< generation in force there */
     cs_time seen_at; bool live;           /**< last word; not older than KS_NODE_ALIVE */
     char build[32], conf[65];             /**< version of the program, hash of its configuration; "" not known */
+    bool keeper;                          /**< it does what is due in the keystore (lease.h) */
 } ks_node_info;
 typedef struct ks_node_list { ks_node_info *info; size_t n; } ks_node_list;
 int ks_nodes(ks_store *s, cs_time now, ks_node_list *out, cs_error *e) CS_MUST_CHECK; /**< by name */

@@ -171,6 +171,33 @@ static int nodes(struct ks_backend *b, ks_visit_node *visit, void *ctx, cs_error
     return rc;
 }
 
+static int lease_get(struct ks_backend *b, const char *name, ks_lease *out, cs_error *e)
+{
+    struct ks_mem_scan s;
+    (void)e;
+    if (!ks_mem_find(b, &s, "lease", "name", ks_mem_of_text(name))) {
+        return 0;
+    }
+    COPY(out->holder, &s, "holder");
+    out->fence = (uint64_t)ks_mem_num(&s, "fence");
+    out->until = ks_mem_num(&s, "until");
+    ks_mem_done(&s);
+    return 1;
+}
+
+static int lease_set(struct ks_backend *b, const char *name, const ks_lease *row, cs_error *e)
+{
+    const struct ks_mem_set set[] = {MEM_TEXT("name", name), MEM_TEXT("holder", row->holder),
+                                     MEM_NUM("fence", row->fence), MEM_NUM("until", row->until)};
+    struct ks_mem_scan s;
+    if (!ks_mem_find(b, &s, "lease", "name", ks_mem_of_text(name))) {
+        return ks_mem_insert(b, "lease", set, MEM_COUNT(set), NULL, e);
+    }
+    int rc = ks_mem_update(b, &s, set, MEM_COUNT(set), e);
+    ks_mem_done(&s);
+    return rc;
+}
+
 void ks_mem_node_functions(struct ks_driver *d)
 {
     d->node_uses = node_uses;
@@ -180,4 +207,6 @@ void ks_mem_node_functions(struct ks_driver *d)
     d->node_set = node_set;
     d->node_forget = node_forget;
     d->nodes = nodes;
+    d->lease_get = lease_get;
+    d->lease_set = lease_set;
 }

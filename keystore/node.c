@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* node.c: see node.h. */
-#include "keystore/checkpoint.h"
 #include "keystore/node.h"
+#include "keystore/checkpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,8 +185,15 @@ static int take_node(void *ctx, const struct ks_node_row *row, cs_error *e)
 int ks_nodes(ks_store *s, cs_time now, ks_node_list *out, cs_error *e)
 {
     struct collect c = {out, now};
+    ks_lease keeper = {.until = 0};
     *out = (ks_node_list){NULL, 0};
     int rc = s->driver->nodes(s->b, take_node, &c, e);
+    if (rc == 0 && ks_schema_version(s) == KS_SCHEMA_VERSION) {
+        rc = s->driver->lease_get(s->b, KS_LEASE_KEEPER, &keeper, e) < 0 ? -1 : 0;
+    }
+    for (size_t i = 0; i < out->n; i++) {
+        out->info[i].keeper = keeper.until > now && strcmp(keeper.holder, out->info[i].node) == 0;
+    }
     if (rc != 0) {
         ks_node_list_free(out);
     }

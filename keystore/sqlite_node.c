@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sqlite_node.c: the processes that serve the store, and what their routes use, as rows. */
+/* sqlite_node.c: the processes that serve the store, what their routes use and which of them does what, as rows. */
 #include <string.h>
 
 #include "keystore/sqlite_rows.h"
@@ -93,4 +93,32 @@ int ks_sqlite_nodes(struct ks_backend *b, ks_visit_node *visit, void *ctx, cs_er
         }
     }
     return rc;
+}
+
+int ks_sqlite_lease_get(struct ks_backend *b, const char *name, ks_lease *out, cs_error *e)
+{
+    struct ks_query q = ks_query_open(b, "select holder, fence, until from lease where name=?1");
+    int rc = 0;
+    int found = 0;
+    ks_query_text(&q, name);
+    while (ks_query_next(&q, &rc, e)) {
+        found = 1;
+        out->fence = (uint64_t)sqlite3_column_int64(q.stmt, 1);
+        out->until = sqlite3_column_int64(q.stmt, 2);
+        if (ks_column_text(&q, 0, out->holder, sizeof out->holder) != 0) {
+            rc = ks_query_damaged(&q, "lease", e);
+        }
+    }
+    return rc == 0 ? found : -1;
+}
+
+int ks_sqlite_lease_set(struct ks_backend *b, const char *name, const ks_lease *row, cs_error *e)
+{
+    struct ks_query q = ks_query_open(b, "insert into lease(name, holder, fence, until) values(?1,?2,?3,?4) on "
+                                         "conflict(name) do update set holder=?2, fence=?3, until=?4");
+    ks_query_text(&q, name);
+    ks_query_text(&q, row->holder);
+    ks_query_int(&q, (int64_t)row->fence);
+    ks_query_int(&q, row->until);
+    return ks_query_run(&q, e);
 }

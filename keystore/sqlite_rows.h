@@ -90,6 +90,8 @@ int ks_sqlite_approvals(struct ks_backend *b, int64_t id, const uint8_t *plan_ha
                         cs_error *e);
 /* sqlite_node.c */
 int ks_sqlite_node_uses(struct ks_backend *b, const char *node, const ks_node_use *use, size_t n, cs_error *e);
+int ks_sqlite_lease_get(struct ks_backend *b, const char *name, ks_lease *out, cs_error *e);
+int ks_sqlite_lease_set(struct ks_backend *b, const char *name, const ks_lease *row, cs_error *e);
 int ks_sqlite_node_uses_each(struct ks_backend *b, ks_visit_node_use *visit, void *ctx, cs_error *e);
 int ks_sqlite_node_set(struct ks_backend *b, const struct ks_node_row *row, cs_error *e);
 int ks_sqlite_node_forget(struct ks_backend *b, const char *node, cs_error *e);

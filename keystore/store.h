@@ -11,6 +11,7 @@
 
 #include "keystore/counts.h"
 #include "keystore/keystore.h"
+#include "keystore/lease.h"
 #include "keystore/rules.h"
 
 #define KS_ID      33 /* 32 hexadecimal digits */
@@ -354,6 +355,8 @@ struct ks_driver {
     int (*node_set)(struct ks_backend *b, const struct ks_node_row *row, cs_error *e);
     int (*node_forget)(struct ks_backend *b, const char *node, cs_error *e);
     int (*nodes)(struct ks_backend *b, ks_visit_node *visit, void *ctx, cs_error *e);
+    int (*lease_get)(struct ks_backend *b, const char *name, ks_lease *out, cs_error *e); /**< 1 found, 0 none */
+    int (*lease_set)(struct ks_backend *b, const char *name, const ks_lease *row, cs_error *e);
     /** Add to the row of that certificate; a new one only while the partner has fewer than most. @return 1 new, 0, -1
      */
     int (*seen_add)(struct ks_backend *b, const struct ks_seen_row *row, unsigned most, cs_error *e);

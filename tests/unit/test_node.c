@@ -171,7 +171,53 @@ static void test_only_a_dead_node_is_forgotten(void)
     fixture_close(&f);
 }
 
+static int take(struct fixture *f, const char *holder, cs_time now, ks_lease *l)
+{
+    int rc = ks_lease_take(f->s, KS_LEASE_KEEPER, holder, 15, now, l, &f->e);
+    CU_ASSERT(rc >= 0);
+    return rc;
+}
+
+static void test_one_of_several_has_the_lease_until_it_gives_it_back_or_says_nothing(void)
+{
+    struct fixture f;
+    ks_lease l;
+    fixture_open(&f);
+    CU_ASSERT_EQUAL(take(&f, "gw1", NOW, &l), 1);
+    CU_ASSERT_EQUAL(take(&f, "gw2", NOW + 1, &l), 0);
+    CU_ASSERT(strcmp(l.holder, "gw1") == 0 && l.until == NOW + 15 && l.fence == 1);
+    CU_ASSERT_EQUAL(take(&f, "gw1", NOW + 10, &l), 1); /* renewed; a process after it has it, too */
+    CU_ASSERT(l.until == NOW + 25 && l.fence == 1);
+    CU_ASSERT_EQUAL(take(&f, "gw2", NOW + 24, &l), 0);
+    CU_ASSERT_EQUAL(take(&f, "gw2", NOW + 25, &l), 1);
+    CU_ASSERT(l.fence == 2);
+    CU_ASSERT_EQUAL(take(&f, "gw1", NOW + 26, &l), 0);
+    CU_ASSERT_EQUAL(ks_lease_drop(f.s, KS_LEASE_KEEPER, "gw1", NOW + 26, &f.e), 0); /* not its own */
+    CU_ASSERT_EQUAL(take(&f, "gw1", NOW + 27, &l), 0);
+    CU_ASSERT_EQUAL(ks_lease_drop(f.s, KS_LEASE_KEEPER, "gw2", NOW + 28, &f.e), 0);
+    CU_ASSERT_EQUAL(take(&f, "gw1", NOW + 28, &l), 1);
+    CU_ASSERT_EQUAL(l.fence, 3);
+    fixture_close(&f);
+}
+IN_MEMORY(one_of_several_has_the_lease_until_it_gives_it_back_or_says_nothing)
+
+static void test_a_lease_of_a_clock_that_was_far_ahead_holds_nobody_up(void)
+{
+    struct fixture f;
+    ks_lease l;
+    fixture_open(&f);
+    CU_ASSERT_EQUAL(take(&f, "gw1", NOW + 400 * CS_DAY, &l), 1);
+    CU_ASSERT_EQUAL(take(&f, "gw2", NOW, &l), 1);
+    CU_ASSERT_EQUAL(l.until, NOW + 15);
+    fixture_close(&f);
+}
+
 const struct harness_test harness_tests[] = {
+    {"one_of_several_has_the_lease_until_it_gives_it_back_or_says_nothing",
+     test_one_of_several_has_the_lease_until_it_gives_it_back_or_says_nothing},
+    {"one_of_several_has_the_lease_until_it_gives_it_back_or_says_nothing_in_memory",
+     test_one_of_several_has_the_lease_until_it_gives_it_back_or_says_nothing_in_memory},
+    {"a_lease_of_a_clock_that_was_far_ahead_holds_nobody_up", test_a_lease_of_a_clock_that_was_far_ahead_holds_nobody_up},
     {"second_node_of_a_name_gets_a_suffix", test_second_node_of_a_name_gets_a_suffix},
     {"successor_in_the_same_place_keeps_name_and_row", test_successor_in_the_same_place_keeps_name_and_row},
     {"acknowledged_generation_has_all_uses_before_it", test_acknowledged_generation_has_all_uses_before_it},

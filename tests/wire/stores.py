@@ -76,7 +76,7 @@ class Store(product.Keystore):
         return self.run("add", "--role", "sign", "--alias", "own-sign", made(name).certificate_file, "--private-key", made(name).key_file,
                         *more, check=check)
 
-    LIVE = ("node", "use_day", "use_sender", "observation")
+    LIVE = ("node", "lease", "use_day", "use_sender", "observation")
 
     def refuses(self, exit_code, *args, says=()):
         """Run a command that must end so, say this on stderr, and change nothing (but what a running gateway writes for
