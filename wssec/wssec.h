@@ -219,7 +219,7 @@ struct wssec_verdict {                      /** The result record. Plain data; z
     char algorithm[32], canonicalization[20];
     enum wssec_keyref key_reference;
     unsigned n_reference; struct wssec_reference_result reference[WSSEC_MAX_REFERENCES];
-    unsigned n_covers; char covers[WSSEC_MAX_REFERENCES][64]; /**< part names: Body, Timestamp, wsa:To, {ns}local … (cut to fit) */
+    unsigned n_covers; char covers[WSSEC_MAX_REFERENCES][64]; /**< part names: Body, Timestamp, wsa:To, {ns}local …, a long ns without its beginning */
     unsigned n_signatures;
     uint64_t generation;
     char policy[65];

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # tests/run: limit 300
 # tests/run: table
-"""Encryption between countersign and WSS4J and the xmlsec1 command line, in both directions.
+"""Encryption between countersign and WSS4J and the xmlsec1 command line, in both directions; shapes.py has what is not Body alone.
 
 We encrypt with every cipher, key transport and key reference, alone and with a signature in both orders (the second by a
 gateway), and the peer opens and verifies; the peer encrypts in its variants, and we open and verify. Each sealed message has a
@@ -14,9 +14,11 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 from product import ROOT, Gateway, countersign
 from report import Skip, check, equal, run
+import shapes
 from signatures import REFERENCES, WORLD, WRITE, XENC, Wss4j
 from soap import SOAP11, SOAP12
 import wire
@@ -274,6 +276,7 @@ def all_tests():
         for cipher in CIPHERS:
             for transport in TRANSPORTS:
                 yield f"xmlsec1 seals {cipher} {transport} SOAP {version}", lambda a=(soap, cipher, transport): xmlsec1_seals(*a)
+    yield from shapes.all_tests(sys.modules[__name__])
     yield "weak ones are refused without their exception", lambda: weak_ones_are_refused_without_their_exception(SOAP11)
 
 
@@ -288,7 +291,7 @@ def page():
     lines += ["", "`encrypt`: no signature. `sign-encrypt`: Body and signature are encrypted behind the signature. `encrypt-sign`: the signature",
               "covers the ciphertext; on our side this is what a gateway makes with `encrypt` ahead of `sign`. Ciphers without a tag (CBC),",
               "triple DES and RSA 1.5 are opened under dated exceptions only (`legacy cbc`, `cbc-before-verify`, `tripledes`, `rsa-1_5`).",
-              "", "## Limits of peers", ""]
+              "", *shapes.page(), "", "## Limits of peers", ""]
     lines += [f"- {name}, {what}: {why}." for (name, what), why in LIMITS.items()]
     return "\n".join(lines) + "\n"
 

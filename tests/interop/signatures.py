@@ -9,6 +9,7 @@ We sign with every key reference, key kind and SOAP version, each peer verifies 
 verify. Every message has a twin with one changed octet that must be refused. What a peer cannot do stands in LIMITS. What came
 out is docs/interoperability.md; with --write this page is written, else it must be what is there."""
 import collections
+import glob
 import json
 import os
 import re
@@ -139,7 +140,7 @@ class Wss4j:
             raise Skip("no javac or no WSS4J here (packages default-jdk-headless, libwss4j-java)")
         classes = world.path("classes")
         os.mkdir(classes)
-        subprocess.run(["javac", "-cp", ":".join(JARS), "-d", classes, os.path.join(HERE, "wss4j", "Peer.java")], check=True,
+        subprocess.run(["javac", "-cp", ":".join(JARS), "-d", classes, *glob.glob(os.path.join(HERE, "wss4j", "*.java"))], check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.child = subprocess.Popen(["java", "-Xshare:auto", "-cp", ":".join([classes] + JARS), "Peer"], stdin=subprocess.PIPE,
                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

@@ -284,6 +284,9 @@ static void an_id_that_is_there_is_used(void)
     }
 }
 
+#define FAR "http://www.example.org/a/namespace/that/is/longer/than/what/names/it/"
+
+/* A record names each part, one of a long namespace without the beginning of that. */
 static void parts_are_found_at_their_places(void)
 {
     static const struct {
@@ -301,8 +304,9 @@ static void parts_are_found_at_their_places(void)
         {{"Body", "{urn:h}twice?"}, "policy-not-evaluable", ""},
         {{"attachments"}, "policy-not-evaluable", ""},
         {{"Boddy"}, "policy-not-evaluable", ""},
+        {{"Body", "{" FAR "}near"}, "ok", "Body {...ple.org/a/namespace/that/is/longer/than/what/names/it/}near"},
     };
-    char *text = envelope(11, "<S:Header><a:To>t</a:To><block xmlns=\"urn:h\"><a:ReplyTo/></block><h:twice xmlns:h=\"urn:h\"/><h:twice xmlns:h=\"urn:h\"/></S:Header>", ORDER);
+    char *text = envelope(11, "<S:Header><near xmlns=\"" FAR "\"/><a:To>t</a:To><block xmlns=\"urn:h\"><a:ReplyTo/></block><h:twice xmlns:h=\"urn:h\"/><h:twice xmlns:h=\"urn:h\"/></S:Header>", ORDER);
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         size_t n = 0;
         while (n < 4 && row[i].part[n] != NULL) {

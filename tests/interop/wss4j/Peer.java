@@ -33,13 +33,15 @@ import org.apache.ws.security.message.WSSecEncrypt;
 import org.apache.ws.security.message.WSSecHeader;
 import org.apache.ws.security.message.WSSecSignature;
 import org.apache.ws.security.message.WSSecTimestamp;
+import org.apache.ws.security.message.WSSecUsernameToken;
 import org.w3c.dom.Document;
 
 /**
  * WSS4J as a peer: reads tasks from standard input, one a line with tabs, and answers each with "ok" or "refused WHY".
  * sign KEYSTORE KIND SIGNATURE DIGEST STR-TRANSFORM IN OUT; verify KEYSTORE IN; encrypt KEYSTORE KIND CIPHER TRANSPORT
- * ORDER IN OUT and decrypt KEYSTORE ORDER IN OUT with ORDER encrypt, sign-encrypt or encrypt-sign. A keystore is PKCS#12 with alias "peer"
- * and password "password"; as a trust store it is its own anchor.
+ * ORDER IN OUT, seal KEYSTORE SHAPE ORDER IN OUT (Shapes.java) and decrypt KEYSTORE ORDER IN OUT with ORDER encrypt,
+ * sign-encrypt or encrypt-sign (seal: encrypt-sign-less signs Body and Timestamp alone); user KEYSTORE NAME SECRET TYPE IN OUT and check-user KEYSTORE SECRET IN: a signed
+ * UsernameToken. A keystore is PKCS#12 with alias "peer" and password "password"; as a trust store it is its own anchor.
  */
 public final class Peer {
     private static final String PASSWORD = "password";
@@ -55,6 +57,9 @@ public final class Peer {
         KINDS.put("x509v3-key-identifier", WSConstants.X509_KEY_IDENTIFIER);
         KINDS.put("key-value", WSConstants.KEY_VALUE);
     }
+
+    private static final String[] USUAL = {"direct", "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+        "http://www.w3.org/2001/04/xmlenc#sha256", "no"};
 
     private Peer() {
     }
@@ -88,7 +93,8 @@ public final class Peer {
         identity.transform(new DOMSource(document), new StreamResult(new File(file)));
     }
 
-    private static void addSignature(Document document, WSSecHeader header, String[] kinds, Crypto crypto) throws Exception {
+    private static void addSignature(Document document, WSSecHeader header, String[] kinds, Crypto crypto, WSEncryptionPart... more)
+            throws Exception {
         WSSecTimestamp timestamp = new WSSecTimestamp();
         timestamp.setTimeToLive(240);
         timestamp.build(document, header);
@@ -104,6 +110,7 @@ public final class Peer {
         if ("yes".equals(kinds[3])) {
             parts.add(new WSEncryptionPart("STRTransform", "", "Element"));
         }
+        parts.addAll(Arrays.asList(more));
         signature.setParts(parts);
         signature.build(document, crypto, header);
     }
@@ -121,9 +128,8 @@ public final class Peer {
         Document document = read(task[6]);
         WSSecHeader header = new WSSecHeader();
         header.insertSecurityHeader(document);
-        String[] usual = {"direct", "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256", "http://www.w3.org/2001/04/xmlenc#sha256", "no"};
         if ("sign-encrypt".equals(task[5])) {
-            addSignature(document, header, usual, crypto(task[1]));
+            addSignature(document, header, USUAL, crypto(task[1]));
         }
         WSSecEncrypt encryption = new WSSecEncrypt();
         encryption.setUserInfo("peer");
@@ -138,22 +144,69 @@ public final class Peer {
         encryption.setParts(parts);
         encryption.build(document, crypto(task[1]), header);
         if ("encrypt-sign".equals(task[5])) {
-            addSignature(document, header, usual, crypto(task[1]));
+            addSignature(document, header, USUAL, crypto(task[1]));
         }
         write(document, task[7]);
     }
 
-    private static void decrypt(String[] task) throws Exception {
-        Document document = read(task[3]);
-        CallbackHandler passwords = new CallbackHandler() {
+    private static void seal(String[] task) throws Exception {
+        Document document = read(task[4]);
+        WSSecHeader header = new WSSecHeader();
+        header.insertSecurityHeader(document);
+        if ("sign-encrypt".equals(task[3])) {
+            addSignature(document, header, USUAL, crypto(task[1]));
+        }
+        new Shapes(document, header, crypto(task[1])).seal(task[2]);
+        if ("encrypt-sign".equals(task[3])) {
+            addSignature(document, header, USUAL, crypto(task[1]), Shapes.alsoSigned(task[2]));
+        } else if ("encrypt-sign-less".equals(task[3])) {
+            addSignature(document, header, USUAL, crypto(task[1]));
+        }
+        write(document, task[5]);
+    }
+
+    private static void user(String[] task) throws Exception {
+        Document document = read(task[5]);
+        WSSecHeader header = new WSSecHeader();
+        header.insertSecurityHeader(document);
+        WSSecUsernameToken token = new WSSecUsernameToken();
+        token.setUserInfo(task[2], task[3]);
+        token.setPasswordType("text".equals(task[4]) ? WSConstants.PASSWORD_TEXT : WSConstants.PASSWORD_DIGEST);
+        token.addNonce();
+        token.addCreated();
+        token.build(document, header);
+        addSignature(document, header, USUAL, crypto(task[1]), new WSEncryptionPart("UsernameToken", WSConstants.WSSE_NS, "Element"));
+        write(document, task[6]);
+    }
+
+    private static CallbackHandler secret(final String secret) {
+        return new CallbackHandler() {
             @Override
             public void handle(Callback[] callbacks) {
                 for (Callback callback : callbacks) {
-                    ((WSPasswordCallback) callback).setPassword(PASSWORD);
+                    ((WSPasswordCallback) callback).setPassword(secret);
                 }
             }
         };
-        check(new WSSecurityEngine().processSecurityHeader(document, null, passwords, crypto(task[1])), !"encrypt".equals(task[2]));
+    }
+
+    private static void checkUser(String[] task) throws Exception {
+        List<WSSecurityEngineResult> results =
+            new WSSecurityEngine().processSecurityHeader(read(task[3]), null, secret(task[2]), crypto(task[1]));
+        if (!check(results, true).contains("UsernameToken")) {
+            throw new IllegalStateException("no UsernameToken is signed");
+        }
+        for (WSSecurityEngineResult result : results) {
+            if (((Integer) result.get(WSSecurityEngineResult.TAG_ACTION)) == WSConstants.UT) {
+                return;
+            }
+        }
+        throw new IllegalStateException("no UsernameToken was judged");
+    }
+
+    private static void decrypt(String[] task) throws Exception {
+        Document document = read(task[3]);
+        check(new WSSecurityEngine().processSecurityHeader(document, null, secret(PASSWORD), crypto(task[1])), !"encrypt".equals(task[2]));
         write(document, task[4]);
     }
 
@@ -162,7 +215,7 @@ public final class Peer {
     }
 
     @SuppressWarnings("unchecked")
-    private static void check(List<WSSecurityEngineResult> results, boolean signed) {
+    private static Set<String> check(List<WSSecurityEngineResult> results, boolean signed) {
         Set<String> covered = new HashSet<>();
         for (WSSecurityEngineResult result : results == null ? new ArrayList<WSSecurityEngineResult>() : results) {
             List<WSDataRef> references = (List<WSDataRef>) result.get(WSSecurityEngineResult.TAG_DATA_REF_URIS);
@@ -172,12 +225,10 @@ public final class Peer {
                 }
             }
         }
-        if (!signed) {
-            return;
-        }
-        if (!covered.contains("Body") || !covered.contains("Timestamp")) {
+        if (signed && (!covered.contains("Body") || !covered.contains("Timestamp"))) {
             throw new IllegalStateException("signed are only " + covered);
         }
+        return covered;
     }
 
     public static void main(String[] arguments) throws Exception {
@@ -190,6 +241,12 @@ public final class Peer {
                     sign(task);
                 } else if ("encrypt".equals(task[0])) {
                     encrypt(task);
+                } else if ("seal".equals(task[0])) {
+                    seal(task);
+                } else if ("user".equals(task[0])) {
+                    user(task);
+                } else if ("check-user".equals(task[0])) {
+                    checkUser(task);
                 } else if ("decrypt".equals(task[0])) {
                     decrypt(task);
                 } else {
