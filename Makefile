@@ -115,7 +115,7 @@ lint:
 	$(Q)tests/lint
 
 # ---- flags ---------------------------------------------------------------------------------------------------------
-MODULES := libxml-2.0 xmlsec1-openssl openssl libevent_core libevent_pthreads sqlite3 jansson libcurl libseccomp libarchive
+MODULES := libxml-2.0 xmlsec1-openssl openssl libevent_core libevent_pthreads sqlite3 jansson libcurl libseccomp libarchive zlib
 ifneq ($(filter _% $(OUT)/% build/%,$(MAKECMDGOALS)),)
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(MODULES)))
 PKG_LIBS := $(shell pkg-config --libs $(MODULES))

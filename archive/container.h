@@ -2,6 +2,7 @@
 /*
  * container.h: tar, zip, 7z, cpio and the compressions, through libarchive: a whitelist of formats and filters, members
  * one by one, nothing written anywhere under a member's name. Limits on ratio and number of members end a container.
+ * What is damaged is told where it is: a tar archive goes on behind it, a zip with the next member of its table.
  */
 #ifndef ARCHIVE_CONTAINER_H
 #define ARCHIVE_CONTAINER_H
@@ -11,7 +12,7 @@
 struct archive_container;
 
 struct archive_limits {
-    uint64_t ratio, members;
+    uint64_t ratio, members, member; /**< 0: none */
 };
 
 /** Open what b gives; b is borrowed until the close. fd >= 0: the same octets in a file that can be sought in (zip,

@@ -160,7 +160,7 @@ static int open_source(struct archive_feed *f, enum archive_form form, struct ar
                        struct archive_item *item)
 {
     struct source *s = &f->source[f->depth];
-    const struct archive_limits limits = {f->order->max_ratio, f->order->max_members};
+    const struct archive_limits limits = {f->order->max_ratio, f->order->max_members, f->order->max_member};
     const struct archive_lines_how how = {f->order->ndjson_field, f->order->ndjson_text, f->order->max_member};
     int fd = -1;
     *s = (struct source){.loc = strdup(item->loc), .spool = -1};

@@ -232,18 +232,22 @@ const struct cli_command cli_cmd_archive_verify = {
     .min_operands = 0,
     .max_operands = -1,
     .options = options,
-    .more = "PATH: messages (XML, MIME, HTTP), JSON lines, directories, tar, zip, 7z, cpio, gzip, xz, zstd, bzip2, "
-            "also inside each other.\n"
-            "FILE.tsr beside a message FILE, or right behind it in an archive, is its time-stamp token over the octets "
-            "of FILE: a response or a bare\n"
-            "token, in DER. It counts before every time but --as-of. One that does not hold proves nothing, and the "
-            "record notes why: timestamp-untrusted,\n"
-            "-revoked, -malformed, -unreadable, -weak-digest, -of-other-octets, -ahead, -not-checked (no "
-            "--timestamp-anchors).\n"
-            "Exit: 0 all pass; 1 one fails; 3 one cannot be read; 5 a coverage gap; 2 one is indeterminate; 4 nothing "
-            "to verify; 75 stopped, go on\n"
-            "with --resume; 64 usage; 69 or 78 keystore, journal or configuration. 1 goes before 3, 5, 2.\n"
-            "  countersign --keystore sqlite:ks.db archive verify in/2026 --received-from name:'([0-9]{8}T[0-9]{6}Z)' "
-            "--journal run-2026\n",
+    .more =
+        "PATH: messages (XML, MIME, HTTP), JSON lines, directories, tar, zip, 7z, cpio, gzip, xz, zstd, bzip2, "
+        "also inside each other.\n"
+        "What is damaged, cut or larger than allowed is an error: of the member, of ARCHIVE!#N where a member cannot "
+        "be found any more, or of\n"
+        "the archive. What stood before it is judged, and what stands behind it as far as the form allows.\n"
+        "FILE.tsr beside a message FILE, or right behind it in an archive, is its time-stamp token over the octets "
+        "of FILE: a response or a bare\n"
+        "token, in DER. It counts before every time but --as-of. One that does not hold proves nothing, and the "
+        "record notes why: timestamp-untrusted,\n"
+        "-revoked, -malformed, -unreadable, -weak-digest, -of-other-octets, -ahead, -not-checked (no "
+        "--timestamp-anchors).\n"
+        "Exit: 0 all pass; 1 one fails; 3 one cannot be read; 5 a coverage gap; 2 one is indeterminate; 4 nothing "
+        "to verify; 75 stopped, go on\n"
+        "with --resume; 64 usage; 69 or 78 keystore, journal or configuration. 1 goes before 3, 5, 2.\n"
+        "  countersign --keystore sqlite:ks.db archive verify in/2026 --received-from name:'([0-9]{8}T[0-9]{6}Z)' "
+        "--journal run-2026\n",
     .run = run,
 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,7 @@ int main(int argc, char *argv[])
 {
     hold_standard_descriptors();
     cs_secret_start();
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files is what a full disk is: an error of what is written */
     int rc = run(argc, argv);
     /* a result that could not be written was not given: a full disk must not look like success */
     if ((fflush(stdout) != 0 || ferror(stdout)) && rc == CS_EXIT_OK) {
