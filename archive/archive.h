@@ -101,6 +101,7 @@ struct archive_run {
     cs_time started;
     char version[32];         /**< of the program that began it */
     char policy_sha256[65];   /**< of all that the configuration says of policies and partners; "" no file */
+    char facts_sha256[65];    /**< of what of it decides about a message at any time; "": not known */
     uint64_t generation;      /**< of the keystore */
     char keystore_sha256[65]; /**< of all certificates and their intervals; of a bundle: of its octets */
     struct archive_order order;

@@ -128,7 +128,7 @@ static void tell(struct archive_record *r, const struct finding *f)
     }
 }
 
-/* "expired-since 2026-12-04" is said anew by each judgement. */
+/* Notes that begin so. */
 static void drop_note(struct wssec_verdict *v, const char *begin)
 {
     unsigned kept = 0;
@@ -143,6 +143,12 @@ static void drop_note(struct wssec_verdict *v, const char *begin)
     v->n_notes = kept;
 }
 
+void archive_drop_lateness(struct wssec_verdict *v)
+{
+    drop_note(v, "late ");
+    drop_note(v, "created-ahead ");
+}
+
 /* Does this reason rest on what is known of certificates? Then later knowledge may say otherwise. */
 static bool of_certificates(enum wssec_reason reason)
 {
@@ -154,6 +160,16 @@ static bool of_certificates(enum wssec_reason reason)
     case WSSEC_CERTIFICATE_ARCHIVED: return true;
     default: return false;
     }
+}
+
+const struct wssec_policy *archive_policy_of(const struct archive_court *court, const char *partner)
+{
+    for (size_t i = 0; i < court->n_partner; i++) {
+        if (strcmp(court->partner[i].name, partner) == 0) {
+            return court->partner[i].policy;
+        }
+    }
+    return court->fallback;
 }
 
 void archive_decide_beyond(const struct archive_court *court, struct archive_record *r)
@@ -199,7 +215,7 @@ static void decide(const struct archive_court *court, const struct wssec_policy 
         r->state_at_t = at_instant(court, policy, e, v->t, v->time_source, &scratch).state;
         return;
     }
-    drop_note(v, "expired-since ");
+    drop_note(v, "expired-since "); /* each judgement says so anew */
     struct finding then = at_instant(court, policy, e, v->t, v->time_source, v);
     struct finding now = at_instant(court, policy, e, court->now, WSSEC_TIME_NOW, &scratch);
     r->state_at_t = then.state;

@@ -41,16 +41,6 @@ static struct archive_without *thought_away(const struct work *w, const struct w
     return NULL;
 }
 
-static const struct wssec_policy *policy_of(const struct archive_court *court, const char *partner)
-{
-    for (size_t i = 0; i < court->n_partner; i++) {
-        if (strcmp(court->partner[i].name, partner) == 0) {
-            return court->partner[i].policy;
-        }
-    }
-    return court->fallback;
-}
-
 /* A message that names its certificate is nobody's when that one is not there, whoever else has the key. */
 static bool would_be_asked(const struct archive_record *r, const struct wssec_certificate *other)
 {
@@ -73,7 +63,7 @@ static void without_it(const struct work *w, const struct archive_record *r, str
         }
         with.v.certificate = r->v.also_matches[i];
         with.v.n_also = 0;
-        archive_decide(w->court, policy_of(w->court, r->partner), &with);
+        archive_decide(w->court, archive_policy_of(w->court, r->partner), &with);
         if (with.v.verdict == WSSEC_PASS || !after->v.has_certificate) {
             *after = with;
         }

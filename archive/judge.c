@@ -241,19 +241,16 @@ static void find_signer(struct work *k, cs_time at)
 /* ---- the instant ----------------------------------------------------------------------------------------------------
  */
 
-/* The message's own word counts where the operator says so, or where the policy lets an entry that was exchanged live
- * on what was signed before its end. */
-static bool claim_counts(const struct work *k)
+bool archive_claim_counts(const struct archive_court *court, const struct archive_order *order,
+                          const struct wssec_policy *policy, const struct wssec_verdict *v)
 {
-    const struct archive_bench *b = k->b;
-    const struct wssec_verdict *v = &k->v;
-    if (v->claimed == 0 || b->order->trust_claimed) {
+    if (v->claimed == 0 || order->trust_claimed) {
         return v->claimed != 0;
     }
     const ks_entry *e =
-        v->has_certificate ? ks_entry_find(b->court->snapshot, v->certificate.alias, v->certificate.ordinal) : NULL;
-    return e != NULL && b->groups->group[k->group].policy->expired == WSSEC_EXPIRED_AT_SIGNING &&
-           ks_entry_state(e, KS_CAN_VERIFY, b->court->now) == KS_DEACTIVATED;
+        v->has_certificate ? ks_entry_find(court->snapshot, v->certificate.alias, v->certificate.ordinal) : NULL;
+    return e != NULL && policy->expired == WSSEC_EXPIRED_AT_SIGNING &&
+           ks_entry_state(e, KS_CAN_VERIFY, court->now) == KS_DEACTIVATED;
 }
 
 /* Facts that depend on the instant after all: certificates that count by their chain, dated exceptions. */
@@ -276,7 +273,7 @@ static void settle_instant(struct work *k)
     if (k->v.reason == WSSEC_LEGACY_ENDED && k->b->order->trust_claimed) {
         find_signer(k, 1); /* all exceptions in force: only to read what the message claims */
     }
-    if (claim_counts(k)) {
+    if (archive_claim_counts(k->b->court, k->b->order, k->b->groups->group[k->group].policy, &k->v)) {
         k->known = (struct archive_instant){k->v.claimed, WSSEC_TIME_CLAIMED, k->known.missed};
     }
     if (k->v.t != k->known.t && (depends_on_time(k) || k->v.t == 1)) {
@@ -312,8 +309,7 @@ static enum wssec_result result_of(const struct wssec_verdict *v)
     return v->verdict;
 }
 
-/* A verdict that no instant changes. */
-static void final(struct archive_record *r, enum wssec_reason reason)
+void archive_record_final(struct archive_record *r, enum wssec_reason reason)
 {
     r->v.reason = r->facts = r->reason_now = reason;
     r->v.verdict = r->verdict_now = result_of(&r->v);
@@ -324,23 +320,8 @@ static void trouble(struct archive_record *r, enum wssec_reason reason, const ch
 {
     r->v.verdict = WSSEC_ERROR;
     (void)cs_copy(r->v.detail, sizeof r->v.detail, detail);
-    final(r, reason);
+    archive_record_final(r, reason);
     r->v.verdict = r->verdict_now = WSSEC_ERROR;
-}
-
-/* Late or early against the instant that the facts were found with says nothing against another one. */
-static void drop_lateness(struct wssec_verdict *v)
-{
-    unsigned kept = 0;
-    for (unsigned i = 0; i < v->n_notes; i++) {
-        if (strncmp(v->notes[i], "late ", 5) != 0 && strncmp(v->notes[i], "created-ahead ", 14) != 0) {
-            if (kept != i) {
-                memcpy(v->notes[kept], v->notes[i], sizeof v->notes[kept]);
-            }
-            kept++;
-        }
-    }
-    v->n_notes = kept;
 }
 
 /* Whose message it is; several: nobody can say. */
@@ -390,15 +371,15 @@ static void conclude(struct work *k, struct archive_record *r)
     r->v.t = k->known.t;
     r->v.time_source = k->known.source;
     if (k->v.t != k->known.t) {
-        drop_lateness(&r->v);
+        archive_drop_lateness(&r->v);
     }
     if (r->v.soap == 0 && r->v.reason == WSSEC_SOAP_SHAPE) {
         r->v.reason = WSSEC_UNSUPPORTED_FORMAT;
     }
-    final(r, r->v.reason);
+    archive_record_final(r, r->v.reason);
     if (!name_partner(k, r)) {
         (void)cs_copy(r->v.detail, sizeof r->v.detail, "several partners have the certificate that fits");
-        final(r, WSSEC_PARTNER_AMBIGUOUS);
+        archive_record_final(r, WSSEC_PARTNER_AMBIGUOUS);
         return;
     }
     if (chain) {
@@ -465,7 +446,7 @@ static void judge_container(struct archive_bench *b, const struct archive_item *
     enum wssec_reason reason = archive_asic_read(&a, p, n, b->order, why, sizeof why);
     if (reason == WSSEC_NO_SIGNATURE) {
         (void)cs_copy(r->v.detail, sizeof r->v.detail, why);
-        final(r, reason);
+        archive_record_final(r, reason);
     } else if (reason != WSSEC_OK) {
         trouble(r, reason, why);
     } else {

@@ -47,6 +47,16 @@ void archive_bench_judge(struct archive_bench *b, const struct archive_item *ite
 /** Judge the facts of r (its certificate, claimed time, t and time source) under the court's policy and intervals once
  *  more: fills verdict, reason, detail, verdict_now, reason_now, state_at_t, sub_indication. Computes no signature. */
 void archive_decide(const struct archive_court *court, const struct wssec_policy *policy, struct archive_record *r);
+/** r has that reason and its verdict, whatever the instant. */
+void archive_record_final(struct archive_record *r, enum wssec_reason reason);
+/** The policy of a partner of the court; "" or nobody's: its fallback. */
+const struct wssec_policy *archive_policy_of(const struct archive_court *court, const char *partner);
+/** Does the message's own word of its time (v->claimed) count? Where the operator says so, or where the policy lets an
+ * entry that was exchanged live on what was signed before its end. */
+bool archive_claim_counts(const struct archive_court *court, const struct archive_order *order,
+                          const struct wssec_policy *policy, const struct wssec_verdict *v);
+/** Late or early against the instant that the facts were found with says nothing against another one. */
+void archive_drop_lateness(struct wssec_verdict *v);
 /** A verdict that rests on certificates, about an instant of which the court knows nothing, is left open. Part of
  * archive_decide. */
 void archive_decide_beyond(const struct archive_court *court, struct archive_record *r);

@@ -111,6 +111,7 @@ void archive_run_write(const struct archive_run *r, cs_buf *out)
     cs_json_time(&j, "started", r->started);
     cs_json_str(&j, "version", r->version);
     cs_json_str(&j, "policy_sha256", r->policy_sha256[0] != '\0' ? r->policy_sha256 : NULL);
+    cs_json_str(&j, "facts_sha256", r->facts_sha256[0] != '\0' ? r->facts_sha256 : NULL);
     cs_json_int(&j, "generation", (int64_t)r->generation);
     cs_json_str(&j, "keystore_sha256", r->keystore_sha256[0] != '\0' ? r->keystore_sha256 : NULL);
     cs_json_object(&j, "order");
@@ -191,6 +192,10 @@ static const char *take(struct archive_run *r, const json_t *object)
         !take_word(r->policy_sha256, sizeof r->policy_sha256, json_object_get(object, "policy_sha256")) ||
         !take_word(r->keystore_sha256, sizeof r->keystore_sha256, json_object_get(object, "keystore_sha256"))) {
         return "version, policy_sha256 or keystore_sha256";
+    }
+    const json_t *facts = json_object_get(object, "facts_sha256");
+    if (facts != NULL && !take_word(r->facts_sha256, sizeof r->facts_sha256, facts)) {
+        return "facts_sha256";
     }
     if (!json_is_integer(generation) || json_integer_value(generation) < 0) {
         return "generation";

@@ -124,11 +124,14 @@ static int add_partners(struct cli_court *k, struct cli_context *c, const struct
 int cli_court_open(struct cli_court *k, struct cli_context *c, const struct archive_order *order)
 {
     static const char *const deciding[] = {"policy", "partner", "user", NULL};
+    /* what is said with instants and intervals, beside the facts of a message, or not about messages at all */
+    static const char *const later[] = {"expired-certificate", "guaranteed-delivery", "contact", NULL};
     *k = (struct cli_court){.court.now = c->now};
     if (cli_wssec_init(c) != 0 || (order->bundle != NULL ? open_bundle(k, c, order) : open_keystore(k, c)) != 0) {
         return -1;
     }
-    if (k->settings->tree != NULL && cli_settings_hash(k->settings, deciding, k->policy_sha256) != 0) {
+    if ((k->settings->tree != NULL && cli_settings_hash(k->settings, deciding, NULL, k->policy_sha256) != 0) ||
+        cli_settings_hash(k->settings, deciding, later, k->facts_sha256) != 0) {
         return no_memory(c);
     }
     if (order->partner != NULL && !ks_snapshot_has_partner(k->snapshot, order->partner) &&

@@ -11,9 +11,9 @@ struct cli_court {
     struct cli_settings *settings;
     ks_store *store;
     const ks_snapshot *snapshot;
-    struct archive_partner *partner; /**< owned */
-    struct archive_court court;      /**< for archive/ */
-    char policy_sha256[65], keystore_sha256[65];
+    struct archive_partner *partner;                               /**< owned */
+    struct archive_court court;                                    /**< for archive/ */
+    char policy_sha256[65], facts_sha256[65], keystore_sha256[65]; /**< as in struct archive_run */
 };
 
 /** Open it for the partner and policy of order (partner NULL: all). The library is started. @return 0, or -1 with

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/revalidate.h"
 #include "archive/times.h"
 #include "archive/verify.h"
 #include "base/text.h"
@@ -23,12 +24,27 @@ struct verifying {
     struct archive_counts counts;
     struct archive_tally tally; /* owned */
     struct cli_end end;         /* owned */
-    bool resume;
+    bool resume, revalidate;
     const char *directory; /* of the journal, NULL: none */
 };
 
 /* ---- the run --------------------------------------------------------------------------------------------------------
  */
+
+/* A new one by what it is judged by; its order is there. */
+static int new_run(struct verifying *k)
+{
+    const struct cli_court *court = &k->court;
+    k->run.started = k->c->now;
+    k->run.generation = ks_snapshot_generation(court->snapshot);
+    (void)cs_copy(k->run.version, sizeof k->run.version, CS_VERSION);
+    (void)cs_copy(k->run.policy_sha256, sizeof k->run.policy_sha256, court->policy_sha256);
+    (void)cs_copy(k->run.facts_sha256, sizeof k->run.facts_sha256, court->facts_sha256);
+    (void)cs_copy(k->run.keystore_sha256, sizeof k->run.keystore_sha256, court->keystore_sha256);
+    return archive_run_id(k->c->now, k->run.id) == 0
+               ? 0
+               : cs_error_set(&k->c->error, CS_EXIT_INTERNAL, "internal", "no random numbers");
+}
 
 static int begin(struct verifying *k)
 {
@@ -42,15 +58,24 @@ static int begin(struct verifying *k)
     if (rc != 0) {
         return -1;
     }
-    k->run.started = c->now;
-    k->run.generation = ks_snapshot_generation(k->court.snapshot);
-    (void)cs_copy(k->run.version, sizeof k->run.version, CS_VERSION);
-    (void)cs_copy(k->run.policy_sha256, sizeof k->run.policy_sha256, k->court.policy_sha256);
-    (void)cs_copy(k->run.keystore_sha256, sizeof k->run.keystore_sha256, k->court.keystore_sha256);
-    if (archive_run_id(c->now, k->run.id) != 0) {
-        return cs_error_set(&c->error, CS_EXIT_INTERNAL, "internal", "no random numbers");
+    return new_run(k) == 0 ? archive_journal_create(&k->journal, k->directory, &k->run, &c->error) : -1;
+}
+
+/* Under what is known and asked for today. */
+static int decide_again(struct verifying *k)
+{
+    const struct archive_run old = k->run; /* the order is that of both */
+    struct archive_revalidated done;
+    if (new_run(k) != 0 ||
+        archive_revalidate(k->directory, &k->journal, &old, &k->run, &k->court.court, &done, &k->c->error) != 0) {
+        return -1;
     }
-    return archive_journal_create(&k->journal, k->directory, &k->run, &c->error);
+    cli_say(k->c,
+            "%llu of %llu records stand and are decided again without their messages, %llu are judged again; as it "
+            "was: %s/%s",
+            (unsigned long long)done.stand, (unsigned long long)done.items,
+            (unsigned long long)(done.items - done.stand), k->directory, done.before);
+    return 0;
 }
 
 /* What was begun is judged to its end by what it began with, or not at all. */
@@ -65,16 +90,19 @@ static int go_on(struct verifying *k)
         cli_court_open(&k->court, c, &k->run.order) != 0) {
         return -1;
     }
+    if (k->revalidate) {
+        return decide_again(k);
+    }
     if (strcmp(k->run.policy_sha256, k->court.policy_sha256) != 0) {
         return cs_error_set(&c->error, CS_EXIT_STOPPED, "policy-changed",
                             "policies or partners of the configuration have changed since %.300s was begun; put them "
-                            "back, or begin another journal",
+                            "back, decide its records again by them (--resume --revalidate), or begin another journal",
                             k->directory);
     }
     if (strcmp(k->run.keystore_sha256, k->court.keystore_sha256) != 0) {
         return cs_error_set(&c->error, CS_EXIT_STOPPED, "keystore-changed",
                             "certificates or their times have changed since %.300s was begun (generation %llu, now "
-                            "%llu); begin another journal",
+                            "%llu); decide its records again by them (--resume --revalidate), or begin another journal",
                             k->directory, (unsigned long long)k->run.generation,
                             (unsigned long long)ks_snapshot_generation(k->court.snapshot));
     }
@@ -155,7 +183,10 @@ static int judge_all(struct verifying *k, int *code)
         *code = stopped(k);
         return 0;
     }
-    if (rc != ARCHIVE_COMPLETE || cli_end_find(&k->end, k->c, &k->run, k->journal, &k->counts, k->court.store) != 0) {
+    if (rc != ARCHIVE_COMPLETE ||
+        (k->resume &&
+         archive_revalidate_end(k->directory, k->journal, &k->run, &k->court.court, &k->counts, &k->c->error) != 0) ||
+        cli_end_find(&k->end, k->c, &k->run, k->journal, &k->counts, k->court.store) != 0) {
         return -1;
     }
     uint64_t guessed =
@@ -174,11 +205,17 @@ static int judge_all(struct verifying *k, int *code)
 
 static int run(struct cli_context *c)
 {
-    struct verifying k = {.c = c, .resume = cli_given(c, "resume"), .directory = cli_option(c, "journal")};
+    struct verifying k = {.c = c,
+                          .resume = cli_given(c, "resume"),
+                          .revalidate = cli_given(c, "revalidate"),
+                          .directory = cli_option(c, "journal")};
     int64_t jobs = 0;
     int code = CS_EXIT_INTERNAL;
     if (c->argc == 0 && !k.resume) {
         return cli_usage(c, "nothing to verify is named: PATH, @LIST, or - for standard input");
+    }
+    if (k.revalidate && !k.resume) {
+        return cli_usage(c, "--revalidate goes with --resume: it is the records of a journal that are decided again");
     }
     (void)cli_option_number(c, "jobs", &jobs);
     k.means = (struct archive_means){.jobs = jobs < 256 ? (unsigned)jobs : 256, .isolate = cli_given(c, "isolate")};
@@ -205,6 +242,8 @@ static const struct cli_option options[] = {
     CLI_ORDER_JUDGED,
     {"journal", 0, CLI_FILE, "DIR", 0, "keep order and results there: run.json, results.ndjson"},
     {"resume", 0, CLI_FLAG, NULL, 0, "go on with the run of that journal; paths and options are its own"},
+    {"revalidate", 0, CLI_FLAG, NULL, 0,
+     "with --resume: by the certificates and policies of today; what the records answer is not computed again"},
     {"jobs", 'j', CLI_NUMBER, "N", 0, "workers; without it one per core"},
     {"isolate", 0, CLI_FLAG, NULL, 0,
      "judge in processes without files, network and privileges: a crash costs one item"},

@@ -25,10 +25,20 @@ void cli_settings_free(struct cli_settings *s)
     free(s);
 }
 
-static void hash_statements(EVP_MD_CTX *md, const struct cs_conf_node *node);
+static void hash_statements(EVP_MD_CTX *md, const struct cs_conf_node *node, const char *const *without);
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 /** A statement as it was understood: comments, layout and the distribution over files do not count. */
-static void hash_statement(EVP_MD_CTX *md, const struct cs_conf_node *node)
+static void hash_statement(EVP_MD_CTX *md, const struct cs_conf_node *node, const char *const *without)
 {
     EVP_DigestUpdate(md, node->name, strlen(node->name) + 1);
     for (int i = 0; i < node->argc; i++) {
@@ -36,28 +46,29 @@ static void hash_statement(EVP_MD_CTX *md, const struct cs_conf_node *node)
     }
     EVP_DigestUpdate(md, node->has_block ? "{" : ";", 1);
     if (node->has_block) {
-        hash_statements(md, node->child);
+        hash_statements(md, node->child, without);
         EVP_DigestUpdate(md, "}", 1);
     }
 }
 
-static void hash_statements(EVP_MD_CTX *md, const struct cs_conf_node *node)
+static void hash_statements(EVP_MD_CTX *md, const struct cs_conf_node *node, const char *const *without)
 {
     for (; node != NULL; node = node->next) {
-        hash_statement(md, node);
+        if (!is_one_of(node->name, without)) {
+            hash_statement(md, node, without);
+        }
     }
 }
 
-int cli_settings_hash(const struct cli_settings *s, const char *const names[], char out[65])
+int cli_settings_hash(const struct cli_settings *s, const char *const names[], const char *const without[],
+                      char out[65])
 {
     uint8_t digest[32];
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     int rc = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 ? 0 : -1;
     for (const struct cs_conf_node *node = rc == 0 && s->tree != NULL ? cs_conf_root(s->tree) : NULL; node != NULL; node = node->next) {
-        for (size_t i = 0; names[i] != NULL; i++) {
-            if (strcmp(node->name, names[i]) == 0) {
-                hash_statement(md, node);
-            }
+        if (is_one_of(node->name, names)) {
+            hash_statement(md, node, without);
         }
     }
     rc = rc == 0 && EVP_DigestFinal_ex(md, digest, NULL) == 1 ? 0 : -1;
@@ -71,7 +82,7 @@ static int set_hash(struct cli_settings *s)
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     int rc = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 ? 0 : -1;
     if (rc == 0) {
-        hash_statements(md, cs_conf_root(s->tree));
+        hash_statements(md, cs_conf_root(s->tree), NULL);
         rc = EVP_DigestFinal_ex(md, digest, NULL) == 1 ? 0 : -1;
     }
     if (rc == 0) {

@@ -50,8 +50,10 @@ struct wssec_policy *cli_settings_policy(struct cli_context *c, const struct cli
 /** Read the passwords of the configuration's users. @return 0, or -1 with c->error set (78), the errors printed */
 int cli_users_read(struct cli_context *c, struct cli_settings *s) CS_MUST_CHECK;
 
-/** SHA-256, hexadecimal, of the statements at top level with these names (NULL ends them). @return 0, or -1 */
-int cli_settings_hash(const struct cli_settings *s, const char *const names[], char out[65]) CS_MUST_CHECK;
+/** SHA-256, hexadecimal, of the statements at top level with these names, without those inside of the other names (NULL
+ * ends either; without: may be NULL). @return 0, or -1 */
+int cli_settings_hash(const struct cli_settings *s, const char *const names[], const char *const without[],
+                      char out[65]) CS_MUST_CHECK;
 
 /** wssec_init() with $COUNTERSIGN_ENGINE (auto, dom, stream). @return 0, or -1 with c->error set */
 int cli_wssec_init(struct cli_context *c) CS_MUST_CHECK;
