@@ -10,11 +10,13 @@ import io
 import json
 import lzma
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -40,7 +42,7 @@ class House:
         self.items = stored.three_years(self.generations, COUNT, TODAY, stranger)
         self.tree = os.path.join(self.directory, "in")
         stored.write_tree(self.tree, self.items)
-        for form in ("tar", "tar-gz"):
+        for form in ("tar", "tar-gz", "zip", "lines"):
             forms.FORMS[form](self.directory, "all", self.items)
         self.runs = 0
 
@@ -310,30 +312,49 @@ def stable(record):
     return {k: v for k, v in record.items() if k not in ("run", "us")}
 
 
-def test_a_run_that_is_killed_goes_on_where_it_was():
-    _, whole, _ = HOUSE.verify("all.tar.gz", "in", *BY_NAME, "--jobs", "2")
-    place = HOUSE.path("killed")
-    command = [product.COUNTERSIGN, "--keystore", HOUSE.keystore.uri, "archive", "verify"]
-    begin = [*command, "all.tar.gz", "in", *BY_NAME, "--journal", place, "--jobs", "2"]
-    resume = [*command, "--journal", place, "--resume"]
-    code = None
-    kills = 0
-    while code is None:
-        child = subprocess.Popen(resume if os.path.exists(os.path.join(place, "run.json")) else begin, cwd=HOUSE.directory,
-                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        if kills < 20:
-            kills += 1
-            try:
-                child.wait(timeout=0.01 * kills)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+def killed(child, wait, place):
+    """Kill it after wait seconds; None: as soon as its journal has grown. @return whether it was not over before"""
+    path = os.path.join(place, "results.ndjson")
+    before = os.path.getsize(path) if os.path.exists(path) else 0
+    if wait is None:
+        report.until(lambda: child.poll() is not None or (os.path.exists(path) and os.path.getsize(path) > before), 300, "records")
+    else:
+        try:
+            child.wait(timeout=wait)
+        except subprocess.TimeoutExpired:
+            pass
+    if child.poll() is not None:
+        return False
+    child.kill()
+    child.wait()
+    return True
+
+
+def test_a_run_that_is_killed_20_times_goes_on_where_it_was():
+    """At random moments, and when something was just written; a run that is over before is compared, and another one begun."""
+    operands = ["all.tar.gz", "all.zip", "all.ndjson", *forms.RECEIVED, "--jobs", "2"]
+    begun = time.monotonic()
+    _, whole, _ = HOUSE.verify(*operands)
+    seconds = time.monotonic() - begun
+    command = [product.COUNTERSIGN, "--keystore", HOUSE.keystore.uri, "archive", "verify", "--progress", "none"]
+    chance = random.Random(5)
+    kills = runs = 0
+    while kills < 20:
+        runs += 1
+        place = HOUSE.path(f"killed-{runs}")
+        code = None
+        while code is None:
+            resume = os.path.exists(os.path.join(place, "run.json"))
+            child = subprocess.Popen([*command, "--journal", place, *(["--resume"] if resume else operands)], cwd=HOUSE.directory,
+                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if kills < 20 and killed(child, chance.uniform(0, seconds / 2) if kills % 3 else None, place):
+                kills += 1
                 continue
-        code = child.wait(timeout=300)
-    report.equal(code, 1, "")
-    found = records(place)
-    report.equal(len(found), len(whole), "every item once")
-    report.equal([stable(r) for r in found], [stable(r) for r in whole], "as if it had never been killed")
+            code = child.wait(timeout=300)
+        report.equal(code, 1, "")
+        found = records(place)
+        report.equal(len(found), len(whole), "every item once")
+        report.equal([stable(r) for r in found], [stable(r) for r in whole], "as if it had never been killed")
 
 
 def test_a_signal_stops_cleanly_and_says_how_to_go_on():
