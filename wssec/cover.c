@@ -365,8 +365,6 @@ int wssec_cover_judge(struct wssec_judge *j, const struct wssec_security *s, con
 
 /* ---- what the verdict shows ------------------------------------------------------------------------------------ */
 
-#define CUT "..."
-
 static void name_of(const struct wssec_judge *j, const xmlNode *n, size_t attachment, char *out, size_t size)
 {
     static const struct {
@@ -391,17 +389,13 @@ static void name_of(const struct wssec_judge *j, const xmlNode *n, size_t attach
         }
     }
     const char *ns = n->ns != NULL ? (const char *)n->ns->href : "";
-    size_t len = strlen(ns) + strlen((const char *)n->name) + strlen("{}") + 1;
     if (n->parent == j->message->header && (strcmp(ns, WSSEC_NS_WSA10) == 0 || strcmp(ns, WSSEC_NS_WSA04) == 0)) {
         snprintf(out, size, "wsa:%s", n->name);
-    } else if (len > size && len - size + strlen(CUT) < strlen(ns)) { /* what tells names apart stands at their ends */
-        ns += len - size + strlen(CUT);
-        while (((unsigned char)*ns & 0xC0) == 0x80) {
-            ns++;
-        }
-        snprintf(out, size, "{" CUT "%s}%s", ns, n->name);
     } else {
-        snprintf(out, size, "{%s}%s", ns, n->name);
+        char whole[4 * sizeof((struct wssec_verdict *)0)->covers[0]];
+        size_t len = strlen(ns);
+        (void)snprintf(whole, sizeof whole, "{%s}%s", len > size ? ns + len - size : ns, n->name);
+        wssec_part_show(out, size, whole, strlen(whole));
     }
 }
 

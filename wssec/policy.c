@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "wssec/policy_words.h"
+#include "wssec/refusal.h"
 
 #define RSA_LONGEST 16384
 
@@ -64,7 +65,7 @@ int wssec_part_parse(const char *text, struct wssec_part *part, char *err, size_
     memset(part, 0, sizeof *part);
     part->optional = n > 1 && text[n - 1] == '?';
     n -= part->optional ? 1 : 0;
-    (void)snprintf(part->name, sizeof part->name, "%.*s", n < sizeof part->name ? (int)n : (int)sizeof part->name - 1, text);
+    wssec_part_show(part->name, sizeof part->name, text, n);
     if (text[0] == '{') {
         return part_element(text, n, part, err, errsize);
     }

@@ -23,7 +23,7 @@ struct wssec_part {
     bool optional;       /**< written with a trailing '?': to be signed if present */
     char ns[192];        /**< WSSEC_PART_ELEMENT only */
     char local[64];      /**< WSSEC_PART_WSA, WSSEC_PART_ELEMENT */
-    char name[64];       /**< as shown in "covers" and details: Body, wsa:To, {ns}local (cut to fit), without '?' */
+    char name[64];       /**< as shown in "covers" and details: Body, wsa:To, {ns}local (by its end, to fit), without '?' */
 };
 
 /** Read a PART word. @return 0, or -1 and a sentence in err */

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -30,6 +31,22 @@ int wssec_refuse(struct wssec_refusal *r, enum wssec_reason reason, const char *
         plain(r->detail);
     }
     return -1;
+}
+
+void wssec_part_show(char *to, size_t size, const char *name, size_t n)
+{
+    static const char begin[] = "{...";
+    size_t room = size - 1;
+    size_t kept = n;
+    if (n > room && name[0] == '{' && room > sizeof begin) {
+        kept = room - strlen(begin);
+        while (kept > 0 && ((unsigned char)name[n - kept] & 0xC0) == 0x80) { /* no half of a character */
+            kept--;
+        }
+    } else if (n > room) {
+        n = kept = room;
+    }
+    (void)snprintf(to, size, "%s%.*s", kept < n ? begin : "", (int)kept, name + n - kept);
 }
 
 void wssec_refusal_show(const struct wssec_refusal *r, int rc, struct wssec_verdict *v)

@@ -17,6 +17,9 @@ struct wssec_refusal {
 int wssec_refuse(struct wssec_refusal *r, enum wssec_reason reason, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** The name of a part, n octets, cut to fit: {ns}local loses the beginning of ns, since ends tell names apart. */
+void wssec_part_show(char *to, size_t size, const char *name, size_t n);
+
 /** Reason, detail and verdict of a call that ended with rc: trouble of our own is WSSEC_ERROR, never WSSEC_FAIL. */
 void wssec_refusal_show(const struct wssec_refusal *r, int rc, struct wssec_verdict *v);
 
