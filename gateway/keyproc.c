@@ -235,11 +235,16 @@ static pid_t child_of(pid_t parent)
 
 void keyproc_keep(int fd, pid_t asker, const struct gw_settings *settings)
 {
+    static const int passed[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR2};
     sigset_t none;
     unsigned backoff = BACKOFF_FIRST_US;
     pid_t self = getpid();
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    /* The gateway ends us, behind its last message: what a terminal or a service manager sends to all of us does not. */
+    for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++) {
+        (void)signal(passed[i], SIG_IGN);
+    }
     (void)prctl(PR_SET_NAME, "countersign-kpr");
     for (;;) {
         int64_t from = cs_clock_mono_us();

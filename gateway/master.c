@@ -444,7 +444,7 @@ static void end_all(struct master *m)
     for (unsigned i = 0; i < CHILDREN_MAX; i++) {
         if (m->child[i].pid != 0) {
             m->child[i].ending = true;
-            kill(m->child[i].pid, SIGTERM);
+            kill(m->child[i].pid, LINK_SIGNAL_END);
         }
     }
 }
@@ -459,7 +459,7 @@ static void take_signal(struct master *m)
     case SIGCHLD: reap(m); break;
     case SIGHUP:
         for (struct child *c = m->current; c != NULL; c = c == m->next ? NULL : m->next) {
-            kill(c->pid, SIGHUP);
+            kill(c->pid, LINK_SIGNAL_RELOAD);
         }
         break;
     case SIGUSR2: upgrade(m); break;

@@ -422,11 +422,11 @@ static void take_signal(struct running *r)
     if (read(r->signals, &info, sizeof info) != (ssize_t)sizeof info) {
         return;
     }
-    if (r->gw->link.fd >= 0 && (pid_t)info.ssi_pid != getppid()) {
-        /* A terminal sends its signal to all of us; the master passes it on, and once is enough. */
+    int number = (int)info.ssi_signo;
+    if (r->gw->link.fd >= 0 && ((pid_t)info.ssi_pid != getppid() || number < SIGRTMIN)) {
         cs_log(CS_LOG_INFO, "signal", "a signal that is not the master's is left to the master",
-               CS_INT("signal", info.ssi_signo), CS_INT("master", getppid()));
-    } else if (info.ssi_signo == SIGHUP) {
+               CS_INT("signal", number), CS_INT("master", getppid()));
+    } else if (number == SIGHUP || number == LINK_SIGNAL_RELOAD) {
         watch_reload(r->gw);
     } else if (!r->draining) {
         r->terms++;
@@ -618,12 +618,14 @@ static void finish(struct gateway *gw)
  */
 static int block_signals(sigset_t *before)
 {
+    const int wanted[] = {SIGHUP, SIGTERM, SIGINT, LINK_SIGNAL_END, LINK_SIGNAL_RELOAD};
     sigset_t set;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN); /* for the master; whoever sends it to all of us ends nothing */
     sigemptyset(&set);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        sigaddset(&set, wanted[i]);
+    }
     if (pthread_sigmask(SIG_BLOCK, &set, before) != 0) {
         return -1;
     }

@@ -99,6 +99,18 @@ def test_messages_are_signed_with_keys_that_are_elsewhere(home):
         report.check(home.in_order(home.call(path, soap.envelope(soap.ORDER))), f"the signature of {path} is not good")
 
 
+def test_what_ends_the_service_does_not_end_its_keys_before_it(home):
+    """Ctrl-C and service managers signal all processes: requests in flight are signed until the gateway itself ends."""
+    pid = home.keys_process()
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as text:
+        keeper = int(re.match(r"\d+ \(.*\) \S (\d+)", text.read()).group(1))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(keeper, number)
+        os.kill(pid, number)
+    report.check(home.in_order(home.call("/signed", soap.envelope(soap.ORDER))), "the signature is not good")
+    report.equal(home.keys_process(), pid, "keys process")
+
+
 def test_messages_are_decrypted_with_keys_that_are_elsewhere(home):
     text = soap.envelope(soap.ORDER)
     for transport in ("rsa-oaep", "rsa-oaep-mgf1p"):

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The process and its connections: clients that leave, retries, ceilings, reload, drain, the end."""
+import os
 import re
 import signal
 import socket
@@ -353,6 +354,32 @@ def test_a_second_sigterm_ends_at_once():
             report.check(time.monotonic() - begin < 5, "it took long")
         report.equal(home.logged("/cut")["status"], None, "status of the exchange that was cut")
         gate.open.set()
+
+
+def waits_for(pid, count):
+    """That many signals wait in the process, or none: it took them."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as text:
+        waiting = int(re.search(r"^ShdPnd:\s*([0-9a-f]+)$", text.read(), re.M).group(1), 16)
+    return bin(waiting).count("1") == count
+
+
+def both_get(home, number):
+    """The signal reaches the process that serves first, then the master, which asks that process before it looks at anything."""
+    serving = home.gateway.serving_pid
+    os.kill(serving, signal.SIGSTOP)
+    os.kill(serving, number)
+    home.gateway.signal(number)
+    report.until(lambda: waits_for(home.gateway.pid, 0) and waits_for(serving, 2), 60, "what the master asks")
+    os.kill(serving, signal.SIGCONT)
+
+
+def test_a_signal_to_the_whole_group_reloads_and_ends():
+    """Of two SIGTERM that wait in a process one is lost: it was the master's, and the gateway never ended. As from timeout(1)."""
+    with Process() as home:
+        both_get(home, signal.SIGHUP)
+        home.stderr_has("reloaded")
+        both_get(home, signal.SIGTERM)
+        report.equal(home.gateway.wait(60), 0, "exit status")
 
 
 def test_a_drain_that_takes_too_long_is_cut():
