@@ -327,38 +327,44 @@ def test_a_fact_that_reaches_nobody_is_told():
     check("notice-undeliverable: ack-client#1" in n.run("list").stderr, "alert")
 
 
-def test_killed_at_any_moment_none_is_lost_and_none_has_two_ids():
-    people = [f"p{i}@example.com" for i in range(12)]
+def ticked_or_killed(n, box, at, mails, pause):
+    """Send, and be killed a pause after the server took so many mails. @return whether it was; else all was sent before."""
+    taken = len(box.mails) + mails
+    child = subprocess.Popen([product.COUNTERSIGN, "-q", "-c", n.conf, "--now", rfc3339(at), "keystore", "tick"],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    report.until(lambda: len(box.mails) >= taken or child.poll() is not None, 60, "mails, or the end")
+    try:
+        child.wait(timeout=pause)
+    except subprocess.TimeoutExpired:
+        child.send_signal(signal.SIGKILL)
+    return child.wait() != 0
+
+
+def test_50_kills_while_mails_are_sent_lose_none_and_none_has_two_ids():
+    people = [f"p{i}@example.com" for i in range(24)]
     with Mailbox(slow_s=0.01) as box:
         n = Noticed(box.url, *people)
         random.seed(os.environ.get("NOTICE_SEED", "7"))
-        at = n.end - 30 * DAY
         kills = 0
-        for round_ in range(50):
-            if round_ in (17, 34):
-                at = n.end - (14 if round_ == 17 else 3) * DAY
-            at += 400
-            child = subprocess.Popen([product.COUNTERSIGN, "-q", "-c", n.conf, "--now", rfc3339(at), "keystore", "tick"],
-                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            try:
-                child.wait(timeout=random.uniform(0.0, 0.5))
-            except subprocess.TimeoutExpired:
-                child.send_signal(signal.SIGKILL)
-                kills += child.wait() != 0
-        n.tick(at + 400)
-        n.tick(at + 800)
+        for days, wanted in ((30, 17), (14, 34), (3, 50)):
+            at = n.end - days * DAY
+            while kills < wanted:
+                kills += ticked_or_killed(n, box, at, random.randint(0, 1), random.uniform(0.0, 0.04))
+                at += 400  # the lease of what was under way is over
+            n.tick(at)
+            equal(set(n.states().values()), {"sent"}, f"after {kills} kills, at {days} days")
+        equal({subject for _, subject in subjects(box)}, {EXPIRATION}, "subjects")
         ids = collections.defaultdict(set)
         for to, message in box.mails:
             ids[message["Message-ID"]].add(to)
         check(all(len(to) == 1 for to in ids.values()), "an id went to two people")
-        states = n.states()
-        equal({state for state in states.values()} - {"sent", "dropped"}, set(), "states")
         for person in people:
-            got = {m["Message-ID"] for to, m in box.mails if to == (person,)}
-            sent = sum(1 for key, state in states.items() if key.split()[0] == person and state == "sent")
-            check(sent <= len(got) <= len([k for k in states if k.split()[0] == person]), f"{person}: {len(got)} ids, {sent} sent")
-            check(states[f"{person} expiration|{re.search(r'[|](.*?)[|]', next(iter(states))).group(1)}|3"] == "sent", person)
-        check(len(box.mails) - len(ids) <= kills, f"{len(box.mails)} mails with {len(ids)} ids after {kills} kills")
+            got = {m["Message-ID"]: m.get_body().get_content() for to, m in box.mails if to == (person,)}
+            told = sorted(int(re.search(r"ends in (\d+) days", body).group(1)) for body in got.values())
+            check(len(told) == 3 and all(days - 1 <= said <= days for said, days in zip(told, (3, 14, 30))), f"{person} was told at {told}")
+        twice = len(box.mails) - len(ids)
+        print(f"# {kills} kills, {len(ids)} mails, {twice} of them came a second time with the same id")
+        check(twice <= kills, f"{len(box.mails)} mails with {len(ids)} ids after {kills} kills")
 
 
 if __name__ == "__main__":
