@@ -92,7 +92,7 @@ void cli_request_json(cs_json *j, const ks_csr *r);
 int cli_autos_print(struct cli_context *c, ks_store *s, const ks_filter *f);
 /** Member "auto" of a slot's record: how it renews itself, null where that was never said. @return 0, or -1 with
  *  c->error set */
-int cli_auto_member(struct cli_context *c, ks_store *s, const char *alias, cs_json *j) CS_MUST_CHECK;
+int cli_auto_member(struct cli_context *c, ks_store *s, const ks_info *info, cs_json *j) CS_MUST_CHECK;
 
 #define CLI_HOSTS_MAX 64
 /** --host, as often as given. @return 0, or -1: the usage error is printed */

@@ -11,16 +11,22 @@
 /* Records or a table; at: the instant asked about. @return exit code */
 static int print_list(struct cli_context *c, ks_store *store, const ks_list *list, cs_time at)
 {
-    if (!c->json && list->n > 0) {
+    int rc = CS_EXIT_OK;
+    if (list->n == 0) {
+        return rc;
+    }
+    if (!c->json) {
         cli_table_print(list, at);
+        return rc;
     }
-    for (size_t i = 0; c->json && i < list->n; i++) {
-        int rc = cli_record_print(c, store, &list->info[i]);
-        if (rc != CS_EXIT_OK) {
-            return rc;
-        }
+    if (ks_reading_begin(store, &c->error) != 0) {
+        return cli_fail(c);
     }
-    return CS_EXIT_OK;
+    for (size_t i = 0; rc == CS_EXIT_OK && i < list->n; i++) {
+        rc = cli_record_print(c, store, &list->info[i]);
+    }
+    ks_reading_end(store);
+    return rc;
 }
 
 static int warn_unreached(void *ctx, const ks_unreached *u, cs_error *e)

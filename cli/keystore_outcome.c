@@ -76,7 +76,7 @@ static int print_json(struct cli_context *c, ks_store *s, const struct cli_chang
     cs_json_begin(&j, &b);
     cs_json_object(&j, NULL);
     cli_record_json(&j, &out->info, action, n);
-    int rc = cli_auto_member(c, s, out->info.alias, &j) == 0 ? CS_EXIT_OK : cli_fail(c);
+    int rc = cli_auto_member(c, s, &out->info, &j) == 0 ? CS_EXIT_OK : cli_fail(c);
     cs_json_str(&j, "action", change->verb);
     cs_json_bool(&j, "dry_run", change->dry_run);
     cs_json_bool(&j, "done", out->done);

@@ -113,7 +113,7 @@ int cli_record_print(struct cli_context *c, ks_store *s, const ks_info *info)
     cs_json_begin(&j, &b);
     cs_json_object(&j, NULL);
     cli_record_json(&j, info, action, n);
-    int rc = cli_auto_member(c, s, info->alias, &j) == 0 ? CS_EXIT_OK : cli_fail(c);
+    int rc = cli_auto_member(c, s, info, &j) == 0 ? CS_EXIT_OK : cli_fail(c);
     cs_json_object_end(&j);
     if (rc == CS_EXIT_OK) {
         rc = cli_json_line(c, &b);

@@ -5,6 +5,7 @@
 
 #include "cli/keystore_issue.h"
 #include "keystore/renewal.h"
+#include "keystore/words.h"
 
 /* ---- renew ------------------------------------------------------------------------------------------------------- */
 
@@ -123,10 +124,10 @@ static int write_member(void *ctx, const ks_auto_info *i, cs_error *e)
     return 0;
 }
 
-int cli_auto_member(struct cli_context *c, ks_store *s, const char *alias, cs_json *j)
+int cli_auto_member(struct cli_context *c, ks_store *s, const ks_info *info, cs_json *j)
 {
     struct member m = {j, false};
-    if (ks_auto_each(s, alias, c->now, write_member, &m, &c->error) != 0) {
+    if (ks_role_row(info->role)->own_key && ks_auto_each(s, info->alias, c->now, write_member, &m, &c->error) != 0) {
         return -1;
     }
     if (!m.written) {

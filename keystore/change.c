@@ -61,10 +61,15 @@ static int work_read(struct ks_work *w, const char *alias, cs_error *e)
 {
     struct ks_row_filter f = {.alias = alias};
     int found = w->s->driver->slot_get(w->s->b, alias, &w->slot, e);
-    return found < 0 || (found == 1 && (w->s->driver->rows(w->s->b, &f, keep_row, w, e) != 0 ||
-                                        ks_view_read(w->s, &w->slot, &w->before, e) != 0 || ks_facts_read(w, e) != 0))
-               ? -1
-               : 0;
+    int rc = found < 0 ? -1 : 0;
+    if (found == 1) {
+        rc = w->s->driver->rows(w->s->b, &f, keep_row, w, e) == 0 ? ks_view_begin(w->s, &w->slot, &w->before, e) : -1;
+        for (size_t i = 0; rc == 0 && i < w->n_row; i++) {
+            rc = ks_view_add(&w->before, &w->row[i], e);
+        }
+        rc = rc == 0 ? ks_facts_read(w, e) : rc;
+    }
+    return rc;
 }
 
 struct ks_work *ks_work_begin(ks_store *s, const char *alias, const char *verb, bool dry_run, const ks_actor *who,
@@ -74,7 +79,8 @@ struct ks_work *ks_work_begin(ks_store *s, const char *alias, const char *verb, 
     if (w == NULL) {
         return NULL;
     }
-    if (s->driver->begin(s->b, dry_run ? KS_READ : KS_WRITE, e) != 0 ||
+    w->inner = s->reading && dry_run;
+    if ((!w->inner && s->driver->begin(s->b, dry_run ? KS_READ : KS_WRITE, e) != 0) ||
         s->driver->generation(s->b, &w->generation, e) != 0) {
         ks_work_free(w);
         return NULL;

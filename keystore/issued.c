@@ -207,28 +207,20 @@ int ks_issuing_find(ks_store *s, int64_t slot_id, struct ks_issuing_row *out, cs
     return s->driver->issuing->each(s->b, find, &f, e) != 0 ? -1 : f.found ? 1 : 0;
 }
 
-struct pinning {
-    int64_t slot_id;
-    bool fingerprint;
-};
-
 static int find_pinning(void *ctx, const struct ks_auto_row *row, cs_error *e)
 {
     (void)e;
-    struct pinning *p = ctx;
     struct ks_auto a;
-    if (row->slot_id == p->slot_id) {
-        ks_auto_read(row, &a);
-        p->fingerprint = a.fingerprint;
-    }
+    ks_auto_read(row, &a);
+    *(bool *)ctx = a.fingerprint;
     return 0;
 }
 
 /** Partners know the certificate itself: nothing activates it by itself. */
 static bool waits_for_a_hand(struct ks_work *w, cs_error *e)
 {
-    struct pinning p = {w->slot.slot_id, false};
-    return w->s->driver->autos(w->s->b, find_pinning, &p, e) == 0 && p.fingerprint;
+    bool fingerprint = false;
+    return w->s->driver->autos(w->s->b, w->slot.alias, find_pinning, &fingerprint, e) == 0 && fingerprint;
 }
 
 int ks_reply_note(struct ks_work *w, const struct ks_reply_terms *terms, unsigned n, int64_t entry_id, cs_error *e)

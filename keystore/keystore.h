@@ -254,6 +254,10 @@ void ks_report_free(ks_report *r);
  *  nothing. Each in its own transaction; one that a guard refuses is told and tried again next time. */
 int ks_tick(ks_store *s, bool dry_run, const ks_uptime *up, cs_time now, ks_report *out, cs_error *e) CS_MUST_CHECK;
 
+/** Many looks at one state of the keystore (ks_actions of a list): one transaction for all of them, until the end. No
+ *  change by this handle in between; those of others are not seen. */
+int ks_reading_begin(ks_store *s, cs_error *e) CS_MUST_CHECK;
+void ks_reading_end(ks_store *s);
 /** What may be done with an entry now, and what not and why: one row per verb that its state knows. */
 typedef struct ks_action { enum ks_verb verb; bool possible; ks_refusal refusal; /**< the first guard that refuses */ } ks_action;
 /** @return how many rows of out are filled (at most KS_VERBS), or -1 */

@@ -5,7 +5,8 @@
 
 static int refused(cs_error *e, const char *what)
 {
-    return cs_error_set(e, CS_EXIT_USAGE, "memory-store", "a store in memory ends with its process: it keeps no %s", what);
+    return cs_error_set(e, CS_EXIT_USAGE, "memory-store", "a store in memory ends with its process: it keeps no %s",
+                        what);
 }
 
 static int request_add(struct ks_backend *b, const struct ks_request_row *row, cs_error *e)
@@ -41,9 +42,10 @@ static int auto_set(struct ks_backend *b, const struct ks_auto_row *row, uint64_
     return refused(e, "renewal by itself");
 }
 
-static int autos(struct ks_backend *b, ks_visit_auto *visit, void *ctx, cs_error *e)
+static int autos(struct ks_backend *b, const char *alias, ks_visit_auto *visit, void *ctx, cs_error *e)
 {
     (void)b;
+    (void)alias;
     (void)visit;
     (void)ctx;
     (void)e;

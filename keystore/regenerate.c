@@ -457,7 +457,7 @@ static int slot_due(ks_store *s, const struct ks_auto_row *row, bool dry_run, cs
 int ks_regenerate_due(ks_store *s, bool dry_run, cs_time now, ks_report *out, cs_error *e)
 {
     struct slots all = {NULL, 0};
-    int rc = s->driver->autos(s->b, keep, &all, e);
+    int rc = s->driver->autos(s->b, NULL, keep, &all, e);
     for (size_t i = 0; rc == 0 && i < all.n; i++) {
         rc = slot_due(s, &all.row[i], dry_run, now, out, e);
     }

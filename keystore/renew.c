@@ -23,7 +23,8 @@ static int check_issuer(struct ks_work *w, const ks_info *before, bool outside, 
         (outside && d != NULL && d->issuer_get(w->s->b, w->slot.slot_id, issuer, e) != 0)) {
         return -1;
     }
-    return own || issuer[0] != '\0' ? 0
+    return own || issuer[0] != '\0'
+               ? 0
                : cs_error_set(
                      e, CS_EXIT_USAGE, "issuer-outside",
                      "%s#%u was issued by %.160s, not by this keystore; next: countersign keystore csr --alias %s "
@@ -96,7 +97,6 @@ int ks_renew(ks_store *s, const char *alias, bool dry_run, const ks_actor *who, 
 /* ---- auto -------------------------------------------------------------------------------------------------------- */
 
 struct finding {
-    const char *alias;
     struct ks_auto_row row;
     bool found;
     ks_store *s;
@@ -109,10 +109,8 @@ static int keep(void *ctx, const struct ks_auto_row *row, cs_error *e)
 {
     (void)e;
     struct finding *f = ctx;
-    if (strcmp(row->alias, f->alias) == 0) {
-        f->row = *row;
-        f->found = true;
-    }
+    f->row = *row;
+    f->found = true;
     return 0;
 }
 
@@ -210,13 +208,13 @@ static void describe(const struct ks_work *w, const struct ks_auto *a, ks_auto_i
 int ks_auto_set(ks_store *s, const ks_auto_request *r, bool dry_run, const ks_actor *who, cs_time now,
                 ks_auto_info *out, cs_error *e)
 {
-    struct finding f = {.alias = r->alias};
+    struct finding f = {.found = false};
     struct ks_auto a = {.days = KS_AUTO_DAYS};
     struct ks_renewal_row renewal;
     int rc = -1;
     memset(out, 0, sizeof *out);
     struct ks_work *w = ks_work_begin(s, r->alias, r->on ? "auto-on" : "auto-off", dry_run, who, now, e);
-    if (w == NULL || s->driver->autos(s->b, keep, &f, e) != 0) {
+    if (w == NULL || s->driver->autos(s->b, r->alias, keep, &f, e) != 0) {
         goto out;
     }
     if (f.found) {
@@ -249,9 +247,6 @@ static int visit_one(void *ctx, const struct ks_auto_row *row, cs_error *e)
     struct ks_auto a;
     struct ks_renewal_row renewal;
     ks_auto_info info = {.on = false};
-    if (f->alias != NULL && strcmp(f->alias, row->alias) != 0) {
-        return 0;
-    }
     struct ks_work *w = ks_work_begin(f->s, row->alias, "list", true, &nobody, f->now, e);
     if (w == NULL) {
         return -1;
@@ -264,6 +259,6 @@ static int visit_one(void *ctx, const struct ks_auto_row *row, cs_error *e)
 
 int ks_auto_each(ks_store *s, const char *alias, cs_time now, ks_visit_auto_info *visit, void *ctx, cs_error *e)
 {
-    struct finding f = {.alias = alias, .s = s, .now = now, .visit = visit, .ctx = ctx};
-    return s->driver->autos(s->b, visit_one, &f, e);
+    struct finding f = {.s = s, .now = now, .visit = visit, .ctx = ctx};
+    return s->driver->autos(s->b, alias, visit_one, &f, e);
 }

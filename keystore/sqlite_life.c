@@ -25,8 +25,9 @@ int ks_sqlite_trash_remove(struct ks_backend *b, int64_t entry_id, cs_error *e)
 int ks_sqlite_trash(struct ks_backend *b, int64_t slot_id, ks_visit_trash *visit, void *ctx, cs_error *e)
 {
     struct ks_query q = ks_query_open(
-        b, "select t.entry_id, s.alias, e.n, t.at, t.until, t.actor from trash t join entry e using(entry_id)"
-           " join slot s using(slot_id) where (?1 = 0 or e.slot_id = ?1) order by t.until, s.alias, e.n");
+        b, /* cross: in this order, since what is in the trash is little beside all entries */
+        "select t.entry_id, s.alias, e.n, t.at, t.until, t.actor from trash t cross join entry e using(entry_id)"
+        " join slot s using(slot_id) where (?1 = 0 or e.slot_id = ?1) order by t.until, s.alias, e.n");
     ks_query_int(&q, slot_id);
     int rc = 0;
     while (ks_query_next(&q, &rc, e)) {
@@ -108,7 +109,7 @@ int ks_sqlite_open_messages(struct ks_backend *b, int64_t slot_id, ks_visit_open
 {
     struct ks_query q =
         ks_query_open(b, "select m.ref, m.entry_id, s.alias, e.n, m.since, m.state='open' from open_message m"
-                         " join entry e using(entry_id) join slot s using(slot_id) where (?1 = 0 or e.slot_id = ?1)"
+                         " cross join entry e using(entry_id) join slot s using(slot_id) where (?1 = 0 or e.slot_id = ?1)"
                          " order by m.since, m.ref, s.alias, e.n");
     ks_query_int(&q, slot_id);
     int rc = 0;

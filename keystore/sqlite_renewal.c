@@ -15,10 +15,14 @@ int ks_sqlite_auto_set(struct ks_backend *b, const struct ks_auto_row *row, uint
     return ks_query_run(&q, e);
 }
 
-int ks_sqlite_autos(struct ks_backend *b, ks_visit_auto *visit, void *ctx, cs_error *e)
+int ks_sqlite_autos(struct ks_backend *b, const char *alias, ks_visit_auto *visit, void *ctx, cs_error *e)
 {
-    struct ks_query q = ks_query_open(b, "select slot_id, alias, role, auto, pinning from slot where auto is not null "
-                                         "order by alias");
+#define AUTOS "select slot_id, alias, role, auto, pinning from slot where auto is not null"
+    struct ks_query q =
+        ks_query_open(b, alias == NULL ? AUTOS " order by alias" : AUTOS " and alias=?1"); /* by its index */
+    if (alias != NULL) {
+        ks_query_text(&q, alias);
+    }
     int rc = 0;
     while (ks_query_next(&q, &rc, e)) {
         struct ks_auto_row row = {.slot_id = sqlite3_column_int64(q.stmt, 0)};

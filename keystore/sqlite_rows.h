@@ -74,7 +74,7 @@ int ks_sqlite_requests(struct ks_backend *b, int64_t slot_id, ks_visit_request *
 
 /* sqlite_renewal.c */
 int ks_sqlite_auto_set(struct ks_backend *b, const struct ks_auto_row *row, uint64_t version, cs_error *e);
-int ks_sqlite_autos(struct ks_backend *b, ks_visit_auto *visit, void *ctx, cs_error *e);
+int ks_sqlite_autos(struct ks_backend *b, const char *alias, ks_visit_auto *visit, void *ctx, cs_error *e);
 int ks_sqlite_renewal_get(struct ks_backend *b, int64_t predecessor, struct ks_renewal_row *out, cs_error *e);
 int ks_sqlite_renewal_set(struct ks_backend *b, const struct ks_renewal_row *row, cs_error *e);
 

@@ -303,9 +303,8 @@ void ks_view_of_row(const struct ks_row *row, struct ks_view_entry *out)
     out->last_use = row->info.last_use;
 }
 
-static int into_view(void *ctx, const struct ks_row *row, cs_error *e)
+int ks_view_add(struct ks_view *v, const struct ks_row *row, cs_error *e)
 {
-    struct ks_view *v = ctx;
     if (v->n == KS_VIEW_MAX) {
         return cs_error_set(e, CS_EXIT_USAGE, "slot-full", "slot %s holds more than %d entries", v->alias, KS_VIEW_MAX);
     }
@@ -313,17 +312,42 @@ static int into_view(void *ctx, const struct ks_row *row, cs_error *e)
     return 0;
 }
 
-int ks_view_read(ks_store *s, const struct ks_slot *slot, struct ks_view *out, cs_error *e)
+static int into_view(void *ctx, const struct ks_row *row, cs_error *e)
 {
-    memset(out, 0, sizeof *out);
+    return ks_view_add(ctx, row, e);
+}
+
+int ks_view_begin(ks_store *s, const struct ks_slot *slot, struct ks_view *out, cs_error *e)
+{
     cs_copy(out->alias, sizeof out->alias, slot->alias);
     cs_copy(out->partner, sizeof out->partner, slot->partner);
     out->role = slot->role;
+    return ks_terms_read(s, slot->partner, &out->terms, e);
+}
+
+int ks_view_read(ks_store *s, const struct ks_slot *slot, struct ks_view *out, cs_error *e)
+{
     struct ks_row_filter f = {.alias = slot->alias};
-    if (ks_terms_read(s, slot->partner, &out->terms, e) != 0) {
+    memset(out, 0, sizeof *out);
+    if (ks_view_begin(s, slot, out, e) != 0) {
         return -1;
     }
     return slot->slot_id != 0 ? s->driver->rows(s->b, &f, into_view, out, e) : 0;
+}
+
+int ks_reading_begin(ks_store *s, cs_error *e)
+{
+    if (s->driver->begin(s->b, KS_READ, e) != 0) {
+        return -1;
+    }
+    s->reading = true;
+    return 0;
+}
+
+void ks_reading_end(ks_store *s)
+{
+    s->reading = false;
+    s->driver->rollback(s->b);
 }
 
 /* ---- lists ----------------------------------------------------------------------------------------------------- */

@@ -391,7 +391,8 @@ struct ks_driver {
                     cs_error *e); /**< by alias; slot_id 0: of all slots */
 
     int (*auto_set)(struct ks_backend *b, const struct ks_auto_row *row, uint64_t version, cs_error *e);
-    int (*autos)(struct ks_backend *b, ks_visit_auto *visit, void *ctx, cs_error *e); /**< by alias */
+    /** By alias; alias NULL: of all slots. */
+    int (*autos)(struct ks_backend *b, const char *alias, ks_visit_auto *visit, void *ctx, cs_error *e);
     int (*renewal_get)(struct ks_backend *b, int64_t predecessor, struct ks_renewal_row *out,
                        cs_error *e); /**< 1 found, 0 none */
     int (*renewal_set)(struct ks_backend *b, const struct ks_renewal_row *row, cs_error *e);
@@ -420,6 +421,7 @@ struct ks_store {
     uint64_t log_seq, log_generation;
     cs_time log_at;
     uint8_t log_hash[32];
+    bool reading;        /**< between ks_reading_begin and ks_reading_end: what only looks begins nothing of its own */
     EVP_PKEY *audit_key; /**< owned; signs checkpoints; NULL: not read yet */
 };
 
@@ -431,6 +433,9 @@ int ks_store_sources(ks_store *s, const ks_options *opt) CS_MUST_CHECK;
 int ks_terms_read(ks_store *s, const char *partner, struct ks_terms *out, cs_error *e) CS_MUST_CHECK;
 /** The slot as a view for the rules, within the caller's transaction. Destroyed entries left out. */
 int ks_view_read(ks_store *s, const struct ks_slot *slot, struct ks_view *out, cs_error *e) CS_MUST_CHECK;
+/** The same without entries in a view that is all zero, and one entry more: for who has the rows already. */
+int ks_view_begin(ks_store *s, const struct ks_slot *slot, struct ks_view *out, cs_error *e) CS_MUST_CHECK;
+int ks_view_add(struct ks_view *v, const struct ks_row *row, cs_error *e) CS_MUST_CHECK;
 /** Fields of a row that the rules need. */
 void ks_view_of_row(const struct ks_row *row, struct ks_view_entry *out);
 /** Append an audit row to the chain within the caller's write transaction. Fills seq, prev_hash, hash. */

@@ -296,11 +296,11 @@ int ks_actions(ks_store *s, const ks_info *info, cs_time now, ks_action out[KS_V
     }
     for (int v = 0; v < KS_VERBS; v++) {
         char text[256];
-        ks_outcome outcome = {0};
-        cs_error refused = {0};
         if (ks_plan_verb(&w->before, (enum ks_verb)v, info->n, now, &w->plan, text, sizeof text) != KS_MEET_STEPS) {
             continue;
         }
+        ks_outcome outcome = {0};
+        cs_error refused = {0};
         out[n].verb = (enum ks_verb)v;
         out[n].possible = ks_work_judge(w, &outcome, &refused) == 0;
         out[n].refusal = outcome.refusal[0];

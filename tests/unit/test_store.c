@@ -301,6 +301,41 @@ static void test_actions_tell_what_is_possible_and_why_not(void)
     fixture_close(&f);
 }
 
+static bool can(struct fixture *f, const ks_info *info, enum ks_verb verb)
+{
+    ks_action action[KS_VERBS];
+    int n = ks_actions(f->s, info, NOW, action, &f->e);
+    for (int i = 0; i < n; i++) {
+        if (action[i].verb == verb) {
+            return action[i].possible;
+        }
+    }
+    return false;
+}
+
+static void test_a_list_looks_at_one_state_while_others_change_it(void)
+{
+    struct fixture f;
+    struct fixture other;
+    fixture_open(&f);
+    struct made m = add_verifier(&f, "acme-sign", NOW);
+    ks_info info = f.out.info;
+    other = f;
+    MADE(ks_open(&other.s, f.uri, NULL, &other.e) == 0);
+    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_reading_begin(f.s, &f.e)), 0);
+    CU_ASSERT_TRUE(can(&f, &info, KS_DO_DEACTIVATE));
+    CU_ASSERT_EQUAL(act_at(&other, KS_DO_DEACTIVATE, "acme-sign", 1, NOW), 0);
+    CU_ASSERT_TRUE(can(&f, &info, KS_DO_DEACTIVATE));
+    CU_ASSERT_TRUE(EXIT_OF(&f, ks_reading_begin(f.s, &f.e)) != 0); /* within itself */
+    CU_ASSERT_TRUE(can(&f, &info, KS_DO_DEACTIVATE));
+    ks_reading_end(f.s);
+    CU_ASSERT_FALSE(can(&f, &info, KS_DO_DEACTIVATE));
+    CU_ASSERT_EQUAL(act_at(&f, KS_DO_SUSPEND, "acme-sign", 1, NOW), 0); /* it may change things again */
+    ks_close(other.s);
+    made_free(&m);
+    fixture_close(&f);
+}
+
 static void test_unknown_names_are_told_with_the_nearest(void)
 {
     struct fixture f;
@@ -398,6 +433,7 @@ const struct harness_test harness_tests[] = {
     {"back_dated_entry_is_accepted_since_then", test_back_dated_entry_is_accepted_since_then},
     {"last_verifier_of_a_routed_partner_is_not_suspended", test_last_verifier_of_a_routed_partner_is_not_suspended},
     {"actions_tell_what_is_possible_and_why_not", test_actions_tell_what_is_possible_and_why_not},
+    {"a_list_looks_at_one_state_while_others_change_it", test_a_list_looks_at_one_state_while_others_change_it},
     {"unknown_names_are_told_with_the_nearest", test_unknown_names_are_told_with_the_nearest},
     {"known_partner_is_not_called_new", test_known_partner_is_not_called_new},
     {"export_gives_back_the_certificate", test_export_gives_back_the_certificate},
