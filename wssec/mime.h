@@ -115,6 +115,9 @@ int wssec_mime_content(const struct wssec_slice *slice, size_t n_slice, const st
 /** Read the fields of a header (n octets, each line ends with CR LF). @return how many, or -1 with a sentence in detail
  */
 int wssec_mime_fields(const char *text, size_t n, struct wssec_mime_field field[WSSEC_MIME_FIELDS], char detail[384]);
+/** The same of the header of a stored message, where fields of its way may repeat: Received, Via, X-… */
+int wssec_mime_front_fields(const char *text, size_t n, struct wssec_mime_field field[WSSEC_MIME_FIELDS],
+                            char detail[384]);
 /** Name of a field, in any case. */
 bool wssec_mime_is_field(const struct wssec_mime_field *f, const char *name);
 /** Value of a field without its folds. NULL: no memory */

@@ -98,7 +98,7 @@ int wssec_mime_front(struct wssec_mime *m, const struct wssec_slice *slice, size
     }
     m->head.failed = false;
     size_t octets = front_lines(m, slice, n_slice, limits->header);
-    int n = octets > 0 ? wssec_mime_fields(m->head.data, m->head.len, field, detail) : 0;
+    int n = octets > 0 ? wssec_mime_front_fields(m->head.data, m->head.len, field, detail) : 0;
     for (int i = 0; i < n; i++) {
         if (wssec_mime_is_field(&field[i], "Content-Type")) {
             out->content_type = wssec_mime_unfold(&m->arena, &field[i]);

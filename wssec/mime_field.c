@@ -45,7 +45,16 @@ static size_t field_end(const char *text, size_t n, size_t at)
     return 0;
 }
 
-int wssec_mime_fields(const char *text, size_t n, struct wssec_mime_field field[WSSEC_MIME_FIELDS], char detail[384])
+/* Of the fields in front of a stored message most tell of its way, and may stand there as often as it pleased. */
+static bool may_repeat(const struct wssec_mime_field *f)
+{
+    static const char content[] = "Content-";
+    return (f->name_n < strlen(content) || strncasecmp(f->name, content, strlen(content)) != 0) &&
+           !wssec_mime_is_field(f, "MIME-Version");
+}
+
+static int read_fields(const char *text, size_t n, bool front, struct wssec_mime_field field[WSSEC_MIME_FIELDS],
+                       char detail[384])
 {
     int count = 0;
     for (size_t at = 0; at < n;) {
@@ -71,7 +80,7 @@ int wssec_mime_fields(const char *text, size_t n, struct wssec_mime_field field[
         while (f->value_n > 0 && is_white(f->value[f->value_n - 1])) {
             f->value_n--;
         }
-        for (int i = 0; i + 1 < count; i++) {
+        for (int i = 0; i + 1 < count && !(front && may_repeat(f)); i++) {
             if (field[i].name_n == f->name_n && strncasecmp(field[i].name, f->name, f->name_n) == 0) {
                 (void)snprintf(detail, 384, "a part's header has the field %.*s twice",
                                (int)(f->name_n < 60 ? f->name_n : 60), f->name);
@@ -81,6 +90,17 @@ int wssec_mime_fields(const char *text, size_t n, struct wssec_mime_field field[
         at = to;
     }
     return count;
+}
+
+int wssec_mime_fields(const char *text, size_t n, struct wssec_mime_field field[WSSEC_MIME_FIELDS], char detail[384])
+{
+    return read_fields(text, n, false, field, detail);
+}
+
+int wssec_mime_front_fields(const char *text, size_t n, struct wssec_mime_field field[WSSEC_MIME_FIELDS],
+                            char detail[384])
+{
+    return read_fields(text, n, true, field, detail);
 }
 
 bool wssec_mime_is_field(const struct wssec_mime_field *f, const char *name)

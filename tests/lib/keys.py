@@ -53,10 +53,10 @@ def write_pair(directory, name, key, certificate, chain=()):
     return Pair(key, certificate, key_file, certificate_file)
 
 
-def new_pair(directory, name, kind="rsa:2048", days=(-1, 365), subject=None):
-    """Make directory/NAME.key and NAME.pem. days: notBefore and notAfter, counted from now."""
+def new_pair(directory, name, kind="rsa:2048", days=(-1, 365), subject=None, key=None):
+    """Make directory/NAME.key and NAME.pem. days: notBefore and notAfter, counted from now; key: instead of a new one."""
     now = datetime.datetime.utcnow().replace(microsecond=0)
-    key = new_key(kind)
+    key = key or new_key(kind)
     dn = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject or name)])
     builder = x509.CertificateBuilder(issuer_name=dn, subject_name=dn, public_key=key.public_key(),
                                       serial_number=x509.random_serial_number(),

@@ -348,6 +348,9 @@ static void a_file_tells_what_it_is(void)
                 {"Content-Type: text/xml; charset=utf-8\r\n\r\n<a/>", WSSEC_MIME_ENTITY, 41},
                 {"MIME-Version: 1.0\nContent-Type: text/xml\n\n<a/>", WSSEC_MIME_ENTITY, 42},
                 {"MIME-Version: 1.0\r\nContent-Type: " TYPE "\r\n\r\n" ROOT END, WSSEC_MIME_PACKAGE, 83},
+                {"Via: a\r\nvia: b\r\nContent-Type: text/xml\r\n\r\n<a/>", WSSEC_MIME_ENTITY, 42},
+                {"Content-Type: text/xml\r\ncontent-type: text/html\r\n\r\n<a/>", WSSEC_MIME_PLAIN, 0},
+                {"MIME-Version: 1.0\r\nMIME-Version: 1.0\r\nContent-Type: text/xml\r\n\r\n<a/>", WSSEC_MIME_PLAIN, 0},
                 {ROOT END, WSSEC_MIME_PACKAGE, 0},
                 {"\r\n" ROOT END, WSSEC_MIME_PACKAGE, 0}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
