@@ -97,6 +97,7 @@ static void warn_roles(struct cli_context *c, const struct cli_settings *setting
         have |= settings->config.operators[i]->roles;
     }
     const struct ks_partner_config *p = r->partner[0] != '\0' ? ks_config_partner(&settings->config, r->partner) : NULL;
+    have |= r->n_sender > 0 ? 1U << KS_SENDER_ADMIN : 0;
     for (size_t k = 0; k < KS_PARTS; k++) {
         have |= has_contact(p, ks_part_word((enum ks_part)k)) ? 1U << k : 0;
     }
@@ -156,8 +157,11 @@ static int run_start(struct cli_context *c)
     struct ks_roll_request q = {.alias = cli_option(c, "alias"),
                                 .partner = cli_option(c, "partner"),
                                 .stay_held = cli_given(c, "stay-held"),
-                                .release_by_hand = cli_given(c, "release-by-hand")};
-    int rc = read_span(c, &q);
+                                .release_by_hand = cli_given(c, "release-by-hand"),
+                                .require_all = cli_given(c, "require-all")};
+    int rc = q.release_by_hand && cli_given(c, "auto-release")
+                 ? cli_usage(c, "--auto-release and --release-by-hand exclude each other")
+                 : read_span(c, &q);
     if (rc != 0) {
         return rc;
     }
@@ -176,7 +180,10 @@ static const struct cli_option start_options[] = {
     {"window", 0, CLI_TIME, "FROM", 0, "beginning of the agreed span; its end stands behind it"},
     {"until", 0, CLI_TIME, "TO", 0, "its end, where it does not stand behind FROM"},
     {"stay-held", 0, CLI_FLAG, NULL, 0, "when the span is over and the other side not ready: an alarm, no way back"},
+    {"auto-release", 0, CLI_FLAG, NULL, 0, "routes on hold are let go when the other side is ready: the default"},
     {"release-by-hand", 0, CLI_FLAG, NULL, 0, "routes on hold are let go with rollover next, not by themselves"},
+    {"require-all", 0, CLI_FLAG, NULL, 0,
+     "put an exchange off when a sender did not say one hour before it that he is ready; else that is warned of"},
     CLI_WRITING_OPTIONS,
     {0},
 };

@@ -69,12 +69,13 @@ void cli_rollover_line(const struct cli_context *c, const struct ks_rollover *r)
         char from[80];
         char to[80];
         bool holds = ks_rollover_holds(r);
-        printf("  window %s to %s%s\n", cli_time_local(r->row.window_from, from, sizeof from),
+        printf("  window %s to %s%s%s\n", cli_time_local(r->row.window_from, from, sizeof from),
                cli_time_local(r->row.window_to, to, sizeof to),
                !holds ? ""
                : ks_rollover_setting(r, "stay-held")
                    ? "; who is not ready by then: the routes stay on hold, with an alarm"
-                   : "; who is not ready by then: back to the old certificate");
+                   : "; who is not ready by then: back to the old certificate",
+               ks_rollover_setting(r, "require-all") ? "; put off when a sender is not ready one hour before it" : "");
     }
 }
 
@@ -106,9 +107,10 @@ static void print_way(const struct ks_rollover *r, size_t i, size_t way)
         const char *seen = of_mail ? "" : r->facts.text[f];
         printf("%s", first ? (way == 0 ? "      done when: " : "             or: ") : ",\n            and: ");
         if (row[f].fact == KS_FACT_CONFIRMED) {
-            printf("%s said so (%s): countersign rollover confirm %s %s",
+            printf("%s%s said so (%s): countersign rollover confirm %s %s%s",
+                   ks_rollover_by_sender(r, i) ? "each " : "",
                    cli_parts_text(step->who, step->each ? " and " : " or ", who, sizeof who), row[f].word, r->name,
-                   step->n);
+                   step->n, ks_rollover_by_sender(r, i) ? "/SENDER" : "");
         } else {
             printf("%s (%s%s%s)", row[f].help, row[f].word, seen[0] != '\0' ? ": " : "", seen);
         }
@@ -127,6 +129,16 @@ static void print_ways(const struct ks_rollover *r, size_t i)
         if ((step->optional & KS_BIT(f)) != 0) {
             printf("      besides: %s (%s)\n", ks_fact_word((enum ks_fact_of)f),
                    r->facts.text[f][0] != '\0' ? r->facts.text[f] : "nothing seen");
+        }
+    }
+    for (size_t k = 0; ks_rollover_by_sender(r, i) && k < r->n_sender; k++) {
+        const struct ks_roll_word *word = ks_rollover_word(r, i, r->sender[k]);
+        char at[CS_TIME_TEXT];
+        if (word != NULL) {
+            printf("      %s: done, said by %s at %s\n", r->sender[k], word->by, cs_time_format(word->at, at));
+        } else {
+            printf("      %s: not yet; told by another way: countersign rollover confirm %s %s/%s --note TEXT\n",
+                   r->sender[k], r->name, step->n, r->sender[k]);
         }
     }
     if (step->each && r->step[i].row.said[0] != '\0') {
@@ -293,6 +305,17 @@ static int step_json(struct cli_context *c, ks_store *s, cs_json *j, const struc
     cs_json_time(j, "done_at", r->step[i].row.done_at);
     cs_json_str(j, "evidence", r->step[i].evidence[0] != '\0' ? r->step[i].evidence : NULL);
     cs_json_str(j, "said", r->step[i].row.said[0] != '\0' ? r->step[i].row.said : NULL);
+    cs_json_array(j, "senders");
+    for (size_t k = 0; ks_rollover_by_sender(r, i) && k < r->n_sender; k++) {
+        const struct ks_roll_word *word = ks_rollover_word(r, i, r->sender[k]);
+        cs_json_object(j, NULL);
+        cs_json_str(j, "partner", r->sender[k]);
+        cs_json_bool(j, "done", word != NULL);
+        cs_json_str(j, "by", word != NULL ? word->by : NULL);
+        cs_json_time(j, "at", word != NULL ? word->at : 0);
+        cs_json_object_end(j);
+    }
+    cs_json_array_end(j);
     cs_json_int(j, "mails", (int64_t)r->step[i].told);
     cs_json_int(j, "mails_sent", (int64_t)r->step[i].sent);
     cs_json_object_end(j);

@@ -151,11 +151,12 @@ const struct cli_command cli_cmd_rollover_confirm = {
     .parent = "rollover",
     .name = "confirm",
     .summary = "Say that a step is done",
-    .operands = "ID STEP",
+    .operands = "ID STEP[/SENDER]",
     .min_operands = 2,
     .max_operands = 2,
     .options = confirm_options,
-    .more = "Exit: 0 taken; 10 for another role; 12 closed already, or not its turn; 64 no such step, or one that only "
+    .more = "Where each sender says for himself that a step is done: rollover confirm R-1 4/acme\n"
+            "Exit: 0 taken; 10 for another role; 12 closed already, or not its turn; 64 no such step, or one that only "
             "evidence closes.",
     .run = run_confirm,
 };

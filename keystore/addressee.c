@@ -181,13 +181,14 @@ static const char *take_line(const char *p, ks_addressee *a)
 int ks_addressees_each(ks_store *s, const char *role, const char *partner, ks_visit_addressee *visit, void *ctx,
                        cs_error *e)
 {
+    bool every = partner != NULL && strcmp(partner, KS_EVERY_PARTNER) == 0;
     char *list = malloc(LIST_MAX);
     int rc = list != NULL ? read_list(s, list, e) : cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
     for (const char *p = list; rc == 0 && *p != '\0';) {
         ks_addressee a;
         p = take_line(p, &a);
         bool meant = (role == NULL || strcmp(a.role, role) == 0) &&
-                     (a.partner[0] == '\0' || (partner != NULL && strcmp(a.partner, partner) == 0));
+                     (a.partner[0] == '\0' || every || (partner != NULL && strcmp(a.partner, partner) == 0));
         if (meant && a.mail[0] != '\0') {
             rc = visit(ctx, &a, e);
         }

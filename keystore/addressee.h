@@ -27,6 +27,7 @@ char *ks_config_addressees(const struct ks_config *c);
 int ks_set_addressees(ks_store *s, const char *list, const ks_actor *who, cs_time now, bool *changed,
                       cs_error *e) CS_MUST_CHECK;
 typedef int ks_visit_addressee(void *ctx, const ks_addressee *a, cs_error *e);
+#define KS_EVERY_PARTNER "*" /* is no name of one */
 /** Those of the store's list with the role (NULL: any): operators, and contacts of the partner (NULL: of none). Within
  *  the caller's transaction. */
 int ks_addressees_each(ks_store *s, const char *role, const char *partner, ks_visit_addressee *visit, void *ctx,

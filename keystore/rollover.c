@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "keystore/record.h"
+#include "keystore/rollover_act.h"
 
 /* ---- rows ------------------------------------------------------------------------------------------------------ */
 
@@ -252,9 +253,9 @@ int ks_rollover_start(ks_store *s, const struct ks_roll_request *q, bool dry_run
     memcpy(row.hash, q->runbook->hash, sizeof row.hash);
     cs_copy(row.state, sizeof row.state, "open");
     cs_copy(row.actor, sizeof row.actor, who->name);
-    snprintf(row.settings, sizeof row.settings, "%s%s%s%s", q->partner != NULL ? "partner=" : "",
+    snprintf(row.settings, sizeof row.settings, "%s%s%s%s%s", q->partner != NULL ? "partner=" : "",
              q->partner != NULL ? q->partner : "", q->stay_held ? " stay-held" : "",
-             q->release_by_hand ? " release-by-hand" : "");
+             q->release_by_hand ? " release-by-hand" : "", q->require_all ? " require-all" : "");
     if (out != NULL) {
         *out = NULL;
     }
@@ -309,10 +310,41 @@ static int waits_error(const struct ks_rollover *r, size_t i, cs_error *e)
                         r->runbook->step[i].n, r->name, steps, r->name);
 }
 
-/** Place of the step that may be confirmed now; -1: told. */
-static int may_confirm(const struct ks_rollover *r, const char *step, size_t *place, cs_error *e)
+/** Of a step that each sender closes: whose word it is. The only one need not be named. */
+static int may_say(const struct ks_rollover *r, size_t i, const char **sender, cs_error *e)
 {
-    size_t i = ks_runbook_find(r->runbook, step);
+    const char *n = r->runbook->step[i].n;
+    const char *known = NULL;
+    char names[160];
+    if (!ks_rollover_by_sender(r, i)) {
+        return (*sender)[0] == '\0'
+                   ? 0
+                   : cs_error_set(e, CS_EXIT_USAGE, "rollover-sender",
+                                  "step %s of %s is not said by each sender: leave /%.64s out", n, r->name, *sender);
+    }
+    if ((*sender)[0] == '\0' && r->n_sender == 1) {
+        *sender = r->sender[0];
+    }
+    for (size_t k = 0; k < r->n_sender; k++) {
+        known = strcmp(r->sender[k], *sender) == 0 ? r->sender[k] : known;
+    }
+    ks_rollover_unsaid(r, i, names, sizeof names);
+    if (known == NULL) {
+        return cs_error_set(e, CS_EXIT_USAGE, "rollover-sender",
+                            "each sender says for himself that step %s of %s is done; not yet: %s. For one of them: "
+                            "countersign rollover confirm %s %s/SENDER",
+                            n, r->name, names, r->name, n);
+    }
+    return ks_rollover_word(r, i, known) == NULL
+               ? 0
+               : cs_error_set(e, CS_EXIT_CONFLICT, "rollover-said",
+                              "%s said already that step %s of %s is done; not yet: %s", known, n, r->name, names);
+}
+
+/** Place of the step that may be confirmed now; *sender: whose word it is, "" of no single one. -1: told. */
+static int may_confirm(const struct ks_rollover *r, const char *step, size_t *place, const char **sender, cs_error *e)
+{
+    size_t i = ks_rollover_place(r, step, sender);
     *place = i;
     if (strcmp(r->row.state, "open") != 0) {
         return cs_error_set(e, CS_EXIT_CONFLICT, "rollover-over", "%s is %s: nothing of it can be confirmed", r->name,
@@ -328,11 +360,12 @@ static int may_confirm(const struct ks_rollover *r, const char *step, size_t *pl
     if (r->judged[i].state != KS_STEP_READY) {
         return waits_error(r, i, e);
     }
-    return ks_step_takes_word(&r->runbook->step[i])
-               ? 0
-               : cs_error_set(e, CS_EXIT_USAGE, "rollover-evidence",
-                              "step %s of %s closes by what is seen, not by a word; it lacks: %s", step, r->name,
-                              r->judged[i].missing);
+    if (!ks_step_takes_word(&r->runbook->step[i])) {
+        return cs_error_set(e, CS_EXIT_USAGE, "rollover-evidence",
+                            "step %s of %s closes by what is seen, not by a word; it lacks: %s", step, r->name,
+                            r->judged[i].missing);
+    }
+    return may_say(r, i, sender, e);
 }
 
 /** Which roles' word it is. A tenant administrator may pass on the word of a role outside, with a note. */
@@ -375,15 +408,29 @@ static void add_words(char *said, size_t size, unsigned parts)
     }
 }
 
+/** What one sender said: a row of its own beside that of the step. */
+static int write_word(struct ks_record *rec, struct ks_rollover *r, size_t i, const char *sender, cs_error *e)
+{
+    struct ks_step_row row = {.roll_id = r->row.roll_id, .done_at = rec->now};
+    snprintf(row.n, sizeof row.n, "%s/%s", r->runbook->step[i].n, sender);
+    cs_copy(row.state, sizeof row.state, ks_step_state_word(KS_STEP_DONE));
+    cs_copy(row.said, sizeof row.said, ks_part_word(KS_SENDER_ADMIN));
+    cs_copy(row.done_by, sizeof row.done_by, rec->who->name);
+    return rec->s->driver->rollovers->step_set(rec->s->b, &row, e) == 0
+               ? ks_rollover_add_word(r, i, sender, row.done_by, row.done_at, e)
+               : -1;
+}
+
 int ks_rollover_confirm(ks_store *s, int64_t id, const char *step, unsigned roles, const char *note, bool dry_run,
                         const ks_actor *who, cs_time now, cs_error *e)
 {
     struct ks_record rec = {0};
     struct ks_rollover *r = NULL;
+    const char *sender = "";
     size_t i = 0;
     int rc = -1;
     if (ks_record_begin(&rec, s, who, dry_run, now, e) != 0 || ks_rollover_load(s, id, now, &r, e) != 0 ||
-        may_confirm(r, step, &i, e) != 0) {
+        may_confirm(r, step, &i, &sender, e) != 0) {
         goto out;
     }
     unsigned parts = speaks_for(&r->runbook->step[i], roles, note);
@@ -399,13 +446,20 @@ int ks_rollover_confirm(ks_store *s, int64_t id, const char *step, unsigned role
     }
     char said[sizeof of->row.said];
     char before[sizeof of->evidence];
-    add_words(of->row.said, sizeof of->row.said, parts);
-    cs_copy(said, sizeof said, of->row.said);
+    if (sender[0] == '\0') {
+        add_words(of->row.said, sizeof of->row.said, parts);
+    }
+    cs_copy(said, sizeof said, sender[0] != '\0' ? sender : of->row.said);
     cs_copy(before, sizeof before, of->evidence);
     snprintf(of->evidence, sizeof of->evidence, "%.100s%s%s by %.63s%s%.100s", before, before[0] != '\0' ? "; " : "",
              said, who->name, note != NULL && note[0] != '\0' ? ": " : "", note != NULL ? note : "");
     cs_copy(of->row.state, sizeof of->row.state, ks_step_state_word(KS_STEP_READY));
-    rc = dry_run ? 0 : write_step(&rec, r, i, "rollover-confirm", e) == 0 ? follow(&rec, r, e) : -1;
+    if (dry_run) {
+        rc = 0;
+    } else if ((sender[0] == '\0' || write_word(&rec, r, i, sender, e) == 0) &&
+               write_step(&rec, r, i, "rollover-confirm", e) == 0) {
+        rc = follow(&rec, r, e);
+    }
 out:
     ks_record_end(&rec);
     ks_rollover_free(r);
@@ -414,16 +468,16 @@ out:
 
 /* ---- the span -------------------------------------------------------------------------------------------------- */
 
-/** What was agreed for the old span does not count any more; the steps behind it wait again. */
-static int open_again(struct ks_record *rec, struct ks_rollover *r, cs_error *e)
+/** What was closed by that fact does not count any more; the steps behind it wait again. */
+static int open_again(struct ks_record *rec, struct ks_rollover *r, enum ks_fact_of fact, cs_error *e)
 {
     for (size_t i = 0; i < r->runbook->n; i++) {
-        bool agreement = false;
+        bool by_it = false;
         for (size_t w = 0; w < r->runbook->step[i].n_way; w++) {
-            agreement = agreement || (r->runbook->step[i].way[w] & KS_BIT(KS_FACT_WINDOW_SET)) != 0;
+            by_it = by_it || (r->runbook->step[i].way[w] & KS_BIT(fact)) != 0;
         }
         struct ks_roll_step *s = &r->step[i];
-        if (!agreement || s->row.state[0] == '\0') {
+        if (!by_it || s->row.state[0] == '\0') {
             continue;
         }
         s->row.said[0] = s->evidence[0] = s->row.done_by[0] = '\0';
@@ -445,7 +499,8 @@ int ks_rollover_window(ks_store *s, int64_t id, cs_time from, cs_time to, bool d
     if (ks_record_begin(&rec, s, who, dry_run, now, e) != 0 || ks_rollover_load(s, id, now, &r, e) != 0) {
         goto out;
     }
-    bool begun = r->row.window_from != 0 && now >= r->row.window_from;
+    bool done = ks_rollover_holds(r) || r->new_info.state == KS_ACTIVE; /* an exchange that was put off can be moved */
+    bool begun = done && r->row.window_from != 0 && now >= r->row.window_from;
     if (strcmp(r->row.state, "open") != 0 || !r->runbook->window) {
         cs_error_set(e, CS_EXIT_USAGE, "rollover-window", "%s has no window that could be moved", r->name);
         goto out;
@@ -463,10 +518,30 @@ int ks_rollover_window(ks_store *s, int64_t id, cs_time from, cs_time to, bool d
         rc = 0;
     } else if (s->driver->rollovers->update(s->b, &r->row, e) == 0 &&
                audit(&rec, "rollover-window", r->name, "alias", r->row.alias, e) == 0 &&
-               (begun || open_again(&rec, r, e) == 0)) {
+               (begun || open_again(&rec, r, KS_FACT_WINDOW_SET, e) == 0)) {
         rc = follow(&rec, r, e);
     }
 out:
+    ks_record_end(&rec);
+    ks_rollover_free(r);
+    return rc;
+}
+
+int ks_rollover_unset(ks_store *s, const struct ks_rollover *seen, const ks_actor *who, cs_time now, cs_error *e)
+{
+    struct ks_record rec = {0};
+    struct ks_rollover *r = NULL;
+    ks_outcome *out = calloc(1, sizeof *out);
+    int rc = out != NULL ? ks_rollover_deed(s, seen, ks_deed_command(KS_DEED_ACTIVATE_CANCEL), false, who, now, out, e)
+                         : cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    free(out);
+    if (rc == 0) {
+        rc = ks_record_begin(&rec, s, who, false, now, e) == 0 &&
+                     ks_rollover_load(s, seen->row.roll_id, now, &r, e) == 0 &&
+                     open_again(&rec, r, KS_FACT_SCHEDULED, e) == 0
+                 ? follow(&rec, r, e)
+                 : -1;
+    }
     ks_record_end(&rec);
     ks_rollover_free(r);
     return rc;

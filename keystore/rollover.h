@@ -13,6 +13,8 @@
 
 #define KS_ROLL_NAME   32
 #define KS_ROLL_ROUTES 32
+#define KS_ROLL_SENDERS 64
+#define KS_ROLL_READY_S 3600 /* so long before an agreed instant senders are to be ready */
 #define KS_ANYBODY     ((1U << KS_PARTS) - 1) /* roles of a caller where no operators are named */
 
 /** A step as it stands. */
@@ -20,6 +22,13 @@ struct ks_roll_step {
     struct ks_step_row row; /**< as stored; its state is "" where nothing is stored */
     char evidence[320];     /**< what closed it */
     size_t told, sent;      /**< mails of the step: queued, and gone out */
+};
+
+/** A sender who said that a step is done. */
+struct ks_roll_word {
+    size_t place; /**< of the step */
+    char sender[KS_WORD], by[64];
+    cs_time at;
 };
 
 /** A roll-over as it stands at an instant. Read only; freed with ks_rollover_free. */
@@ -34,6 +43,10 @@ struct ks_rollover {
     int64_t stored_new;                  /**< new_entry as stored: the row's may have been found just now */
     char route[KS_ROLL_ROUTES][KS_WORD]; /**< that use the slot on a node */
     size_t n_route;
+    char sender[KS_ROLL_SENDERS][KS_WORD]; /**< partners of whom each is asked, where a step says so */
+    size_t n_sender;
+    struct ks_roll_word *word; /**< owned: what senders said */
+    size_t n_word;
     struct ks_facts facts;
     struct ks_step_known known[KS_STEPS_MAX];
     struct ks_step_judged judged[KS_STEPS_MAX];
@@ -52,6 +65,7 @@ struct ks_roll_request {
     cs_time window_from, window_to; /**< 0: not said */
     bool stay_held;                 /**< at the end of an overrun window: no rollback, an alarm */
     bool release_by_hand;           /**< routes are let go by a person, not by the keeper */
+    bool require_all;               /**< no exchange at its instant while a sender did not say that he is ready */
 };
 /** Begin. Another one of the slot is open: G13, exit 10; unknown slot, another role, no active entry, no window where
  *  one is needed: 64. out (may be NULL): as it stands then; a dry run judges and writes nothing */
@@ -67,7 +81,8 @@ int ks_rollover_each(ks_store *s, bool open, ks_visit_rollover *visit, void *ctx
 int ks_rollover_advance(ks_store *s, int64_t id, const ks_actor *who, cs_time now, bool *changed,
                         cs_error *e) CS_MUST_CHECK;
 
-/** Somebody says that a step is done. roles: the caller's. on_behalf: what he was told by whom, for an outside role.
+/** Somebody says that a step is done: "4", or of a step that each sender closes for himself "4/acme". roles: the
+ *  caller's. note: what he was told by whom, for an outside role.
  *  Not open, closed already, not its turn: 12; another role: 10; a step that no word closes: 64. */
 int ks_rollover_confirm(ks_store *s, int64_t id, const char *step, unsigned roles, const char *note, bool dry_run,
                         const ks_actor *who, cs_time now, cs_error *e) CS_MUST_CHECK;
@@ -85,7 +100,7 @@ int ks_rollover_abort(ks_store *s, int64_t id, bool dry_run, const ks_actor *who
 int ks_rollover_window(ks_store *s, int64_t id, cs_time from, cs_time to, bool dry_run, const ks_actor *who,
                        cs_time now, cs_error *e) CS_MUST_CHECK;
 
-/** Was it begun with that setting: "stay-held", "release-by-hand"? */
+/** Was it begun with that setting: "stay-held", "release-by-hand", "require-all"? */
 bool ks_rollover_setting(const struct ks_rollover *r, const char *word);
 
 /** Does its runbook put routes on hold? */
@@ -151,6 +166,26 @@ struct ks_roll_mappings {
 /** Those of its two entries, by number, ended ones too. */
 int ks_rollover_mappings(ks_store *s, const struct ks_rollover *r, struct ks_roll_mappings *out,
                          cs_error *e) CS_MUST_CHECK;
+/** Fill the senders of r. Within the caller's transaction. */
+int ks_rollover_senders(ks_store *s, struct ks_rollover *r, cs_error *e) CS_MUST_CHECK;
+/** Place of the step of "4" or "4/acme", r->runbook->n: there is none. *sender: "acme", or ""; borrowed */
+size_t ks_rollover_place(const struct ks_rollover *r, const char *reference, const char **sender);
+#define KS_ROLL_REFERENCE (KS_ROLL_NAME + KS_STEP_NUMBER + 2)
+/** "R-17/4", or "R-17/4/acme" of a sender ("": none). */
+void ks_rollover_reference(const struct ks_rollover *r, size_t place, const char *sender, char out[KS_ROLL_REFERENCE]);
+/** Is each sender asked to close it for himself? */
+bool ks_rollover_by_sender(const struct ks_rollover *r, size_t place);
+/** What a sender said of a step, NULL: nothing yet. */
+struct ks_roll_word *ks_rollover_word(const struct ks_rollover *r, size_t place, const char *sender);
+int ks_rollover_add_word(struct ks_rollover *r, size_t place, const char *sender, const char *by, cs_time at,
+                         cs_error *e) CS_MUST_CHECK;
+/** How many senders did not say it yet; names: "beta, gamma", as far as they have room */
+size_t ks_rollover_unsaid(const struct ks_rollover *r, size_t place, char *names, size_t size);
+/** Senders of whom one did not say yet that he is ready for the exchange: names as above. @return how many */
+size_t ks_rollover_unready(const struct ks_rollover *r, char *names, size_t size);
+/** The activation that was set is taken back, and the step that set it is open again. */
+int ks_rollover_unset(ks_store *s, const struct ks_rollover *r, const ks_actor *who, cs_time now,
+                      cs_error *e) CS_MUST_CHECK;
 /** Tell whom a step is for that its turn has come, within the caller's transaction. */
 int ks_rollover_tell(ks_store *s, const struct ks_rollover *r, size_t place, cs_time now, cs_error *e) CS_MUST_CHECK;
 /** Why somebody hears of a step a second time. */

@@ -34,6 +34,9 @@ const struct ks_deed_row *ks_deed_rows(size_t *n);
 /** The row of a command, NULL: no runbook may name it. */
 const struct ks_deed_row *ks_deed_of(const char *command);
 
+/** How a runbook writes it. */
+const char *ks_deed_command(enum ks_deed deed);
+
 /** Words that may stand in {{ }}. Ends with NULL. */
 extern const char *const ks_rollover_words[];
 

@@ -68,6 +68,15 @@ static int activate_at(const struct doing *d, cs_error *e)
                             "no instant is set; first: countersign rollover window %s FROM TO", d->r->name);
     }
     cs_time at = d->r->row.window_from > d->now ? d->r->row.window_from : 0;
+    if (ks_rollover_setting(d->r, "require-all") && d->r->row.window_from - d->now <= KS_ROLL_READY_S) {
+        char names[160];
+        if (ks_rollover_unready(d->r, names, sizeof names) > 0) {
+            return cs_error_set(e, CS_EXIT_GUARD, "rollover-senders",
+                                "not every sender is ready, as %s requires; not yet: %s. Agree on another instant: "
+                                "countersign rollover window %s FROM TO",
+                                d->r->name, names, d->r->name);
+        }
+    }
     return change(d, &d->r->new_info, d->r->has_new, (ks_request){.verb = KS_DO_ACTIVATE, .at = at}, e);
 }
 

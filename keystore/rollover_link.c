@@ -34,11 +34,12 @@ static int take_addressee(void *ctx, const ks_addressee *a, cs_error *e)
 }
 
 /** The role in which the one at that address closes the step. */
-static int find_role(ks_store *s, const struct ks_rollover *r, size_t place, const char *address, enum ks_part *part,
-                     cs_error *e)
+static int find_role(ks_store *s, const struct ks_rollover *r, size_t place, const char *sender, const char *address,
+                     enum ks_part *part, cs_error *e)
 {
+    const char *partner = sender[0] != '\0' ? sender : r->partner;
     struct role_of o = {.address = address, .step = &r->runbook->step[place]};
-    if (ks_addressees_each(s, NULL, r->partner[0] != '\0' ? r->partner : NULL, take_addressee, &o, e) != 0) {
+    if (ks_addressees_each(s, NULL, partner[0] != '\0' ? partner : NULL, take_addressee, &o, e) != 0) {
         return -1;
     }
     *part = o.part;
@@ -53,22 +54,23 @@ int ks_link_make(ks_store *s, const char *reference, const char *address, cs_tim
     struct ks_rollover *r = NULL;
     struct ks_link_row row = {.expires = now + KS_LINK_LASTS};
     const char *slash = strchr(reference, '/');
+    const char *sender = "";
     enum ks_part part = KS_TENANT_ADMIN;
     int rc = -1;
     if (s->driver->begin(s->b, KS_UPKEEP, e) != 0 ||
         ks_rollover_load(s, ks_rollover_number(reference), now, &r, e) != 0) {
         goto out;
     }
-    size_t place = slash != NULL ? ks_runbook_find(r->runbook, slash + 1) : r->runbook->n;
+    size_t place = slash != NULL ? ks_rollover_place(r, slash + 1, &sender) : r->runbook->n;
     if (place == r->runbook->n) {
         cs_error_set(e, CS_EXIT_USAGE, "link-step", "%.64s is no step of a roll-over", reference);
         goto out;
     }
-    if (find_role(s, r, place, address, &part, e) != 0) {
+    if (find_role(s, r, place, sender, address, &part, e) != 0) {
         goto out;
     }
     row.roll_id = r->row.roll_id;
-    cs_copy(row.n, sizeof row.n, r->runbook->step[place].n);
+    cs_copy(row.n, sizeof row.n, slash + 1);
     cs_copy(row.role, sizeof row.role, ks_part_word(part));
     if (ks_link_token(token, row.token_hash, e) == 0 && s->driver->rollovers->link_add(s->b, &row, e) == 0) {
         rc = s->driver->commit(s->b, e);
@@ -110,11 +112,12 @@ static int find(ks_store *s, const char *token, cs_time now, struct ks_link_row 
 int ks_link_look(ks_store *s, const char *token, cs_time now, struct ks_rollover **out, size_t *place, cs_error *e)
 {
     struct ks_link_row row;
+    const char *sender = "";
     *out = NULL;
     int rc = s->driver->begin(s->b, KS_READ, e);
     if (rc == 0) {
         rc = find(s, token, now, &row, e) == 0 ? ks_rollover_load(s, row.roll_id, now, out, e) : -1;
-        *place = rc == 0 ? ks_runbook_find((*out)->runbook, row.n) : 0;
+        *place = rc == 0 ? ks_rollover_place(*out, row.n, &sender) : 0;
         s->driver->rollback(s->b);
     }
     return rc;

@@ -13,6 +13,7 @@ void ks_rollover_free(struct ks_rollover *r)
 {
     if (r != NULL) {
         ks_runbook_free(r->runbook);
+        free(r->word);
         free(r);
     }
 }
@@ -75,10 +76,13 @@ static int take_row(void *ctx, const struct ks_roll_row *row, cs_error *e)
 static int take_step(void *ctx, const struct ks_step_row *row, cs_error *e)
 {
     struct ks_rollover *r = ctx;
-    (void)e;
-    size_t at = ks_runbook_find(r->runbook, row->n);
+    const char *sender = "";
+    size_t at = ks_rollover_place(r, row->n, &sender);
     if (at == r->runbook->n) {
         return 0;
+    }
+    if (sender[0] != '\0') {
+        return ks_rollover_add_word(r, at, sender, row->done_by, row->done_at, e);
     }
     struct ks_roll_step *s = &r->step[at];
     s->row = *row;
@@ -160,29 +164,51 @@ static void known_of(struct ks_rollover *r)
             const char *at = strstr(s->row.said, word);
             k->confirmed |= at != NULL ? 1U << p : 0;
         }
+        if (ks_rollover_by_sender(r, i) && ks_rollover_unsaid(r, i, k->unsaid, sizeof k->unsaid) == 0) {
+            k->confirmed |= 1U << KS_SENDER_ADMIN;
+        }
         /* nobody of the house has an address: what rollover status shows is the message */
         bool inside = step->told && (step->to == KS_TENANT_ADMIN || step->to == KS_INTEGRATION_DEVELOPER);
         k->delivered = s->row.told_at != 0 && (s->told > 0 ? s->sent == s->told : inside);
     }
 }
 
-int ks_rollover_look(ks_store *s, struct ks_rollover *r, cs_time now, cs_error *e)
+static int gather(ks_store *s, struct ks_rollover *r, cs_time now, cs_error *e)
 {
-    if (read_entries(s, r, e) != 0 || ks_rollover_facts(s, r, now, e) != 0) {
-        return -1;
-    }
+    return read_entries(s, r, e) == 0 && ks_rollover_facts(s, r, now, e) == 0 ? ks_rollover_senders(s, r, e) : -1;
+}
+
+static void conclude(struct ks_rollover *r)
+{
     known_of(r);
     r->complete = ks_runbook_judge(r->runbook, &r->facts, r->known, r->judged);
+}
+
+int ks_rollover_look(ks_store *s, struct ks_rollover *r, cs_time now, cs_error *e)
+{
+    if (gather(s, r, now, e) != 0) {
+        return -1;
+    }
+    conclude(r);
     return 0;
 }
 
+/** Mails of each step; of one that each sender hears of, those to all of them. */
 static int read_mails(ks_store *s, struct ks_rollover *r, cs_error *e)
 {
     for (size_t i = 0; i < r->runbook->n; i++) {
-        char about[KS_ROLL_NAME + KS_STEP_NAME + 2];
-        snprintf(about, sizeof about, "%s/%s", r->name, r->runbook->step[i].n);
-        if (s->driver->rollovers->mails(s->b, about, &r->step[i].told, &r->step[i].sent, e) != 0) {
-            return -1;
+        size_t n = r->runbook->step[i].each_sender ? r->n_sender : 0;
+        r->step[i].told = r->step[i].sent = 0;
+        for (size_t k = 0; k < n || k == 0; k++) {
+            char about[KS_ROLL_REFERENCE];
+            size_t told = 0;
+            size_t sent = 0;
+            ks_rollover_reference(r, i, n > 0 ? r->sender[k] : "", about);
+            if (s->driver->rollovers->mails(s->b, about, &told, &sent, e) != 0) {
+                return -1;
+            }
+            r->step[i].told += told;
+            r->step[i].sent += sent;
         }
     }
     return 0;
@@ -202,9 +228,12 @@ int ks_rollover_load(ks_store *s, int64_t id, cs_time now, struct ks_rollover **
     }
     snprintf(r->name, sizeof r->name, "R-%lld", (long long)id);
     if (rc == 0) {
-        rc = s->driver->rollovers->steps(s->b, id, take_step, r, e) == 0 && read_mails(s, r, e) == 0
-                 ? ks_rollover_look(s, r, now, e)
+        rc = s->driver->rollovers->steps(s->b, id, take_step, r, e) == 0 && gather(s, r, now, e) == 0
+                 ? read_mails(s, r, e)
                  : -1;
+    }
+    if (rc == 0) {
+        conclude(r);
     }
     if (rc != 0) {
         ks_rollover_free(r);

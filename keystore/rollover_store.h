@@ -8,7 +8,7 @@
 #include "keystore/store.h"
 
 #define KS_ROLL_SETTINGS 128
-#define KS_STEP_NUMBER   8
+#define KS_STEP_NUMBER   (8 + KS_WORD) /* "4a", or of one sender "4a/acme" */
 
 struct ks_roll_row {
     int64_t roll_id, slot_id;

@@ -218,17 +218,19 @@ int ks_rollover_message(ks_store *s, const struct ks_rollover *r, size_t place, 
     return compose(s, r, place, NULL, false, out, e);
 }
 
-/** One role. Whom of a step it is that acts, gets a link where a word closes it. @return as ks_notice_tell */
-static int tell_part(ks_store *s, const struct ks_rollover *r, size_t place, enum ks_part part,
-                     const struct ks_reminder *again, cs_time now, cs_error *e)
+/** One role, of one sender ("": of the partner of all of it). Whom of a step it is that acts, gets a link where a word
+ *  closes it. @return as ks_notice_tell */
+static int tell_one(ks_store *s, const struct ks_rollover *r, size_t place, enum ks_part part, const char *sender,
+                    const struct ks_reminder *again, cs_time now, cs_error *e)
 {
+    const char *partner = sender[0] != '\0' ? sender : r->partner;
     const struct ks_runbook_step *step = &r->runbook->step[place];
-    char about[KS_ROLL_NAME + KS_STEP_NAME + 2];
+    char about[KS_ROLL_REFERENCE];
     cs_buf subject = CS_BUF_INIT;
     cs_buf body = CS_BUF_INIT;
     bool informs = step->kind == KS_STEP_INFORM;
     bool link = !informs && outside(part) && ks_step_takes_word(step);
-    snprintf(about, sizeof about, "%s/%s", r->name, step->n);
+    ks_rollover_reference(r, place, sender, about);
     int rc = subject_of(s, r, place, again, &subject, e) == 0 ? compose(s, r, place, again, link, &body, e) : -1;
     if (rc == 0) {
         /* with the entry the certificate goes along, and those hear of it who subscribed to the slot */
@@ -238,7 +240,7 @@ static int tell_part(ks_store *s, const struct ks_rollover *r, size_t place, enu
                            .about = about,
                            .occasion = again == NULL ? (int64_t)part : again->due_at * KS_PARTS + (int64_t)part,
                            .role = ks_part_word(part),
-                           .partner = r->partner[0] != '\0' ? r->partner : NULL,
+                           .partner = partner[0] != '\0' ? partner : NULL,
                            .subject = subject.data,
                            .body = body.data,
                            .link = link ? about : NULL};
@@ -247,6 +249,27 @@ static int tell_part(ks_store *s, const struct ks_rollover *r, size_t place, enu
     cs_buf_free(&subject);
     cs_buf_free(&body);
     return rc;
+}
+
+/** As tell_one; of a step that each sender hears of, to each one of them who did not say yet that it is done. */
+static int tell_part(ks_store *s, const struct ks_rollover *r, size_t place, enum ks_part part,
+                     const struct ks_reminder *again, cs_time now, cs_error *e)
+{
+    bool by_sender = r->runbook->step[place].each_sender && part == KS_SENDER_ADMIN && r->n_sender > 0;
+    int told = 0;
+    if (!by_sender) {
+        return tell_one(s, r, place, part, "", again, now, e);
+    }
+    for (size_t i = 0; i < r->n_sender; i++) {
+        int rc = ks_rollover_word(r, place, r->sender[i]) == NULL
+                     ? tell_one(s, r, place, part, r->sender[i], again, now, e)
+                     : 0;
+        if (rc < 0) {
+            return rc;
+        }
+        told = rc == 1 ? 1 : told;
+    }
+    return told;
 }
 
 /** Is a mail to that role of any use? Those of the house see in rollover status what only waits. */

@@ -189,6 +189,39 @@ static int end_span(struct round *o, const struct ks_rollover *r, cs_error *e)
                                                                                                                   : -1;
 }
 
+/** An hour before the exchange: who is not ready is named; if all are required, it is put off. */
+static int watch_senders(struct round *o, const struct ks_rollover *r, cs_error *e)
+{
+    char names[160];
+    char text[400];
+    cs_error why = {0};
+    cs_time at = r->row.window_from - KS_ROLL_READY_S;
+    bool all = ks_rollover_setting(r, "require-all");
+    if (r->row.window_from == 0 || !r->planned || r->new_info.state == KS_ACTIVE) {
+        return 0;
+    }
+    later(o, at);
+    size_t n = o->now >= at ? ks_rollover_unready(r, names, sizeof names) : 0;
+    if (n == 0) {
+        return 0;
+    }
+    if (all && ks_rollover_unset(o->s, r, &keeper, o->now, &why) != 0) {
+        snprintf(text, sizeof text, "%s is not put off: %.200s", r->name, why.text);
+        if (ours(&why)) {
+            *e = why;
+            return -1;
+        }
+        return report(o, r, "roll-over senders", false, text, e);
+    }
+    snprintf(text, sizeof text, "%zu sender%s of %s did not say that the exchange can come: %s. %s%s%s", n,
+             n == 1 ? "" : "s", r->name, names,
+             all ? "It is put off; agree on another instant: countersign rollover window "
+                 : "It comes at its instant; to move it: countersign rollover window ",
+             r->name, " FROM TO");
+    int told = alarm(o, r, at, text, e);
+    return told == 1 ? report(o, r, "roll-over senders", false, text, e) : told;
+}
+
 /** @return 1 it was ended, 0, -1 */
 static int watch_span(struct round *o, const struct ks_rollover *r, cs_error *e)
 {
@@ -230,7 +263,7 @@ static int one(struct round *o, int64_t id, cs_error *e)
         }
         cs_time next = 0;
         cs_time again = 0;
-        int ended = watch_span(o, r, e);
+        int ended = watch_senders(o, r, e) == 0 ? watch_span(o, r, e) : -1;
         size_t at = due_step(r);
         int did = ended == 0 && at < r->runbook->n ? do_step(o, r, at, e) : 0;
         rc = ended < 0 || did < 0 ? -1 : 0;

@@ -41,6 +41,11 @@ const struct ks_deed_row *ks_deed_of(const char *command)
     return NULL;
 }
 
+const char *ks_deed_command(enum ks_deed deed)
+{
+    return deed_row[deed].command;
+}
+
 const char *const ks_rollover_words[] = {
     "id",
     "alias",

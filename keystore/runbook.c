@@ -144,8 +144,8 @@ static void add(char *out, size_t size, size_t *used, const char *text)
 }
 
 /** "probe-both (old 200, new 403), or confirmed" */
-static void tell_missing(const struct ks_runbook_step *s, const struct ks_facts *facts, uint64_t hold,
-                         struct ks_step_judged *out)
+static void tell_missing(const struct ks_runbook_step *s, const struct ks_facts *facts,
+                         const struct ks_step_known *known, uint64_t hold, struct ks_step_judged *out)
 {
     size_t used = 0;
     for (size_t w = 0; w < s->n_way; w++) {
@@ -157,9 +157,10 @@ static void tell_missing(const struct ks_runbook_step *s, const struct ks_facts 
             }
             add(out->missing, sizeof out->missing, &used, first ? "" : " and ");
             add(out->missing, sizeof out->missing, &used, fact_row[f].word);
-            if (facts->text[f][0] != '\0') {
-                add(out->missing, sizeof out->missing, &used, " (");
-                add(out->missing, sizeof out->missing, &used, facts->text[f]);
+            const char *seen = f == KS_FACT_CONFIRMED ? known->unsaid : facts->text[f];
+            if (seen[0] != '\0') {
+                add(out->missing, sizeof out->missing, &used, f == KS_FACT_CONFIRMED ? " (not yet: " : " (");
+                add(out->missing, sizeof out->missing, &used, seen);
                 add(out->missing, sizeof out->missing, &used, ")");
             }
             first = false;
@@ -209,7 +210,7 @@ static void judge_open(const struct ks_runbook *r, size_t at, const struct ks_fa
         }
     }
     j->state = KS_STEP_READY;
-    tell_missing(s, facts, hold, j);
+    tell_missing(s, facts, known, hold, j);
 }
 
 bool ks_runbook_judge(const struct ks_runbook *r, const struct ks_facts *facts, const struct ks_step_known *known,

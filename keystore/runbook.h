@@ -84,6 +84,7 @@ struct ks_runbook_step {
     char n[KS_STEP_NAME];
     unsigned who;    /**< set of 1 << ks_part: who may close it; one of them is enough */
     bool each;       /**< all of them must */
+    bool each_sender; /**< every sender is told, or says so, for himself */
     bool told;       /**< to is said */
     enum ks_part to; /**< inform: whom */
     enum ks_step_kind kind;
@@ -148,6 +149,7 @@ struct ks_facts {
 struct ks_step_known {
     enum ks_step_state state; /**< as stored: waits (or ready: neither is stored), done, skipped, undone */
     unsigned confirmed;       /**< set of 1 << ks_part: who said so */
+    char unsaid[160];         /**< of a step of several senders: who did not yet, for people */
     bool delivered;           /**< what is to be told was */
 };
 

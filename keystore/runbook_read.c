@@ -291,6 +291,14 @@ static void set_skip_if(const struct cs_conf_node *node, void *parent, void **ch
     }
 }
 
+static void set_each_sender(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
+{
+    (void)child;
+    (void)node;
+    (void)report;
+    last(parent)->each_sender = true;
+}
+
 static void set_no_return(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
 {
     (void)child;
@@ -340,6 +348,9 @@ static const struct cs_directive rows[] = {
      "evidence-optional probe-old-refused;", "evidence-optional;", set_optional},
     {"skip-if", "step", "word+", NULL, 0, NULL, "checks with all of which it is needless", "skip-if dn-unchanged;",
      "skip-if;", set_skip_if},
+    {"each-sender", "step", "", NULL, 0, NULL,
+     "every partner with a contact sender-admin is told, or says that it is done, for himself", "each-sender;",
+     "each-sender 1;", set_each_sender},
     {"no-return", "step", "", NULL, 0, NULL, "what is done here nobody here can take back", "no-return;",
      "no-return 1;", set_no_return},
 };
@@ -378,6 +389,10 @@ static void check_step(struct reading *x, size_t i, struct cs_conf_report *repor
     s->closes = x->at[i].closes != NULL ? steps_at(x->r, x->at[i].closes, i, false, report) : 0;
     if (s->kind == KS_STEP_INFORM && (!s->told || s->text[0] == '\0')) {
         cs_conf_error(report, node, -1, "step %s informs: it needs to ROLE and a text", s->n);
+    }
+    if (s->each_sender && (s->kind == KS_STEP_INFORM ? s->to != KS_SENDER_ADMIN : s->who != 1U << KS_SENDER_ADMIN)) {
+        cs_conf_error(report, node, -1, "step %s is for each sender: it is for sender-admin, and for nobody else",
+                      s->n);
     }
     if (s->kind == KS_STEP_AUTO && s->n_run == 0) {
         cs_conf_error(report, node, -1, "step %s is done without a hand: it needs a command (run)", s->n);

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_rollover_span.c: what the keeper does at the end of an agreed downtime, by what probes found. */
 #include "base/text.h"
-#include "keystore/node.h"
-#include "keystore/rollover.h"
-#include "tests/unit/runbooks.h"
+#include "tests/unit/rollover_scene.h"
 
 const char *const harness_suite = "rollover_span";
 
 #define ALIAS "ack-client"
-#define NODE  "gw1"
 #define FROM  (NOW + CS_DAY)
 #define TO    (FROM + 3600)
 
@@ -20,76 +17,6 @@ int harness_setup(void)
 int harness_teardown(void)
 {
     return 0;
-}
-
-struct scene {
-    struct fixture f;
-    struct ks_runbook *book;
-    cs_time now;
-    size_t told; /* lines of the report about the span */
-};
-
-/** A gateway that follows at once, and has nothing under way. */
-static void follow(struct scene *s)
-{
-    const ks_node_use use = {"orders", ALIAS, NULL};
-    const ks_gauge idle[] = {{"under-way", "orders", 0}, {"waiting", "orders", 0}, {"old-connections", "back", 0}};
-    struct ks_identity me = {.node = NODE, .place = "host|socket|1"};
-    MADE(ks_report_node(s->f.s, NODE, &use, 1, s->now, &s->f.e) == 0);
-    MADE(ks_node_tell(s->f.s, &me, ks_generation(s->f.s), "", "", "", s->now) == 0);
-    MADE(ks_gauges_put(s->f.s, NODE, idle, 3, s->now, &s->f.e) == 0);
-}
-
-/** The keeper looks, some times in a row: the node follows in between. */
-static void keep(struct scene *s, cs_time at)
-{
-    s->now = at;
-    for (size_t i = 0; i < 4; i++) {
-        ks_report report;
-        follow(s);
-        MADE(ks_tick(s->f.s, false, NULL, s->now, &report, &s->f.e) == 0);
-        for (size_t k = 0; k < report.n; k++) {
-            s->told += strcmp(report.due[k].word, "roll-over window") == 0;
-        }
-        ks_report_free(&report);
-    }
-}
-
-static struct ks_rollover *look(struct scene *s)
-{
-    struct ks_rollover *r = NULL;
-    MADE(ks_rollover_read(s->f.s, 1, s->now, &r, &s->f.e) == 0);
-    return r;
-}
-
-static bool is(struct scene *s, const char *state)
-{
-    struct ks_rollover *r = look(s);
-    bool same = strcmp(r->row.state, state) == 0;
-    ks_rollover_free(r);
-    return same;
-}
-
-static enum ks_step_state state_of(struct scene *s, const char *step)
-{
-    struct ks_rollover *r = look(s);
-    enum ks_step_state state = r->judged[ks_runbook_find(r->runbook, step)].state;
-    ks_rollover_free(r);
-    return state;
-}
-
-static bool active(struct scene *s, unsigned n)
-{
-    struct ks_rollover *r = look(s);
-    bool yes = (n == 1 ? r->old_info.state : r->new_info.state) == KS_ACTIVE;
-    ks_rollover_free(r);
-    return yes;
-}
-
-static void confirm(struct scene *s, const char *step)
-{
-    CU_ASSERT_EQUAL(
-        EXIT_OF(&s->f, ks_rollover_confirm(s->f.s, 1, step, KS_ANYBODY, "told", false, &actor, s->now, &s->f.e)), 0);
 }
 
 static void found(struct scene *s, unsigned n, enum ks_probe_outcome o)
@@ -112,17 +39,15 @@ static void begin(struct scene *s, bool release_by_hand)
                                       .release_by_hand = release_by_hand};
     const ks_new what = {
         .alias = ALIAS, .has_role = true, .role = KS_TLS_CLIENT, .key = "ec:P-256", .subject = "CN=acme"};
-    fixture_open(&s->f);
-    s->now = NOW;
-    s->told = 0;
+    scene_open(s, ALIAS, "roll-over window");
     MADE(EXIT_OF(&s->f, ks_generate(s->f.s, &what, false, &actor, NOW, &s->f.out, &s->f.e)) == 0);
     MADE(ks_rollover_start(s->f.s, &q, false, &actor, NOW, NULL, &s->f.e) == 0);
     MADE(EXIT_OF(&s->f, ks_generate(s->f.s, &(ks_new){.alias = ALIAS}, false, &actor, NOW, &s->f.out, &s->f.e)) == 0);
     keep(s, NOW + 1);
-    confirm(s, "2");
+    CU_ASSERT_EQUAL(confirm(s, "2"), 0);
     keep(s, FROM + 1);
     CU_ASSERT(active(s, 2) && state_of(s, "8") == KS_STEP_READY);
-    confirm(s, "7");
+    CU_ASSERT_EQUAL(confirm(s, "7"), 0);
 }
 
 static void end(struct scene *s)

@@ -58,6 +58,7 @@ static void test_what_is_wrong_is_told_with_its_place(void)
         {BOOK("step 1 { who lb-admin; kind auto; title \"t\"; evidence held; }"), "it needs a command"},
         {BOOK("step 1 { who lb-admin; kind inform; title \"t\"; text \"x\"; evidence delivered; }"),
          "it needs to ROLE"},
+        {BOOK(STEP("1", "each-sender;")), "it is for sender-admin, and for nobody else"},
         {BOOK(STEP("1", "") "include \"/etc/passwd\";"), "include"},
         {"runbook one { title \"t\"; slot-role emperor;\n" STEP("1", "") "}", "unknown role of a slot \"emperor\""},
         {"runbook one { title \"t\"; slot-role sign;\n" STEP("1", "") "} runbook two { }", "t.conf:3"},

@@ -191,6 +191,7 @@ def test_what_cannot_begin_says_why():
     r.start("tls-client.dual", "--window", FROM, TO, exits=64, says="has no window")
     r.start("tls-client.window", "--window", TO, FROM, exits=64, says="ends behind its beginning")
     r.start("tls-client.window", "--window", "2026-05-01T00:00:00Z", "2026-05-02T00:00:00Z", exits=64, says="not in the past")
+    r.start("tls-client.window", "--auto-release", "--release-by-hand", "--window", FROM, TO, exits=64, says="exclude each other")
     check("dry run" in r.start("tls-client.dual", "--dry-run").stdout, "a rehearsal")
     r.start("tls-client.window", "--window", FROM, TO, says="in the window nothing would be put on hold")
     r.roll("abort", "R-1", "--reason", "a test")
@@ -321,6 +322,34 @@ def test_a_sender_with_unchanged_names_skips_what_is_about_names():
     users = [(m["entry"], m["user"]) for m in map(json.loads, r.command("keystore", "mapping", "list", "--json").stdout.splitlines())]
     equal(users, [("senders#1", "orders-sender"), ("senders#2", "orders-sender")], "both stand for the user")
     equal(r.states()["4b"], "done", "same user")
+    r.sound()
+
+
+def test_each_sender_says_for_himself_that_he_is_ready_and_who_is_not_is_named():
+    r = Rolled("".join(f'partner {p} {{ contact sender-admin "A of {p}" "a@{p}.example"; }}' for p in ("acme", "beta")))
+    r.generate("gw", "tls-server")
+    r.start("tls-server", "--require-all", "--window", FROM, TO, alias="gw")
+    r.roll("next", "R-1")
+    r.roll("next", "R-1")
+    r.roll("confirm", "R-1", "3")
+    r.roll("confirm", "R-1", "4", "--note", "by phone", exits=64, says="not yet: acme, beta. For one of them: countersign rollover "
+           "confirm R-1 4/SENDER")
+    r.roll("confirm", "R-1", "4/acne", "--note", "by phone", exits=64, says="not yet: acme, beta")
+    shown = r.roll("confirm", "R-1", "4/acme", "--note", "Anna by phone").stdout
+    check("acme: done, said by" in shown and "beta: not yet; told by another way: countersign rollover confirm R-1 4/beta" in shown, shown)
+    check("put off when a sender is not ready one hour before it" in shown, shown)
+    r.roll("confirm", "R-1", "4/acme", "--note", "again", exits=12, says="acme said already")
+    four, = [s for s in r.status()["steps"] if s["step"] == "4"]
+    equal([(s["partner"], s["done"]) for s in four["senders"]], [("acme", True), ("beta", False)], "senders")
+    r.now = FROM.replace("T22:00", "T21:30")
+    r.command("keystore", "tick", exits=1)  # what is put off is told
+    equal((r.states()["2"], r.entries()["gw#2"]), ("ready", "pre-active"), "put off")
+    r.roll("next", "R-1", exits=10, says="not every sender is ready, as R-1 requires; not yet: beta")
+    r.roll("confirm", "R-1", "4/beta", "--note", "Bea by mail")
+    r.roll("next", "R-1")
+    r.now = FROM
+    r.command("keystore", "tick")
+    equal((r.states()["5"], r.entries()["gw#2"]), ("done", "active"), "exchanged")
     r.sound()
 
 

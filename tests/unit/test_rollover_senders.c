@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_rollover_senders.c: a certificate that many senders trust: each is told, and says for himself that he is ready.
+ */
+#include "keystore/addressee.h"
+#include "tests/unit/rollover_scene.h"
+
+const char *const harness_suite = "rollover_senders";
+
+#define AT (NOW + CS_DAY)
+
+int harness_setup(void)
+{
+    return 0;
+}
+
+int harness_teardown(void)
+{
+    return 0;
+}
+
+/** Listener certificate gw; acme and beta send through its route, or through none that is known; gamma through another.
+ */
+static void begin(struct scene *s, bool require_all)
+{
+    static const char list[] = "sender-admin\tacme\tAnna\tanna@acme.example\n"
+                               "sender-admin\tacme\tAlan\talan@acme.example\n"
+                               "sender-admin\tbeta\tBea\tbea@beta.example\n"
+                               "sender-admin\tgamma\tGus\tgus@gamma.example\n"
+                               "receiver-admin\tdelta\tDan\tdan@delta.example\n";
+    const ks_node_use use[] = {{"orders", "gw", NULL}, {"orders", NULL, "acme"}, {"bills", NULL, "gamma"}};
+    const struct ks_roll_request q = {.runbook = s->book = read_book("tls-server.conf"),
+                                      .alias = "gw",
+                                      .window_from = AT,
+                                      .window_to = AT + 3600,
+                                      .require_all = require_all};
+    struct made old = make_certificate(&(struct recipe){.cn = "gw", .from = NOW - CS_DAY, .to = NOW + 20 * CS_DAY});
+    struct made new = make_certificate(&(struct recipe){.cn = "gw", .from = NOW - CS_DAY, .to = NOW + 300 * CS_DAY});
+    ks_add a = adding(KS_TLS_SERVER, NULL, "gw", &old, true);
+    ks_add b = adding(KS_TLS_SERVER, NULL, "gw", &new, false);
+    bool changed = false;
+    scene_open(s, "gw", "roll-over senders");
+    MADE(ks_set_addressees(s->f.s, list, &actor, NOW, &changed, &s->f.e) == 0 && changed);
+    MADE(ks_report_node(s->f.s, "gw2", use, 3, NOW, &s->f.e) == 0);
+    MADE(add_at(&s->f, &a, NOW) == 0);
+    MADE(ks_rollover_start(s->f.s, &q, false, &actor, NOW, NULL, &s->f.e) == 0);
+    MADE(add_at(&s->f, &b, NOW) == 0);
+    made_free(&old);
+    made_free(&new);
+    keep(s, NOW + 1);
+}
+
+/** @return exit code of the command of step 2, which sets the instant */
+static int set_instant(struct scene *s)
+{
+    struct ks_rollover *r = look(s);
+    size_t at = ks_runbook_find(r->runbook, "2");
+    int rc = EXIT_OF(&s->f, ks_rollover_run(s->f.s, r, at, false, &actor, s->now, &s->f.out, &s->f.e));
+    ks_rollover_free(r);
+    return rc;
+}
+
+/** Up to where senders are asked. */
+static void ask(struct scene *s, bool require_all)
+{
+    begin(s, require_all);
+    CU_ASSERT_EQUAL(set_instant(s), 0);
+    keep(s, NOW + 2);
+    CU_ASSERT_EQUAL(confirm(s, "3"), 0);
+    keep(s, NOW + 3);
+    CU_ASSERT_EQUAL(state_of(s, "4"), KS_STEP_READY);
+}
+
+static void end(struct scene *s)
+{
+    ks_runbook_free(s->book);
+    fixture_close(&s->f);
+}
+
+static void test_each_sender_is_told_and_says_for_himself_that_he_is_ready(void)
+{
+    struct scene s;
+    ask(&s, false);
+    struct ks_rollover *r = look(&s);
+    size_t third = ks_runbook_find(r->runbook, "3");
+    CU_ASSERT(r->n_sender == 2 && strcmp(r->sender[0], "acme") == 0 && strcmp(r->sender[1], "beta") == 0);
+    CU_ASSERT(r->step[third].told == 3 && r->step[third + 1].told == 3);
+    ks_rollover_free(r);
+    CU_ASSERT(confirm(&s, "4") == CS_EXIT_USAGE && strstr(s.f.e.text, "not yet: acme, beta") != NULL);
+    CU_ASSERT(confirm(&s, "4/gamma") == CS_EXIT_USAGE && confirm(&s, "4/") == CS_EXIT_USAGE);
+    CU_ASSERT_EQUAL(confirm(&s, "4/acme"), 0);
+    CU_ASSERT(confirm(&s, "4/acme") == CS_EXIT_CONFLICT && strstr(s.f.e.text, "not yet: beta") != NULL);
+    CU_ASSERT_EQUAL(state_of(&s, "4"), KS_STEP_READY);
+    r = look(&s);
+    CU_ASSERT(strstr(r->judged[third + 1].missing, "confirmed (not yet: beta)") != NULL);
+    ks_rollover_free(r);
+    CU_ASSERT_EQUAL(confirm(&s, "4/beta"), 0);
+    CU_ASSERT_EQUAL(state_of(&s, "4"), KS_STEP_DONE);
+    CU_ASSERT(confirm(&s, "4/beta") == CS_EXIT_CONFLICT);
+    CU_ASSERT(confirm(&s, "5/beta") != 0);
+    end(&s);
+}
+
+static void test_a_link_of_one_sender_is_no_word_of_another(void)
+{
+    struct scene s;
+    char token[KS_LINK_TOKEN];
+    ask(&s, false);
+    CU_ASSERT_EQUAL(EXIT_OF(&s.f, ks_link_make(s.f.s, "R-1/4/beta", "anna@acme.example", s.now, token, &s.f.e)),
+                    CS_EXIT_USAGE);
+    MADE(ks_link_make(s.f.s, "R-1/4/acme", "anna@acme.example", s.now, token, &s.f.e) == 0);
+    CU_ASSERT_EQUAL(EXIT_OF(&s.f, ks_link_use(s.f.s, token, s.now, &s.f.e)), 0);
+    CU_ASSERT_EQUAL(EXIT_OF(&s.f, ks_link_use(s.f.s, token, s.now, &s.f.e)), CS_EXIT_CONFLICT);
+    struct ks_rollover *r = look(&s);
+    size_t at = ks_runbook_find(r->runbook, "4");
+    CU_ASSERT(ks_rollover_word(r, at, "acme") != NULL && ks_rollover_word(r, at, "beta") == NULL);
+    CU_ASSERT_EQUAL(r->judged[at].state, KS_STEP_READY);
+    ks_rollover_free(r);
+    end(&s);
+}
+
+static void test_who_is_not_ready_an_hour_before_is_named_once_and_the_exchange_comes(void)
+{
+    struct scene s;
+    ask(&s, false);
+    CU_ASSERT_EQUAL(confirm(&s, "4/acme"), 0);
+    keep(&s, AT - KS_ROLL_READY_S - 1);
+    CU_ASSERT_EQUAL(s.told, 0);
+    keep(&s, AT - KS_ROLL_READY_S);
+    CU_ASSERT_EQUAL(s.told, 1);
+    keep(&s, AT - 1);
+    CU_ASSERT(s.told == 1 && !active(&s, 2));
+    keep(&s, AT);
+    CU_ASSERT(active(&s, 2) && state_of(&s, "5") == KS_STEP_DONE);
+    end(&s);
+}
+
+static void test_where_all_are_required_the_exchange_is_put_off_until_the_last_one_is_ready(void)
+{
+    struct scene s;
+    ask(&s, true);
+    CU_ASSERT_EQUAL(confirm(&s, "4/acme"), 0);
+    keep(&s, AT - KS_ROLL_READY_S);
+    CU_ASSERT(s.told == 1 && state_of(&s, "2") == KS_STEP_READY);
+    CU_ASSERT(set_instant(&s) == CS_EXIT_GUARD && strstr(s.f.e.text, "not yet: beta") != NULL);
+    keep(&s, AT + 60);
+    CU_ASSERT(!active(&s, 2) && state_of(&s, "5") == KS_STEP_WAITS);
+    const cs_time later = AT + CS_DAY;
+    CU_ASSERT_EQUAL(EXIT_OF(&s.f, ks_rollover_window(s.f.s, 1, later, later + 60, false, &actor, s.now, &s.f.e)), 0);
+    CU_ASSERT(state_of(&s, "2") == KS_STEP_READY && set_instant(&s) == 0);
+    keep(&s, AT + 61);
+    CU_ASSERT_EQUAL(confirm(&s, "4/beta"), 0);
+    keep(&s, later - KS_ROLL_READY_S);
+    CU_ASSERT(s.told == 1 && !active(&s, 2));
+    keep(&s, later);
+    CU_ASSERT(active(&s, 2) && state_of(&s, "5") == KS_STEP_DONE);
+    end(&s);
+}
+
+#define TEST(name)                                                                                                     \
+    {                                                                                                                  \
+#name, test_##name                                                                                             \
+    }
+const struct harness_test harness_tests[] = {
+    TEST(each_sender_is_told_and_says_for_himself_that_he_is_ready),
+    TEST(a_link_of_one_sender_is_no_word_of_another),
+    TEST(who_is_not_ready_an_hour_before_is_named_once_and_the_exchange_comes),
+    TEST(where_all_are_required_the_exchange_is_put_off_until_the_last_one_is_ready),
+    {NULL, NULL},
+};
