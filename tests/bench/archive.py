@@ -19,6 +19,8 @@ SCALE_TARGET = 1.8           # throughput of two workers, of one
 MEMORY_TARGET_MB = 256
 DONE_ITEMS = 10_000_000
 LARGE = 1000 << 20           # octets
+TINY = 1_000_000             # files
+LINKS = 50_000               # names of one file, at most
 PADDING = 1200               # makes messages of about 4 KB
 RECEIVED = ("--received-from", "name:-([0-9]{8}T[0-9]{6}Z)")
 
@@ -139,6 +141,27 @@ class Archives:
         line(f"memory for one message of {LARGE >> 20} MB ({seconds:.0f} s)", peak / 1024, "MB", at_most(peak / 1024, MEMORY_TARGET_MB))
         os.unlink(stored_as)
 
+    def tiny(self):
+        """A million files in one directory; names of a few files, so that making them takes no longer than judging them."""
+        below = os.path.join(self.place, "tiny")
+        os.mkdir(below)
+        for number in range(TINY):
+            path = os.path.join(below, f"{number:07d}.xml")
+            if number % LINKS == 0:
+                first = path
+                with open(path, "w", encoding="ascii") as out:
+                    out.write(f"<a>{number}</a>")
+            else:
+                os.link(first, path)
+        journal = os.path.join(self.place, "run-tiny")
+        begun = time.monotonic()
+        peak = product.peak_kb(self.program, "--keystore", self.uri, "archive", "verify", below, "--journal", journal, "--progress", "none", "--fail-on", "gap",
+                               "--expect-count", str(TINY))
+        rate = TINY / (time.monotonic() - begun)
+        line(f"memory for {TINY} tiny files in one directory ({rate:.0f}/s)", peak / 1024, "MB", at_most(peak / 1024, MEMORY_TARGET_MB))
+        shutil.rmtree(below)
+        shutil.rmtree(journal)
+
     def run(self):
         print(f"Archives of {self.count} messages (median of {self.rounds} rounds)")
         self.make()
@@ -146,4 +169,5 @@ class Archives:
         self.scale()
         self.resumed()
         self.large()
+        self.tiny()
         print()
