@@ -53,6 +53,18 @@ def test_every_reason_has_its_row():
         report.equal(len(re.findall(r"(?<!\\)\|", row)), 7, f"cells of {row[:40]}")
 
 
+def test_each_attack_that_is_named_is_tried():
+    rows = [row for row in re.findall(r"^\| .*$", source("docs", "attacks.md"), re.M) if "`tests/" in row]
+    report.check(len(rows) > 30, f"{len(rows)} attacks")
+    for row in rows:
+        cells = row.strip("| ").split(" | ")
+        report.equal(len(cells), 4, f"cells of {row[:40]}")
+        for file, names in re.findall(r'`(tests/[^`]+)` ("[^`;]+")', cells[2]):
+            text = source(*file.split("/"))
+            for name in re.findall(r'"([^"]+)"', names):
+                report.check(name in text, f"{file} has no {name}: docs/attacks.md")
+
+
 def test_manual_pages_are_well_formed():
     for page in MANUALS:
         done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", os.path.join(product.ROOT, "docs", page)], stdout=subprocess.PIPE,
