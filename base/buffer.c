@@ -65,7 +65,8 @@ int cs_buf_reserve(cs_buf *b, size_t more)
 
 int cs_buf_add(cs_buf *b, const void *p, size_t n)
 {
-    if (cs_buf_reserve(b, n) != 0) {
+    bool fits = !b->failed && b->cap > b->len && n < b->cap - b->len;
+    if (!fits && cs_buf_reserve(b, n) != 0) {
         return -1;
     }
     if (n != 0) {

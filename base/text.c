@@ -76,7 +76,7 @@ static size_t base64_groups(const char *text, size_t n, uint8_t *out, size_t roo
         uint32_t b = base64_digits[(uint8_t)text[i + 1]];
         uint32_t c = base64_digits[(uint8_t)text[i + 2]];
         uint32_t d = base64_digits[(uint8_t)text[i + 3]];
-        if (a == 0 || b == 0 || c == 0 || d == 0) {
+        if (((a - 1) | (b - 1) | (c - 1) | (d - 1)) > 63) { /* of 0 that is the largest number */
             break;
         }
         uint32_t bits = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);

@@ -15,7 +15,7 @@ struct wssec_arena_block {
     alignas(max_align_t) unsigned char octet[];
 };
 
-void *wssec_arena_take(struct wssec_arena *a, size_t n)
+static void *take(struct wssec_arena *a, size_t n)
 {
     const size_t align = alignof(max_align_t);
     if (n > SIZE_MAX / 2) {
@@ -35,8 +35,13 @@ void *wssec_arena_take(struct wssec_arena *a, size_t n)
     }
     void *p = a->block->octet + a->used;
     a->used += n;
-    memset(p, 0, n);
     return p;
+}
+
+void *wssec_arena_take(struct wssec_arena *a, size_t n)
+{
+    void *p = take(a, n);
+    return p != NULL ? memset(p, 0, n) : NULL;
 }
 
 char *wssec_arena_text(struct wssec_arena *a, const void *p, size_t n)
@@ -44,9 +49,12 @@ char *wssec_arena_text(struct wssec_arena *a, const void *p, size_t n)
     if (n == SIZE_MAX) {
         return NULL;
     }
-    char *copy = wssec_arena_take(a, n + 1);
-    if (copy != NULL && n > 0) {
-        memcpy(copy, p, n);
+    char *copy = take(a, n + 1);
+    if (copy != NULL) {
+        if (n > 0) {
+            memcpy(copy, p, n);
+        }
+        copy[n] = '\0';
     }
     return copy;
 }

@@ -22,16 +22,13 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static bool ends_name(char c)
-{
-    return is_space(c) || c == '>' || c == '/' || c == '<';
-}
-
 /* The name that begins at from. */
 static struct span name_at(const char *from, const char *end)
 {
+    static const bool ends[256] = {
+        [' '] = true, ['\t'] = true, ['\r'] = true, ['\n'] = true, ['>'] = true, ['/'] = true, ['<'] = true};
     const char *p = from;
-    while (p < end && !ends_name(*p)) {
+    while (p < end && !ends[(uint8_t)*p]) {
         p++;
     }
     return (struct span){from, (size_t)(p - from)};
@@ -40,7 +37,8 @@ static struct span name_at(const char *from, const char *end)
 static bool is_local(struct span name, const char *local)
 {
     size_t n = strlen(local);
-    return name.n >= n && memcmp(name.p + name.n - n, local, n) == 0 && (name.n == n || name.p[name.n - n - 1] == ':');
+    return name.n >= n && name.p[name.n - 1] == local[n - 1] && memcmp(name.p + name.n - n, local, n) == 0 &&
+           (name.n == n || name.p[name.n - n - 1] == ':');
 }
 
 /* Behind the first '>' that stands in no quotes; NULL: none. */

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wssec/run.h"
+
 #define COPIED 1024 /* a run up to this is gathered, a longer one goes to the sink from where it stands */
 
 /* ---- scope ------------------------------------------------------------------------------------------------------ */
@@ -61,10 +63,9 @@ void wssec_scope_leave(struct wssec_scope *s, uint32_t depth)
     }
 }
 
-/* Names of one document begin alike and end differently, mostly. */
 static bool equal(struct wssec_slice a, struct wssec_slice b)
 {
-    return a.n == b.n && (a.n == 0 || (a.p[a.n - 1] == b.p[a.n - 1] && memcmp(a.p, b.p, a.n) == 0));
+    return a.n == b.n && wssec_run_same(a.p, b.p, a.n);
 }
 
 static bool same(const struct wssec_scope *s, uint32_t at, uint32_t n, struct wssec_slice text)
@@ -202,17 +203,6 @@ void wssec_emit_settle(struct wssec_emitter *e)
     e->run_n = 0;
 }
 
-void wssec_emit_raw(struct wssec_emitter *e, const void *p, size_t n)
-{
-    if (e->run_n != 0 && (const uint8_t *)p == e->run + e->run_n) {
-        e->run_n += n;
-        return;
-    }
-    wssec_emit_settle(e);
-    e->run = p;
-    e->run_n = n;
-}
-
 void wssec_emit_copy(struct wssec_emitter *e, const void *p, size_t n)
 {
     wssec_emit_settle(e);
@@ -226,31 +216,36 @@ static void copy_text(struct wssec_emitter *e, const char *text)
     wssec_emit_copy(e, text, strlen(text));
 }
 
-static void escape(struct wssec_emitter *e, const uint8_t *p, size_t n, const char *const by[256])
+/* next: the first octet that may have to be written otherwise, as by says */
+static void escape(struct wssec_emitter *e, const uint8_t *p, size_t n, const char *const by[256],
+                   const uint8_t *(*next)(const uint8_t *p, const uint8_t *end))
 {
-    size_t from = 0;
-    for (size_t i = 0; i < n; i++) {
-        const char *instead = by[p[i]];
+    if (n == 0) {
+        return;
+    }
+    const uint8_t *end = p + n;
+    for (const uint8_t *q = next(p, end); q < end; q = next(q + 1, end)) {
+        const char *instead = by[*q];
         if (instead != NULL) {
-            wssec_emit_copy(e, p + from, i - from);
+            wssec_emit_copy(e, p, (size_t)(q - p));
             copy_text(e, instead);
-            from = i + 1;
+            p = q + 1;
         }
     }
-    wssec_emit_copy(e, p + from, n - from);
+    wssec_emit_copy(e, p, (size_t)(end - p));
 }
 
 void wssec_emit_text(struct wssec_emitter *e, const void *p, size_t n)
 {
     static const char *const by[256] = {['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['\r'] = "&#xD;"};
-    escape(e, p, n, by);
+    escape(e, p, n, by, wssec_run_text);
 }
 
 static void escape_value(struct wssec_emitter *e, struct wssec_slice value)
 {
     static const char *const by[256] = {
         ['&'] = "&amp;", ['<'] = "&lt;", ['"'] = "&quot;", ['\t'] = "&#x9;", ['\n'] = "&#xA;", ['\r'] = "&#xD;"};
-    escape(e, value.p, value.n, by);
+    escape(e, value.p, value.n, by, wssec_run_value);
 }
 
 /* ---- declarations --------------------------------------------------------------------------------------------------
@@ -274,7 +269,8 @@ static bool is_rendered(const struct wssec_emitter *e, const struct wssec_scope 
 
 static void render(struct wssec_emitter *e, const struct wssec_scope *s, int32_t row, uint32_t depth)
 {
-    if (row == WSSEC_ROW_XML || is_rendered(e, s, row)) {
+    bool as_last = e->n_rendered != 0 && e->rendered[e->n_rendered - 1].row == row; /* mostly */
+    if (as_last || row == WSSEC_ROW_XML || is_rendered(e, s, row)) {
         return;
     }
     if (e->n_rendered == e->cap_rendered) {

@@ -100,14 +100,24 @@ void wssec_emit_free(struct wssec_emitter *e);
 void wssec_emit_start(struct wssec_emitter *e, const struct wssec_scope *s, const struct wssec_element *element);
 /** End tag; in_input: name stands between "</" and ">" in memory as above. Before the scope leaves depth. */
 void wssec_emit_end(struct wssec_emitter *e, struct wssec_slice name, uint32_t depth, bool in_input);
-/** Octets that stand in memory until wssec_emit_settle exactly as they are to be written. */
-void wssec_emit_raw(struct wssec_emitter *e, const void *p, size_t n);
 /** Octets that are to be written as they are, copied at once. */
 void wssec_emit_copy(struct wssec_emitter *e, const void *p, size_t n);
 /** Text with what needs an escape escaped, copied. */
 void wssec_emit_text(struct wssec_emitter *e, const void *p, size_t n);
 /** Memory that was given by wssec_emit_raw and in_input may go. */
 void wssec_emit_settle(struct wssec_emitter *e);
+/** Octets that stand in memory until wssec_emit_settle exactly as they are to be written. Most go on where the last
+ * ones ended, three times for each element: no call. */
+static inline void wssec_emit_raw(struct wssec_emitter *e, const void *p, size_t n)
+{
+    if (e->run_n != 0 && (const uint8_t *)p == e->run + e->run_n) {
+        e->run_n += n;
+        return;
+    }
+    wssec_emit_settle(e);
+    e->run = p;
+    e->run_n = n;
+}
 /** Give the rest to the sink. @return WSSEC_RC_OK; WSSEC_RC_NOMEM; WSSEC_RC_INTERNAL: the sink said stop, or nothing
  *  was written */
 int wssec_emit_finish(struct wssec_emitter *e) WSSEC_MUST_CHECK;

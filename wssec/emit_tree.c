@@ -73,18 +73,26 @@ static int room(struct wssec_walk *w, size_t n)
     return 0;
 }
 
-/* The qualified name at the end of w->names; memory was reserved, so earlier names stay where they are. */
+static char *put(char *to, struct wssec_slice text)
+{
+    memcpy(to, text.p, text.n);
+    return to + text.n;
+}
+
+/* The qualified name at the end of w->names; octets() were reserved, so earlier names stay where they are. */
 static struct wssec_slice qualified(struct wssec_walk *w, const xmlNs *ns, const xmlChar *local, uint32_t *prefix_n)
 {
-    size_t from = w->names.len;
+    char *from = w->names.data + w->names.len;
+    char *to = from;
     *prefix_n = 0;
     if (ns != NULL && ns->prefix != NULL) {
-        (void)cs_buf_adds(&w->names, (const char *)ns->prefix);
-        *prefix_n = (uint32_t)(w->names.len - from);
-        (void)cs_buf_addc(&w->names, ':');
+        to = put(to, slice_of(ns->prefix));
+        *prefix_n = (uint32_t)(to - from);
+        *to++ = ':';
     }
-    (void)cs_buf_adds(&w->names, (const char *)local);
-    return (struct wssec_slice){(const uint8_t *)w->names.data + from, w->names.len - from};
+    to = put(to, slice_of(local));
+    w->names.len += (size_t)(to - from);
+    return (struct wssec_slice){(const uint8_t *)from, (size_t)(to - from)};
 }
 
 static size_t octets(const xmlNs *ns, const xmlChar *local)

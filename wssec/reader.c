@@ -191,7 +191,7 @@ static const uint8_t *markup(struct wssec_reader *r, const uint8_t *p, const uin
 static const uint8_t *take_text(struct wssec_reader *r, const uint8_t *p, const uint8_t *end)
 {
     while (p < end && r->state == WSSEC_READING_TEXT) {
-        const uint8_t *q = wssec_run_text(p < r->clean ? r->clean : p, end);
+        const uint8_t *q = *p == '<' ? p : wssec_run_text(p < r->clean ? r->clean : p, end);
         if (q != p && !plain_text(r, p, (size_t)(q - p))) {
             return NULL;
         }

@@ -12,7 +12,7 @@
 #include "wssec/message.h"
 
 #define WSSEC_EMITTERS   4
-#define WSSEC_GOOD_NAMES 16
+#define WSSEC_GOOD_NAMES 32 /* even: a name has two places */
 
 struct wssec_good_name { /** A namespace name that was judged good. */
     uint8_t text[120];

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "wssec/build.h"
+#include "wssec/run.h"
 
 #define REFERENCE_MAX 16   /* "&#x0010FFFF;" and some zeros */
 #define DEPTH_MAX     4095 /* as message.c */
@@ -214,13 +215,9 @@ static int room(struct wssec_reader *r, size_t n)
 static const uint8_t *take_value(struct wssec_reader *r, const uint8_t *p, const uint8_t *end, uint8_t quote,
                                  struct wssec_value *v, bool *plain)
 {
-    static const uint8_t stops[256] = {['"'] = 1, ['\''] = 1, ['<'] = 1, ['&'] = 1, ['\t'] = 1, ['\n'] = 1, ['\r'] = 1};
     *v = (struct wssec_value){.p = p};
     *plain = true;
-    for (; p < end; p++) {
-        if (stops[*p] == 0) {
-            continue;
-        }
+    for (p = wssec_run_value(p, end); p < end; p = wssec_run_value(p + 1, end)) {
         if (*p == quote) {
             v->n = (size_t)(p - v->p);
             return p;
@@ -320,16 +317,28 @@ static int decode_all(struct wssec_reader *r, size_t n, size_t octets)
 /* ---- namespaces ----------------------------------------------------------------------------------------------------
  */
 
+/* Where a name is kept: there or beside it. Names begin alike and end differently, mostly. */
+static size_t slot_of(struct wssec_slice name)
+{
+    uint64_t tail = 0;
+    size_t n = name.n < sizeof tail ? name.n : sizeof tail;
+    if (n != 0) {
+        memcpy(&tail, name.p + name.n - n, n);
+    }
+    return (size_t)(((tail ^ name.n) * 0x9E3779B97F4A7C15u) >> 32) % WSSEC_GOOD_NAMES;
+}
+
+static bool is_good(const struct wssec_good_name *good, struct wssec_slice name)
+{
+    return good->n == name.n && name.n != 0 && wssec_run_same(good->text, name.p, name.n);
+}
+
 /* As message.c judges names of namespaces: absolute, and no octet that C14N would have to escape. */
 static bool name_is_good(struct wssec_reader *r, struct wssec_slice name)
 {
     char text[1024];
-    size_t slot = name.n * 7;
-    for (size_t i = name.n > 8 ? name.n - 8 : 0; i < name.n; i++) {
-        slot = slot * 31 + name.p[i];
-    }
-    struct wssec_good_name *good = &r->good[slot % WSSEC_GOOD_NAMES];
-    if (good->n == name.n && name.n != 0 && memcmp(good->text, name.p, name.n) == 0) {
+    size_t slot = slot_of(name);
+    if (is_good(&r->good[slot], name) || is_good(&r->good[slot ^ 1], name)) {
         return true;
     }
     if (name.n >= sizeof text) {
@@ -345,9 +354,10 @@ static bool name_is_good(struct wssec_reader *r, struct wssec_slice name)
     xmlURIPtr parsed = xmlParseURI(text);
     bool absolute = parsed != NULL && parsed->scheme != NULL && parsed->scheme[0] != '\0';
     xmlFreeURI(parsed);
-    if (absolute && name.n <= sizeof good->text) {
-        memcpy(good->text, name.p, name.n);
-        good->n = (uint8_t)name.n;
+    if (absolute && name.n <= sizeof r->good[slot].text) {
+        r->good[slot ^ 1] = r->good[slot];
+        memcpy(r->good[slot].text, name.p, name.n);
+        r->good[slot].n = (uint8_t)name.n;
     }
     return absolute;
 }
@@ -508,7 +518,7 @@ static int take_element(struct wssec_reader *r, struct wssec_element *el, size_t
         el->attribute = r->attribute;
         el->order = r->order;
     }
-    if (!bind(r, el->name, el->prefix_n, &el->row) || (el->prefix_n == 3 && el->row == WSSEC_ROW_XML)) {
+    if (!bind(r, el->name, el->prefix_n, &el->row) || el->row == WSSEC_ROW_XML) {
         (void)malformed(r);
         return -1;
     }
@@ -592,7 +602,7 @@ const uint8_t *wssec_reader_end_tag(struct wssec_reader *r, const uint8_t *lt, c
         return lt;
     }
     const uint8_t *p = lt + 2 + open->n;
-    if (memcmp(name.p, r->names.data + open->at, open->n) != 0) {
+    if (!wssec_run_same(name.p, r->names.data + open->at, open->n)) {
         return malformed(r);
     }
     bool in_input = *p == '>';

@@ -42,6 +42,14 @@ static const uint8_t *text_by_one(const uint8_t *p, const uint8_t *end)
     return p;
 }
 
+static const uint8_t *value_by_one(const uint8_t *p, const uint8_t *end)
+{
+    while (p < end && *p >= 0x20 && *p != '"' && *p != '\'' && *p != '<' && *p != '&') {
+        p++;
+    }
+    return p;
+}
+
 #if WIDE
 /* ---- SSE2: every x86-64 --------------------------------------------------------------------------------------------
  */
@@ -85,6 +93,26 @@ static const uint8_t *text_by_sixteen(const uint8_t *p, const uint8_t *end)
         }
     }
     return text_by_one(p, end);
+}
+
+static const uint8_t *value_by_sixteen(const uint8_t *p, const uint8_t *end)
+{
+    const __m128i control = _mm_set1_epi8(0x1F);
+    const __m128i one = _mm_set1_epi8(1);
+    const __m128i amp_or_quote = _mm_set1_epi8('\''); /* these two differ in the last bit alone */
+    const __m128i double_quote = _mm_set1_epi8('"');
+    const __m128i lt = _mm_set1_epi8('<');
+    for (; end - p >= 16; p += 16) {
+        __m128i x = sixteen(p);
+        __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(x, lt), _mm_cmpeq_epi8(_mm_min_epu8(x, control), x));
+        hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, double_quote));
+        hit = _mm_or_si128(hit, _mm_cmpeq_epi8(_mm_or_si128(x, one), amp_or_quote));
+        unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+        if (mask != 0) {
+            return p + __builtin_ctz(mask);
+        }
+    }
+    return value_by_one(p, end);
 }
 
 /* ---- AVX2 ----------------------------------------------------------------------------------------------------------
@@ -175,13 +203,22 @@ const uint8_t *wssec_run_text(const uint8_t *p, const uint8_t *end)
 #endif
 }
 
+const uint8_t *wssec_run_value(const uint8_t *p, const uint8_t *end)
+{
+#if WIDE
+    return value_by_sixteen(p, end);
+#else
+    return value_by_one(p, end);
+#endif
+}
+
 const struct wssec_run_way *wssec_run_way(size_t n)
 {
     static const struct wssec_run_way ways[] = {
-        {"portable", NULL, plain_by_eight, text_by_one},
+        {"portable", NULL, plain_by_eight, text_by_one, value_by_one},
 #if WIDE
-        {"SSE2", NULL, plain_by_sixteen, text_by_sixteen},
-        {"AVX2", clean_by_64, plain_by_64, text_by_sixteen}, /* last: not every processor has it */
+        {"SSE2", NULL, plain_by_sixteen, text_by_sixteen, value_by_sixteen},
+        {"AVX2", clean_by_64, plain_by_64, text_by_sixteen, value_by_sixteen}, /* last: not every processor has it */
 #endif
     };
     size_t known = sizeof ways / sizeof ways[0];
