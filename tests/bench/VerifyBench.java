@@ -19,10 +19,10 @@ import org.apache.ws.security.util.WSSecurityUtil;
 import org.w3c.dom.Document;
 
 /**
- * WSS4J verifies one file again and again: VerifyBench KEYSTORE FILE WARM-UP does so for WARM-UP seconds, then for as
- * many seconds as each line of standard input says, and answers "messages cpu_us_per_message
- * peak_kb_beyond_the_message": of the thread that verifies, without the compiler's and the collector's; after one
- * message at least. A keystore is PKCS#12 with alias "peer", password "password".
+ * WSS4J verifies one file again and again: VerifyBench KEYSTORE FILE MESSAGES SECONDS warms up with so many messages, or
+ * for so many seconds of CPU time if that comes first. Then it verifies for as many seconds as each line of standard
+ * input says, one message at least, and answers "messages cpu_us_per_message peak_kb_beyond_the_message": of the thread
+ * that verifies, without the compiler's and the collector's. A keystore is PKCS#12 with alias "peer", password "password".
  */
 public final class VerifyBench {
     private VerifyBench() {
@@ -71,15 +71,15 @@ public final class VerifyBench {
         WSSecurityEngine engine = new WSSecurityEngine();
         engine.setWssConfig(WSSConfig.getNewInstance());
         ThreadMXBean threads = ManagementFactory.getThreadMXBean();
-        long until = System.nanoTime() + (long) (Double.parseDouble(arguments[2]) * 1e9);
-        do {
+        double warmUpNs = Double.parseDouble(arguments[3]) * 1e9;
+        for (long left = Long.parseLong(arguments[2]); left > 0 && threads.getCurrentThreadCpuTime() < warmUpNs; left--) {
             verify(builder, octets, engine, crypto);
-        } while (System.nanoTime() < until);
+        }
         BufferedReader tasks = new BufferedReader(new InputStreamReader(System.in));
         for (String task = tasks.readLine(); task != null; task = tasks.readLine()) {
             long cpu = threads.getCurrentThreadCpuTime();
             long messages = 0;
-            until = System.nanoTime() + (long) (Double.parseDouble(task) * 1e9);
+            long until = System.nanoTime() + (long) (Double.parseDouble(task) * 1e9);
             do {
                 verify(builder, octets, engine, crypto);
                 messages++;
