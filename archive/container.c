@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "archive/gunzip.h"
+#include "archive/ziptable.h"
 #include "base/capture.h"
 
 #define REOPENS    64 /* of a zip, behind members that are damaged */
@@ -384,12 +385,16 @@ static int tell_hole(struct archive_container *c, struct archive_item *item, con
 }
 
 /* The end of a tar archive is marked; without the mark it was cut, or is still being written. Captures say by their
- * chain where they end. */
+ * chain where they end. A zip ends with a table of what is in it. */
 static int end_of(struct archive_container *c, struct archive_item *item, la_int64_t passed)
 {
-    return is_format(c, ARCHIVE_FORMAT_TAR) && !c->captured && passed < TAR_BLOCK
-               ? broken(c, item, WSSEC_IO_ERROR, "the mark of its end is missing: it was cut, or is being written")
-               : 0;
+    const char *odd = NULL;
+    if (is_format(c, ARCHIVE_FORMAT_TAR) && !c->captured && passed < TAR_BLOCK) {
+        odd = "the mark of its end is missing: it was cut, or is being written";
+    } else if (is_format(c, ARCHIVE_FORMAT_ZIP) && c->fd >= 0) {
+        odd = archive_zip_oddity(c->fd, c->headers);
+    }
+    return odd != NULL ? broken(c, item, WSSEC_IO_ERROR, odd) : 0;
 }
 
 /* The next header that is no directory's. @return 1 with *entry; else as archive_container_next */

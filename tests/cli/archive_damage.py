@@ -5,7 +5,7 @@
 never a wrong verdict, never an item that is lost or judged twice.
 
     what                                   shown by
-    truncated archives                     here: cut; unit feed
+    truncated archives                     here: cut, zip; unit feed
     octets that changed in an archive      here: bits
     zip, gzip and other bombs              here: bombs; archive.py: bombs
     three archives in each other           archive.py: archives in archives
@@ -86,6 +86,10 @@ class House:
 def records(journal):
     with open(os.path.join(journal, "results.ndjson"), encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
+
+
+def stable(found):
+    return [{k: v for k, v in record.items() if k not in ("run", "us")} for record in found]
 
 
 HOUSE = House()
@@ -212,6 +216,90 @@ def test_archives_one_behind_the_other_are_all_read():
     report.equal([r["dup_of"] for r in found[COUNT:]], list(range(1, COUNT + 1)), "each a duplicate of the first")
 
 
+def zip_of(items, where=None, **how):
+    """A zip of items; where: what zipfile writes into, how: of its members."""
+    out = where or io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        for item in items:
+            with packed.open(zipfile.ZipInfo(item.name), "w", **how) as member:
+                member.write(item.octets)
+    return out.getvalue()
+
+
+class Stream(io.BytesIO):
+    """What cannot be sought in: sizes stand behind the members."""
+
+    def seekable(self):
+        return False
+
+    def seek(self, *_):
+        raise OSError("a stream")
+
+
+def test_a_zip_whose_table_leaves_something_out_says_so():
+    """Members are read by the table; without a look at what it names, the others would be gone without a word."""
+    good = [i for i in HOUSE.items if i.expected == ("pass", "ok")][:3]
+    whole, other = zip_of(good), zip_of(good[:1])
+    table = zipfile.ZipFile(io.BytesIO(whole)).start_dir
+    with zipfile.ZipFile(io.BytesIO(whole)) as packed:
+        second = packed.infolist()[1].header_offset
+    end = whole[-22:]
+
+    def moved(octets, by):
+        """An end record that finds the table where it is now, the entries as they were."""
+        return octets + end[:16] + (table + by).to_bytes(4, "little") + end[20:]
+    doubled = whole[table:-22].replace(second.to_bytes(4, "little"), bytes(4))
+    odd = {"one behind the other": other + whole, "cut before the table": whole[:table], "cut in the table": whole[:-30], "cut in its end": whole[:-1],
+           "something behind it": whole + b"x", "much behind it": whole + bytes(100000),
+           "a member without entry": moved(whole[:table] + other[:zipfile.ZipFile(io.BytesIO(other)).start_dir] + whole[table:-22],
+                                           zipfile.ZipFile(io.BytesIO(other)).start_dir),
+           "two entries of one member": whole[:table] + doubled + end, "fewer entries than told": whole[:-14] + b"\2\0\2\0" + whole[-10:]}
+    directory = io.BytesIO(whole)
+    with zipfile.ZipFile(directory, "a") as packed:
+        packed.writestr("empty/", b"")
+        packed.comment = b"as it was"
+    names = "".join(f"in/{item.name}\n" for item in good)
+    stored.write_tree(HOUSE.path("in"), good)
+    subprocess.run(["bsdtar", "-C", HOUSE.directory, "--format", "zip", "-cf", "by-bsdtar.zip", "-T", "-"], input=names.encode(), cwd=HOUSE.directory, check=True)
+    with open(HOUSE.path("by-bsdtar.zip"), "rb") as octets:
+        even = {"whole": whole, "streamed": zip_of(good, Stream()), "of 64 bits": zip_of(good, force_zip64=True), "with a directory": directory.getvalue(),
+                "by bsdtar": octets.read(), "streamed, of 64 bits": zip_of(good, Stream(), force_zip64=True)}
+    for what, octets in {**odd, **even}.items():
+        code, found, done = HOUSE.verify(HOUSE.put("odd.zip", octets))
+        errors = [r["loc"] for r in found if told(r)[1:] == ("error", "io-error")]
+        passed = [r for r in found if r["verdict"] == "pass"]
+        if what in even:
+            report.equal((code, len(passed), errors), (0, 3, []), f"{what}: {done.stdout}")
+        else:
+            report.check(code == 3 and "odd.zip" in errors and len(passed) + len(errors) == len(found), f"{what}: {found}")
+
+
+def test_damage_is_told_alike_by_a_run_that_goes_on_and_by_shards():
+    chance = random.Random(13)
+    for form, (octets, suffix, _) in HOUSE.archives.items():
+        changed = bytearray(octets)
+        changed[chance.randrange(len(octets))] ^= 1 << chance.randrange(8)
+        HOUSE.put(f"mended/bit-{form}{suffix}", bytes(changed))
+        HOUSE.put(f"mended/cut-{form}{suffix}", octets[:chance.randrange(len(octets) // 2, len(octets))])
+    _, whole, _ = HOUSE.verify("mended")
+    with open(HOUSE.path(f"run-{HOUSE.runs}/results.ndjson"), "rb") as lines:
+        written = lines.readlines()
+    for kept in (5, len(written) // 2, len(written) - 1):
+        journal = HOUSE.path(f"on-{kept}")
+        os.makedirs(journal)
+        with open(os.path.join(journal, "results.ndjson"), "wb") as out:
+            out.writelines(written[:kept])
+        with open(HOUSE.path(f"run-{HOUSE.runs}/run.json"), "rb") as run:
+            HOUSE.put(f"on-{kept}/run.json", run.read())
+        product.countersign("--keystore", HOUSE.keystore.uri, "archive", "verify", "--journal", journal, "--resume", "--fail-on", "none")
+        report.equal(stable(records(journal)), stable(whole), f"after {kept} records")
+    shards = []
+    for number in range(3):
+        shards += HOUSE.verify("mended", "--shard", f"{number}/3")[1]
+    report.equal({r["loc"]: told(r) for r in shards}, {r["loc"]: told(r) for r in whole}, "of shards")
+    report.equal(len(shards), len(whole), "each in one shard")
+
+
 # ---- much out of little ---------------------------------------------------------------------------------------------------
 
 def packed_with_zstd(octets):
@@ -298,10 +386,6 @@ def test_empty_input_is_nothing_or_one_error():
 
 
 # ---- full disks, other policies ---------------------------------------------------------------------------------------------
-
-def stable(found):
-    return [{k: v for k, v in record.items() if k not in ("run", "us")} for record in found]
-
 
 def many():
     """An archive whose journal has more than a MB."""
