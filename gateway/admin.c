@@ -103,8 +103,9 @@ static void on_progress(struct conn *conn)
 
 static void on_connected(struct conn *conn, int err)
 {
-    (void)conn;
-    (void)err;
+    if (!admin_tls_connected(conn_of(conn), err)) {
+        conn_close(conn);
+    }
 }
 
 static void on_ended(struct conn *conn, int err)
@@ -130,6 +131,7 @@ static void on_destroy(struct conn *conn)
     *c->place = c->next;
     c->admin->n_conn--;
     http1_free(c->parser);
+    admin_tls_end(c);
     cs_buf_free(&c->in);
     cs_buf_free(&c->out);
     free(c);
@@ -164,7 +166,7 @@ static bool peer_allowed(struct admin *a, int fd, struct admin_conn *c)
     return allowed;
 }
 
-static struct admin_conn *conn_new(struct admin_port *port, int fd)
+static struct admin_conn *conn_new(struct admin_port *port, int fd, const struct sockaddr *peer)
 {
     static const struct http1_limits limits = HTTP_LIMITS;
     struct admin *a = port->admin;
@@ -181,7 +183,10 @@ static struct admin_conn *conn_new(struct admin_port *port, int fd)
     }
     c->id = ++a->next_id;
     conn_init(&c->conn, &a->loop, fd, &admin_ops);
-    if (conn_read(&c->conn, true) != 0) {
+    limit_address(peer, c->address);
+    if (admin_tls_begin(c, port) != 0 || conn_read(&c->conn, true) != 0) {
+        SSL_free(c->conn.ssl);
+        admin_tls_end(c);
         http1_free(c->parser);
         free(c);
         return NULL;
@@ -201,14 +206,15 @@ static void accept_ready(evutil_socket_t listening, short what, void *ctx)
 {
     (void)what;
     struct admin_port *port = ctx;
-    int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct gw_address peer = {.len = sizeof peer.sa};
+    int fd = accept4(listening, (struct sockaddr *)&peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         return;
     }
     if (port->kind != ADMIN_SOCKET) {
         conn_nodelay(fd);
     }
-    if (port->admin->n_conn >= CONNS_MAX || conn_new(port, fd) == NULL) {
+    if (port->admin->n_conn >= CONNS_MAX || conn_new(port, fd, (const struct sockaddr *)&peer.sa) == NULL) {
         close(fd);
     }
 }
@@ -231,6 +237,11 @@ static void beat(void *ctx)
         if (!atomic_exchange(&p->under_way, true)) {
             p->mail.deliver = pulse_felt;
             loop_post(&gw->loop[i], &p->mail);
+        }
+    }
+    for (struct admin_conn *c = a->conn; c != NULL; c = c->next) {
+        if (admin_tls_retired(c) && !c->waiting && c->in.len == 0) {
+            conn_close(&c->conn);
         }
     }
     if (status_alive(gw)) {
@@ -389,6 +400,7 @@ static void port_watch(struct admin_port *port)
 
 static int ports_open(struct admin *a, const struct gw_admin *conf, cs_error *e)
 {
+    a->port[ADMIN_HTTP].secure = conf->tls != NULL;
     if ((conf->has_http && port_open_tcp(&a->port[ADMIN_HTTP], &conf->http, &conf->http_at, "http", e) != 0) ||
         (conf->has_health &&
          port_open_tcp(&a->port[ADMIN_HEALTH], &conf->health, &conf->health_at, "health", e) != 0) ||

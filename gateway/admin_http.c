@@ -47,7 +47,7 @@ static void answer_request(struct admin_conn *c, const struct http1_head *h)
     struct answer a = {404, "text/plain; charset=us-ascii", CS_BUF_INIT};
     static const struct http1_extra extra[] = {{"Allow", "GET, HEAD"}, {"Cache-Control", "no-store"}};
     bool head_only = strcmp(h->method, "HEAD") == 0;
-    bool close = !h->keep_alive || c->ended;
+    bool close = !h->keep_alive || c->ended || admin_tls_retired(c);
     bool link = c->kind == ADMIN_HTTP && admin_link_is(h->path);
     bool sent = link && strcmp(h->method, "POST") == 0;
     if (link && (sent || strcmp(h->method, "GET") == 0)) {
@@ -102,7 +102,9 @@ bool admin_http_step(struct admin_conn *c)
         memmove(c->in.data, c->in.data + used, c->in.len - used);
         c->in.len -= used;
     }
-    if (e == HTTP1_DONE) {
+    if (e == HTTP1_DONE && !admin_tls_welcome(c)) {
+        conn_close(&c->conn);
+    } else if (e == HTTP1_DONE) {
         answer_request(c, http1_head(c->parser));
         http1_next(c->parser);
     } else if (e == HTTP1_ERROR) {

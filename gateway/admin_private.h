@@ -9,6 +9,7 @@
 #include "gateway/admin.h"
 #include "gateway/conn.h"
 #include "gateway/gateway_private.h"
+#include "gateway/limit.h"
 #include "gateway/metrics.h"
 
 enum admin_kind { ADMIN_SOCKET, ADMIN_HTTP, ADMIN_HEALTH, ADMIN_KINDS };
@@ -19,6 +20,7 @@ struct admin_port {
     int fd; /**< -1: not open */
     struct event event;
     bool watching;
+    bool secure; /**< TLS was configured when it was opened: plain connections are never served */
 };
 
 struct admin_conn {
@@ -31,6 +33,9 @@ struct admin_conn {
     pid_t pid;
     cs_buf in, out;
     struct http1 *parser; /**< HTTP only; owned */
+    struct tls_front *front; /**< what the connection was made with; a reference, NULL: plain */
+    struct tls_peer *client; /**< owned; NULL: has shown no certificate */
+    char address[LIMIT_ADDRESS];
     bool waiting;         /**< for an answer, or for the kernel to take one */
     bool last;            /**< close behind the answer */
     bool ended;           /**< the peer sends nothing more */
@@ -55,6 +60,17 @@ struct admin {
 void admin_send(struct admin_conn *c);
 /** The connection that asked, NULL: it has gone. */
 struct admin_conn *admin_asker(struct admin *a, uint64_t id);
+
+/** Speak TLS where admin http does. @return 0, or -1: the connection is not to be served */
+int admin_tls_begin(struct admin_conn *c, const struct admin_port *port);
+/** The handshake is over. @return false: it failed, c is to be closed */
+bool admin_tls_connected(struct admin_conn *c, int err);
+/** Is the client's certificate, if it had to show one, still good? Asked anew for each request. */
+bool admin_tls_welcome(struct admin_conn *c);
+/** What c was made with is replaced: it ends as soon as nothing is under way. */
+bool admin_tls_retired(const struct admin_conn *c);
+/** Give back what the connection holds. */
+void admin_tls_end(struct admin_conn *c);
 
 /** Take one line out of c->in and answer it. @return false: no whole line is there */
 bool admin_line_step(struct admin_conn *c);

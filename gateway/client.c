@@ -167,19 +167,6 @@ static void client_progress(struct conn *conn)
     }
 }
 
-/* Evidence for the life of our certificate: who was shown it, and who did not take it. */
-static void client_shown(const struct client *c, bool good)
-{
-    const struct tls_presented *p = tls_front_shown(c->front, c->conn.ssl);
-    if (p == NULL || (good && SSL_session_reused(c->conn.ssl)) || (!good && !tls_reason_ours(c->conn.reason))) {
-        return;
-    }
-    ks_live *live = c->conn.loop->gateway->live;
-    const ks_snapshot *s = ks_live_get(live);
-    ks_use(live, s, p->alias, p->n, c->limited_as, good, cs_clock_now());
-    ks_snapshot_release(s);
-}
-
 /* The TLS handshake is over. */
 static void client_connected(struct conn *conn, int err)
 {
@@ -190,7 +177,7 @@ static void client_connected(struct conn *conn, int err)
         return;
     }
     tls_count(conn->loop->counters.handshakes[0], conn->ssl, good);
-    client_shown(c, good);
+    tls_front_tell(c->front, conn, c->limited_as, good);
     if (good) {
         return;
     }

@@ -172,8 +172,10 @@ void gw_config_free(struct gw_config *c)
     free(c->admin.socket_at.file);
     free(c->admin.http_at.file);
     free(c->admin.health_at.file);
+    free(c->admin.tls_at.file);
     free(c->admin.socket);
     free(c->admin.links);
+    free(c->admin.tls);
     free(c->replay_at.file);
     free(c->replay_file);
     free(c->capture.directory);
@@ -599,13 +601,17 @@ static void check_capture(struct check *ck)
     }
 }
 
-/* What administers the gateway never stands open to a network; health and metrics alone may. */
+/* What administers the gateway stands open to a network under TLS only; health and metrics alone may without. */
 static void check_admin(struct check *ck)
 {
     const struct gw_admin *a = &ck->config->admin;
-    if (a->has_http && !gw_address_loopback(&a->http)) {
-        BAD(ck, a->http_at, "admin http %s is not on loopback; for probes and metrics off loopback write health %s;",
+    if (a->has_http && a->tls == NULL && !gw_address_loopback(&a->http)) {
+        BAD(ck, a->http_at,
+            "admin http %s is not on loopback: give it tls NAME; for probes and metrics alone write health %s;",
             a->http.text, a->http.text);
+    }
+    if (a->tls != NULL && !a->has_http) {
+        BAD(ck, a->tls_at, "tls of admin serves its http address, and there is none");
     }
     if (a->has_http && a->has_health && strcmp(a->http.text, a->health.text) == 0) {
         BAD(ck, a->health_at, "health stands on the address of http, which answers the same questions");

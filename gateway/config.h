@@ -205,11 +205,12 @@ struct gw_timeouts {
 
 /** How operators reach this process. */
 struct gw_admin {
-    struct gw_where socket_at, http_at, health_at;
+    struct gw_where socket_at, http_at, health_at, tls_at;
     char *socket; /**< path; NULL: none */
     char *links;  /**< what stands before the path of a confirm link; NULL: there are none */
+    char *tls;    /**< block by which http is served; NULL: plain */
     bool has_http, has_health;
-    struct gw_address http;     /**< loopback: everything */
+    struct gw_address http;     /**< loopback, or under TLS: everything */
     struct gw_address health;   /**< /livez, /readyz, /metrics only */
     uid_t user[GW_ADMIN_USERS]; /**< accounts that may use the socket, beside root and our own */
     unsigned n_user;

@@ -78,24 +78,31 @@ static void check_block(struct check *ck, const struct gw_tls *t)
     }
 }
 
+/* name NULL: plain. */
+static void check_block_name(struct check *ck, const struct gw_where *at, const char *name)
+{
+    if (name == NULL || gw_config_tls(ck->config, name) != NULL) {
+        return;
+    }
+    const char *names[64] = {NULL};
+    size_t n = 0;
+    for (const struct gw_tls *t = ck->config->tls; t != NULL && n < 63; t = t->next) {
+        names[n++] = t->name;
+    }
+    const char *near = cs_nearest(name, names);
+    BAD(ck, *at, "no block tls %s%s%s%s", name, near != NULL ? "; did you mean " : "", near != NULL ? near : "",
+        near != NULL ? "?" : "");
+}
+
 void check_tls(struct check *ck)
 {
     for (const struct gw_tls *t = ck->config->tls; t != NULL; t = t->next) {
         check_block(ck, t);
     }
     for (const struct gw_listener *l = ck->config->listener; l != NULL; l = l->next) {
-        if (l->tls == NULL || gw_config_tls(ck->config, l->tls) != NULL) {
-            continue;
-        }
-        const char *names[64] = {NULL};
-        size_t n = 0;
-        for (const struct gw_tls *t = ck->config->tls; t != NULL && n < 63; t = t->next) {
-            names[n++] = t->name;
-        }
-        const char *near = cs_nearest(l->tls, names);
-        BAD(ck, l->tls_at, "no block tls %s%s%s%s", l->tls, near != NULL ? "; did you mean " : "",
-            near != NULL ? near : "", near != NULL ? "?" : "");
+        check_block_name(ck, &l->tls_at, l->tls);
     }
+    check_block_name(ck, &ck->config->admin.tls_at, ck->config->admin.tls);
 }
 
 /* ---- routes ----------------------------------------------------------------------------------------------------- */

@@ -44,6 +44,14 @@ SETTER(set_http)
     take_address(node, &a->http, &a->has_http, &a->http_at, report);
 }
 
+SETTER(set_admin_tls)
+{
+    (void)child;
+    struct gw_admin *a = parent;
+    gw_where_set(&a->tls_at, node);
+    keep_in(&a->tls, node, report);
+}
+
 SETTER(set_health)
 {
     (void)child;
@@ -126,12 +134,16 @@ const struct cs_directive gw_rows_admin[] = {
      "socket \"/run/countersign/admin.sock\";", "socket admin.sock;", set_socket},
     {"users", "gateway-admin", "word+", NULL, 0, NULL, "Other accounts that may use the socket.", "users root;",
      "users no-such-account-here;", set_users},
-    {"http", "gateway-admin", "address", NULL, RESTART, NULL, "Loopback address of /livez, /readyz and /metrics.",
-     "http 127.0.0.1:9464;", "http nowhere;", set_http},
+    {"http", "gateway-admin", "address", NULL, RESTART, NULL,
+     "Address of /livez, /readyz, /metrics and the links of mails; off loopback it needs tls.", "http 127.0.0.1:9464;",
+     "http nowhere;", set_http},
+    {"tls", "gateway-admin", "name", NULL, 0, NULL,
+     "The tls block by which the http address is served; with client-anchors only those come in who have a "
+     "certificate.",
+     "tls admin-tls;", "tls;", set_admin_tls},
     {"links", "gateway-admin", "string", NULL, 0, NULL,
-     "What stands before /rollover/confirm/TOKEN and /notices/unsubscribe/TOKEN in mails: the address under which a "
-     "web "
-     "server in front passes these two paths, and no other, to the http address. Without it mails have no links.",
+     "What stands before /rollover/confirm/TOKEN and /notices/unsubscribe/TOKEN in mails: the http address under "
+     "tls, or a web server in front that passes these two paths, and no other, to it. Without it mails have no links.",
      "links \"https://confirm.example.com\";", "links \"http://confirm.example.com/\";", set_links},
     {"health", "gateway-admin", "address", NULL, RESTART, NULL,
      "Address, off loopback too, that answers /livez, /readyz and /metrics and nothing else, without TLS.",

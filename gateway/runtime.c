@@ -215,6 +215,11 @@ void runtime_unref(struct runtime *rt)
     free(rt);
 }
 
+struct tls_front *runtime_admin_front(const struct runtime *rt)
+{
+    return rt->tls->front[rt->plan->n_listening];
+}
+
 struct tls_front *runtime_front(const struct runtime *rt, const struct listening *l)
 {
     for (unsigned i = 0; i < rt->plan->n_listening; i++) {

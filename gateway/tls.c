@@ -173,14 +173,13 @@ struct making {
     cs_time now;
 };
 
-static struct tls_front *front_get(const struct making *m, const struct gw_listener *l, const struct gw_tls *conf,
-                                   cs_error *e)
+static struct tls_front *front_get(const struct making *m, const char *listener, const struct gw_tls *conf, cs_error *e)
 {
-    char *key = tls_front_key(l, conf);
+    char *key = tls_front_key(listener, conf);
     char *print = tls_front_print(conf, m->snapshot, m->now);
     struct tls_front *out = NULL;
     if (key == NULL || print == NULL) {
-        cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory for TLS of listener %s", l->name);
+        cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory for TLS of listener %s", listener);
         goto out;
     }
     struct tls_front *known = front_find(m->old, key, print);
@@ -189,13 +188,13 @@ static struct tls_front *front_get(const struct making *m, const struct gw_liste
         goto out;
     }
     known = front_find(m->old, key, NULL);
-    out = tls_front_new(m->registry, conf, l->name, key, print, m->snapshot, m->now, e);
+    out = tls_front_new(m->registry, conf, listener, key, print, m->snapshot, m->now, e);
     if (out != NULL) {
         return out;
     }
     if (known != NULL) {
         cs_log(CS_LOG_ERROR, "tls-kept", "a listener keeps its old certificates: the new ones cannot be used",
-               CS_STR("listener", l->name), CS_STR("why", e->text));
+               CS_STR("listener", listener), CS_STR("why", e->text));
         *e = (cs_error){0};
         out = tls_front_ref(known);
     }
@@ -231,15 +230,24 @@ out:
     return out;
 }
 
+/* The block of a listener, NULL: plain. Behind the last listener comes l NULL: that of admin http. */
+static const struct gw_tls *front_block(const struct gw_config *c, const struct gw_listener *l)
+{
+    const char *name = l != NULL ? l->tls : c->admin.tls;
+    return name != NULL ? gw_config_tls(c, name) : NULL;
+}
+
 static int fill_front(const struct making *m, const struct plan *plan, struct tls_set *t, cs_error *e)
 {
-    for (const struct gw_listener *l = plan->config->listener; l != NULL; l = l->next) {
-        const struct gw_tls *conf = l->tls != NULL ? gw_config_tls(plan->config, l->tls) : NULL;
-        struct tls_front *f = conf != NULL ? front_get(m, l, conf, e) : NULL;
-        if (l->tls != NULL && f == NULL) {
+    const struct gw_listener *l = plan->config->listener;
+    for (unsigned i = 0; i <= plan->n_listening; i++) {
+        const struct gw_tls *conf = front_block(plan->config, l);
+        struct tls_front *f = conf != NULL ? front_get(m, l != NULL ? l->name : "admin http", conf, e) : NULL;
+        if (conf != NULL && f == NULL) {
             return -1;
         }
         t->front[t->n_front++] = f;
+        l = l != NULL ? l->next : NULL;
     }
     return 0;
 }
@@ -332,13 +340,14 @@ unsigned tls_set_retire(const struct tls_set *old, const struct tls_set *t)
 bool tls_set_stale(const struct plan *plan, const struct tls_set *t, const ks_snapshot *s, cs_time now)
 {
     bool stale = false;
-    unsigned i = 0;
-    for (const struct gw_listener *l = plan->config->listener; l != NULL && !stale; l = l->next, i++) {
-        char *print = t->front[i] != NULL ? tls_front_print(gw_config_tls(plan->config, l->tls), s, now) : NULL;
+    const struct gw_listener *l = plan->config->listener;
+    for (unsigned i = 0; i < t->n_front && !stale; i++) {
+        char *print = t->front[i] != NULL ? tls_front_print(front_block(plan->config, l), s, now) : NULL;
         stale = print != NULL && strcmp(print, t->front[i]->object.print) != 0;
         free(print);
+        l = l != NULL ? l->next : NULL;
     }
-    for (i = 0; i < plan->n_route && !stale; i++) {
+    for (unsigned i = 0; i < plan->n_route && !stale; i++) {
         for (unsigned k = 0; k < plan->route[i].n_target && !stale; k++) {
             const struct target *target = &plan->route[i].target[k];
             char *print = target->tls >= 0 ? tls_back_print(target->conf, s, now) : NULL;

@@ -19,6 +19,7 @@
 enum handshake { HANDSHAKE_FULL, HANDSHAKE_RESUMED, HANDSHAKE_FAILED, HANDSHAKES };
 enum tls_version { TLS_NO_VERSION, TLS_1_2, TLS_1_3, TLS_VERSIONS };
 
+struct conn;
 struct plan;
 struct tls_tickets;
 
@@ -86,7 +87,7 @@ struct tls_back {
 
 /** The objects of one runtime. */
 struct tls_set {
-    struct tls_front **front; /**< per listener of the plan; NULL: plain */
+    struct tls_front **front; /**< per listener of the plan, behind them that of admin http; NULL: plain */
     unsigned n_front;
     struct tls_back **back; /**< per https target of the plan (target.tls) */
     unsigned n_back;
@@ -124,6 +125,8 @@ bool tls_retired(const struct tls_object *o);
 bool tls_is_name(const char *name);
 /** What was shown to the client of ssl, NULL: nothing (yet). Borrowed from f. */
 const struct tls_presented *tls_front_shown(const struct tls_front *f, SSL *ssl);
+/** Evidence for the life of our certificate: the handshake with sender over c showed it, or it was not taken. */
+void tls_front_tell(const struct tls_front *f, const struct conn *c, const char *sender, bool good);
 /** Does this reason (of OpenSSL) say that the other side does not take our certificate? */
 bool tls_reason_ours(int reason);
 /** A connection of ours as server. @return owned by the caller, NULL: no memory */
@@ -141,7 +144,7 @@ void tls_count(_Atomic uint64_t counter[HANDSHAKES][TLS_VERSIONS], SSL *ssl, boo
 /* tls_set_new()'s helpers: tls_front.c, tls_back.c. key and print are taken by an object that was made. */
 void tls_object_init(struct tls_object *o, struct tls_registry *r, bool front, char *key, char *print);
 void tls_object_free(struct tls_object *o);
-char *tls_front_key(const struct gw_listener *l, const struct gw_tls *t);
+char *tls_front_key(const char *listener, const struct gw_tls *t);
 char *tls_front_print(const struct gw_tls *t, const ks_snapshot *s, cs_time now);
 struct tls_front *tls_front_new(struct tls_registry *r, const struct gw_tls *t, const char *listener, char *key,
                                 char *print, const ks_snapshot *s, cs_time now, cs_error *e);

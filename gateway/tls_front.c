@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "gateway/conn.h"
+#include "gateway/gateway_private.h"
 #include "gateway/tls.h"
 #include "gateway/tls_peer.h"
 #include "gateway/tls_ticket.h"
@@ -26,10 +27,10 @@ static void add_words(cs_buf *b, const struct gw_words *w)
     cs_buf_addc(b, '\n');
 }
 
-char *tls_front_key(const struct gw_listener *l, const struct gw_tls *t)
+char *tls_front_key(const char *listener, const struct gw_tls *t)
 {
     cs_buf b = CS_BUF_INIT;
-    cs_buf_addf(&b, "%s %s %d %d %d %d\n", l->name, t->name, (int)t->client_certificate, t->minimum, t->crl_require,
+    cs_buf_addf(&b, "%s %s %d %d %d %d\n", listener, t->name, (int)t->client_certificate, t->minimum, t->crl_require,
                 t->unknown_name_first);
     add_words(&b, &t->certificate);
     add_words(&b, &t->anchors);
@@ -371,6 +372,18 @@ bool tls_reason_ours(int reason)
         }
     }
     return false;
+}
+
+void tls_front_tell(const struct tls_front *f, const struct conn *c, const char *sender, bool good)
+{
+    const struct tls_presented *p = tls_front_shown(f, c->ssl);
+    if (p == NULL || (good && SSL_session_reused(c->ssl)) || (!good && !tls_reason_ours(c->reason))) {
+        return;
+    }
+    ks_live *live = c->loop->gateway->live;
+    const ks_snapshot *s = ks_live_get(live);
+    ks_use(live, s, p->alias, p->n, sender, good, cs_clock_now());
+    ks_snapshot_release(s);
 }
 
 SSL *tls_front_new_ssl(struct tls_front *f)

@@ -37,9 +37,9 @@ static size_t uses_most(const struct plan *p)
         for (const struct gw_upstream *u = p->route[i].conf->upstream; u != NULL; u = u->next) {
             n += 1 + u->anchors.n;
         }
-        for (const struct gw_tls *t = p->config->tls; t != NULL; t = t->next) {
-            n += t->certificate.n + t->anchors.n;
-        }
+    }
+    for (const struct gw_tls *t = p->config->tls; t != NULL; t = t->next) { /* of each route's listener, and of admin */
+        n += (t->certificate.n + t->anchors.n) * (p->n_route + 1);
     }
     return n;
 }
@@ -107,6 +107,11 @@ static ks_node_use *uses_of(const struct plan *p, const ks_snapshot *snapshot, s
         uses_of_actions(p->settings, snapshot, r->name, &r->request, use, n);
         uses_of_actions(p->settings, snapshot, r->name, &r->response, use, n);
         uses_of_tls(p, r, use, n);
+    }
+    const struct gw_tls *admin = p->config->admin.tls != NULL ? gw_config_tls(p->config, p->config->admin.tls) : NULL;
+    if (use != NULL && admin != NULL) {
+        uses_words(use, n, "admin", &admin->certificate);
+        uses_words(use, n, "admin", &admin->anchors);
     }
     return use;
 }
