@@ -17,43 +17,66 @@
 #define LATE  1 /* 40 octets from the end of the content */
 
 static struct maker_key stranger;
+static const struct maker_key *sealed_for;
 static char *content; /* of the plaintext: elements */
+
+/* What is wrong in a message under an agreed key, which is sealed in order first. */
+enum damage { NOTHING, WRAP, TEXT, TAG };
+
+#define CRAFTED(what, ...)                                                                                             \
+    {                                                                                                                  \
+        .name = what, .how = { __VA_ARGS__ }                                                                           \
+    }
+#define DAMAGED(what, where)                                                                                           \
+    {                                                                                                                  \
+        .name = what, .damage = where                                                                                  \
+    }
+#define AGREED                                                                                                         \
+    {                                                                                                                  \
+        CRAFTED("wrong-key", .to = &stranger), DAMAGED("bad-wrap", WRAP), DAMAGED("bad-ciphertext", TEXT),             \
+            DAMAGED("bad-tag", TAG), CRAFTED("again", .to = &stranger)                                                 \
+    }
+#define PKCS1 .transport = "rsa-1_5"
+#define GCM   .cipher = "aes128-gcm"
+#define CBC   .cipher = "aes128-cbc", PKCS1
 
 static struct group {
     const char *name;
+    const char *agreed; /* kind of the keys; NULL: RSA, and messages are crafted */
     const char *exceptions[4];
     struct {
         const char *name;
         struct crafted how;
+        enum damage damage; /* of a message under an agreed key */
         char *text;
         double *us;
     } kind[KINDS];
 } groups[] = {
     {"oaep-gcm",
+     NULL,
      {NULL},
-     {{"wrong-key", {.cipher = "aes128-gcm", .to = &stranger}, NULL, NULL},
-      {"bad-tag", {.cipher = "aes128-gcm", .flip_last = true}, NULL, NULL},
-      {"bad-ciphertext", {.cipher = "aes128-gcm", .flip = 40}, NULL, NULL},
-      {"bad-oaep", {.cipher = "aes128-gcm", .wrapped_flip = 100}, NULL, NULL},
-      {"again", {.cipher = "aes128-gcm", .to = &stranger}, NULL, NULL}}},
+     {CRAFTED("wrong-key", GCM, .to = &stranger), CRAFTED("bad-tag", GCM, .flip_last = true),
+      CRAFTED("bad-ciphertext", GCM, .flip = 40), CRAFTED("bad-oaep", GCM, .wrapped_flip = 100),
+      CRAFTED("again", GCM, .to = &stranger)}},
     {"pkcs1-gcm",
+     NULL,
      {"rsa-1_5", NULL},
-     {{"bad-padding", {.cipher = "aes128-gcm", .transport = "rsa-1_5", .wrapped_flip = 100}, NULL, NULL},
-      {"good-padding-bad-tag", {.cipher = "aes128-gcm", .transport = "rsa-1_5", .flip_last = true}, NULL, NULL},
-      {"other-length", {.cipher = "aes128-gcm", .transport = "rsa-1_5", .wrong_length = true}, NULL, NULL},
-      {"wrong-key", {.cipher = "aes128-gcm", .transport = "rsa-1_5", .to = &stranger}, NULL, NULL},
-      {"again", {.cipher = "aes128-gcm", .transport = "rsa-1_5", .wrapped_flip = 100}, NULL, NULL}}},
+     {CRAFTED("bad-padding", GCM, PKCS1, .wrapped_flip = 100),
+      CRAFTED("good-padding-bad-tag", GCM, PKCS1, .flip_last = true),
+      CRAFTED("other-length", GCM, PKCS1, .wrong_length = true), CRAFTED("wrong-key", GCM, PKCS1, .to = &stranger),
+      CRAFTED("again", GCM, PKCS1, .wrapped_flip = 100)}},
     {"cbc-padding", /* all but the end of the text reads well */
+     NULL,
      {"rsa-1_5", "cbc", "cbc-before-verify", NULL},
-     {{"bad-padding", {.cipher = "aes128-cbc", .transport = "rsa-1_5", .flip_last = true}, NULL, NULL},
-      {"good-padding-bad-text", {.cipher = "aes128-cbc", .transport = "rsa-1_5", .flip = LATE}, NULL, NULL},
-      {"again", {.cipher = "aes128-cbc", .transport = "rsa-1_5", .flip_last = true}, NULL, NULL}}},
+     {CRAFTED("bad-padding", CBC, .flip_last = true), CRAFTED("good-padding-bad-text", CBC, .flip = LATE),
+      CRAFTED("again", CBC, .flip_last = true)}},
     {"cbc-key", /* what comes out is no text from its first octets on */
+     NULL,
      {"rsa-1_5", "cbc", "cbc-before-verify", NULL},
-     {{"bad-padding", {.cipher = "aes128-cbc", .transport = "rsa-1_5", .wrapped_flip = 100}, NULL, NULL},
-      {"wrong-key", {.cipher = "aes128-cbc", .transport = "rsa-1_5", .to = &stranger}, NULL, NULL},
-      {"other-length", {.cipher = "aes128-cbc", .transport = "rsa-1_5", .wrong_length = true}, NULL, NULL},
-      {"again", {.cipher = "aes128-cbc", .transport = "rsa-1_5", .wrapped_flip = 100}, NULL, NULL}}},
+     {CRAFTED("bad-padding", CBC, .wrapped_flip = 100), CRAFTED("wrong-key", CBC, .to = &stranger),
+      CRAFTED("other-length", CBC, .wrong_length = true), CRAFTED("again", CBC, .wrapped_flip = 100)}},
+    {"ecdh-gcm", "ec:P-256", {NULL}, AGREED},
+    {"x25519-gcm", "x25519", {NULL}, AGREED},
 };
 
 static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *h, int64_t at, struct wssec_entry *out,
@@ -61,14 +84,19 @@ static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *h,
 {
     struct maker_partner p = {.n = 0};
     (void)ctx;
-    maker_accept(&p, &own, WSSEC_ACTIVE)->key = own.pkey;
+    if (use == WSSEC_USE_ENCRYPT) {
+        (void)maker_accept(&p, sealed_for, WSSEC_ACTIVE);
+    } else {
+        maker_accept(&p, &own, WSSEC_ACTIVE)->key = own.pkey;
+    }
     return maker_candidates(&p, use, h, at, out, max);
 }
 
+static const struct wssec_when when = {MAKER_NOW, MAKER_NOW, WSSEC_TIME_NOW, true, false};
+static const struct wssec_resolver keys = {NULL, 1, candidates, NULL};
+
 static double opening_us(struct wssec_worker *w, const struct wssec_policy *p, const char *text, size_t n)
 {
-    static const struct wssec_when when = {MAKER_NOW, MAKER_NOW, WSSEC_TIME_NOW, true, false};
-    static const struct wssec_resolver keys = {NULL, 1, candidates, NULL};
     const struct wssec_slice slice = {(const uint8_t *)text, n};
     const struct wssec_input in = {.slice = &slice, .n_slice = 1, .content_type = "text/xml; charset=utf-8"};
     struct wssec_verdict v;
@@ -102,17 +130,56 @@ static struct wssec_policy *policy_of(const struct group *g)
     return p;
 }
 
+/* The content under an agreed key for somebody, damaged in one octet. */
+static char *agreed_text(struct wssec_worker *w, const struct maker_key *to, enum damage damage)
+{
+    static const struct wssec_encryption how = {.cipher = "aes128-gcm"};
+    cs_buf b = CS_BUF_INIT;
+    struct wssec_verdict v;
+    struct wssec_output out;
+    (void)cs_buf_addf(&b, "<S:Envelope xmlns:S=\"" SOAP11 "\"><S:Body>%s</S:Body></S:Envelope>", content);
+    const struct wssec_slice slice = {(const uint8_t *)b.data, b.len};
+    const struct wssec_input in = {.slice = &slice, .n_slice = 1, .content_type = "text/xml"};
+    sealed_for = to;
+    sealed_must(wssec_encrypt(w, &in, &how, &when, &keys, &out, &v) == WSSEC_RC_OK && v.verdict == WSSEC_PASS);
+    cs_buf made = CS_BUF_INIT;
+    for (size_t i = 0; i < out.n_piece; i++) {
+        (void)cs_buf_add(&made, out.piece[i].p, out.piece[i].n);
+    }
+    cs_buf_free(&b);
+    char *wrapped = strstr(made.data, "<xenc:CipherValue>");
+    char *text = strstr(wrapped + 1, "<xenc:CipherValue>");
+    char *end = strstr(text, "</xenc:CipherValue>");
+    char *at = damage == WRAP ? wrapped + 20 : damage == TEXT ? text + 60 : end - 6;
+    if (damage != NOTHING) {
+        *at = *at == 'A' ? 'B' : 'A';
+    }
+    return cs_buf_take(&made, NULL);
+}
+
+static void take_keys(const char *kind)
+{
+    static const struct maker_cert cert = {.subject = "own", .serial = 21};
+    maker_key_free(&own);
+    maker_key_free(&stranger);
+    own = maker_key_new(kind, &cert);
+    stranger = maker_key_new(kind, &cert); /* the same name, so that ours is what is tried */
+}
+
 /* In another order each round, so that no kind always follows the same one. Lower quartiles are compared: what else the
  * machine does makes some of the times longer, and none shorter. */
 static void measure(struct wssec_worker *w, struct group *g, unsigned rounds)
 {
     struct wssec_policy *p = policy_of(g);
     unsigned kinds = 0;
+    take_keys(g->agreed != NULL ? g->agreed : "rsa:2048");
     for (; kinds < KINDS && g->kind[kinds].name != NULL; kinds++) {
         unsigned k = kinds;
         g->kind[k].how.plaintext = content;
         g->kind[k].how.flip = g->kind[k].how.flip == LATE ? (unsigned)strlen(content) - 40 : g->kind[k].how.flip;
-        g->kind[k].text = craft(&g->kind[k].how);
+        g->kind[k].text = g->agreed == NULL
+                              ? craft(&g->kind[k].how)
+                              : agreed_text(w, g->kind[k].how.to != NULL ? &stranger : &own, g->kind[k].damage);
         g->kind[k].us = calloc(rounds, sizeof(double));
         sealed_must(g->kind[k].us != NULL);
     }
@@ -150,8 +217,6 @@ int main(int argc, char **argv)
         return 70;
     }
     struct wssec_worker *w = wssec_worker_new();
-    own = maker_key_new("rsa:2048", NULL);
-    stranger = maker_key_new("rsa:2048", &(struct maker_cert){.subject = "stranger", .serial = 12});
     (void)cs_buf_adds(&b, "<o:orders xmlns:o=\"urn:orders\">");
     while (b.len < octets) {
         (void)cs_buf_adds(&b, "<o:item>bolt</o:item>");
