@@ -18,9 +18,9 @@ def name(*values):
 class Authority:
     """An outside certification authority with a root and an issuer below it."""
 
-    def __init__(self):
+    def __init__(self, issuer="outside issuer"):
         self.root_key, self.key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-        root, issuer = name((NameOID.COMMON_NAME, "outside root")), name((NameOID.COMMON_NAME, "outside issuer"))
+        root, issuer = name((NameOID.COMMON_NAME, "outside root")), name((NameOID.COMMON_NAME, issuer))
         self.root = self.sign(root, self.root_key.public_key(), root, self.root_key, authority=True)
         self.issuer = self.sign(issuer, self.key.public_key(), root, self.root_key, authority=True)
 

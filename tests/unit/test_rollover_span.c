@@ -141,6 +141,40 @@ static void test_routes_that_a_person_lets_go_are_not_let_go_by_the_keeper(void)
     end(&s);
 }
 
+/** The keeper looks with the machine's own count of seconds beside the clock. */
+static bool doubted(struct scene *s, int64_t ran, cs_time at)
+{
+    const ks_uptime up = {"boot", ran};
+    ks_report report;
+    s->now = at;
+    follow(s);
+    MADE(ks_tick(s->f.s, false, &up, at, &report, &s->f.e) == 0);
+    bool doubt = report.clock.suspect;
+    ks_report_free(&report);
+    return doubt;
+}
+
+static void test_a_clock_that_jumps_over_the_end_of_the_span_rolls_nothing_back(void)
+{
+    struct scene s;
+    ks_clock_info info;
+    const ks_uptime up = {"boot", 1080};
+    begin(&s, false);
+    CU_ASSERT_FALSE(doubted(&s, 1000, FROM + 2));
+    found(&s, 1, KS_PROBE_ACCEPTED);
+    CU_ASSERT_TRUE(doubted(&s, 1020, TO + 40 * CS_DAY));
+    CU_ASSERT(is(&s, "open") && active(&s, 2) && state_of(&s, "8") == KS_STEP_READY);
+    CU_ASSERT_TRUE(doubted(&s, 1040, NOW - CS_DAY));
+    CU_ASSERT(is(&s, "open") && active(&s, 2));
+    s.now = FROM + 82;
+    follow(&s); /* set right again */
+    MADE(ks_clock_accept(s.f.s, false, &actor, &up, FROM + 82, &info, &s.f.e) == 0);
+    found(&s, 2, KS_PROBE_ACCEPTED);
+    CU_ASSERT_FALSE(doubted(&s, 1081, FROM + 83));
+    CU_ASSERT_EQUAL(state_of(&s, "9"), KS_STEP_DONE);
+    end(&s);
+}
+
 #define TEST(name)                                                                                                     \
     {                                                                                                                  \
 #name, test_##name                                                                                             \
@@ -151,5 +185,6 @@ const struct harness_test harness_tests[] = {
     TEST(what_a_probe_found_an_hour_ago_is_asked_again),
     TEST(a_receiver_that_cannot_be_asked_is_taken_to_be_as_before),
     TEST(routes_that_a_person_lets_go_are_not_let_go_by_the_keeper),
+    TEST(a_clock_that_jumps_over_the_end_of_the_span_rolls_nothing_back),
     {NULL, NULL},
 };

@@ -116,6 +116,24 @@ def test_what_was_not_asked_for_is_refused_and_the_request_stays_open():
     equal(reply(store, AUTHORITY.pem(AUTHORITY.answer(csr))).stdout, "ack-client#1\n", "the right one")
 
 
+def test_a_reply_of_another_authority_is_told_and_one_without_overlap_is_not_activated():
+    store = Store()
+    csr, _ = ask(store)
+    reply(store, AUTHORITY.pem(AUTHORITY.answer(csr)))
+    stranger = Authority(issuer="another issuer")
+    for answer, says in ((lambda c: stranger.pem(stranger.answer(c)), None),
+                         (lambda c: AUTHORITY.pem(AUTHORITY.answer(c, days=(30, 800))), "G4 overlap"),
+                         (lambda c: AUTHORITY.pem(AUTHORITY.answer(c, days=(-1, 90))), "G4 overlap")):
+        second, _ = ask(store, "csr", "--alias", "ack-client")
+        done = reply(store, answer(second))
+        entry = done.stdout.strip()
+        equal("has another issuer: a partner that checks the issuer must be told" in done.stderr, says is None, done.stderr)
+        if says is not None:
+            store.refuses(10, "activate", entry, says=[says])
+        store.run("remove", entry)
+    equal(entries(store), [("ack-client#1", "active")], "the first one serves")
+
+
 def test_a_request_given_up_takes_its_key_along():
     store = Store()
     csr, _ = ask(store)
