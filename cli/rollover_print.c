@@ -246,9 +246,13 @@ static int print_step(struct cli_context *c, ks_store *s, const struct ks_rollov
 
 static int print_people(struct cli_context *c, ks_store *s, const struct ks_rollover *r)
 {
-    int rc = 0;
+    char shared[256];
+    int rc = ks_rollover_shared(s, r, shared, sizeof shared, &c->error);
     cli_rollover_line(c, r);
     printf("  %s\n", r->runbook->title);
+    if (rc == 0 && shared[0] != '\0') {
+        printf("  the same key is exchanged by %s\n", shared);
+    }
     print_now(r);
     for (size_t i = 0; rc == 0 && i < r->runbook->n; i++) {
         rc = print_step(c, s, r, i);

@@ -71,6 +71,7 @@ static void step_json(cs_json *j, const struct ks_runbook *r, const struct ks_ru
     cs_json_array_end(j);
     steps_json(j, "closes", r, s->closes);
     facts_json(j, "skip_if", s->skip_if);
+    cs_json_bool(j, "each_sender", s->each_sender);
     cs_json_bool(j, "no_return", s->no_return);
     cs_json_object_end(j);
 }

@@ -17,8 +17,8 @@
 
 /* ---- rows ------------------------------------------------------------------------------------------------------ */
 
-static int audit(struct ks_record *rec, const char *verb, const char *object, const char *member, const char *text,
-                 cs_error *e)
+int ks_rollover_audit(struct ks_record *rec, const char *verb, const char *object, const char *member, const char *text,
+                      cs_error *e)
 {
     cs_buf b = CS_BUF_INIT;
     cs_json j;
@@ -43,7 +43,7 @@ static int write_step(struct ks_record *rec, struct ks_rollover *r, size_t i, co
     s->row.evidence = s->evidence[0] != '\0' ? s->evidence : NULL;
     int rc = rec->dry_run ? 0 : rec->s->driver->rollovers->step_set(rec->s->b, &s->row, e);
     s->row.evidence = NULL;
-    return rc == 0 ? audit(rec, verb, object, "evidence", s->evidence, e) : -1;
+    return rc == 0 ? ks_rollover_audit(rec, verb, object, "evidence", s->evidence, e) : -1;
 }
 
 /** Why a step closes: the checks and what they saw, or the step that it closes with. */
@@ -111,11 +111,11 @@ static int settle(struct ks_record *rec, struct ks_rollover *r, bool *changed, c
     if (!rec->dry_run && rec->s->driver->rollovers->update(rec->s->b, &r->row, e) != 0) {
         return -1;
     }
-    return audit(rec, ends ? "rollover-done" : "rollover-bind", r->name, "alias", r->row.alias, e);
+    return ks_rollover_audit(rec, ends ? "rollover-done" : "rollover-bind", r->name, "alias", r->row.alias, e);
 }
 
 /** Until nothing follows any more: what is told to nobody counts as told. */
-static int settle_all(struct ks_record *rec, struct ks_rollover *r, bool *changed, cs_error *e)
+int ks_rollover_settle(struct ks_record *rec, struct ks_rollover *r, bool *changed, cs_error *e)
 {
     for (size_t round = 0; round <= KS_STEPS_MAX; round++) {
         bool more = false;
@@ -140,7 +140,7 @@ static int settle_all(struct ks_record *rec, struct ks_rollover *r, bool *change
 static int follow(struct ks_record *rec, struct ks_rollover *r, cs_error *e)
 {
     bool changed = false;
-    return ks_rollover_look(rec->s, r, rec->now, e) == 0 && settle_all(rec, r, &changed, e) == 0
+    return ks_rollover_look(rec->s, r, rec->now, e) == 0 && ks_rollover_settle(rec, r, &changed, e) == 0
                ? ks_record_commit(rec, "rollover", e)
                : -1;
 }
@@ -151,133 +151,12 @@ int ks_rollover_advance(ks_store *s, int64_t id, const ks_actor *who, cs_time no
     struct ks_rollover *r = NULL;
     *changed = false;
     int rc = ks_record_begin(&rec, s, who, false, now, e) == 0 && ks_rollover_load(s, id, now, &r, e) == 0 &&
-                     settle_all(&rec, r, changed, e) == 0
+                     ks_rollover_settle(&rec, r, changed, e) == 0
                  ? 0
                  : -1;
     if (rc == 0 && *changed) {
         rc = ks_record_commit(&rec, "rollover", e);
     }
-    ks_record_end(&rec);
-    ks_rollover_free(r);
-    return rc;
-}
-
-/* ---- start ----------------------------------------------------------------------------------------------------- */
-
-struct oldest {
-    int64_t entry_id;
-    unsigned n;
-};
-
-/** The one that goes: of several in use the one that came first. */
-static int take_oldest(void *ctx, const struct ks_row *row, cs_error *e)
-{
-    struct oldest *o = ctx;
-    (void)e;
-    if (row->info.state == KS_ACTIVE && (o->n == 0 || row->info.n < o->n)) {
-        o->entry_id = row->entry_id;
-        o->n = row->info.n;
-    }
-    return 0;
-}
-
-static int check_span(const struct ks_roll_request *q, cs_time now, cs_error *e)
-{
-    bool span = q->window_from != 0;
-    if (span && (q->window_to <= q->window_from || q->window_to <= now)) {
-        return cs_error_set(e, CS_EXIT_USAGE, "rollover-window",
-                            "a span ends behind its beginning, and not in the past");
-    }
-    if (span != q->runbook->window) {
-        return cs_error_set(e, CS_EXIT_USAGE, "rollover-window",
-                            span ? "runbook %s has no window: leave --window out" : "runbook %s needs --window FROM TO",
-                            q->runbook->name);
-    }
-    return 0;
-}
-
-/** Slot and entry that it is about. */
-static int find(ks_store *s, const struct ks_roll_request *q, struct ks_roll_row *row, cs_error *e)
-{
-    struct ks_slot slot;
-    struct oldest o = {0, 0};
-    char near[KS_WORD] = "";
-    const struct ks_row_filter f = {.alias = q->alias};
-    int found = s->driver->slot_get(s->b, q->alias, &slot, e);
-    if (found <= 0) {
-        if (found == 0 && s->driver->nearest(s->b, "alias", q->alias, near, e) == 0) {
-            cs_error_set(e, CS_EXIT_USAGE, "alias-unknown", "the keystore has no alias %.64s%s%s%s", q->alias,
-                         near[0] != '\0' ? "; did you mean " : "", near, near[0] != '\0' ? "?" : "");
-        }
-        return -1;
-    }
-    if (slot.role != q->runbook->role) {
-        return cs_error_set(e, CS_EXIT_USAGE, "rollover-role", "runbook %s is for slots of role %s, %s has the role %s",
-                            q->runbook->name, ks_role_word(q->runbook->role), q->alias, ks_role_word(slot.role));
-    }
-    if (s->driver->rows(s->b, &f, take_oldest, &o, e) != 0) {
-        return -1;
-    }
-    if (o.n == 0) {
-        return cs_error_set(e, CS_EXIT_USAGE, "rollover-nothing",
-                            "%s has no active certificate: there is nothing to be exchanged", q->alias);
-    }
-    row->slot_id = slot.slot_id;
-    row->old_entry = o.entry_id;
-    return 0;
-}
-
-static int refuse_second(ks_store *s, const struct ks_roll_request *q, int64_t slot_id, cs_error *e)
-{
-    int64_t open = 0;
-    if (s->driver->rollover_open(s->b, slot_id, &open, e) != 0) {
-        return -1;
-    }
-    return open == 0 ? 0
-                     : cs_error_set(e, CS_EXIT_GUARD, "one-rollover",
-                                    "refused G13 one-rollover: roll-over R-%lld of %s is under way. First: countersign "
-                                    "rollover status R-%lld",
-                                    (long long)open, q->alias, (long long)open);
-}
-
-int ks_rollover_start(ks_store *s, const struct ks_roll_request *q, bool dry_run, const ks_actor *who, cs_time now,
-                      struct ks_rollover **out, cs_error *e)
-{
-    struct ks_record rec = {0};
-    struct ks_rollover *r = NULL;
-    bool changed = false;
-    struct ks_roll_row row = {.text = q->runbook->text, .window_from = q->window_from, .window_to = q->window_to};
-    int rc = -1;
-    row.started_at = now;
-    cs_copy(row.runbook, sizeof row.runbook, q->runbook->name);
-    memcpy(row.hash, q->runbook->hash, sizeof row.hash);
-    cs_copy(row.state, sizeof row.state, "open");
-    cs_copy(row.actor, sizeof row.actor, who->name);
-    snprintf(row.settings, sizeof row.settings, "%s%s%s%s%s", q->partner != NULL ? "partner=" : "",
-             q->partner != NULL ? q->partner : "", q->stay_held ? " stay-held" : "",
-             q->release_by_hand ? " release-by-hand" : "", q->require_all ? " require-all" : "");
-    if (out != NULL) {
-        *out = NULL;
-    }
-    if (check_span(q, now, e) != 0 || ks_record_begin(&rec, s, who, dry_run, now, e) != 0 || find(s, q, &row, e) != 0 ||
-        refuse_second(s, q, row.slot_id, e) != 0) {
-        goto out;
-    }
-    if (dry_run) {
-        rc = 0;
-        goto out;
-    }
-    if (s->driver->rollovers->add(s->b, &row, e) != 0 || ks_rollover_load(s, row.roll_id, now, &r, e) != 0 ||
-        audit(&rec, "rollover-start", r->name, "runbook", row.runbook, e) != 0 ||
-        settle_all(&rec, r, &changed, e) != 0 || ks_record_commit(&rec, "rollover", e) != 0) {
-        goto out;
-    }
-    if (out != NULL) {
-        *out = r;
-        r = NULL;
-    }
-    rc = 0;
-out:
     ks_record_end(&rec);
     ks_rollover_free(r);
     return rc;
@@ -517,7 +396,7 @@ int ks_rollover_window(ks_store *s, int64_t id, cs_time from, cs_time to, bool d
     if (dry_run) {
         rc = 0;
     } else if (s->driver->rollovers->update(s->b, &r->row, e) == 0 &&
-               audit(&rec, "rollover-window", r->name, "alias", r->row.alias, e) == 0 &&
+               ks_rollover_audit(&rec, "rollover-window", r->name, "alias", r->row.alias, e) == 0 &&
                (begun || open_again(&rec, r, KS_FACT_WINDOW_SET, e) == 0)) {
         rc = follow(&rec, r, e);
     }

@@ -71,6 +71,20 @@ struct ks_roll_request {
  *  one is needed: 64. out (may be NULL): as it stands then; a dry run judges and writes nothing */
 int ks_rollover_start(ks_store *s, const struct ks_roll_request *q, bool dry_run, const ks_actor *who, cs_time now,
                       struct ks_rollover **out, cs_error *e) CS_MUST_CHECK;
+/** Several at once, all of them or none. out: n places, one for each; NULL in a dry run */
+int ks_rollover_start_all(ks_store *s, const struct ks_roll_request *q, size_t n, bool dry_run, const ks_actor *who,
+                          cs_time now, struct ks_rollover **out, cs_error *e) CS_MUST_CHECK;
+/** A slot whose active certificate holds some key. */
+struct ks_roll_slot {
+    char alias[KS_WORD];
+    enum ks_role role;
+};
+/** Those of a key, by alias; there is none: 64. *out is the caller's, to be freed. */
+int ks_rollover_slots(ks_store *s, const uint8_t spki_sha256[32], struct ks_roll_slot **out, size_t *n,
+                      cs_error *e) CS_MUST_CHECK;
+#define KS_ROLL_SHARED 64
+/** Other open ones whose old certificate has the same key: "R-2 of own-sign, R-3 of …", "" none. */
+int ks_rollover_shared(ks_store *s, const struct ks_rollover *r, char *text, size_t size, cs_error *e) CS_MUST_CHECK;
 /** As it stands. Unknown: 64 */
 int ks_rollover_read(ks_store *s, int64_t id, cs_time now, struct ks_rollover **out, cs_error *e) CS_MUST_CHECK;
 typedef int ks_visit_rollover(void *ctx, const struct ks_roll_row *row, cs_error *e);
@@ -148,6 +162,13 @@ int ks_rollover_way_back(ks_store *s, const struct ks_rollover *r, cs_time now, 
 
 /** Fill facts, routes and partner of r, whose entries are read. Within the caller's transaction. */
 int ks_rollover_facts(ks_store *s, struct ks_rollover *r, cs_time now, cs_error *e) CS_MUST_CHECK;
+struct ks_record;
+/** An audit row about object, {member: text}. */
+int ks_rollover_audit(struct ks_record *rec, const char *verb, const char *object, const char *member, const char *text,
+                      cs_error *e) CS_MUST_CHECK;
+/** Write down what follows from the evidence, until nothing follows any more. *changed: set when something was written
+ */
+int ks_rollover_settle(struct ks_record *rec, struct ks_rollover *r, bool *changed, cs_error *e) CS_MUST_CHECK;
 /** Everything of a row; takes nothing. Within the caller's transaction. */
 int ks_rollover_load(ks_store *s, int64_t id, cs_time now, struct ks_rollover **out, cs_error *e) CS_MUST_CHECK;
 /** Entries, facts and judgement anew, after something changed. */

@@ -200,6 +200,32 @@ def test_what_cannot_begin_says_why():
     r.sound()
 
 
+def test_the_slots_of_one_key_begin_together_or_not_at_all():
+    r = Rolled()
+    r.now = datetime.datetime.utcnow().strftime("%Y-%m-%dT%H:%M:%SZ")
+    pair = keys.new_pair(r.place, "own")
+    for role, alias in (("sign", "own-sign"), ("decrypt", "own-decrypt")):
+        r.command("keystore", "add", "--role", role, "--alias", alias, pair.certificate_file, "--private-key", pair.key_file, "--activate")
+    spki = r.keystore.entries()["own-sign#1"]["spki_sha256"]
+
+    def start(*books, **how):
+        return r.roll("start", *books, "--key", spki, **how)
+    start("sign.request.dual", exits=64, says="own-decrypt has that key, and the role decrypt: name a runbook for it")
+    start("sign.request.dual", "sign.response.dual", "decrypt.request", exits=64, says="only one runbook")
+    start("sign.request.dual", "decrypt.request", "verifier", exits=64, says="none of them has that key")
+    r.roll("start", "sign.request.dual", "--key", "00" * 32, exits=64, says="no slot has an active certificate")
+    r.roll("start", "sign.request.dual", "--key", "zz", exits=64, says="64 hexadecimal digits")
+    r.roll("start", "sign.request.dual", "--key", spki, "--alias", "own-sign", exits=64, says="--alias ALIAS, or all slots of a key")
+    check("own-decrypt would begin" in start("sign.request.dual", "decrypt.request", "--dry-run").stdout, "a rehearsal of both")
+    equal(r.roll("history").stdout, "", "nothing has begun")
+    start("sign.request.dual", "decrypt.request")
+    check("the same key is exchanged by R-2 of own-sign" in r.roll("status", "R-1").stdout, "what belongs together")
+    r.roll("abort", "R-1", "--reason", "a test")
+    start("sign.request.dual", "decrypt.request", exits=10, says="refused G13 one-rollover: roll-over R-2 of own-sign")
+    check("R-3" not in r.roll("history").stdout, "one of two has not begun alone")
+    r.sound()
+
+
 def test_a_file_with_an_unknown_check_is_refused_and_a_changed_one_changes_nothing():
     r = Rolled()
     r.generate()
