@@ -43,7 +43,24 @@ static size_t longest(const struct archive_lines *l)
     return most < SIZE_MAX / 2 ? (size_t)most : SIZE_MAX / 2;
 }
 
-/* @return 1: line and n without the line feed; 0: no more; -1 trouble */
+/* The rest of a line that is too long, without keeping it. @return 1: the next one begins here; -1 trouble */
+static int pass_line(struct archive_lines *l, struct archive_item *item)
+{
+    const char *feed = NULL;
+    while (feed == NULL) {
+        l->text.len = 0;
+        ssize_t got = archive_bytes_read(l->b, (uint8_t *)l->text.data, CHUNK, item);
+        if (got <= 0) {
+            return got < 0 ? -1 : 1;
+        }
+        l->text.len = (size_t)got;
+        feed = memchr(l->text.data, '\n', l->text.len);
+    }
+    l->from = (size_t)(feed - l->text.data) + 1;
+    return 1;
+}
+
+/* @return 1: line and n without the line feed, line NULL: trouble with this one alone; 0: no more; -1 trouble */
 static int next_line(struct archive_lines *l, const char **line, size_t *n, struct archive_item *item)
 {
     if (l->from > 0) {
@@ -61,9 +78,11 @@ static int next_line(struct archive_lines *l, const char **line, size_t *n, stru
         }
         seen = l->text.len;
         if (seen > longest(l)) {
+            *line = NULL;
+            int rc = pass_line(l, item);
             archive_item_trouble(item, WSSEC_LIMIT_MEMBER, "line %llu is longer than a payload can be",
                                  (unsigned long long)l->number + 1);
-            return -1;
+            return rc;
         }
         if (cs_buf_reserve(&l->text, CHUNK) != 0) {
             archive_item_trouble(item, WSSEC_OUT_OF_MEMORY, "no memory for a line");
@@ -112,15 +131,15 @@ int archive_lines_next(struct archive_lines *l, struct archive_item *item)
     do {
         rc = next_line(l, &line, &n, item);
         l->number++;
-    } while (rc == 1 && n == 0);
+    } while (rc == 1 && line != NULL && (n == 0 || (n == 1 && line[0] == '\r')));
     if (rc == 0) {
         return 0;
     }
     (void)cs_buf_addf(&loc, "%s#%llu", l->loc, (unsigned long long)l->number - 1);
     free(item->loc);
     item->loc = cs_buf_take(&loc, NULL);
-    if (rc < 0) {
-        return -1;
+    if (rc < 0 || line == NULL) {
+        return rc;
     }
     item->fields = json_loadb(line, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
     if (!json_is_object(item->fields)) {

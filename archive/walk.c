@@ -144,6 +144,85 @@ out:
 /* ---- lists ----------------------------------------------------------------------------------------------------------
  */
 
+/* ./a/b/ is a/b: one file has one loc. @return octets of what is left of *name */
+static size_t plain_name(const char **name)
+{
+    const char *p = *name;
+    size_t n = strlen(p);
+    while (n > 1 && p[n - 1] == '/') {
+        n--;
+    }
+    while (n > 2 && p[0] == '.' && p[1] == '/') {
+        p += 2;
+        n -= 2;
+        while (n > 1 && p[0] == '/') {
+            p++;
+            n--;
+        }
+    }
+    *name = p;
+    return n;
+}
+
+/* Whether name is other, or lies below it: each item of it would come twice. */
+static bool within(const char *name, const char *other)
+{
+    size_t n = plain_name(&name);
+    size_t m = plain_name(&other);
+    return n >= m && memcmp(name, other, m) == 0 &&
+           (n == m || ((name[m] == '/' || other[m - 1] == '/') && name[0] != '@'));
+}
+
+/* '/' comes first: what lies below a directory stands right behind it. Equal ones by their places. */
+static int by_plain_name(const void *a, const void *b, void *text)
+{
+    const uint32_t at = *(const uint32_t *)a;
+    const uint32_t bt = *(const uint32_t *)b;
+    const char *p = (const char *)text + at;
+    const char *q = (const char *)text + bt;
+    size_t n = plain_name(&p);
+    size_t m = plain_name(&q);
+    size_t i = 0;
+    while (i < n && i < m && p[i] == q[i]) {
+        i++;
+    }
+    int left = i == n ? -1 : p[i] == '/' ? 0 : (uint8_t)p[i];
+    int right = i == m ? -1 : q[i] == '/' ? 0 : (uint8_t)q[i];
+    return left != right ? left - right : at < bt ? -1 : at > bt;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const uint32_t at = *(const uint32_t *)a;
+    const uint32_t bt = *(const uint32_t *)b;
+    return at < bt ? -1 : at > bt;
+}
+
+/* What is named again, itself or with its directory, is the same item. The rest keeps its order. @return whether there
+ * was such a name; *one, *other: the last one and that which has it; borrowed from k */
+static bool drop_repeated(struct names *k, const char **one, const char **other)
+{
+    size_t left = 0;
+    size_t all = k->n;
+    if (all < 2) {
+        return false;
+    }
+    qsort_r(k->at, k->n, sizeof *k->at, by_plain_name, k->text.data);
+    for (size_t i = 0; i < k->n; i++) {
+        const char *name = k->text.data + k->at[i];
+        const char *before = left > 0 ? k->text.data + k->at[left - 1] : NULL;
+        if (before != NULL && within(name, before)) {
+            *one = name;
+            *other = before;
+        } else {
+            k->at[left++] = k->at[i];
+        }
+    }
+    k->n = left;
+    qsort(k->at, k->n, sizeof *k->at, by_place);
+    return left < all;
+}
+
 /* Names of text become a level. NUL ends names where there is one, so that names may hold line feeds. */
 static int push_names(struct archive_walk *w, const char *text, size_t n)
 {
@@ -160,6 +239,9 @@ static int push_names(struct archive_walk *w, const char *text, size_t n)
     }
     int fd = rc == 0 ? dup(w->start) : -1;
     if (fd >= 0) {
+        const char *one = NULL;
+        const char *other = NULL;
+        (void)drop_repeated(&k, &one, &other);
         struct level *l = push(w, fd, &k);
         l->loc = 0;
         l->listed = l->plain = true;
@@ -243,22 +325,10 @@ static int open_name(const struct level *l, const char *name, struct archive_ite
     return fd;
 }
 
-/* ./a//b/ is a/b: one file has one loc */
 static void loc_of(struct archive_walk *w, const struct level *l, const char *name)
 {
-    size_t n = strlen(name);
+    size_t n = l->listed ? plain_name(&name) : strlen(name);
     w->loc.len = l->loc;
-    while (l->listed && n > 1 && name[n - 1] == '/') {
-        n--;
-    }
-    while (l->listed && n > 2 && name[0] == '.' && name[1] == '/') {
-        name += 2;
-        n -= 2;
-        while (n > 1 && name[0] == '/') {
-            name++;
-            n--;
-        }
-    }
     archive_loc_add(&w->loc, name, n);
 }
 
@@ -415,10 +485,17 @@ int archive_walk_new(struct archive_walk **out, const struct archive_texts *oper
     for (size_t i = 0; w != NULL && rc == 0 && i < operand->n; i++) {
         rc = names_add(&k, operand->text[i], strlen(operand->text[i]));
     }
+    const char *one = NULL;
+    const char *other = NULL;
+    if (w == NULL || rc != 0) {
+        cs_error_set(e, CS_EXIT_INTERNAL, "no-memory", "out of memory");
+    } else if (drop_repeated(&k, &one, &other)) {
+        rc = cs_error_set(e, CS_EXIT_USAGE, "usage", "%.300s and %.300s: items would be judged twice", other, one);
+    }
     if (w == NULL || rc != 0) {
         free(w);
         names_free(&k);
-        return cs_error_set(e, CS_EXIT_INTERNAL, "no-memory", "out of memory");
+        return -1;
     }
     w->start = open(directory != NULL ? directory : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (w->start < 0) {

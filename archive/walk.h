@@ -14,7 +14,8 @@
 struct archive_walk;
 
 /** operand, directory: borrowed. Relative operands begin at directory. "-" is standard input; "@FILE" a list of names,
- *  each ended by a line feed or (where the list holds one) a NUL. @return 0 with *out owned, or -1 with e filled */
+ *  each ended by a line feed or (where the list holds one) a NUL; what comes in it again is the same. Operands that
+ *  are in each other are refused (64). @return 0 with *out owned, or -1 with e filled */
 int archive_walk_new(struct archive_walk **out, const struct archive_texts *operand, const char *directory,
                      cs_error *e) CS_MUST_CHECK;
 /** The next file, opened: *fd is the caller's, item has loc and mtime, st what the system says of it. *fd -1: trouble

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/walk.h"
 #include "base/text.h"
 
 static int no_memory(struct cli_context *c)
@@ -84,11 +85,6 @@ static int take_paths(struct cli_context *c, struct archive_order *o)
     const char *text = NULL;
     int rc = 0;
     for (int i = 0; i < c->argc && rc == 0; i++) {
-        for (int k = 0; k < i && rc == 0; k++) {
-            if (strcmp(c->argv[i], c->argv[k]) == 0) {
-                return cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "%.300s is named twice", c->argv[i]);
-            }
-        }
         rc = archive_texts_add(&o->path, c->argv[i]);
     }
     for (size_t i = 0; rc == 0 && (text = cli_option_nth(c, "received-from", i)) != NULL; i++) {
@@ -98,7 +94,13 @@ static int take_paths(struct cli_context *c, struct archive_order *o)
         rc = archive_texts_add(&o->timestamp_anchors, text);
     }
     o->directory = getcwd(NULL, 0);
-    return rc == 0 && o->directory != NULL ? 0 : no_memory(c);
+    if (rc != 0 || o->directory == NULL) {
+        return no_memory(c);
+    }
+    struct archive_walk *w = NULL; /* operands that cannot be walked are told before anything is made */
+    rc = archive_walk_new(&w, &o->path, o->directory, &c->error);
+    archive_walk_free(w);
+    return rc;
 }
 
 int cli_order_take(struct cli_context *c, struct archive_order *o)

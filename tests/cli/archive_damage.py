@@ -84,7 +84,10 @@ class House:
 
 
 def records(journal):
-    with open(os.path.join(journal, "results.ndjson"), encoding="utf-8") as lines:
+    path = os.path.join(journal, "results.ndjson")
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 
@@ -355,6 +358,20 @@ def test_a_member_of_2_GB_costs_one_item_and_no_memory():
         report.check(peak < 100 << 10, f"{peak} KB")
 
 
+def test_a_line_that_is_too_long_costs_itself():
+    octets, _, kept = HOUSE.archives["lines"]
+    lines = octets.splitlines()[:4]
+    long = b'{"payload": "' + b"A" * (3 << 20) + b'"}'
+    code, found, done = HOUSE.verify(HOUSE.put("lines.ndjson", b"\r\n".join([lines[0], b"", long, lines[1], b"{}", lines[2], long[:-1]]) + b"\n"), "--max-member", "100k")
+    expected = [None] * 7
+    for place, number in ((0, 0), (3, 1), (5, 2)):
+        expected[place] = (f"lines.ndjson#{place}", kept[number].item.entry, *kept[number].item.expected)
+    for place, reason in ((2, "limit-member"), (4, "unsupported-format"), (6, "limit-member")):
+        expected[place] = (f"lines.ndjson#{place}", None, "error", reason)
+    report.equal([(r["loc"], *told(r)) for r in found], [e for e in expected if e], done.stderr)
+    report.check(code in (1, 3), done.stderr)
+
+
 # ---- files ----------------------------------------------------------------------------------------------------------------
 
 def test_unreadable_files_are_one_error_each():
@@ -372,6 +389,19 @@ def test_unreadable_files_are_one_error_each():
     report.equal({r["loc"]: told(r)[1:] for r in found},
                  {f"closed/{name}": ("error", "io-error"), f"closed/in/{name}": ("pass", "ok"), "closed/shut": ("error", "io-error")}, done.stderr)
     report.equal((code, {r["detail"] for r in found if r["verdict"] == "error"}), (3, {"it cannot be opened: Permission denied"}), "")
+
+
+def test_what_is_named_twice_is_judged_once():
+    good = [i for i in HOUSE.items if i.expected == ("pass", "ok")][:3]
+    stored.write_tree(HOUSE.path("named"), good)
+    stored.write_tree(HOUSE.path("named-x"), good[:1])
+    names = [f"named/{item.name}" for item in good]
+    for operands in (("named", "named"), ("named/", "./named"), (names[0], "named-x", ".//named")):
+        code, found, done = HOUSE.verify(*operands)
+        report.equal((code, found, "judged twice" in done.stderr), (64, [], True), done.stderr)
+    HOUSE.put("names", "\n".join([names[1], "./" + names[1], "named-x", names[0], names[1] + "/", names[0], "named-x/" + good[0].name]).encode())
+    code, found, done = HOUSE.verify("@names")
+    report.equal((code, [r["loc"] for r in found]), (0, [names[1], f"named-x/{good[0].name}", names[0]]), done.stderr)
 
 
 def test_empty_input_is_nothing_or_one_error():
