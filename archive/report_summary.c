@@ -60,6 +60,21 @@ static void write_sources(cs_buf *b, const struct archive_tally *t)
     }
 }
 
+/* Which they are, for the first ones; all of them stand in the other reports. */
+static void write_shown(cs_buf *b, const struct archive_tally *t)
+{
+    uint64_t all = t->items - t->verdict[WSSEC_PASS];
+    for (size_t i = 0; i < t->n_shown; i++) {
+        const struct archive_shown *s = &t->shown[i];
+        cs_buf_addf(b, "    %s: %s %s\n", s->loc, wssec_result_word(s->verdict), wssec_reason_code(s->reason));
+    }
+    if (all > t->n_shown && t->n_shown > 0) {
+        cs_buf_adds(b, "    … ");
+        archive_add_grouped(b, all - t->n_shown);
+        cs_buf_adds(b, " more: --report ndjson:FILE, csv:FILE or html:FILE names all\n");
+    }
+}
+
 static void write_people(cs_buf *b, const struct archive_source *s, const struct archive_tally *t)
 {
     char when[CS_TIME_TEXT];
@@ -93,6 +108,7 @@ static void write_people(cs_buf *b, const struct archive_source *s, const struct
             cs_buf_addc(b, '\n');
         }
     }
+    write_shown(b, t);
     archive_merkle_root(&t->merkle, root);
     cs_hex(root, sizeof root, hex);
     cs_buf_addf(b, "  merkle root sha256:%s   (time-stamp it: openssl ts -query -sha256 -digest %s)\n", hex, hex);

@@ -137,6 +137,22 @@ void archive_mark_of(const struct archive_record *r, struct archive_mark *out)
     }
 }
 
+/* The first of those that did not pass are told by name. */
+static int keep_place(struct archive_tally *t, const struct archive_mark *m, const char *line, size_t n)
+{
+    uint64_t seq = 0;
+    uint64_t size = 0;
+    cs_buf loc = CS_BUF_INIT;
+    struct archive_shown *s = &t->shown[t->n_shown];
+    *s = (struct archive_shown){.verdict = m->verdict, .reason = m->reason};
+    if (archive_record_key(line, n, &seq, &size, &loc) == 0 && !loc.failed) {
+        s->loc = strndup(loc.data, loc.len);
+    }
+    cs_buf_free(&loc);
+    t->n_shown += s->loc != NULL ? 1 : 0;
+    return s->loc != NULL ? 0 : -1;
+}
+
 int archive_tally_add(struct archive_tally *t, const struct archive_mark *m, const char *line, size_t n)
 {
     struct archive_signer *s = signer_of(t, m);
@@ -159,7 +175,8 @@ int archive_tally_add(struct archive_tally *t, const struct archive_mark *m, con
         archive_merkle_leaf(line, n, leaf);
         archive_merkle_add(&t->merkle, leaf);
     }
-    return 0;
+    bool told = line != NULL && m->verdict != WSSEC_PASS && t->n_shown < ARCHIVE_SHOWN;
+    return told ? keep_place(t, m, line, n) : 0;
 }
 
 int archive_tally_read(struct archive_tally *t, int fd, cs_error *e)
@@ -209,6 +226,9 @@ void archive_tally_free(struct archive_tally *t)
 {
     for (size_t i = 0; i < t->n_signer; i++) {
         free(t->signer[i].month);
+    }
+    for (size_t i = 0; i < t->n_shown; i++) {
+        free(t->shown[i].loc);
     }
     free(t->signer);
     free(t->place);

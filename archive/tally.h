@@ -26,6 +26,15 @@ struct archive_signer {
     size_t n_month;
 };
 
+/* Items whose place a tally keeps, for a person who has the summary alone. */
+#define ARCHIVE_SHOWN 5
+
+struct archive_shown {
+    enum wssec_result verdict;
+    enum wssec_reason reason;
+    char *loc; /**< owned; as in the record */
+};
+
 struct archive_tally {
     uint64_t items, verdict[ARCHIVE_VERDICTS], duplicates, octets;
     uint64_t source[WSSEC_TIME_MTIME + 1];
@@ -35,6 +44,8 @@ struct archive_tally {
     struct archive_merkle merkle; /**< over the lines that were given */
     size_t *place;                /**< owned; hash table of signers */
     size_t places, hit;
+    struct archive_shown shown[ARCHIVE_SHOWN]; /**< the first that did not pass, of those whose line was given */
+    size_t n_shown;
 };
 
 /** What a tally takes of a record; owns nothing, so that it may wait until its line is written. */

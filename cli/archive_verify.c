@@ -193,6 +193,9 @@ static int judge_all(struct verifying *k, int *code)
         k->counts.source[WSSEC_TIME_NOW] - (k->counts.verdict[WSSEC_ERROR] < k->counts.source[WSSEC_TIME_NOW]
                                                 ? k->counts.verdict[WSSEC_ERROR]
                                                 : k->counts.source[WSSEC_TIME_NOW]);
+    if (k->counts.items == 0) {
+        cli_warn(k->c, "nothing to verify was found there: no file that can be a message, no archive with members");
+    }
     if (guessed * 2 > k->counts.items) {
         cli_warn(k->c,
                  "for %llu of %llu items no time of receipt is known: they are judged as of now; see --received-from, "

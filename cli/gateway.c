@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gateway.c: countersign gateway: the configuration as the gateway wants it, and the process itself. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -84,9 +86,29 @@ static const struct ks_user *settings_user(const struct gw_settings *s, const ch
     return ks_config_user(&l->settings->config, name);
 }
 
+/* Files that are read late, when somebody waits for a mail or a certificate: one that is not there is told now. */
+static void look_at_files(const struct cs_conf_node *node, struct cs_conf_report *report)
+{
+    static const struct {
+        const char *statement;
+        int arg;
+    } late[] = {{"password", 1}, {"secret", 1}, {"ca-file", 0}, {"exec", 0}};
+    for (; node != NULL; node = node->next) {
+        for (size_t i = 0; i < sizeof late / sizeof late[0]; i++) {
+            struct stat st;
+            const char *path = late[i].arg < node->argc ? node->arg[late[i].arg].text : NULL;
+            if (path != NULL && strcmp(node->name, late[i].statement) == 0 && stat(path, &st) != 0 && errno == ENOENT) {
+                cs_conf_warn(report, node, late[i].arg, "there is no file %s", path);
+            }
+        }
+        look_at_files(node->child, report);
+    }
+}
+
 static unsigned settings_check(const struct gw_settings *s, const ks_snapshot *snapshot, struct cs_conf_report *report)
 {
     const struct loaded *l = s->ctx;
+    look_at_files(l->settings->tree != NULL ? cs_conf_root(l->settings->tree) : NULL, report);
     return ks_config_check(&l->settings->config, snapshot, report);
 }
 
@@ -164,6 +186,7 @@ struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, c
     s->persons = l->persons;
     s->addressees = l->addressees;
     cs_copy(s->conf_hash, sizeof s->conf_hash, l->settings->hash);
+    s->file = c->config_file;
     s->policy = settings_policy;
     s->partner_known = settings_partner_known;
     s->partner_delivery = settings_partner_delivery;

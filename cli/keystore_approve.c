@@ -47,9 +47,28 @@ static int print_proposal(void *ctx, const ks_proposal *p, const char *plan, cs_
     return rc == CS_EXIT_OK ? 0 : cs_error_set(e, CS_EXIT_INTERNAL, "output", "the result could not be printed");
 }
 
+struct listing {
+    struct cli_context *c;
+    unsigned n;
+};
+
+static int list_proposal(void *ctx, const ks_proposal *p, const char *plan, cs_error *e)
+{
+    struct listing *l = ctx;
+    l->n++;
+    return print_proposal(l->c, p, plan, e);
+}
+
 static int list(struct cli_context *c, ks_store *s)
 {
-    return ks_proposals(s, 0, c->now, print_proposal, c, &c->error) == 0 ? CS_EXIT_OK : cli_fail(c);
+    struct listing l = {.c = c};
+    if (ks_proposals(s, 0, c->now, list_proposal, &l, &c->error) != 0) {
+        return cli_fail(c);
+    }
+    if (l.n == 0) {
+        cli_say(c, "nothing waits for a second person");
+    }
+    return CS_EXIT_OK;
 }
 
 static int approve(struct cli_context *c, ks_store *s, int64_t id)

@@ -225,8 +225,8 @@ static int run(struct cli_context *c)
         ks_evidence_free(&used);
     }
     if (rc == CS_EXIT_OK) {
-        cli_say(c, "%zu active %s before %s%s", found, found == 1 ? "entry ends" : "entries end",
-                cli_time_local(then, when, sizeof when), open > 0 ? ", and then nothing takes the place of some" : "");
+        cli_say(c, "%zu active %s before %s; nothing takes the place of %zu", found,
+                found == 1 ? "entry ends" : "entries end", cli_time_local(then, when, sizeof when), open);
         rc = open > 0 ? CS_EXIT_FAIL : CS_EXIT_OK;
     }
     ks_list_free(&list);

@@ -3,10 +3,13 @@
 #include "gateway/config.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <libgen.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/text.h"
 #include "gateway/config_check.h"
@@ -181,6 +184,7 @@ void gw_config_free(struct gw_config *c)
     free(c->capture.directory);
     free(c->capture_at.file);
     free(c->access_log);
+    free(c->access_at.file);
     free(c->user);
     free(c->user_at.file);
     gw_words_clear(&c->sandbox_read);
@@ -601,6 +605,18 @@ static void check_capture(struct check *ck)
     }
 }
 
+/* A warning only: a service manager may make the directory, just before the start. */
+static void check_log(struct check *ck)
+{
+    const char *path = ck->config->access_log;
+    char *copy = path != NULL && strcmp(path, "-") != 0 ? strdup(path) : NULL;
+    struct stat st;
+    if (copy != NULL && stat(dirname(copy), &st) != 0) {
+        WARN(ck, ck->config->access_at, "access log %s: the directory cannot be entered: %s", path, strerror(errno));
+    }
+    free(copy);
+}
+
 /* What administers the gateway stands open to a network under TLS only; health and metrics alone may without. */
 static void check_admin(struct check *ck)
 {
@@ -632,7 +648,8 @@ unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s,
     struct check ck = {c, s, snapshot, report, 0};
     if (c->listener == NULL) {
         ck.errors++;
-        cs_conf_error(report, &(const struct cs_conf_node){.file = "configuration", .line = 1, .column = 1}, -1,
+        const char *file = s->file != NULL ? s->file : "configuration";
+        cs_conf_error(report, &(const struct cs_conf_node){.file = file, .line = 1, .column = 1}, -1,
                       "no listener: a gateway needs at least one listener NAME { address HOST:PORT; }");
     }
     for (const struct gw_listener *l = c->listener; l != NULL; l = l->next) {
@@ -648,6 +665,7 @@ unsigned gw_config_check(const struct gw_config *c, const struct gw_settings *s,
     check_tls(&ck);
     check_replay(&ck);
     check_spool(&ck);
+    check_log(&ck);
     check_capture(&ck);
     check_admin(&ck);
     check_process(&ck);

@@ -242,6 +242,7 @@ struct gw_config {
     struct gw_capture capture;
     struct gw_where capture_at;
     char *access_log; /**< path, "-" standard output, NULL: off */
+    struct gw_where access_at;
     unsigned ring;    /**< lines that may wait for the disk */
     bool sandbox;     /**< the process confines itself */
     struct gw_words sandbox_read, sandbox_write; /**< what it may reach, too */

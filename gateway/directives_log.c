@@ -7,6 +7,7 @@ SETTER(set_access)
     (void)child;
     struct gw_config *c = parent;
     keep_in(&c->access_log, node, report);
+    gw_where_set(&c->access_at, node);
     if (c->access_log != NULL && strcmp(c->access_log, "off") == 0) {
         free(c->access_log);
         c->access_log = NULL;

@@ -46,7 +46,8 @@ struct gw_settings {
     const struct ks_partner_config *(*users)(const struct gw_settings *s, const char *partner);
     /** The user of that name, NULL: none. Borrowed from the settings. */
     const struct ks_user *(*user)(const struct gw_settings *s, const char *name);
-    /** What the loader's part refers to, against the keystore. @return errors, told in the report */
+    const char *file; /**< borrowed: the configuration as the user named it; NULL: from memory */
+    /** What the loader's part refers to: the keystore, files that are read late. @return errors, told in the report */
     unsigned (*check)(const struct gw_settings *s, const ks_snapshot *snapshot, struct cs_conf_report *report);
     /** Each file that was read; NULL: none. */
     void (*each_file)(const struct gw_settings *s, void (*each)(void *ctx, const char *file), void *ctx);

@@ -57,7 +57,9 @@ int ks_work_intervals(struct ks_work *w, int64_t entry_id, cs_time stop_before, 
 int ks_work_cut(struct ks_work *w, int64_t entry_id, cs_time since, cs_error *e) CS_MUST_CHECK;
 /** T8 taken back: the interval rows as they were before it, up to the moment when it was made. */
 int ks_work_uncut(struct ks_work *w, int64_t entry_id, unsigned n, cs_error *e) CS_MUST_CHECK;
-/** That there is no such alias or entry, with the nearest name. @return -1 always */
+/** That there is no such alias, with the nearest name. @return -1 always */
+int ks_alias_unknown(ks_store *s, const char *alias, cs_error *e);
+/** The same, or that the slot at hand has no such entry. @return -1 always */
 int ks_work_unknown(struct ks_work *w, const char *alias, unsigned n, cs_error *e);
 /** Deactivated entries (of partner; NULL: all) whose end moved, by longer terms or by use: write the later end, with
  *  audit and interval rows of that generation. Within a write transaction. *seq: the last audit row, untouched if none.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* crl.c: see crl.h. A list that covers only part of its issuer's certificates is not taken: "not on it" would mean nothing. */
+/* crl.c: see crl.h. A list that covers only part of its issuer's certificates is not taken: "not on it" would mean
+ * nothing. */
 #include "keystore/crl.h"
 
 #include <openssl/err.h>
@@ -162,8 +163,8 @@ bool ks_crl_ask(const ks_snapshot *s, X509 *x, const uint8_t signer_spki[32], cs
 
 struct adding {
     struct ks_work *w;
-    X509_CRL *x;             /**< owned */
-    uint8_t *der;            /**< owned, OpenSSL's */
+    X509_CRL *x;  /**< owned */
+    uint8_t *der; /**< owned, OpenSSL's */
     size_t n;
     EVP_PKEY *signer;        /**< owned; key of the slot's entry that signed it */
     bool older, held;        /**< what the store has of this issuer is newer; is this very list */
@@ -204,7 +205,8 @@ static int read_facts(struct adding *a, cs_time now, cs_error *e)
     const STACK_OF(X509_REVOKED) *rows = X509_CRL_get_REVOKED(a->x);
     o->revoked = rows != NULL ? (size_t)sk_X509_REVOKED_num(rows) : 0;
     const ASN1_TIME *next = X509_CRL_get0_nextUpdate(a->x);
-    if (SHA256(a->der, a->n, o->sha256) == NULL || cs_dn_text(X509_CRL_get_issuer(a->x), o->issuer, sizeof o->issuer) == 0 ||
+    if (SHA256(a->der, a->n, o->sha256) == NULL ||
+        cs_dn_text(X509_CRL_get_issuer(a->x), o->issuer, sizeof o->issuer) == 0 ||
         ks_time_of_asn1(X509_CRL_get0_lastUpdate(a->x), &o->this_update) != 0 ||
         (next != NULL && ks_time_of_asn1(next, &o->next_update) != 0)) {
         return cs_error_set(e, CS_EXIT_USAGE, "not-a-crl", "issuer or dates of the CRL cannot be read");
@@ -280,12 +282,7 @@ static int judge(struct adding *a, const char *alias, cs_error *e)
     struct ks_work *w = a->w;
     struct ks_row_filter f = {.alias = alias, .with_der = true};
     if (w->slot.slot_id == 0) {
-        char near[KS_WORD] = "";
-        if (w->s->driver->nearest(w->s->b, "alias", alias, near, e) != 0) {
-            return -1;
-        }
-        return cs_error_set(e, CS_EXIT_USAGE, "alias-unknown", "no alias %s%s%s%s", alias,
-                            near[0] != '\0' ? "; did you mean " : "", near, near[0] != '\0' ? "?" : "");
+        return ks_alias_unknown(w->s, alias, e);
     }
     if (w->slot.role != KS_TRUST_ANCHOR) {
         return cs_error_set(e, CS_EXIT_USAGE, "role-differs", "alias %s has role %s; a CRL belongs to a trust-anchor",
@@ -359,8 +356,8 @@ static int write_crl(struct adding *a, const char *alias, cs_error *e)
     return d->commit(w->s->b, e);
 }
 
-int ks_add_crl(ks_store *s, const char *alias, const char *data, size_t n, bool dry_run, const ks_actor *who, cs_time now,
-               ks_crl_info *out, cs_error *e)
+int ks_add_crl(ks_store *s, const char *alias, const char *data, size_t n, bool dry_run, const ks_actor *who,
+               cs_time now, ks_crl_info *out, cs_error *e)
 {
     struct adding a = {.out = out};
     int rc = -1;

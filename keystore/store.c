@@ -417,6 +417,17 @@ void ks_list_free(ks_list *l)
     l->n = 0;
 }
 
+int ks_alias_unknown(ks_store *s, const char *alias, cs_error *e)
+{
+    char near[KS_WORD] = "";
+    if (s->driver->nearest(s->b, "alias", alias, near, e) != 0) {
+        return -1;
+    }
+    return near[0] != '\0'
+               ? cs_error_set(e, CS_EXIT_USAGE, "alias-unknown", "no alias %s; did you mean %s?", alias, near)
+               : cs_error_set(e, CS_EXIT_USAGE, "alias-unknown", "no alias %s; see: countersign keystore list", alias);
+}
+
 int ks_list_entries(ks_store *s, const ks_filter *f, cs_time now, ks_list *out, cs_error *e)
 {
     struct ks_slot slot;
@@ -427,12 +438,7 @@ int ks_list_entries(ks_store *s, const ks_filter *f, cs_time now, ks_list *out, 
     int rc = 0;
     if (f->alias != NULL) {
         int found = s->driver->slot_get(s->b, f->alias, &slot, e);
-        char near[KS_WORD];
-        if (found == 0 && s->driver->nearest(s->b, "alias", f->alias, near, e) == 0) {
-            cs_error_set(e, CS_EXIT_USAGE, "alias-unknown", "no alias %s%s%s%s", f->alias,
-                         near[0] != '\0' ? "; did you mean " : "", near, near[0] != '\0' ? "?" : "");
-        }
-        rc = found == 1 ? 0 : -1;
+        rc = found == 0 ? ks_alias_unknown(s, f->alias, e) : found == 1 ? 0 : -1;
     }
     if (rc == 0) {
         struct ks_trash trash = {0};

@@ -15,16 +15,9 @@
 
 int ks_work_unknown(struct ks_work *w, const char *alias, unsigned n, cs_error *e)
 {
-    char near[KS_WORD] = "";
-    if (w->slot.slot_id != 0) {
-        return cs_error_set(e, CS_EXIT_USAGE, "entry-unknown", "%s holds no entry #%u; see: countersign keystore list",
-                            alias, n);
-    }
-    if (w->s->driver->nearest(w->s->b, "alias", alias, near, e) != 0) {
-        return -1;
-    }
-    return cs_error_set(e, CS_EXIT_USAGE, "alias-unknown", "no alias %s%s%s%s", alias,
-                        near[0] != '\0' ? "; did you mean " : "", near, near[0] != '\0' ? "?" : "");
+    return w->slot.slot_id == 0 ? ks_alias_unknown(w->s, alias, e)
+                                : cs_error_set(e, CS_EXIT_USAGE, "entry-unknown",
+                                               "%s holds no entry #%u; see: countersign keystore list", alias, n);
 }
 
 /* ---- notes ------------------------------------------------------------------------------------------------------ */
@@ -263,8 +256,9 @@ int ks_change(ks_store *s, const ks_request *r, const ks_actor *who, cs_time now
     int rc = -1;
     v->w = ks_work_begin(s, r->alias, ks_verb_word(r->verb), r->dry_run, who, now, e);
     if (v->w != NULL) {
-        rc = r->has_share ? ks_canary_within(v, out, e)
-           : r->cancel || r->at > now ? ks_schedule_within(v, out, e) : change_within(v, out, e);
+        rc = r->has_share               ? ks_canary_within(v, out, e)
+             : r->cancel || r->at > now ? ks_schedule_within(v, out, e)
+                                        : change_within(v, out, e);
     }
     ks_work_free(v->w);
     bool waits = rc != 0 && out->n_refusal > 0 && out->refusal[0].guard == KS_G10_TWO_PERSONS;

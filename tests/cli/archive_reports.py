@@ -55,6 +55,12 @@ def test_summary_for_people_names_each_certificate():
         report.check(words in text, f"{words}: {text}")
 
 
+def test_summary_for_people_names_the_first_that_did_not_pass():
+    """A number of failures alone left the reader without the file to look at."""
+    lines = [f"    {r['loc']}: {r['verdict']} {r['reason']}" for r in RECORDS if r["verdict"] != "pass"]
+    report.equal([line for line in made("summary").splitlines() if line in lines], lines, "named")
+
+
 def test_ndjson_is_the_journal_compressed_by_the_suffix():
     path = os.path.join(product.new_directory(), "all.ndjson.gz")
     product.countersign("archive", "report", DIRECTORY, "--report", f"ndjson:{path}")

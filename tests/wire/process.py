@@ -304,6 +304,31 @@ def test_a_misspelt_part_method_alias_or_partner_is_named_before_any_message():
         report.equal((done.returncode, says in done.stderr), (78, True), f"{route}: {done.stderr}")
 
 
+def test_files_that_are_read_late_are_looked_for_at_the_check():
+    """They showed when the first mail could not be sent, or a renewal failed."""
+    place = product.new_directory()
+    keystore = product.Keystore(place)
+    conf = f"{place}/late.conf"
+    for text, says in ((f'mail {{ server "smtp://mail.test"; from "a@b.test"; user "u"; password file "{place}/none"; }}', f"2:76: warning: there is no file {place}/none"),
+                       (f'issuer corp {{ cmp "https://ca.test/cmp"; user "u"; password file "{keystore.path}"; ca-file "{place}/ca.pem"; }}', "ca.pem"),
+                       (f'issuer corp {{ exec "{place}/program"; }}', "there is no file"),
+                       (f'webhook {{ url "https://hook.test/"; secret file "{place}/none"; }}', "there is no file"),
+                       (f'log {{ access "{place}/none/access.json"; }}', "2:7: warning: access log")):
+        with open(conf, "w", encoding="utf-8") as out:
+            out.write(f'keystore sqlite "{keystore.path}"; listener front {{ address 127.0.0.1:0; }}\n{text}\n')
+        done = product.countersign("-c", conf, "gateway", "--check")
+        report.check(says in done.stderr, f"{text}: {done.stderr}")
+
+
+def test_a_configuration_without_a_listener_is_named_with_its_file():
+    place = product.new_directory()
+    conf = f"{place}/empty.conf"
+    with open(conf, "w", encoding="utf-8") as out:
+        out.write(f'keystore sqlite "{product.Keystore(place).path}";\n')
+    done = product.countersign("-c", conf, "gateway", "--check", check=False)
+    report.equal((done.returncode, f"{conf}:1:1: no listener" in done.stderr), (78, True), done.stderr)
+
+
 def test_a_port_that_is_taken_is_named():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         place = product.new_directory()
