@@ -533,11 +533,6 @@ static void check_route(struct check *ck, const struct gw_route *r)
     if (r->upstream == NULL) {
         BAD(ck, r->at, "route %s has no upstream", r->name);
     }
-    for (const struct gw_upstream *u = r->upstream; u != NULL; u = u->next) {
-        if (u->check == GW_CHECK_HTTP && u->url != NULL && strncmp(u->url, "https:", 6) == 0) {
-            BAD(ck, u->check_at, "check http asks without TLS: write check tcp for %s", u->url);
-        }
-    }
     check_verify(ck, r, &r->request);
     check_verify(ck, r, &r->response);
     check_sign(ck, r, &r->request);

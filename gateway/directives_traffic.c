@@ -203,7 +203,8 @@ const struct cs_directive gw_rows_traffic[] = {
      "Requests of the route that may be under way at the same time; more are refused with 503.", "concurrency 64;",
      "concurrency 0;", set_concurrency},
     {"check", "upstream", "off|tcp|http string?", NULL, 0, "off",
-     "How the receiver is asked whether it is well: a connection, or a GET that is not answered with 5xx.",
+     "How the receiver is asked whether it is well: a connection, or a GET that is not answered with 5xx; for an https "
+     "upstream under TLS, by the same certificates as requests.",
      "check http \"/health\";", "check ping;", set_check},
     {"check-interval", "upstream", "duration", NULL, 0, "5s", "Time between two checks; two in a row must fail.",
      "check-interval 5s;", "check-interval 0s;", set_check_interval},
@@ -218,7 +219,9 @@ const struct cs_directive gw_rows_traffic[] = {
      "match: SOAPAction must name the element in the Body or wsa:Action. signed: beside a signed wsa:Action it must be "
      "empty or equal.",
      "soap-action match;", "soap-action any;", set_soap_action},
-    {"probe", "route", "", "route-probe", 0, NULL, "What probes send to the upstream, never a message; where it stands, a new client certificate is activated only after "
+    {"probe", "route", "", "route-probe", 0, NULL,
+     "What probes send to the upstream, never a message; where it stands, a new client certificate is activated only "
+     "after "
      "a probe with it.",
      "probe { method GET; query \"wsdl\"; expect 200 405 500; }", "probe now;", open_probe},
     {"method", "route-probe", "GET|HEAD", NULL, 0, "GET", "Method of the probe.", "method GET;", "method POST;",

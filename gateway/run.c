@@ -232,6 +232,7 @@ static const ks_snapshot *snapshot_follow(void *ctx, const struct gw_settings *s
     if (ks_live_open(&gw->live, s->keystore_uri, &options, cs_clock_now(), e) != 0) {
         return NULL;
     }
+    gw->tls.live = gw->live;
     return ks_live_get(gw->live);
 }
 
@@ -297,7 +298,7 @@ static int start_shared(struct gateway *gw, const struct gw_settings *settings, 
     gw->legacy = legacy_new();
     gw->limiter = limiter_new(LIMITED_PEERS);
     if (gw->legacy == NULL || gw->limiter == NULL || resolver_start(&gw->resolver) != 0 ||
-        check_start(&gw->checks, &gw->resolver) != 0) {
+        check_start(&gw->checks, gw, &gw->resolver) != 0) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "no memory or thread at start");
     }
     if (queue_init(&gw->queue, (size_t)workers * QUEUE_PER_WORKER) != 0 || workers_start(gw, workers) != 0) {

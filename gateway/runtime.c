@@ -200,7 +200,9 @@ struct runtime *runtime_new(struct plan *plan, const ks_snapshot *snapshot, cons
 
 struct runtime *runtime_ref(struct runtime *rt)
 {
-    atomic_fetch_add_explicit(&rt->refs, 1, memory_order_relaxed);
+    if (rt != NULL) {
+        atomic_fetch_add_explicit(&rt->refs, 1, memory_order_relaxed);
+    }
     return rt;
 }
 

@@ -85,7 +85,7 @@ struct runtime *runtime_new(struct plan *plan, const ks_snapshot *snapshot, cons
 struct tls_front *runtime_front(const struct runtime *rt, const struct listening *l);
 /** How admin http is served by this runtime; borrowed. NULL: plain. */
 struct tls_front *runtime_admin_front(const struct runtime *rt);
-struct runtime *runtime_ref(struct runtime *rt);
+struct runtime *runtime_ref(struct runtime *rt); /**< NULL is allowed */
 void runtime_unref(struct runtime *rt); /**< any thread; NULL is allowed */
 
 #endif

@@ -107,20 +107,19 @@ int tls_context_common(SSL_CTX *context, int minimum)
                                                                                                                   : -1;
 }
 
-static struct conn *conn_of_verify(X509_STORE_CTX *ctx)
+const ks_snapshot *tls_snapshot(const struct tls_object *o)
 {
-    return SSL_get_app_data((SSL *)X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx()));
-}
-
-const ks_snapshot *tls_snapshot(X509_STORE_CTX *ctx)
-{
-    return ks_live_get(conn_of_verify(ctx)->loop->gateway->live);
+    return ks_live_get(o->registry->live);
 }
 
 void tls_refuse_peer(X509_STORE_CTX *ctx, int error)
 {
+    SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct conn *c = SSL_get_app_data(ssl);
     X509_STORE_CTX_set_error(ctx, error);
-    conn_note(conn_of_verify(ctx), X509_verify_cert_error_string(error));
+    if (c != NULL) {
+        conn_note(c, X509_verify_cert_error_string(error));
+    }
 }
 
 int tls_context_present(SSL_CTX *context, const ks_entry *const *entry, size_t n)
@@ -301,6 +300,11 @@ void tls_set_free(struct tls_set *t)
     free(t->front);
     free(t->back);
     free(t);
+}
+
+struct tls_back *tls_set_back(const struct tls_set *t, const char *key)
+{
+    return back_find(t, key, NULL);
 }
 
 struct tls_back *tls_set_like(const struct tls_set *t, struct tls_back *b)

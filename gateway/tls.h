@@ -28,6 +28,7 @@ struct tls_registry {
     pthread_mutex_t lock;
     struct tls_object *first;
     uint64_t made; /**< objects so far */
+    ks_live *live; /**< borrowed: by whose newest snapshot peers are judged; set before the first handshake */
 };
 
 /** What front and back objects have in common; first member of both. */
@@ -106,6 +107,8 @@ struct tls_set *tls_set_new(const struct plan *plan, const ks_snapshot *s, const
 void tls_set_free(struct tls_set *t); /**< NULL is allowed */
 /** Retire what old has and t has not. @return how many */
 unsigned tls_set_retire(const struct tls_set *old, const struct tls_set *t);
+/** The object of t for upstreams with that tls_back_key(), NULL: it has none. Borrowed. */
+struct tls_back *tls_set_back(const struct tls_set *t, const char *key);
 /** The object of t for the same upstream as b; b itself where t has none. Borrowed. */
 struct tls_back *tls_set_like(const struct tls_set *t, struct tls_back *b);
 /** Would a new set of the same plan differ by now? */
@@ -152,8 +155,9 @@ char *tls_back_key(const struct gw_upstream *u);
 char *tls_back_print(const struct gw_upstream *u, const ks_snapshot *s, cs_time now);
 struct tls_back *tls_back_new(struct tls_registry *r, const struct gw_upstream *u, char *key, char *print,
                               const ks_snapshot *s, cs_time now, cs_error *e);
-/** In a verify callback: the newest snapshot, a new reference; and telling why the peer is refused. */
-const ks_snapshot *tls_snapshot(X509_STORE_CTX *ctx);
+/** In a verify callback: the newest snapshot, a new reference; and telling the connection, if there is one behind the
+ *  SSL, why its peer is refused. */
+const ks_snapshot *tls_snapshot(const struct tls_object *o);
 void tls_refuse_peer(X509_STORE_CTX *ctx, int error);
 /** What both sides set in a context. @return 0, or -1 */
 int tls_context_common(SSL_CTX *context, int minimum);

@@ -55,8 +55,9 @@ static int judge(const struct tls_back *b, const ks_snapshot *s, X509 *leaf, STA
 
 static int verify_server(X509_STORE_CTX *ctx, void *arg)
 {
-    const ks_snapshot *s = tls_snapshot(ctx);
-    int error = judge(arg, s, X509_STORE_CTX_get0_cert(ctx), X509_STORE_CTX_get0_untrusted(ctx), cs_clock_now());
+    const struct tls_back *b = arg;
+    const ks_snapshot *s = tls_snapshot(&b->object);
+    int error = judge(b, s, X509_STORE_CTX_get0_cert(ctx), X509_STORE_CTX_get0_untrusted(ctx), cs_clock_now());
     ks_snapshot_release(s);
     if (error != X509_V_OK) {
         tls_refuse_peer(ctx, error);

@@ -182,7 +182,7 @@ static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPH
 static int verify_client(X509_STORE_CTX *ctx, void *arg)
 {
     const struct tls_front *f = arg;
-    const ks_snapshot *s = tls_snapshot(ctx);
+    const ks_snapshot *s = tls_snapshot(&f->object);
     struct tls_verdict v;
     int rc = tls_judge(f->anchors, s, X509_STORE_CTX_get0_cert(ctx), X509_STORE_CTX_get0_untrusted(ctx),
                        X509_PURPOSE_SSL_CLIENT, cs_clock_now(), &v);

@@ -1,97 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * upstream_check.c: see upstream_check.h. All receivers that are due are asked at once: a connection each, for HTTP a
- * GET and the first octets of the answer; what has not answered when its time is over is not well.
+ * upstream_check.c: see upstream_check.h. All receivers that are due are asked at once, each by a probe; what has not
+ * answered when its time is over is not well.
  */
 #include "gateway/upstream_check.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/tls.h"
+#include "gateway/upstream_probe.h"
 
 /* Asked at the same time; others have their turn right behind. */
 #define PROBES 64
-#define ANSWER "HTTP/1.x nnn"
 /* The end of the thread is looked for so often while answers are awaited. */
 #define LOOK_MS 200
-
-struct probe {
-    struct receiver *receiver; /* reference */
-    int fd;
-    bool connected, over, good;
-    size_t got;
-    char answer[sizeof ANSWER];
-    int64_t deadline_us;
-};
-
-/* ---- one probe ------------------------------------------------------------------------------------------------ */
-
-static void probe_end(struct probe *p, bool good)
-{
-    p->over = true;
-    p->good = good;
-    if (p->fd >= 0) {
-        close(p->fd);
-        p->fd = -1;
-    }
-}
-
-static void probe_begin(struct probe *p, int64_t now_us)
-{
-    struct gw_address address;
-    p->deadline_us = now_us + p->receiver->timeout_ms * 1000;
-    p->fd = -1;
-    if (!resolve_address(p->receiver->name, 0, &address)) {
-        probe_end(p, false);
-        return;
-    }
-    p->fd = socket(address.sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (p->fd < 0 || (connect(p->fd, (const struct sockaddr *)&address.sa, address.len) != 0 && errno != EINPROGRESS)) {
-        probe_end(p, false);
-    }
-}
-
-static void probe_connected(struct probe *p)
-{
-    int err = 0;
-    socklen_t len = sizeof err;
-    char request[1400];
-    if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0 || err != 0 || p->receiver->check == GW_CHECK_TCP) {
-        probe_end(p, err == 0);
-        return;
-    }
-    int n = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
-                     p->receiver->path, p->receiver->authority);
-    /* A request of this size fits the buffer of a connection that was just made. */
-    if (n < 0 || (size_t)n >= sizeof request || send(p->fd, request, (size_t)n, MSG_NOSIGNAL) != n) {
-        probe_end(p, false);
-    }
-    p->connected = true;
-}
-
-/* Any answer but a 5xx is one of a receiver that is up. */
-static void probe_read(struct probe *p)
-{
-    ssize_t n = recv(p->fd, p->answer + p->got, sizeof ANSWER - 1 - p->got, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return;
-    }
-    if (n <= 0) {
-        probe_end(p, false);
-        return;
-    }
-    p->got += (size_t)n;
-    if (p->got == sizeof ANSWER - 1) {
-        probe_end(p, memcmp(p->answer, "HTTP/1.", 7) == 0 && p->answer[9] >= '1' && p->answer[9] <= '4');
-    }
-}
 
 static void probes_run(struct check_thread *t, struct probe *probe, size_t n)
 {
@@ -103,8 +30,7 @@ static void probes_run(struct check_thread *t, struct probe *probe, size_t n)
             if (!probe[i].over && (now >= probe[i].deadline_us || atomic_load(&t->stop))) {
                 probe_end(&probe[i], false);
             }
-            fds[i] = (struct pollfd){.fd = probe[i].over ? -1 : probe[i].fd,
-                                     .events = probe[i].connected ? POLLIN : POLLOUT};
+            fds[i] = (struct pollfd){.fd = probe[i].over ? -1 : probe[i].fd, .events = probe[i].wants};
             next = !probe[i].over && probe[i].deadline_us < next ? probe[i].deadline_us : next;
         }
         if (next == INT64_MAX) {
@@ -116,7 +42,7 @@ static void probes_run(struct check_thread *t, struct probe *probe, size_t n)
         }
         for (size_t i = 0; i < n; i++) {
             if (fds[i].fd >= 0 && fds[i].revents != 0) {
-                (probe[i].connected ? probe_read : probe_connected)(&probe[i]);
+                probe[i].step(&probe[i]);
             }
         }
     }
@@ -129,6 +55,7 @@ static void receiver_free(struct check_thread *t, struct receiver *r)
     resolve_unref(t->resolver, r->name);
     free(r->authority);
     free(r->path);
+    free(r->tls);
     free(r);
 }
 
@@ -215,11 +142,13 @@ static void *check_run(void *ctx)
         }
         pthread_mutex_unlock(&t->lock);
         for (size_t i = 0; i < n; i++) {
-            probe_begin(&probe[i], now);
+            probe_begin(&probe[i], t->gateway, now);
         }
         probes_run(t, probe, n);
         for (size_t i = 0; i < n; i++) {
-            if (!atomic_load(&t->stop)) {
+            if (probe[i].unasked) {
+                probe[i].receiver->due_us = now + LOOK_MS * 1000;
+            } else if (!atomic_load(&t->stop)) {
                 told(&probe[i]);
             }
             receiver_unref(t, probe[i].receiver);
@@ -230,10 +159,11 @@ static void *check_run(void *ctx)
     return NULL;
 }
 
-int check_start(struct check_thread *t, struct resolver_thread *resolver)
+int check_start(struct check_thread *t, struct gateway *gw, struct resolver_thread *resolver)
 {
     pthread_condattr_t monotonic;
     memset(t, 0, sizeof *t);
+    t->gateway = gw;
     t->resolver = resolver;
     if (pthread_mutex_init(&t->lock, NULL) != 0) {
         return -1;
@@ -274,15 +204,20 @@ void check_destroy(struct check_thread *t)
 
 /* ---- receivers ------------------------------------------------------------------------------------------------ */
 
-static bool fits(const struct receiver *r, const struct gw_upstream *u)
+/* Words that may be absent. */
+static bool same(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool fits(const struct receiver *r, const struct gw_upstream *u, const char *tls)
 {
     return strcmp(r->name->host, u->host) == 0 && strcmp(r->name->port, u->port) == 0 && r->check == u->check &&
-           strcmp(r->authority, u->authority) == 0 &&
-           strcmp(r->path != NULL ? r->path : "", u->check_path != NULL ? u->check_path : "") == 0 &&
+           strcmp(r->authority, u->authority) == 0 && same(r->path, u->check_path) && same(r->tls, tls) &&
            r->interval_ms == u->check_interval_ms && r->timeout_ms == u->connect_ms;
 }
 
-static struct receiver *receiver_new(struct check_thread *t, const struct gw_upstream *u)
+static struct receiver *receiver_new(struct check_thread *t, const struct gw_upstream *u, const char *tls)
 {
     struct receiver *r = calloc(1, sizeof *r);
     if (r == NULL) {
@@ -294,26 +229,29 @@ static struct receiver *receiver_new(struct check_thread *t, const struct gw_ups
     r->timeout_ms = u->connect_ms;
     r->authority = strdup(u->authority);
     r->path = u->check_path != NULL ? strdup(u->check_path) : NULL;
+    r->tls = tls != NULL ? strdup(tls) : NULL;
     r->name = resolve_get(t->resolver, u->host, u->port, u->resolve_ms);
-    if (r->authority == NULL || (u->check_path != NULL && r->path == NULL) || r->name == NULL) {
+    if ((tls != NULL && r->tls == NULL) || r->authority == NULL || (u->check_path != NULL && r->path == NULL) ||
+        r->name == NULL) {
         receiver_free(t, r);
         return NULL;
     }
     return r;
 }
 
-struct receiver *receiver_get(struct check_thread *t, const struct gw_upstream *u)
+/* tls NULL: it is not asked under TLS. */
+static struct receiver *receiver_of(struct check_thread *t, const struct gw_upstream *u, const char *tls)
 {
     pthread_mutex_lock(&t->lock);
     struct receiver *r = t->receivers;
-    while (r != NULL && !fits(r, u)) {
+    while (r != NULL && !fits(r, u, tls)) {
         r = r->next;
     }
     if (r != NULL) {
         r->refs++;
     }
     pthread_mutex_unlock(&t->lock);
-    if (r != NULL || (r = receiver_new(t, u)) == NULL) {
+    if (r != NULL || (r = receiver_new(t, u, tls)) == NULL) {
         return r;
     }
     pthread_mutex_lock(&t->lock);
@@ -321,5 +259,16 @@ struct receiver *receiver_get(struct check_thread *t, const struct gw_upstream *
     t->receivers = r;
     pthread_cond_signal(&t->wake);
     pthread_mutex_unlock(&t->lock);
+    return r;
+}
+
+struct receiver *receiver_get(struct check_thread *t, const struct gw_upstream *u)
+{
+    if (!u->tls || u->check != GW_CHECK_HTTP) {
+        return receiver_of(t, u, NULL);
+    }
+    char *tls = tls_back_key(u);
+    struct receiver *r = tls != NULL ? receiver_of(t, u, tls) : NULL;
+    free(tls);
     return r;
 }

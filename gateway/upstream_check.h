@@ -13,6 +13,8 @@
 #include "gateway/resolve.h"
 #include "gateway/upstream_health.h"
 
+struct gateway;
+
 /** One host and port with one kind of check; shared by reference. */
 struct receiver {
     struct receiver *next;
@@ -22,6 +24,7 @@ struct receiver {
     char *authority;
     enum gw_check check;
     char *path; /**< of an HTTP check; NULL */
+    char *tls;  /**< tls_back_key() of an HTTP check under TLS; NULL: plain */
     int64_t interval_ms, timeout_ms;
     int64_t due_us; /**< next check; the thread's own */
 };
@@ -32,12 +35,14 @@ struct check_thread {
     _Atomic bool stop;
     pthread_mutex_t lock;
     pthread_cond_t wake;
+    struct gateway *gateway;          /**< borrowed */
     struct resolver_thread *resolver; /**< borrowed */
     struct receiver *receivers;       /**< all that are in use */
 };
 
 /** @return 0, or -1 */
-int check_start(struct check_thread *t, struct resolver_thread *resolver) __attribute__((warn_unused_result));
+int check_start(struct check_thread *t, struct gateway *gw, struct resolver_thread *resolver)
+    __attribute__((warn_unused_result));
 /** All receivers are given back before or after; the thread ends here. */
 void check_stop(struct check_thread *t);
 /** Everything goes; no receiver is in use any more. */

@@ -144,6 +144,36 @@ def test_without_an_active_entry_no_connection_is_made():
         report.until(lambda: call(home).status == 200, 10, "reply after resume")
 
 
+CHECK = ' check http "/health"; check-interval 100ms; eject-after 0;'
+
+
+def checks_of(home):
+    return [r for r in home.upstream.requests if r.start.startswith("GET /health ")]
+
+
+def test_a_check_by_http_is_made_under_tls_with_our_certificate_and_follows_its_exchange():
+    for version in VERSIONS:
+        with house(PRESENTS + CHECK, mutual=True, version=version) as home:
+            report.until(lambda: len(checks_of(home)) > 2, 60, "checks")
+            report.equal({serial_of(r) for r in checks_of(home)}, {home.first.certificate.serial_number}, "what they present")
+            second = home.issue("ack-2")
+            home.add("tls-client", "ack-client", second)
+            report.until(lambda: serial_of(checks_of(home)[-1]) == second.certificate.serial_number, 60, "the new certificate")
+            report.equal(call(home).status, 200, "status of a request")
+            report.check("upstream-down" not in home.gateway.stderr(), "a receiver that is well was called down")
+
+
+def test_a_check_by_http_takes_a_server_for_down_that_no_request_would_go_to():
+    with house(ANCHORS + CHECK, hosts=("other.test",)) as home:
+        report.until(lambda: "upstream-down" in home.gateway.stderr(), 60, "the log line")
+        report.equal(checks_of(home), [], "what it was asked")
+    answers = ["503 Away"]
+    with house(ANCHORS + CHECK, answer=lambda request: wire.reply_octets(b"<a/>", status=answers[0])) as home:
+        report.until(lambda: "upstream-down" in home.gateway.stderr(), 60, "the log line of a server that is not well")
+        answers[0] = "200 OK"
+        report.until(lambda: "upstream-up" in home.gateway.stderr(), 60, "the log line when it is well again")
+
+
 def test_after_an_exchange_the_old_certificate_is_not_seen_again():
     """With tickets on, on kept connections and on sessions taken up, under both versions."""
     for version in VERSIONS:
