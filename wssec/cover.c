@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wssec/worker.h"
+
 const char *wssec_path(const xmlNode *node, char *out, size_t size)
 {
     const xmlNode *chain[24];
@@ -211,7 +213,39 @@ static bool harmless_address(const xmlNode *reply)
     return false;
 }
 
-/* Every part but the root is signed, or stands by an Include in what is signed. */
+static int to_digest(void *ctx, const void *p, size_t n)
+{
+    return EVP_DigestUpdate(ctx, p, n) == 1 ? 0 : -1;
+}
+
+/* The octets of a part are the certificate that was accepted. */
+static bool is_certificate(const struct wssec_judge *j, size_t part, const struct wssec_entry *e)
+{
+    const struct wssec_package *k = j->package;
+    EVP_MD_CTX *md = j->worker->md;
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    return EVP_DigestInit_ex(md, wssec_md("SHA256"), NULL) == 1 &&
+           wssec_mime_content(k->in->slice, k->in->n_slice, &k->mime.part[part], to_digest, md) == 0 &&
+           EVP_DigestFinal_ex(md, digest, NULL) == 1 && memcmp(digest, e->sha256, sizeof e->sha256) == 0;
+}
+
+/* Stacks that write binary data as parts write tokens and signatures so, too. No signature covers its own value, and
+ * few cover their certificate; but what such a part holds was compared: it can be no other octets. */
+static bool is_of_signer(const struct wssec_judge *j, const struct wssec_cover *c, size_t part)
+{
+    const struct wssec_package *k = j->package;
+    for (size_t i = 0; i < k->n_include; i++) {
+        const xmlNode *parent = k->include[i].text->parent;
+        if (k->include[i].part != part || !wssec_within(j->message->security, parent)) {
+            continue;
+        }
+        return (wssec_is(parent, WSSEC_NS_DS, "SignatureValue") && parent->parent == c->siginfo->node) ||
+               (wssec_is(parent, WSSEC_NS_WSSE, "BinarySecurityToken") && is_certificate(j, part, c->signer->matched));
+    }
+    return false;
+}
+
+/* Every part but the root is signed, or stands by an Include in what is signed or in what signed it. */
 static int judge_attachments(struct wssec_judge *j, const struct wssec_cover *c, struct wssec_refusal *first)
 {
     const struct wssec_package *k = j->package;
@@ -221,7 +255,7 @@ static int judge_attachments(struct wssec_judge *j, const struct wssec_cover *c,
             demanded || (j->policy->required[i].kind == WSSEC_PART_ATTACHMENTS && !j->policy->required[i].optional);
     }
     for (size_t part = 1; k != NULL && part < k->mime.n_part; part++) {
-        if (!wssec_covers_part(c, k, part) && demanded) {
+        if (demanded && !wssec_covers_part(c, k, part) && !is_of_signer(j, c, part)) {
             return wssec_refuse(first, WSSEC_PART_NOT_SIGNED,
                                 "part %zu of the package (%.100s) is not covered by the signature", part + 1,
                                 k->mime.part[part].id[0] != '\0' ? k->mime.part[part].id : "no Content-ID");

@@ -155,6 +155,9 @@ static int read_value(const struct wssec_key_reader *r, const xmlNode *data, siz
     if (!wssec_is(value, WSSEC_NS_XENC, "CipherValue")) {
         return refuse(r, WSSEC_REFERENCE_URI_FORBIDDEN, "CipherData with", value->name);
     }
+    if (wssec_is(wssec_first_element(value), WSSEC_NS_XOP, "Include")) {
+        return refuse(r, WSSEC_TOKEN_UNSUPPORTED, "a CipherValue that an xop:Include stands for is not opened", NULL);
+    }
     *out = wssec_base64_content(r->arena, value, max, &rc);
     if (rc == WSSEC_RC_OK && out->p == NULL) {
         return refuse(r, WSSEC_SECURITY_MALFORMED, "CipherValue is not base64, empty or too long", NULL);

@@ -419,6 +419,60 @@ static void an_include_outside_of_what_is_signed_covers_nothing(void)
            "in an unsigned header");
 }
 
+/* text with the value of an element as an Include of the part a@x. @return that value */
+static char *taken_out(char **text, const char *element)
+{
+    char *at = strstr(*text, element);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    at = strchr(at, '>') + 1;
+    char *value = strndup(at, strcspn(at, "<"));
+    *text = maker_replace(*text, value, INCLUDE("cid:a@x"));
+    return value;
+}
+
+/* Includes in our header: parts that hold what signed the message, and no other octets. */
+static void parts_of_the_signer_need_no_signature(void)
+{
+    static const char coded[] = "Content-Type: application/ciphervalue\r\nContent-ID: <a@x>\r\n"
+                                "Content-Transfer-Encoding: base64\r\n";
+    static const struct {
+        const char *element, *reason; /* of other octets */
+    } rows[] = {{"<wsse:BinarySecurityToken", "certificate-unknown"}, {"<ds:SignatureValue", "signature-mismatch"}};
+    struct maker_key other = maker_key_new("rsa:2048", NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *text = maker_message(&(struct maker){.key = &rsa});
+        char *strange = maker_message(&(struct maker){.key = &other});
+        char *value = taken_out(&text, rows[i].element);
+        char *changed = taken_out(&strange, rows[i].element);
+        const struct part good = {coded, value};
+        const struct part bad = {coded, changed};
+        expect(judge_package(package(strdup(text), XOP_ROOT, &good, 1), XOP), "ok", rows[i].element);
+        expect(judge_package(package(text, XOP_ROOT, &bad, 1), XOP), rows[i].reason, "with other octets");
+        free(strange);
+        free(changed);
+        free(value);
+    }
+    /* a token that nobody asked for is no token of the signer's */
+    char *strange = maker_message(&(struct maker){.key = &other});
+    char *unasked = taken_out(&strange, "<wsse:BinarySecurityToken");
+    const struct part part = {coded, unasked};
+    static const char token[] = "<wsse:BinarySecurityToken>" INCLUDE("cid:a@x") "</wsse:BinarySecurityToken>";
+    struct maker m = {.key = &rsa, .in_security = token};
+    expect(judge_package(package(maker_message(&m), XOP_ROOT, &part, 1), XOP), "part-not-signed",
+           "a token unasked for");
+    m = (struct maker){.key = &rsa, .header = "<h:file xmlns:h=\"urn:h\">" INCLUDE("cid:a@x") "</h:file>"};
+    char *text = maker_message(&(struct maker){.key = &rsa});
+    free(strange);
+    strange = taken_out(&text, "<wsse:BinarySecurityToken");
+    const struct part certificate = {coded, strange};
+    expect(judge_package(package(maker_message(&m), XOP_ROOT, &certificate, 1), XOP), "part-not-signed",
+           "the certificate in another header");
+    free(strange);
+    free(unasked);
+    free(text);
+    maker_key_free(&other);
+}
+
 static void large_parts_are_digested_as_they_go_by(void)
 {
     enum { OCTETS = 3000001 };
@@ -592,6 +646,7 @@ const struct harness_test harness_tests[] = {
     {"an Include is judged as the text that it stands for", an_include_is_judged_as_the_text_that_it_stands_for},
     {"Includes have one form", includes_have_one_form},
     {"an Include outside of what is signed covers nothing", an_include_outside_of_what_is_signed_covers_nothing},
+    {"parts of the signer need no signature", parts_of_the_signer_need_no_signature},
     {"large parts are digested as they go by", large_parts_are_digested_as_they_go_by},
     {"what is signed here passes here", what_is_signed_here_passes_here},
     {"an XOP package is signed as the text that it stands for",

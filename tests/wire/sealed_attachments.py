@@ -5,6 +5,7 @@ orders with signatures, as content and complete with headers; each beside twins 
 import base64
 import json
 import os
+import re
 import sys
 
 from cryptography.hazmat.primitives import hashes
@@ -44,7 +45,7 @@ class Home:
         with open(self.file, "wb") as package:
             package.write(octets)
         more = () if name == "verify" else ("-o", self.out)
-        done = product.countersign("--keystore", self.keystore.uri, name, "--content-type", mime.TYPE, *options, self.file, *more, check=False)
+        done = product.countersign("--keystore", self.keystore.uri, name, *options, *(() if "--content-type" in options else ("--content-type", mime.TYPE)), self.file, *more, check=False)
         if done.returncode != 0 or name == "verify":
             return done.stdout + done.stderr, None
         with open(self.out, "rb") as made:
@@ -184,6 +185,23 @@ def test_sealed_then_signed_is_verified_and_opened(home):
     report.equal(home.verdict(good), ("ok", "own-dec#1"), "covered")
     report.equal(home.verdict(changed(good, seal.sealed[0][2], 20)), ("digest-mismatch", None), "an octet of a ciphertext")
     report.equal(home.verdict(message(sealed[:1])), ("part-not-signed", None), "one that is not covered")
+
+
+def test_ciphertext_as_a_part_is_not_opened(home):
+    """Some stacks can write CipherValue as an Include; the refusal says so."""
+    text = soap.sign(home.sender, body=soap.ORDER)
+    sealed = home.command("encrypt", text.encode(), "--content-type", "text/xml", "--partner", "we", "--parts", "Body,Signature")[1].decode()
+    values = re.findall(r"CipherValue>([^<]+)<", sealed)
+    report.equal(len(values), 3, "ciphertexts")
+    options = ("--content-type", mime.XOP, "--partner", "sender", "--json")
+    record = json.loads(home.command("verify", mime.package(sealed, root=mime.XOP_ROOT), *options)[0])
+    report.equal(record["reason"], "ok", "as text")
+    include = '<xop:Include xmlns:xop="http://www.w3.org/2004/08/xop/include" href="cid:value@house"/>'
+    for value in values:
+        package = mime.package(sealed.replace(value, include), mime.part("value@house", base64.b64decode(value)), root=mime.XOP_ROOT)
+        record = json.loads(home.command("verify", package, *options)[0])
+        report.equal((record["reason"], record["decrypted_with"]), ("token-unsupported", None), f"as a part ({record['detail']})")
+        report.check("xop:Include" in record["detail"], record["detail"])
 
 
 def main():
