@@ -30,6 +30,7 @@ struct seen {
     unsigned in_flight, waiting, old_connections; /* nodes that reported none */
     int64_t in_flight_n, waiting_n, old_n;
     bool fetched;
+    uint64_t refused; /* with the new one */
 };
 
 static void say(struct seen *v, enum ks_fact_of f, bool holds, const char *fmt, ...) CS_PRINTF(4, 5);
@@ -213,6 +214,32 @@ static void judge_use(struct seen *v)
     bool quiet = used && v->now - since >= CS_DAY;
     say(v, KS_FACT_QUIET_OLD, quiet, o->last_use != 0 ? "the old one was used last %s" : "the old one was not used%s",
         o->last_use != 0 ? cs_time_format(o->last_use, date) : ", the 24 h are not over");
+}
+
+static int take_refused(void *ctx, const struct ks_use_row *row, cs_error *e)
+{
+    struct seen *v = ctx;
+    (void)e;
+    v->refused += row->by_sender ? 0 : row->c.bad;
+    return 0;
+}
+
+/** Of a certificate that a listener shows: a sender that does not trust it ends the handshake. */
+static int judge_refused(struct seen *v, cs_error *e)
+{
+    struct ks_rollover *r = v->r;
+    int64_t from = r->row.started_at / CS_DAY;
+    if (r->has_new && v->s->driver->uses(v->s->b, r->row.new_entry, from, take_refused, v, e) != 0) {
+        return -1;
+    }
+    bool used = r->has_new && r->new_info.last_use != 0;
+    if (v->refused == 0) {
+        say(v, KS_FACT_NONE_REFUSED, used, "%s", used ? "none" : "it was not used so far");
+    } else {
+        say(v, KS_FACT_NONE_REFUSED, false, "%llu refused; whose: the log, tls-refused",
+            (unsigned long long)v->refused);
+    }
+    return 0;
 }
 
 static int take_anchor(void *ctx, const struct ks_row *row, cs_error *e)
@@ -422,5 +449,8 @@ int ks_rollover_facts(ks_store *s, struct ks_rollover *r, cs_time now, cs_error 
     judge_use(&v);
     say(&v, KS_FACT_CA_OFFERED, v.ca > 0, "%s",
         v.ca > 0 ? "it is one of the trust anchors" : "no trust anchor bears that name");
-    return judge_mappings(&v, e) == 0 && judge_nodes(&v, e) == 0 && judge_probes(&v, e) == 0 ? judge_open(&v, e) : -1;
+    return judge_refused(&v, e) == 0 && judge_mappings(&v, e) == 0 && judge_nodes(&v, e) == 0 &&
+                   judge_probes(&v, e) == 0
+               ? judge_open(&v, e)
+               : -1;
 }

@@ -75,6 +75,8 @@ static const struct ks_fact_row fact_row[KS_FACTS] = {
     {KS_FACT_WINDOW_BEGUN, "window-begun", "the agreed span has begun", false},
     {KS_FACT_FIRST_USE_NEW, "first-use-new", "the new certificate was used on live traffic", false},
     {KS_FACT_QUIET_OLD, "quiet-old", "the new certificate is in use, and the old one was not for 24 h", false},
+    {KS_FACT_NONE_REFUSED, "none-refused",
+     "the new certificate is in use, and no handshake or message with it was refused", false},
     {KS_FACT_CA_OFFERED, "ca-offered", "a trust anchor in force bears the name of the new certificate's issuer", false},
     {KS_FACT_DN_UNCHANGED, "dn-unchanged", "subject and issuer are those of the old certificate", false},
     {KS_FACT_ROOT_UNCHANGED, "root-unchanged", "the same authority issued both certificates", false},

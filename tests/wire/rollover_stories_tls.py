@@ -7,6 +7,7 @@ is running, senders that change over while they send, and nothing lost."""
 import contextlib
 import json
 import os
+import ssl
 import sys
 
 import faketime
@@ -190,6 +191,12 @@ def test_a_server_certificate_of_a_new_root_is_exchanged_at_its_instant():
         listener.trusted = [listener.root]
         running.wait_for(20)
         check(set(presented) == {listener.new.der}, f"{len(presented)} connections behind the instant; {running.troubles[:3]}")
+        try:
+            home.client(context=tls.client_context(home.receivers))
+            check(False, "a sender that was forgotten trusts the new root")
+        except ssl.SSLError:
+            pass
+        report.until(lambda: listener.status()["facts"]["none-refused"]["seen"].startswith("1 refused"), 90, "who refuses is counted")
         listener.roll("confirm", "R-1", "6", "--note", "Jo Doe by phone")
         listener.over()
         story.nothing_lost(running)
