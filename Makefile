@@ -282,7 +282,7 @@ install: all
 	chmod 644 $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/,countersign.service countersign-tick.service)
 	install -m 644 conf/systemd/countersign.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/countersign.conf
 	install -m 644 conf/systemd/countersign.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/countersign.conf
-	install -m 644 docs/reasons.md docs/bsp.md docs/keystore-rules.md docs/rollover.md docs/result.schema.json samples/example/verify_file.c $(DESTDIR)$(PREFIX)/share/doc/countersign/
+	install -m 644 $(wildcard docs/*.md) docs/result.schema.json samples/example/verify_file.c $(DESTDIR)$(PREFIX)/share/doc/countersign/
 	install -m 644 $(OUT)/countersign.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/countersign
 	install -m 644 docs/man/countersign.1 $(DESTDIR)$(PREFIX)/share/man/man1/countersign.1
 	install -m 644 docs/man/wssec.3 $(DESTDIR)$(PREFIX)/share/man/man3/wssec.3

@@ -97,7 +97,8 @@ def test_install_puts_everything_in_its_place():
         "lib/systemd/system/countersign-tick.timer", "lib/systemd/system/countersign.socket",
         "lib/sysusers.d/countersign.conf", "lib/tmpfiles.d/countersign.conf", "share/bash-completion/completions/countersign",
         "share/countersign/countersign.conf", "share/countersign/issuers/acme-lego", "share/countersign/countersign.logrotate",
-        "share/doc/countersign/reasons.md", "share/doc/countersign/bsp.md", "share/doc/countersign/keystore-rules.md", "share/doc/countersign/rollover.md", "share/doc/countersign/result.schema.json",
+        *(f"share/doc/countersign/{name}" for name in os.listdir(os.path.join(product.ROOT, "docs")) if name.endswith(".md")),
+        "share/doc/countersign/result.schema.json",
         "share/doc/countersign/verify_file.c",
         "share/man/man1/countersign.1", "share/man/man3/wssec.3", "share/man/man5/countersign.conf.5"]), "files")
     report.check(run(installed("bin", "countersign"), "--version").stdout.startswith("countersign "), "the installed command")

@@ -91,5 +91,13 @@ def test_the_log_is_rotated_where_the_configuration_puts_it():
     report.check(f"{directory}/*.json {{" in rotate, rotate)
 
 
+def test_the_addresses_of_the_socket_stand_in_the_configuration():
+    """Who copied both got a warning, and a listener that the service manager did not hold."""
+    with open(os.path.join(product.ROOT, "conf", "systemd", "countersign.socket"), encoding="utf-8") as text:
+        held = re.findall(r"^ListenStream=(.+)$", text.read(), re.M)
+    with open(os.path.join(product.ROOT, "conf", "countersign.conf"), encoding="utf-8") as text:
+        report.equal(re.findall(r"^    address (.+);$", text.read(), re.M), held, "addresses")
+
+
 if __name__ == "__main__":
     report.run("service", report.tests_of(sys.modules[__name__]))

@@ -173,6 +173,18 @@ def test_sample_configuration_passes_the_check():
     report.check("error" not in done.stderr, done.stderr)
 
 
+def test_what_the_sample_configuration_has_in_comments_may_be_taken_out_of_them():
+    with open(os.path.join(product.ROOT, "conf", "countersign.conf"), encoding="utf-8") as text:
+        sample = text.read()
+    # of two ways to say one thing one stays; accounts are those of a machine
+    tried, n = re.subn(r"^( *)# ( *)([a-z-]+ [^\n]*[;{]( \})?|\})$", r"\1\2\3", sample.replace("    trust pinned;\n", ""), flags=re.M)
+    report.check(n > 35, f"{n} statements in comments")
+    conf = written("sample.conf", tried.replace("users anna ben;", "users root;"))
+    done = countersign("-c", conf, "--keystore", product.Keystore(product.new_directory()).uri, "gateway", "--check", check=False)
+    report.check("cannot be used" not in done.stderr, done.stderr)
+    report.check(".conf:" in done.stderr, f"what it refers to is not looked at: {done.stderr}")
+
+
 def test_words_of_a_partner_go_before_its_policy():
     """An active certificate past its last day: the policy says no, the partner's own grace says yes, while it lasts."""
     place = product.new_directory()
