@@ -250,8 +250,8 @@ static void test_damaged_link_does_not_spoil_the_next_look(void)
     size_t place = 0;
     fixture_open(&f);
     MADE(EVP_Digest(token, sizeof token - 1, hash, NULL, EVP_sha256(), NULL) == 1);
-    snprintf(row, sizeof row, "insert into link values(x'%s',1,'a number that no step has','tenant-admin',9999999999,0)",
-             cs_hex(hash, sizeof hash, hex));
+    snprintf(row, sizeof row, "insert into link values(x'%s',1,hex(zeroblob(%d)),'tenant-admin',9999999999,0)",
+             cs_hex(hash, sizeof hash, hex), KS_STEP_NUMBER); /* as a step's number it is too long */
     MADE(sql(&f, row) == SQLITE_OK);
     CU_ASSERT_EQUAL(EXIT_OF(&f, ks_link_look(f.s, token, NOW, &r, &place, &f.e)), CS_EXIT_CONFIG);
     CU_ASSERT_STRING_EQUAL(f.e.reason, "store-corrupt");
