@@ -232,9 +232,9 @@ class Engines:
                 continue
             us, peak = middle[program]
             share = statistics.median(own[0] / other[0] for own, other in zip(samples["stream"], samples[program]))
-            if program == "wss4j":  # it may be warming up still
+            if program == "wss4j":  # it may be warming up still: the fastest round of both
                 us = middle[program][0] = min(samples[program])[0]
-                share = middle["stream"][0] / us
+                share = min(samples["stream"])[0] / us
             print(f"  {name:16} {size:10} {program:14} {us:12.1f} {size / us:9.1f} {peak / 1024:9.1f} {1 / share:9.2f}   "
                   f"{self.judge(name, kind, program, size, share)}", flush=True)
         self.rows.append((name, size, middle))
