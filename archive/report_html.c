@@ -20,6 +20,7 @@ static const char head[] =
     "h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}\n"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums}\n"
     "th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}\n"
+    ".wide td{white-space:nowrap}.wide td.long{white-space:normal;overflow-wrap:anywhere;min-width:14rem}\n"
     "td.n,th.n{text-align:right}thead th{background:var(--soft)}\n"
     ".wide{overflow-x:auto}.counts{display:flex;flex-wrap:wrap;gap:.8rem}\n"
     ".counts div{border:1px solid var(--line);border-radius:.4rem;padding:.6rem 1rem;min-width:7rem}\n"
@@ -185,12 +186,14 @@ static int add_row(void *ctx, const struct archive_record *r, cs_error *e)
         return 0;
     }
     p->shown++;
-    cs_buf_adds(&p->b, "<tr><td><code>");
+    cs_buf_adds(&p->b, "<tr><td class=\"long\"><code>");
     archive_add_xml(&p->b, r->loc);
     cs_buf_addf(&p->b, "</code></td><td class=\"%s\">%s</td>", wssec_result_word(r->v.verdict),
                 wssec_result_word(r->v.verdict));
     cell(&p->b, wssec_reason_code(r->v.reason));
-    cell(&p->b, r->v.detail);
+    cs_buf_adds(&p->b, "<td class=\"long\">");
+    archive_add_xml(&p->b, r->v.detail);
+    cs_buf_adds(&p->b, "</td>");
     archive_entry_text(&r->v.certificate, entry);
     cell(&p->b, r->v.has_certificate ? entry : "-");
     cell(&p->b, r->v.t != 0 ? cs_time_format(r->v.t, t) : "-");

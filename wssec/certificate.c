@@ -58,9 +58,9 @@ static void judge_state(struct wssec_judge *j, const struct wssec_entry *e)
     enum wssec_reason reason =
         (size_t)e->state < sizeof by_state / sizeof by_state[0] ? by_state[e->state] : WSSEC_INTERNAL;
     if (reason != WSSEC_OK) {
+        bool over = e->process_stop != 0 && e->process_stop <= at; /* as of earlier its end says nothing */
         (void)wssec_refuse(j->why, reason, "%.64s#%u is %s%s%s", e->alias, e->ordinal, wssec_state_word(e->state),
-                           e->process_stop != 0 ? "; process stop was " : "",
-                           e->process_stop != 0 ? cs_time_format(e->process_stop, text) : "");
+                           over ? "; process stop was " : "", over ? cs_time_format(e->process_stop, text) : "");
     }
     if (e->state == WSSEC_DEACTIVATED && e->process_stop != 0 && at > e->process_stop) {
         (void)wssec_refuse(j->why, WSSEC_CERTIFICATE_ARCHIVED, "process stop of %.64s#%u was %s", e->alias, e->ordinal,
@@ -185,8 +185,8 @@ int wssec_signer_judge(struct wssec_judge *j, const struct wssec_signer *s, int6
     return rc;
 }
 
-enum wssec_reason wssec_entry_judge(const struct wssec_policy *p, const struct wssec_entry *e, const struct wssec_when *t,
-                                    int64_t created, struct wssec_verdict *v)
+enum wssec_reason wssec_entry_judge(const struct wssec_policy *p, const struct wssec_entry *e,
+                                    const struct wssec_when *t, int64_t created, struct wssec_verdict *v)
 {
     struct wssec_refusal why = {WSSEC_OK, ""};
     struct wssec_judge j = {.policy = p, .when = t, .why = &why, .verdict = v};

@@ -165,6 +165,13 @@ def test_a_shard_that_is_not_whole_is_not_taken():
         report.equal((done.returncode, part in done.stderr), (5, True), f"{change.__name__}: {done.stderr}")
 
 
+def test_what_was_not_active_yet_is_not_told_its_end():
+    details = {r["detail"] for r in HOUSE.records("all") if r["reason"] == "certificate-pre-active"}
+    report.equal(details, {"acme-sign#1 is pre-active"}, "pre-active")
+    ended = {r["detail"] for r in HOUSE.records("all") if r["reason"] == "certificate-archived"}
+    report.check(ended and all("; process stop was 20" in detail for detail in ended), ended)
+
+
 # ---- without certificates ----------------------------------------------------------------------------------------------
 
 def keystore_without(numbers):
