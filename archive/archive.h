@@ -52,6 +52,7 @@ struct archive_order {
     char *expect_manifest; /**< a file in the format of sha256sum; NULL: none */
     char *chain;           /**< "xroad", "countersign"; NULL: none */
     char *bundle;          /**< judged with this file in place of a keystore; NULL: none */
+    char *bundle_key;      /**< who must have signed it, hexadecimal; NULL: anybody or nobody */
     /** slots of role trust-anchor: time-stamp tokens of these authorities prove when a message existed */
     struct archive_texts timestamp_anchors;
 };

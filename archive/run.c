@@ -45,12 +45,31 @@ static const struct row {
     {                                                                                                                  \
 #name, kind, offsetof(struct archive_order, name)                                                              \
     }
-    ROW(path, TEXTS),           ROW(directory, TEXT),    ROW(partner, TEXT),          ROW(policy, TEXT),
-    ROW(as_of, TIME),           ROW(received, TEXTS),    ROW(received_format, TEXT),  ROW(received_zone, TEXT),
-    ROW(trust_claimed, FLAG),   ROW(max_member, NUMBER), ROW(max_ratio, NUMBER),      ROW(max_members, NUMBER),
-    ROW(max_nesting, SMALL),    ROW(item_ms, NUMBER),    ROW(ndjson_field, TEXT),     ROW(ndjson_text, FLAG),
-    ROW(shard, SMALL),          ROW(shards, SMALL),      ROW(has_expect_count, FLAG), ROW(expect_count, NUMBER),
-    ROW(expect_manifest, TEXT), ROW(chain, TEXT),        ROW(bundle, TEXT),           ROW(timestamp_anchors, TEXTS),
+    ROW(path, TEXTS),
+    ROW(directory, TEXT),
+    ROW(partner, TEXT),
+    ROW(policy, TEXT),
+    ROW(as_of, TIME),
+    ROW(received, TEXTS),
+    ROW(received_format, TEXT),
+    ROW(received_zone, TEXT),
+    ROW(trust_claimed, FLAG),
+    ROW(max_member, NUMBER),
+    ROW(max_ratio, NUMBER),
+    ROW(max_members, NUMBER),
+    ROW(max_nesting, SMALL),
+    ROW(item_ms, NUMBER),
+    ROW(ndjson_field, TEXT),
+    ROW(ndjson_text, FLAG),
+    ROW(shard, SMALL),
+    ROW(shards, SMALL),
+    ROW(has_expect_count, FLAG),
+    ROW(expect_count, NUMBER),
+    ROW(expect_manifest, TEXT),
+    ROW(chain, TEXT),
+    ROW(bundle, TEXT),
+    ROW(bundle_key, TEXT),
+    ROW(timestamp_anchors, TEXTS),
 #undef ROW
 };
 #define ROWS (sizeof rows / sizeof rows[0])
@@ -133,7 +152,7 @@ static bool take_text(char **out, const json_t *value)
         *out = strdup(json_string_value(value));
         return *out != NULL;
     }
-    return json_is_null(value);
+    return value == NULL || json_is_null(value);
 }
 
 static bool take_texts(struct archive_texts *out, const json_t *value)

@@ -24,9 +24,10 @@ static int hash_keystore(struct cli_court *k, struct cli_context *c)
     static const char begin[] = "\"entries\":";
     cs_buf text = CS_BUF_INIT;
     uint8_t digest[32];
-    size_t n = 0;
-    int rc = ks_bundle(k->store, INT64_MAX / 2, &text, &n, &c->error);
-    text.len -= rc == 0 ? KS_BUNDLE_SEAL : 0; /* over the head, too */
+    ks_bundle_head head;
+    int rc = ks_bundle(k->store, INT64_MAX / 2, &text, &head, &c->error);
+    text.len =
+        rc == 0 ? ks_bundle_body(text.data, text.len) : text.len; /* without seals, which are over the head, too */
     const char *at = rc == 0 ? memmem(text.data, text.len, begin, sizeof begin - 1) : NULL;
     if (rc == 0 &&
         (at == NULL || EVP_Digest(at, text.len - (size_t)(at - text.data), digest, NULL, EVP_sha256(), NULL) != 1)) {
@@ -46,6 +47,7 @@ static int open_bundle(struct cli_court *k, struct cli_context *c, const struct 
     char why[256];
     char *path = NULL;
     uint8_t digest[32];
+    ks_bundle_head head = {.as_of = 0};
     bool beside = order->bundle[0] != '/' && order->directory != NULL;
     if (asprintf(&path, "%s%s%s", beside ? order->directory : "", beside ? "/" : "", order->bundle) < 0) {
         return no_memory(c);
@@ -58,13 +60,22 @@ static int open_bundle(struct cli_court *k, struct cli_context *c, const struct 
         rc = cs_error_set(&c->error, CS_EXIT_USAGE, "bundle-unreadable", "--bundle %.300s: larger than 1 GiB",
                           order->bundle);
     }
-    rc = rc == 0 ? ks_bundle_read((const char *)in.slice.p, in.slice.n, &k->snapshot, &k->court.until, &c->error) : rc;
+    rc = rc == 0
+             ? ks_bundle_read((const char *)in.slice.p, in.slice.n, order->bundle_key, &k->snapshot, &head, &c->error)
+             : rc;
+    k->court.until = head.as_of;
     if (rc == 0 && EVP_Digest(in.slice.p, in.slice.n, digest, NULL, EVP_sha256(), NULL) != 1) {
         rc = no_memory(c);
     }
     if (rc == 0) {
         (void)cs_hex(digest, sizeof digest, k->keystore_sha256);
         k->court.now = k->court.until < c->now ? k->court.until : c->now;
+    }
+    if (rc == 0 && head.signer[0] == '\0') {
+        cli_warn(c, "nobody signed the bundle: it is whole, but anybody may have made it");
+    } else if (rc == 0 && order->bundle_key == NULL) {
+        cli_warn(c, "the bundle is signed by %s; ask its maker for that key by another way, then: --bundle-key %s",
+                 head.signer, head.signer);
     }
     cli_input_close(&in);
     free(path);

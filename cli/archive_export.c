@@ -13,11 +13,11 @@ static int make_bundle(struct cli_context *c, cs_time as_of, cs_buf *out)
 {
     struct cli_settings *settings = NULL;
     ks_store *store = NULL;
-    size_t entries = 0;
+    ks_bundle_head head;
     int rc = cli_settings_load(c, false, &settings);
     if (rc == 0 && settings->keystore_uri != NULL) {
         rc = ks_open(&store, settings->keystore_uri, &settings->keystore, &c->error) == 0
-                 ? ks_bundle(store, as_of, out, &entries, &c->error)
+                 ? ks_bundle(store, as_of, out, &head, &c->error)
                  : -1;
     }
     ks_close(store);

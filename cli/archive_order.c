@@ -63,6 +63,22 @@ static int take_shard(struct cli_context *c, struct archive_order *o)
     return 0;
 }
 
+/* 64 digits, as they are compared. */
+static int take_signer(struct cli_context *c, struct archive_order *o)
+{
+    uint8_t key[32];
+    char hex[65];
+    const char *text = cli_option(c, "bundle-key");
+    if (text == NULL) {
+        return 0;
+    }
+    if (o->bundle == NULL || strlen(text) != 64 || cs_unhex(text, key, sizeof key) != 0) {
+        return cli_order_wrong(c, "bundle-key", "64 hexadecimal digits, beside --bundle");
+    }
+    o->bundle_key = strdup(cs_hex(key, sizeof key, hex));
+    return o->bundle_key != NULL ? 0 : no_memory(c);
+}
+
 static int take_limits(struct cli_context *c, struct archive_order *o)
 {
     uint64_t nesting = o->max_nesting;
@@ -121,8 +137,8 @@ int cli_order_take(struct cli_context *c, struct archive_order *o)
                    take_text(c, "received-zone", &o->received_zone) == 0 &&
                    take_text(c, "ndjson-field", &o->ndjson_field) == 0 &&
                    take_text(c, "expect-manifest", &o->expect_manifest) == 0 && take_text(c, "chain", &o->chain) == 0 &&
-                   take_text(c, "bundle", &o->bundle) == 0 && take_shard(c, o) == 0 && take_limits(c, o) == 0 &&
-                   take_paths(c, o) == 0
+                   take_text(c, "bundle", &o->bundle) == 0 && take_signer(c, o) == 0 && take_shard(c, o) == 0 &&
+                   take_limits(c, o) == 0 && take_paths(c, o) == 0
                ? 0
                : -1;
 }

@@ -35,9 +35,10 @@
          NULL,                                                                                                         \
          0,                                                                                                            \
          "where no time of receipt is known, take the signed Created of the message"},                                 \
+        {"bundle", 0, CLI_FILE,                                                                                        \
+         "FILE",   0, "judge by this file of keystore bundle instead of a keystore, as of its instant"},               \
     {                                                                                                                  \
-        "bundle", 0, CLI_FILE, "FILE", 0,                                                                              \
-            "judge by this file of keystore bundle instead of a keystore, as of its instant"                           \
+        "bundle-key", 0, CLI_TEXT, "HEX", 0, "who must have signed it: the key that keystore bundle told its maker"    \
     }
 
 /** What may lie there. */

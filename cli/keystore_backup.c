@@ -212,10 +212,10 @@ static int run_bundle(struct cli_context *c)
     ks_store *store = NULL;
     cs_buf text = CS_BUF_INIT;
     cs_time as_of = c->now;
-    size_t entries = 0;
+    ks_bundle_head head;
     int rc = CS_EXIT_OK;
     (void)cli_option_time(c, "as-of", &as_of);
-    if (cli_open_store(c, true, NULL, &store) != 0 || ks_bundle(store, as_of, &text, &entries, &c->error) != 0) {
+    if (cli_open_store(c, true, NULL, &store) != 0 || ks_bundle(store, as_of, &text, &head, &c->error) != 0) {
         rc = cli_fail(c);
     } else if (cs_buf_addc(&text, '\n') != 0) {
         cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
@@ -223,7 +223,13 @@ static int run_bundle(struct cli_context *c)
     } else if (cli_output_write(c, cli_option(c, "output"), text.data, text.len, 0644) != 0) {
         rc = cli_fail(c);
     } else {
-        cli_say(c, "%zu entries that were accepted up to then, public data only", entries);
+        cli_say(c, "%zu entries that were accepted up to then, public data only", head.entries);
+        if (head.signer[0] != '\0') {
+            cli_say(c, "signed; tell its reader by another way: archive verify --bundle FILE --bundle-key %s",
+                    head.signer);
+        } else {
+            cli_warn(c, "not signed: this account cannot read the key of the audit, or the keystore has none");
+        }
     }
     cs_buf_free(&text);
     ks_close(store);
@@ -244,7 +250,9 @@ const struct cli_command cli_cmd_keystore_bundle = {
     .options = bundle_options,
     .more = "One JSON object: entries, each with its certificate and issuers (PEM) and the spans in which it was "
             "accepted for\n"
-            "what; crls. No private data.\n"
+            "what; crls. No private data. Signed by the key of the audit, whose public half is told: give it to the "
+            "reader by another\n"
+            "way than the file, for archive verify --bundle FILE --bundle-key HEX.\n"
             "Example:\n"
             "  countersign keystore bundle --as-of 2026-03-03T00:00:00Z -o audit.json",
     .run = run_bundle,

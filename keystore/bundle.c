@@ -12,13 +12,14 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "keystore/checkpoint.h"
 #include "keystore/store.h"
 
 struct bundle {
     ks_store *s;
     cs_json *j;
     cs_time as_of;
-    size_t n; /**< entries written */
+    ks_bundle_head *head;
 };
 
 /** @return PEM of concatenated DER certificates, malloc'ed; NULL: they cannot be read */
@@ -97,7 +98,7 @@ static int write_entry(struct bundle *b, const struct ks_row *row, const char *p
     cs_json_str(b->j, "certificate", pem);
     cs_json_str(b->j, "issuers", chain);
     cs_json_object_end(b->j);
-    b->n++;
+    b->head->entries++;
     return rc;
 }
 
@@ -171,27 +172,50 @@ static int write_head(struct bundle *b, uint64_t *generation, cs_error *e)
     cs_json_int(b->j, "generation", (int64_t)*generation);
     cs_json_int(b->j, "audit_seq", (int64_t)seq);
     cs_json_hex(b->j, "audit_hash", head, sizeof head);
+    char *key = b->head->signer;
+    (void)d->meta_get(b->s->b, KS_CHECKPOINT_KEY, key, sizeof b->head->signer, NULL);
+    cs_json_str(b->j, "audit_key", key[0] != '\0' ? key : NULL);
     return 0;
 }
 
-/** The last member: what stands before it, as a hash. */
-static int seal(cs_json *j, cs_buf *out, size_t begin)
+int ks_bundle_statement(const char *data, size_t n, char out[KS_BUNDLE_STATEMENT])
 {
     uint8_t digest[32];
-    if (out->failed || EVP_Digest(out->data + begin, out->len - begin, digest, NULL, EVP_sha256(), NULL) != 1) {
+    char hex[65];
+    return EVP_Digest(data, n, digest, NULL, EVP_sha256(), NULL) == 1
+               ? snprintf(out, KS_BUNDLE_STATEMENT, "cs-bundle-1 %s", cs_hex(digest, sizeof digest, hex))
+               : -1;
+}
+
+/** The last two members: what stands before each, signed (where the key is here), and as a hash. */
+static int seal(struct bundle *b, cs_buf *out, size_t begin)
+{
+    uint8_t digest[32];
+    char statement[KS_BUNDLE_STATEMENT];
+    char signature[KS_SIGNATURE_TEXT];
+    cs_json *j = b->j;
+    int n = out->failed ? -1 : ks_bundle_statement(out->data + begin, out->len - begin, statement);
+    if (n > 0 && ks_checkpoint_sign(b->s, statement, (size_t)n, signature)) {
+        cs_json_str(j, "signature", signature);
+    } else {
+        b->head->signer[0] = '\0';
+    }
+    if (n < 0 || out->failed ||
+        EVP_Digest(out->data + begin, out->len - begin, digest, NULL, EVP_sha256(), NULL) != 1) {
         return -1;
     }
     cs_json_hex(j, "sha256", digest, sizeof digest);
     return 0;
 }
 
-int ks_bundle(ks_store *s, cs_time as_of, cs_buf *out, size_t *entries, cs_error *e)
+int ks_bundle(ks_store *s, cs_time as_of, cs_buf *out, ks_bundle_head *head, cs_error *e)
 {
     cs_json j;
-    struct bundle b = {.s = s, .j = &j, .as_of = as_of};
+    struct bundle b = {.s = s, .j = &j, .as_of = as_of, .head = head};
     struct ks_row_filter f = {.with_destroyed = true, .with_der = true};
     uint64_t generation = 0;
     size_t begin = out->len;
+    *head = (ks_bundle_head){.as_of = as_of};
     if (s->driver->begin(s->b, KS_READ, e) != 0) {
         return -1;
     }
@@ -204,9 +228,8 @@ int ks_bundle(ks_store *s, cs_time as_of, cs_buf *out, size_t *entries, cs_error
     cs_json_array(&j, "crls");
     rc = rc == 0 ? s->driver->crls(s->b, take_crl, &b, e) : rc;
     cs_json_array_end(&j);
-    out->failed |= seal(&j, out, begin) != 0;
+    out->failed |= seal(&b, out, begin) != 0;
     cs_json_object_end(&j);
     s->driver->rollback(s->b);
-    *entries = b.n;
     return rc == 0 && out->failed ? cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory") : rc;
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "keystore/checkpoint.h"
 #include "keystore/crl.h"
 #include "keystore/entry.h"
 
@@ -294,22 +295,70 @@ static int crl_get(struct ks_backend *b, const uint8_t sha256[32], uint8_t **der
 
 /* ---- the file --------------------------------------------------------------------------------------------------- */
 
+#define SEAL      77  /* octets of ,"sha256":"…"} */
+#define SIGNATURE 103 /* of ,"signature":"…" before it */
+
+static const char hash_name[] = ",\"sha256\":\"";
+static const char signature_name[] = ",\"signature\":\"";
+
+/* Without the line feed behind it. */
+static size_t length_of(const char *data, size_t n)
+{
+    return n > 0 && data[n - 1] == '\n' ? n - 1 : n;
+}
+
+static bool has_signature(const char *data, size_t n)
+{
+    return n > SEAL + SIGNATURE && data[n - SEAL - 1] == '"' &&
+           memcmp(data + n - SEAL - SIGNATURE, signature_name, sizeof signature_name - 1) == 0;
+}
+
+size_t ks_bundle_body(const char *data, size_t n)
+{
+    n = length_of(data, n);
+    return n <= SEAL ? 0 : n - SEAL - (has_signature(data, n) ? SIGNATURE : 0);
+}
+
 /* What stands before the last member is as it was written. */
 static bool is_sealed(const char *data, size_t n)
 {
-    static const char name[] = ",\"sha256\":\"";
     uint8_t digest[32];
     char hex[65];
-    if (n > 0 && data[n - 1] == '\n') {
-        n--;
-    }
-    if (n <= KS_BUNDLE_SEAL) {
+    n = length_of(data, n);
+    if (n <= SEAL) {
         return false;
     }
-    const char *at = data + n - KS_BUNDLE_SEAL;
-    return memcmp(at, name, sizeof name - 1) == 0 && memcmp(data + n - 2, "\"}", 2) == 0 &&
-           EVP_Digest(data, n - KS_BUNDLE_SEAL, digest, NULL, EVP_sha256(), NULL) == 1 &&
-           memcmp(cs_hex(digest, sizeof digest, hex), at + sizeof name - 1, 64) == 0;
+    const char *at = data + n - SEAL;
+    return memcmp(at, hash_name, sizeof hash_name - 1) == 0 && memcmp(data + n - 2, "\"}", 2) == 0 &&
+           EVP_Digest(data, n - SEAL, digest, NULL, EVP_sha256(), NULL) == 1 &&
+           memcmp(cs_hex(digest, sizeof digest, hex), at + sizeof hash_name - 1, 64) == 0;
+}
+
+/* A signature that is there must be right; whose it is, is for signer to say. */
+static int check_signature(const json_t *root, const char *data, size_t n, const char *signer, char found[65],
+                           cs_error *e)
+{
+    char statement[KS_BUNDLE_STATEMENT];
+    uint8_t key[32];
+    const char *signature = json_string_value(json_object_get(root, "signature"));
+    if (signature == NULL && signer == NULL) {
+        return 0;
+    }
+    if (signature == NULL) {
+        return cs_error_set(e, CS_EXIT_CONFIG, "bundle-unsigned",
+                            "nobody signed the bundle; ask for one from the keystore, made by its owner");
+    }
+    int length = ks_bundle_statement(data, ks_bundle_body(data, n), statement);
+    if (length < 0 || !take_hash(root, "audit_key", key) ||
+        !ks_checkpoint_signed(key, statement, (size_t)length, signature)) {
+        return cs_error_set(e, CS_EXIT_CONFIG, "bundle-forged",
+                            "the bundle is not as its keystore signed it; ask for it again");
+    }
+    (void)cs_hex(key, sizeof key, found);
+    return signer == NULL || strcmp(signer, found) == 0
+               ? 0
+               : cs_error_set(e, CS_EXIT_CONFIG, "bundle-foreign", "the bundle is signed by %s, not by %.64s", found,
+                              signer);
 }
 
 static int check_head(struct ks_backend *b, cs_time *as_of, cs_error *e)
@@ -329,7 +378,8 @@ static int check_head(struct ks_backend *b, cs_time *as_of, cs_error *e)
     return 0;
 }
 
-int ks_bundle_read(const char *data, size_t n, const ks_snapshot **out, cs_time *as_of, cs_error *e)
+int ks_bundle_read(const char *data, size_t n, const char *signer, const ks_snapshot **out, ks_bundle_head *head,
+                   cs_error *e)
 {
     static const char first[] = "{\"format\":\"countersign-bundle\",";
     static const struct ks_driver driver = {.scheme = "bundle",
@@ -347,7 +397,7 @@ int ks_bundle_read(const char *data, size_t n, const ks_snapshot **out, cs_time 
                                             .crls = crls,
                                             .crl_get = crl_get};
     *out = NULL;
-    *as_of = 0;
+    *head = (ks_bundle_head){.as_of = 0};
     if (n < sizeof first - 1 || memcmp(data, first, sizeof first - 1) != 0) {
         return cs_error_set(e, CS_EXIT_USAGE, "not-a-bundle",
                             "not a bundle; make one with: countersign keystore bundle --as-of TIME -o FILE");
@@ -358,7 +408,8 @@ int ks_bundle_read(const char *data, size_t n, const ks_snapshot **out, cs_time 
     }
     struct ks_backend b = {.root = json_loadb(data, n, JSON_REJECT_DUPLICATES, NULL)};
     ks_store store = {.driver = &driver, .b = &b};
-    int rc = json_is_object(b.root) ? check_head(&b, as_of, e) : wrong(e, "JSON", 0);
+    int rc = json_is_object(b.root) ? check_head(&b, &head->as_of, e) : wrong(e, "JSON", 0);
+    rc = rc == 0 ? check_signature(b.root, data, n, signer, head->signer, e) : rc;
     rc = rc == 0 ? ks_snapshot_build(&store, NULL, out, e) : rc;
     json_decref(b.root);
     return rc;

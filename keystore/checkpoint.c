@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,30 +117,36 @@ struct end {
     uint8_t hash[32];
 };
 
+static bool sign(EVP_PKEY *key, const char *text, size_t n, char out[KS_SIGNATURE_TEXT])
+{
+    uint8_t signature[64];
+    size_t length = sizeof signature;
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    bool good = md != NULL && EVP_DigestSignInit(md, NULL, NULL, NULL, key) == 1 &&
+                EVP_DigestSign(md, signature, &length, (const uint8_t *)text, n) == 1;
+    EVP_MD_CTX_free(md);
+    if (good) {
+        cs_base64_encode(signature, length, out);
+    }
+    return good;
+}
+
 /** One line about the end of the log. @return its length, or -1 */
 static int line_of(ks_store *s, EVP_PKEY *key, const struct end *log, char out[KS_CHECKPOINT_TEXT])
 {
     char store_id[KS_ID];
     char hash[65];
     char when[CS_TIME_TEXT];
-    uint8_t signature[64];
-    char signed_text[96];
-    size_t n = sizeof signature;
+    char signature[KS_SIGNATURE_TEXT];
     if (s->driver->meta_get(s->b, "store_id", store_id, sizeof store_id, NULL) != 1) {
         return -1;
     }
     int len = snprintf(out, KS_CHECKPOINT_TEXT, HEAD " %s %llu %s %llu %s", store_id, (unsigned long long)log->seq,
                        cs_hex(log->hash, 32, hash), (unsigned long long)log->generation, cs_time_format(log->at, when));
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    bool good = len > 0 && len < KS_CHECKPOINT_TEXT && md != NULL &&
-                EVP_DigestSignInit(md, NULL, NULL, NULL, key) == 1 &&
-                EVP_DigestSign(md, signature, &n, (const uint8_t *)out, (size_t)len) == 1;
-    EVP_MD_CTX_free(md);
-    if (!good) {
+    if (len <= 0 || len >= KS_CHECKPOINT_TEXT || !sign(key, out, (size_t)len, signature)) {
         return -1;
     }
-    cs_base64_encode(signature, n, signed_text);
-    int more = snprintf(out + len, (size_t)(KS_CHECKPOINT_TEXT - len), " %s\n", signed_text);
+    int more = snprintf(out + len, (size_t)(KS_CHECKPOINT_TEXT - len), " %s\n", signature);
     return more > 0 && more < KS_CHECKPOINT_TEXT - len ? len + more : -1;
 }
 
@@ -167,6 +174,11 @@ int ks_checkpoint_now(ks_store *s, cs_time now, char out[KS_CHECKPOINT_TEXT], ui
     }
     out[n - 1] = '\0'; /* the end of the line */
     return 1;
+}
+
+bool ks_checkpoint_sign(ks_store *s, const char *text, size_t n, char out[KS_SIGNATURE_TEXT])
+{
+    return signer(s) != NULL && sign(s->audit_key, text, n, out);
 }
 
 static int append(ks_store *s)
@@ -240,18 +252,19 @@ static int line_read(const char *text, size_t n, struct line *l)
     return 0;
 }
 
-static bool signed_by(const struct ks_log_seen *log, const char *text, const struct line *l)
+bool ks_checkpoint_signed(const uint8_t key[32], const char *text, size_t n, const char *signature)
 {
-    uint8_t signature[128];
-    size_t n = 0;
-    EVP_PKEY *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, log->key, sizeof log->key);
+    uint8_t octets[128];
+    size_t length = 0;
+    EVP_PKEY *public = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, 32);
     EVP_MD_CTX *md = EVP_MD_CTX_new();
-    bool good = key != NULL && md != NULL && log->has_key &&
-                cs_base64_decode(l->signature, strlen(l->signature), signature, sizeof signature, &n) == 0 &&
-                EVP_DigestVerifyInit(md, NULL, NULL, NULL, key) == 1 &&
-                EVP_DigestVerify(md, signature, n, (const uint8_t *)text, l->signed_len) == 1;
+    bool good = public != NULL && md != NULL &&
+                cs_base64_decode(signature, strlen(signature), octets, sizeof octets, &length) == 0 &&
+                EVP_DigestVerifyInit(md, NULL, NULL, NULL, public) == 1 &&
+                EVP_DigestVerify(md, octets, length, (const uint8_t *)text, n) == 1;
     EVP_MD_CTX_free(md);
-    EVP_PKEY_free(key);
+    EVP_PKEY_free(public);
+    ERR_clear_error();
     return good;
 }
 
@@ -259,7 +272,7 @@ static bool signed_by(const struct ks_log_seen *log, const char *text, const str
 static bool fits(const struct ks_log_seen *log, const char *at, const struct line *l, char *text, size_t size)
 {
     char hash[65];
-    if (!signed_by(log, at, l)) {
+    if (!log->has_key || !ks_checkpoint_signed(log->key, at, l->signed_len, l->signature)) {
         snprintf(text, size, "the checkpoint of %s at row %llu is not signed with the key of this keystore", l->when,
                  l->seq);
     } else if (l->seq == 0 || l->seq > log->n) {

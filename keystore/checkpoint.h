@@ -23,6 +23,12 @@ int ks_commit(ks_store *s, cs_error *e);
 /** The line about the log as it is, without being appended anywhere, and the number of the last row. Within a
  *  transaction of the caller. @return 1; 0 there is no log, or no key that signs; -1 */
 int ks_checkpoint_now(ks_store *s, cs_time now, char out[KS_CHECKPOINT_TEXT], uint64_t *seq, cs_error *e) CS_MUST_CHECK;
+#define KS_SIGNATURE_TEXT 89 /* octets of a signature in base64, with its NUL */
+/** Sign another text with the same key; it begins with a word of its own kind, so that no signature stands for two
+ * things. @return true; false: there is no key here that signs, or this account cannot read it */
+bool ks_checkpoint_sign(ks_store *s, const char *text, size_t n, char out[KS_SIGNATURE_TEXT]);
+/** Is it the signature of text by that key? */
+bool ks_checkpoint_signed(const uint8_t key[32], const char *text, size_t n, const char *signature);
 /** Close what the store keeps open for this. */
 void ks_checkpoint_end(ks_store *s);
 

@@ -125,9 +125,13 @@ int ks_export(ks_store *s, const ks_export_request *q, char **out, size_t *n, cs
 #define KS_ALGORITHM 48
 /** With which algorithm its issuer signed a certificate ("ecdsa-with-SHA256"). */
 int ks_signature_algorithm(ks_store *s, const char *alias, unsigned n, char out[KS_ALGORITHM], cs_error *e) CS_MUST_CHECK;
-/** All that an auditor needs to judge what was signed up to an instant, as one JSON object; public data only. */
-int ks_bundle(ks_store *s, cs_time as_of, cs_buf *out, size_t *entries, cs_error *e) CS_MUST_CHECK;
-#define KS_BUNDLE_SEAL 77 /**< octets of its last member and the brace behind it */
+/** Of a bundle: up to when it speaks; how many entries; the public audit key that signed it, hexadecimal, "" nobody did. */
+typedef struct ks_bundle_head { cs_time as_of; size_t entries; char signer[65]; } ks_bundle_head;
+/** All that an auditor needs to judge what was signed up to an instant, as one JSON object; public data only. Signed where the audit
+ *  key is here and this account can read it. */
+int ks_bundle(ks_store *s, cs_time as_of, cs_buf *out, ks_bundle_head *head, cs_error *e) CS_MUST_CHECK;
+/** Octets in front of its last members, signature (where there is one) and hash: what those are over. */
+size_t ks_bundle_body(const char *data, size_t n);
 
 /* ---- changes -------------------------------------------------------------------------------------------------- */
 
@@ -462,9 +466,11 @@ void ks_live_describe(ks_live *l, const char *build, const char *conf);
 const ks_snapshot *ks_live_get(ks_live *l);
 /** One-shot commands: a snapshot without following. */
 int ks_snapshot_read(ks_store *s, cs_time now, const ks_snapshot **out, cs_error *e) CS_MUST_CHECK;
-/** A bundle as the snapshot that the keystore had, without keys; *as_of: up to when it speaks. data is not kept. Any thread.
- *  @return 0 with a reference, or -1: exit 64 not a bundle, or one of a later version; 78 cut, changed or not in itself right */
-int ks_bundle_read(const char *data, size_t n, const ks_snapshot **out, cs_time *as_of, cs_error *e) CS_MUST_CHECK;
+/** A bundle as the snapshot that the keystore had, without keys. signer: who must have signed it (ks_bundle_head), NULL: anybody or
+ *  nobody. data is not kept. Any thread.
+ *  @return 0 with a reference, or -1: exit 64 not a bundle, or one of a later version; 78 cut, changed, not in itself right, or not
+ *  signed by signer */
+int ks_bundle_read(const char *data, size_t n, const char *signer, const ks_snapshot **out, ks_bundle_head *head, cs_error *e) CS_MUST_CHECK;
 const ks_snapshot *ks_snapshot_ref(const ks_snapshot *s);
 void ks_snapshot_release(const ks_snapshot *s);      /**< any thread; the last one frees */
 uint64_t ks_snapshot_generation(const ks_snapshot *s);

@@ -445,4 +445,8 @@ int ks_audit_append(ks_store *s, struct ks_audit_row *row, cs_error *e) CS_MUST_
 int ks_generation_next(ks_store *s, cs_time now, const char *kind, const ks_actor *who, uint64_t audit_seq,
                        uint64_t gen, cs_error *e) CS_MUST_CHECK;
 
+/** What the audit key signs of a bundle: a word and the hash of its body. @return its length, or -1 */
+#define KS_BUNDLE_STATEMENT 96
+int ks_bundle_statement(const char *data, size_t n, char out[KS_BUNDLE_STATEMENT]);
+
 #endif

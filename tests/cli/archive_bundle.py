@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # tests/run: limit 200
 """An auditor with a bundle and no keystore: the same verdicts as by the keystore, and files that are no bundle any more."""
+import base64
 import datetime
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 import keys
 import product
 import report
@@ -64,6 +68,25 @@ def sealed(text):
     return text + ',"sha256":"' + hashlib.sha256(text.encode()).hexdigest() + '"}\n'
 
 
+TAIL = re.compile(r'(?:,"signature":"([^"]*)")?,"sha256":"[^"]*"}\n$')
+
+
+def body(text):
+    """Without its last members."""
+    return text[:TAIL.search(text).start()]
+
+
+def resigned(text, key):
+    """As its maker's, by another key."""
+    content = re.sub('"audit_key":"[0-9a-f]*"', f'"audit_key":"{raw(key)}"', body(text))
+    statement = "cs-bundle-1 " + hashlib.sha256(content.encode()).hexdigest()
+    return sealed(content + ',"signature":"' + base64.b64encode(key.sign(statement.encode())).decode() + '"')
+
+
+def raw(key):
+    return key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw).hex()
+
+
 def bundle_text(name="bundle.json"):
     with open(os.path.join(AUDITOR, name), encoding="utf-8") as f:
         return f.read()
@@ -114,7 +137,7 @@ def test_a_run_goes_on_with_its_own_bundle_alone():
         f.writelines(lines[:20])
     again = [product.COUNTERSIGN, "archive", "verify", "--journal", os.path.join(AUDITOR, "to-resume"), "--resume", "--progress", "none"]
     text = bundle_text()
-    write("own.json", sealed(text[:-78].replace('"generation":', '"generation":1', 1)))
+    write("own.json", sealed(body(text).replace('"generation":', '"generation":1', 1)))
     done = subprocess.run(again, cwd=PLACE, capture_output=True, text=True, timeout=120, check=False)
     report.equal(done.returncode, 75, done.stderr)
     write("own.json", text)
@@ -136,15 +159,44 @@ def test_what_arrived_after_the_bundle_is_left_open():
     report.check(before and all(records("early")[loc]["verdict"] == "pass" for loc in before), "earlier ones")
 
 
+def test_a_bundle_is_its_maker_s_by_the_key_of_the_audit():
+    text = bundle_text()
+    key = json.loads(text)["audit_key"]
+    with open(KEYSTORE.path + ".audit.key", "rb") as file:
+        own = serialization.load_pem_private_key(file.read(), None)
+    report.equal(raw(own), key, "the key whose public half the bundle tells")
+    report.check(resigned(text, own) == text, "the signature is that of docs/bundle.md")
+    other = ed25519.Ed25519PrivateKey.generate()
+    changed = body(text).replace('"state":"compromised"', '"state":"archived"')
+    report.check(changed != body(text), "a change that matters")
+    done = audit("signed", *BY_NAME, "--bundle-key", key.upper())
+    report.equal((records("signed"), "bundle" in done.stderr), (records("by-bundle"), False), done.stderr)
+    cases = [
+        ("said", text, (), None, "--bundle-key " + key),
+        ("unsigned", sealed(body(text)), (), None, "nobody signed"),
+        ("stripped", sealed(body(text)), ("--bundle-key", key), 78, "nobody signed"),
+        ("edited", sealed(changed + text[len(body(text)):TAIL.search(text).end(1) + 1]), (), 78, "not as its keystore signed it"),
+        ("foreign", resigned(changed + ',"sha256":""}\n', other), ("--bundle-key", key), 78, "is signed by " + raw(other)),
+        ("own-foreign", resigned(changed + ',"sha256":""}\n', other), ("--bundle-key", raw(other)), None, ""),
+        ("borrowed", sealed(body(resigned(text, other)) + text[len(body(text)):TAIL.search(text).end(1) + 1]), (), 78, "not as its keystore signed it"),
+        ("digits", text, ("--bundle-key", key[:-1]), 64, "64 hexadecimal digits"),
+    ]
+    for name, content, args, code, words in cases:
+        done = audit("signature-" + name, *BY_NAME, *args, bundle=write(name + ".json", content))
+        report.equal((done.returncode, words in done.stderr), (code or 1, True), f"{name}: {done.stderr}")
+    done = run(("--keystore", KEYSTORE.uri), "no-bundle", "--bundle-key", key)
+    report.equal(done.returncode, 64, done.stderr)
+
+
 def test_a_bundle_that_was_damaged_is_refused_with_its_reason():
     text = bundle_text()
     at = text.index('"from":"20') + 8
     cases = [
         ("cut", text[:len(text) // 2], 78, "cut or changed"),
         ("changed", text[:at] + "19" + text[at + 2:], 78, "cut or changed"),
-        ("span", sealed(text[:-78].replace('"from":"20', '"from":"x0', 1)), 78, "span of an entry"),
-        ("swapped", sealed(text[:-78].replace('"alias":"acme-', '"alias":"acne-', 1)), 78, "entry"),
-        ("version", sealed(text[:-78].replace('"version":1', '"version":2', 1)), 64, "version 2"),
+        ("span", sealed(body(text).replace('"from":"20', '"from":"x0', 1)), 78, "span of an entry"),
+        ("swapped", sealed(body(text).replace('"alias":"acme-', '"alias":"acne-', 1)), 78, "entry"),
+        ("version", sealed(body(text).replace('"version":1', '"version":2', 1)), 64, "version 2"),
         ("other", "<Envelope/>", 64, "not a bundle"),
         ("empty", "", 64, "not a bundle"),
     ]

@@ -25,10 +25,12 @@ static void must(bool holds)
 static void look(const char *text, size_t n)
 {
     const ks_snapshot *s = NULL;
-    cs_time as_of = 0;
+    static const char *const nobody = "0000000000000000000000000000000000000000000000000000000000000000";
+    ks_bundle_head head;
     cs_error e = {0};
-    if (ks_bundle_read(text, n, &s, &as_of, &e) == 0) {
-        must(s != NULL && as_of != 0);
+    must(ks_bundle_read(text, n, nobody, &s, &head, &e) != 0 && s == NULL);
+    if (ks_bundle_read(text, n, NULL, &s, &head, &e) == 0) {
+        must(s != NULL && head.as_of != 0);
         for (const char *const *name = ks_snapshot_partners(s); *name != NULL; name++) {
             must(ks_snapshot_has_partner(s, *name));
         }
