@@ -219,7 +219,6 @@ static int replace(int at, const char *before)
         renameat(at, ANEW "/" ARCHIVE_RUN_FILE, at, ARCHIVE_RUN_FILE) != 0 || fsync(at) != 0) {
         return -1;
     }
-    (void)unlinkat(at, ANEW, AT_REMOVEDIR);
     return 0;
 }
 
@@ -256,6 +255,7 @@ int archive_revalidate(const char *directory, struct archive_journal **j, const 
 out:
     archive_journal_close(made);
     if (at >= 0) {
+        drop_unfinished(at);
         close(at);
     }
     free(a.key);
@@ -334,8 +334,10 @@ int archive_revalidate_end(const char *directory, struct archive_journal *j, con
 {
     struct ending k = {.journal = j, .run = run, .court = court, .counts = counts};
     struct dirent **name = NULL;
-    int rc = 0;
     int n = scandir(directory, &name, is_before, alphasort);
+    int rc = n >= 0 ? 0
+                    : cs_error_set(e, CS_EXIT_UNAVAILABLE, "journal-unreadable", "%.300s cannot be listed: %s",
+                                   directory, strerror(errno));
     for (int i = n - 1; i >= 0; i--) { /* ids sort by time: the newest first */
         char *path = NULL;
         rc = rc == 0 && asprintf(&path, "%s/%s", directory, name[i]->d_name) < 0

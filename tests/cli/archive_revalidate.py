@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -237,6 +238,21 @@ def test_killed_at_any_moment_it_holds_one_or_the_other():
     scene.revalidate()
     scene.equals_a_fresh_run("after kills")
     report.check(not os.path.exists(scene.path("j", "revalidating")), "nothing is left behind")
+
+
+def test_a_full_disk_leaves_the_journal_as_it_was():
+    scene = HOUSE.scene(*BY_NAME)
+    before = scene.octets("j", "results.ndjson"), scene.octets("j", "run.json")
+    names = sorted(os.listdir(scene.path("j")))
+    scene.rules("expired-certificate refuse;")
+    done = subprocess.run(scene.command("--journal", "j", "--resume", "--revalidate"), cwd=scene.place, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, 64 << 10)))
+    report.equal((done.returncode, "make room" in done.stderr), (75, True), done.stderr)
+    report.check((scene.octets("j", "results.ndjson"), scene.octets("j", "run.json")) == before, "as it was")
+    report.equal(sorted(os.listdir(scene.path("j"))), names, "nothing is left behind")
+    scene.revalidate()
+    scene.equals_a_fresh_run("with room again")
 
 
 if __name__ == "__main__":
