@@ -219,7 +219,8 @@ static int watch_senders(struct round *o, const struct ks_rollover *r, cs_error 
                  : "It comes at its instant; to move it: countersign rollover window ",
              r->name, " FROM TO");
     int told = alarm(o, r, at, text, e);
-    return told == 1 ? report(o, r, "roll-over senders", false, text, e) : told;
+    o->report->notices += told == 1;
+    return all && told == 1 ? report(o, r, "roll-over senders", false, text, e) : told < 0 ? -1 : 0;
 }
 
 /** @return 1 it was ended, 0, -1 */
