@@ -19,7 +19,8 @@
 #define IN_EXTRA     UINT32_MAX
 #define SIGNATURE(n) (0x4b50U | (uint32_t)(n) << 16)
 
-static const char missing[] = "its table is damaged or missing, or something stands behind it";
+static const char missing[] =
+    "its table is damaged, missing, or another one than that of its members, or something stands behind it";
 static const char outside[] =
     "its table leaves out what stands there: another zip before it, or members without an entry";
 
@@ -123,7 +124,14 @@ static bool wide(const uint8_t *extra, size_t n, const uint8_t *entry, uint64_t 
     return true;
 }
 
-/* @return octets of the entry, 0: it is damaged, or its member is not where it says */
+static bool same_name(const struct table *t, uint64_t one, size_t n, uint64_t other, size_t m)
+{
+    uint8_t a[UINT16_MAX];
+    uint8_t b[UINT16_MAX];
+    return n == m && read_at(t, one, a, n) && read_at(t, other, b, n) && memcmp(a, b, n) == 0;
+}
+
+/* @return octets of the entry, 0: it is damaged, or its member is not where it says, or has another name */
 static uint64_t take_entry(struct table *t, uint64_t place)
 {
     uint8_t entry[ENTRY];
@@ -141,6 +149,9 @@ static uint64_t take_entry(struct table *t, uint64_t place)
         return 0;
     }
     if (!read_at(t, at, head, HEAD) || le32(head) != SIGNATURE(0x0403) || size > t->from) {
+        return 0;
+    }
+    if (!same_name(t, place + ENTRY, name, at + HEAD, le16(head + 26))) {
         return 0;
     }
     t->taken += HEAD + le16(head + 26) + le16(head + 28) + size;

@@ -21,6 +21,7 @@ import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import forms
+import journal as journals
 import keys
 import product
 import report
@@ -54,18 +55,10 @@ class House:
         command += ["--journal", place] if journal else []
         done = subprocess.run(command, cwd=self.directory, input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, check=False, **how)
-        return done.returncode, records(place) if journal else [], done
+        return done.returncode, journals.read(place) if journal else [], done
 
     def path(self, name):
         return os.path.join(self.directory, name)
-
-
-def records(place):
-    path = os.path.join(place, "results.ndjson")
-    if not os.path.exists(path):
-        return []
-    with open(path, encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
 
 
 def told(record):
@@ -308,10 +301,6 @@ def test_shards_together_are_the_whole():
 
 # ---- stopping and going on ----------------------------------------------------------------------------------------------
 
-def stable(record):
-    return {k: v for k, v in record.items() if k not in ("run", "us")}
-
-
 def killed(child, wait, place):
     """Kill it after wait seconds; None: as soon as its journal has grown. @return whether it was not over before"""
     path = os.path.join(place, "results.ndjson")
@@ -352,9 +341,9 @@ def test_a_run_that_is_killed_20_times_goes_on_where_it_was():
                 continue
             code = child.wait(timeout=300)
         report.equal(code, 1, "")
-        found = records(place)
+        found = journals.read(place)
         report.equal(len(found), len(whole), "every item once")
-        report.equal([stable(r) for r in found], [stable(r) for r in whole], "as if it had never been killed")
+        report.equal(journals.stable(found), journals.stable(whole), "as if it had never been killed")
 
 
 def test_a_signal_stops_cleanly_and_says_how_to_go_on():
@@ -375,7 +364,7 @@ def test_a_signal_stops_cleanly_and_says_how_to_go_on():
     err = child.communicate(timeout=60)[1]
     report.equal(child.returncode, 75, err)
     report.check(b"--resume" in err, err.decode())
-    report.check(20 < len(records(place)) < 2 * COUNT, "whole records")
+    report.check(20 < len(journals.read(place)) < 2 * COUNT, "whole records")
 
 
 def test_a_list_in_a_pipe_is_read_by_the_run_alone():
@@ -436,9 +425,9 @@ def test_a_judge_that_ends_or_hangs_costs_one_item():
         os.kill(judge, number)
         child.stdin.write(octets[len(octets) // 2:])
         err = child.communicate(timeout=120)[1]
-        found = records(place)
+        found = journals.read(place)
         report.equal((child.returncode, len(found)), (1, COUNT), err)
-        odd = [told(f) for f, e in zip(found, expected) if stable(f) != stable(e)]
+        odd = [told(f) for f, e in zip(found, expected) if journals.stable([f]) != journals.stable([e])]
         # the killed one may have had nothing in hand; a machine that is slow beyond measure may give up more than the stopped one
         report.check(set(odd) <= {("error", cost)} and (len(odd) <= 1 if number == signal.SIGKILL else odd), f"what a judge had in hand: {odd}")
 
@@ -468,12 +457,12 @@ def test_another_keystore_or_policy_does_not_finish_a_run():
     uri = f"sqlite:{other}/ks.db"
     done = product.countersign("--keystore", uri, "archive", "verify", HOUSE.tree, *BY_NAME, "--journal", place, check=False)
     report.equal(done.returncode, 1, done.stderr)
-    before = records(place)
+    before = journals.read(place)
     done = product.countersign("--keystore", uri, "archive", "verify", "--journal", place, "--resume", check=False)
-    report.equal((done.returncode, records(place)), (1, before), "nothing was left to do")
+    report.equal((done.returncode, journals.read(place)), (1, before), "nothing was left to do")
     product.countersign("--keystore", uri, "keystore", "compromise", "acme-sign#3", "--reason", "found late")
     done = product.countersign("--keystore", uri, "archive", "verify", "--journal", place, "--resume", check=False)
-    report.equal((done.returncode, records(place)), (75, before), done.stderr)
+    report.equal((done.returncode, journals.read(place)), (75, before), done.stderr)
     done = product.countersign("--keystore", uri, "archive", "verify", HOUSE.tree, *BY_NAME, "--journal", place, check=False)
     report.equal(done.returncode, 64, "a journal is not begun twice")
 

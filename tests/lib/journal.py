@@ -35,6 +35,20 @@ def record(loc, verdict="pass", reason=None, entry="acme-sign#1", t="2026-08-02T
     return one
 
 
+def read(directory):
+    """@return the records of a journal; none where it has none"""
+    path = os.path.join(directory, "results.ndjson")
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as text:
+        return [json.loads(line) for line in text]
+
+
+def stable(records):
+    """What two runs over the same say alike."""
+    return [{k: v for k, v in one.items() if k not in ("run", "us")} for one in records]
+
+
 def write(directory, records, order=None, **run):
     """Make a journal; records are numbered in their order."""
     os.makedirs(directory)
@@ -47,11 +61,6 @@ def write(directory, records, order=None, **run):
         for number, one in enumerate(records, 1):
             text.write(json.dumps(dict(one, seq=one["seq"] or number), separators=(",", ":"), ensure_ascii=False) + "\n")
     return directory
-
-
-def read(directory):
-    with open(os.path.join(directory, "results.ndjson"), encoding="utf-8") as text:
-        return [json.loads(line) for line in text]
 
 
 def lines(directory):
