@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# tests/run: limit 300
+# tests/run: limit 500
 # tests/run: table
 """Encryption between countersign and WSS4J and the xmlsec1 command line, in both directions; shapes.py has what is not Body alone.
 
