@@ -22,6 +22,8 @@
 #define LEASE_S 20 /* of several gateways one does it: so long after its last word another takes over */
 #define RENEW_S 5
 
+#define STOP_BUSY_MS 500 /* an end waits no longer for a keystore that is busy */
+
 struct keeper {
     pthread_t thread;
     pthread_mutex_t lock;
@@ -60,13 +62,14 @@ static bool has_request(const ks_report *r)
 }
 
 /* NULL: the watch thread tells that the keystore is away. */
-static ks_store *open_store(struct keeper *k)
+static ks_store *open_store(struct keeper *k, int busy_ms)
 {
     ks_options options;
     ks_store *store = NULL;
     cs_error e = {0};
     struct runtime *rt = gateway_runtime(k->gw);
     gateway_key_options(rt->plan->settings, &options);
+    options.busy_ms = busy_ms;
     int rc = ks_open(&store, k->uri, &options, &e);
     runtime_unref(rt);
     return rc == 0 ? store : NULL;
@@ -124,7 +127,7 @@ static cs_time work(struct keeper *k, ks_store *store, cs_time now)
 /* asked: something changed. @return seconds until the next look */
 static int64_t look(struct keeper *k, bool asked, cs_time now)
 {
-    ks_store *store = open_store(k);
+    ks_store *store = open_store(k, 0);
     cs_time next = now + LOOK_S;
     if (store != NULL && (next = take_lease(k, store, now)) == 0) {
         if (asked || now >= k->next || k->next - now > LOOK_S) {
@@ -202,7 +205,7 @@ void keeper_stop(struct keeper *k)
     pthread_cond_signal(&k->wake);
     pthread_mutex_unlock(&k->lock);
     pthread_join(k->thread, NULL);
-    ks_store *store = k->mine ? open_store(k) : NULL;
+    ks_store *store = k->mine ? open_store(k, STOP_BUSY_MS) : NULL; /* else it lapses by itself */
     if (store != NULL) {
         cs_error ignored = {0};
         (void)!ks_lease_drop(store, KS_LEASE_KEEPER, ks_live_node(k->gw->live), cs_clock_now(), &ignored);
