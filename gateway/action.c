@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "gateway/answer.h"
 #include "gateway/gateway_private.h"
 #include "gateway/keep.h"
 #include "gateway/plain.h"
@@ -366,6 +367,16 @@ static void act_describe(struct job *j, struct wssec_worker *w)
     }
 }
 
+/* What a fault says about the signature of our request. What cannot be read says nothing; it goes on as it came. */
+static void act_weigh(struct job *j, struct wssec_worker *w)
+{
+    struct wssec_names names;
+    struct wssec_slice confirm;
+    struct wssec_input in = action_input(j, &confirm);
+    j->refuses = wssec_names(w, &in, j->route->names_policy, &names) == WSSEC_RC_OK && names.reason == WSSEC_OK &&
+                 answer_fault_refuses(&names.fault);
+}
+
 /* A monitored reply that would have been refused for its status or head. */
 static void act_unfit(struct job *j)
 {
@@ -518,6 +529,9 @@ static void run(struct job *j, struct wssec_worker *w)
     if (j->describe) {
         act_describe(j, w);
         return;
+    }
+    if (j->weigh) {
+        act_weigh(j, w);
     }
     if (j->unfit[0] != '\0') {
         act_unfit(j);

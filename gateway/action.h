@@ -41,6 +41,7 @@ struct job {
     int http_status;           /**< of a reply */
     char sender[KS_SENDER];    /**< who sent the message, for the evidence of use: the client's address, or the upstream's host */
     bool describe;             /**< a service description, no message: only its root is looked at */
+    bool weigh;                /**< a reply: whether it refuses our signature is to be found out */
     char unfit[64];            /**< what is wrong with the reply before its body is looked at; monitored routes only */
     bool action_good;          /**< of a request: HTTP names one action, or none */
     char action[256];          /**< that one, "" none */
@@ -64,6 +65,7 @@ struct job {
     bool monitored;               /**< refused, but only logged: the received octets go on */
     char signed_with[KS_WORD + 12];
     unsigned signed_n; /**< its number alone; 0: not signed */
+    bool refuses;      /**< the reply refuses our signature, whether it is to be believed or not */
     char encrypted_to[KS_WORD + 12];
     struct output output;
     struct room room; /**< what actions made of the message */

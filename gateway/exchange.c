@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/answer.h"
 #include "gateway/exchange_log.h"
 #include "gateway/gateway_private.h"
 #include "gateway/metrics.h"
@@ -18,16 +19,6 @@ static void on_timer(struct exchange *ex);
 static void on_gone_late(struct exchange *ex);
 static void on_gone_early(struct exchange *ex);
 static void on_aborted(struct exchange *ex);
-/* What the other side said to a request that we signed; a fault has a status of its own. */
-static void count_answer(const struct exchange *ex)
-{
-    const struct job *j = ex->request_job;
-    if (j != NULL && j->signed_n != 0 && ex->upstream_status != 0) {
-        ks_signed_answer(j->runtime->snapshot, ex->route->conf->request.sign_alias, j->signed_n,
-                         ex->upstream_status >= 400);
-    }
-}
-
 static void on_done(struct exchange *ex);
 
 /* A state is a paragraph, the rows that many states share stand on one line. */
@@ -315,7 +306,7 @@ static void on_done(struct exchange *ex)
     hold_leave(ex);
     loop->counters.exchanges++;
     loop->counters.refused[ex->reason]++;
-    count_answer(ex);
+    answer_count(ex);
     exchange_log(ex);
     meter_exchange(loop->meter, ex);
     job_free(ex->request_job);

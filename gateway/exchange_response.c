@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "gateway/answer.h"
 #include "gateway/gateway_private.h"
 #include "gateway/plain.h"
 
@@ -82,7 +83,7 @@ static void reply_decide(struct exchange *ex)
     const struct http1_head *h = http1_head(ex->reply_parser);
     const struct gw_actions *a = &ex->route->conf->response;
     if (!gw_actions_any(a)) {
-        exchange_event(ex, ON_READY);
+        exchange_event(ex, answer_matters(ex) ? ON_WORK : ON_READY);
         return;
     }
     if (ex->passes_unsigned) {

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "gateway/answer.h"
 #include "gateway/gateway_private.h"
 #include "gateway/plain.h"
 
@@ -122,6 +123,7 @@ static void submit(struct exchange *ex, struct job **place, bool response)
     body_move(&j->body, response ? &ex->reply_body : &ex->body);
     if (response) {
         cs_copy(j->unfit, sizeof j->unfit, ex->unfit);
+        j->weigh = answer_matters(ex);
     }
     if (ex->loop->gateway->capture != NULL && !j->describe) {
         name_dump(j, ex, http1_head(response ? ex->reply_parser : ex->parser));

@@ -75,6 +75,11 @@ const ks_entry *ks_signer(const ks_snapshot *s, const char *alias)
     return ks_active(s, alias);
 }
 
+bool ks_share_set(const ks_snapshot *s, const char *alias)
+{
+    return canary_of(s, alias) != NULL;
+}
+
 void ks_signed_answer(const ks_snapshot *s, const char *alias, unsigned n, bool refused)
 {
     const ks_entry *c = canary_of(s, alias);

@@ -500,7 +500,10 @@ const ks_entry *ks_encrypter(const ks_snapshot *s, const char *partner);
 const ks_entry *ks_active(const ks_snapshot *s, const char *alias);
 /** Who signs the next request: the active entry, or in its share the successor. Counts turns: once per request. Any thread. */
 const ks_entry *ks_signer(const ks_snapshot *s, const char *alias);
-/** The other side answered a request that alias#n signed; without a share in the slot nothing is counted. Any thread. */
+/** A successor of the slot signs a share of the requests. Any thread. */
+bool ks_share_set(const ks_snapshot *s, const char *alias);
+/** The other side answered a request that alias#n signed; without a share in the slot nothing is counted. Any thread.
+ *  refused: it does not accept the signature or the key; what else it may have refused is no fault of the key. */
 void ks_signed_answer(const ks_snapshot *s, const char *alias, unsigned n, bool refused);
 /** The entry alias#n whatever its state, NULL: none. */
 const ks_entry *ks_entry_at(const ks_snapshot *s, const char *alias, unsigned n);

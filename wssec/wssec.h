@@ -419,6 +419,7 @@ struct wssec_names {
     char detail[384];
     struct wssec_name root;
     struct wssec_name payload;              /**< first element in the Body of a SOAP envelope */
+    struct wssec_name fault; /**< when that is a Fault: its faultcode, or the innermost Subcode's Value */
 };
 
 /** What any document calls itself, under the limits and encodings of p: nothing of it is judged.

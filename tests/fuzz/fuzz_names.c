@@ -76,6 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(whole.reason == cut.reason);
     must(memcmp(&whole.root, &cut.root, sizeof whole.root) == 0);
     must(memcmp(&whole.payload, &cut.payload, sizeof whole.payload) == 0);
+    must(memcmp(&whole.fault, &cut.fault, sizeof whole.fault) == 0);
+    must(whole.fault.local[0] == '\0' || strcmp(whole.payload.local, "Fault") == 0);
     if (whole.reason == WSSEC_OK && data[0] == '<' && memmem(data, size, "encoding", 8) == NULL) {
         compare(data, size, &whole);
     }

@@ -69,6 +69,54 @@ static void documents_have_names(void)
     }
 }
 
+#define WSSE        "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
+#define FAULT(code) SOAP("<e:Body><e:Fault>" code "<faultstring>no</faultstring></e:Fault></e:Body>")
+#define FAULT12(code)                                                                                                  \
+    "<e:Envelope xmlns:e='http://www.w3.org/2003/05/soap-envelope'><e:Body><e:Fault>" code                             \
+    "</e:Fault></e:Body></e:Envelope>"
+
+static void faults_have_a_code(void)
+{
+    static const struct {
+        const char *text, *ns, *local;
+    } cases[] = {
+        {FAULT("<faultcode xmlns:w='" WSSE "'>w:FailedCheck</faultcode>"), WSSE, "FailedCheck"},
+        {FAULT("<faultcode xmlns:w='" WSSE "'>\n w:Fail<![CDATA[ed]]>Ch&#x65;ck </faultcode>"), WSSE, "FailedCheck"},
+        {FAULT("<faultcode>e:Server</faultcode>"), "http://schemas.xmlsoap.org/soap/envelope/", "Server"},
+        {FAULT("<faultcode xmlns='" WSSE "'>FailedCheck</faultcode>"), "", ""}, /* an element of another name */
+        {FAULT("<faultcode>Client</faultcode>"), "", "Client"},
+        {SOAP("<e:Body xmlns:w='urn:a'><e:Fault xmlns:w='" WSSE "'><faultcode>w:X</faultcode></e:Fault></e:Body>"),
+         WSSE, "X"},
+        {FAULT12("<e:Code><e:Value>e:Sender</e:Value></e:Code>"), "http://www.w3.org/2003/05/soap-envelope", "Sender"},
+        {FAULT12("<e:Code><e:Value>e:Sender</e:Value><e:Subcode><e:Value xmlns:w='" WSSE
+                 "'>w:InvalidSecurity</e:Value></e:Subcode></e:Code>"),
+         WSSE, "InvalidSecurity"},
+        {FAULT12("<e:Code><e:Value>e:Sender</e:Value><e:Subcode><e:Value>e:a</e:Value><e:Subcode><e:Value>e:b</e:Value>"
+                 "</e:Subcode></e:Subcode></e:Code><e:Detail><e:Value>e:c</e:Value></e:Detail>"),
+         "http://www.w3.org/2003/05/soap-envelope", "b"},
+        /* nothing that a reader of QNames would take */
+        {FAULT("<faultcode>w:FailedCheck</faultcode>"), "", ""},
+        {FAULT("<o xmlns:w='" WSSE "'/><faultcode>w:FailedCheck</faultcode>"), "", ""},
+        {FAULT("<faultcode xmlns:w='" WSSE "'>w:Failed Check</faultcode>"), "", ""},
+        {FAULT("<faultcode xmlns:w='" WSSE "'>w:Failed<i/>Check</faultcode>"), "", ""},
+        {FAULT("<faultcode xmlns:w='" WSSE "'>w:a:b</faultcode>"), "", ""},
+        {FAULT("<faultcode/>"), "", ""},
+        {FAULT("<d><faultcode>e:Server</faultcode></d>"), "", ""},
+        /* a fault is the first that stands in Body, and stands nowhere else */
+        {SOAP("<e:Body><a/><e:Fault><faultcode>e:Server</faultcode></e:Fault></e:Body>"), "", ""},
+        {SOAP("<e:Header><e:Fault><faultcode>e:Server</faultcode></e:Fault></e:Header><e:Body/>"), "", ""},
+        {SOAP("<e:Body><a><e:Fault><faultcode>e:Server</faultcode></e:Fault></a></e:Body>"), "", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (int cut = 0; cut < 2; cut++) {
+            struct wssec_names n = names_of(cases[i].text, strlen(cases[i].text), cut != 0);
+            CU_ASSERT_EQUAL(n.reason, WSSEC_OK);
+            CU_ASSERT_STRING_EQUAL(n.fault.ns, cases[i].ns);
+            CU_ASSERT_STRING_EQUAL(n.fault.local, cases[i].local);
+        }
+    }
+}
+
 static void what_is_doubtful_has_none(void)
 {
     static const char *const texts[] = {
@@ -107,6 +155,7 @@ static void a_name_too_long_is_none(void)
 
 const struct harness_test harness_tests[] = {
     {"documents have names", documents_have_names},
+    {"faults have a code", faults_have_a_code},
     {"what is doubtful has none", what_is_doubtful_has_none},
     {"a name too long is none", a_name_too_long_is_none},
     {NULL, NULL},

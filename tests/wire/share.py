@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # tests/run: limit 240
 """A share of requests is signed with the successor before it is activated: exactly that share, spread evenly; when the
-other side refuses the new key the share ends by itself, is told and audited, and every request got an answer."""
+other side refuses the new key the share ends by itself, is told and audited, and every request got an answer. Only what is
+about the signature counts, said by somebody who is believed."""
 import json
 import sys
 
@@ -11,13 +12,25 @@ import product
 import report
 import soap
 import wire
+from mailbox_server import Mailbox
 
+
+def fault(code, ns=soap.WSSE, version=soap.SOAP11, status="500 Internal Server Error"):
+    """A SOAP fault with that code, as a reply."""
+    named = f'xmlns:x="{ns}">x:{code}<'
+    said = f"<faultcode {named}/faultcode><faultstring>no</faultstring>" if version == soap.SOAP11 else \
+        f"<e:Code><e:Value>e:Sender</e:Value><e:Subcode><e:Value {named}/e:Value></e:Subcode></e:Code>"
+    return wire.reply_octets(soap.envelope(f'<e:Fault xmlns:e="{version}">{said}</e:Fault>', soap=version), status,
+                             content_type=soap.content_type(version))
+
+
+REFUSED = fault("FailedCheck")
 ROUTES = 'route orders {{ listener front; path "/orders"; upstream "{url}"; request {{ sign own-sign {{ parts Body Timestamp; }} }} }}\n'
 SHARE = ("activate", "own-sign#2", "--canary")
 
 
 class Scene:
-    def __init__(self):
+    def __init__(self, routes=ROUTES, extra="", before=None):
         self.place = product.new_directory()
         self.keystore = product.Keystore(self.place)
         self.pairs = [keys.new_pair(self.place, name) for name in ("own1", "own2")]
@@ -26,9 +39,11 @@ class Scene:
                           "--private-key", self.pairs[1].key_file)
         with open(self.pairs[1].certificate_file, encoding="ascii") as pem:
             self.new = "".join(line.strip() for line in pem if "-----" not in line)
-        self.refuses = self.broken = False
+        self.refuses = self.broken = None
         self.upstream = wire.Upstream(self.answer)
-        self.gateway = product.Gateway(self.place, self.keystore, ROUTES.format(url=self.upstream.url))
+        if before is not None:
+            before(self)
+        self.gateway = product.Gateway(self.place, self.keystore, routes.format(url=self.upstream.url), extra)
 
     def __enter__(self):
         self.gateway.__enter__()
@@ -43,7 +58,7 @@ class Scene:
 
     def answer(self, request):
         if self.broken or (self.refuses and self.signed_with_new(request)):
-            return wire.reply_octets(soap.envelope("<refused/>"), "500 Internal Server Error")
+            return self.broken or self.refuses
         return wire.reply_octets(soap.envelope(soap.ANSWER))
 
     def send(self, count):
@@ -87,9 +102,10 @@ def test_exactly_the_share_is_signed_with_the_successor():
 
 
 def test_refusals_of_the_new_key_end_the_share():
-    with Scene() as scene:
+    with Mailbox() as box, Scene(extra=f'mail {{ server "{box.url}"; from "gateway@example.com"; }}') as scene:
+        scene.keystore.run("subscribe", "own-sign", "--name", "Anna Berg", "--mail", "anna@example.com")
         scene.begin("20%")
-        scene.refuses = True
+        scene.refuses = REFUSED
         statuses, new = scene.send(500)
         report.check(3 <= sum(new) <= 8, f"{sum(new)} were signed with the new key")
         report.equal(statuses.count(500), sum(new), "refused ones")
@@ -98,12 +114,57 @@ def test_refusals_of_the_new_key_end_the_share():
         report.check("requests refused with the new key" in rows, rows[-600:])
         report.equal(sum(scene.send(100)[1]), 0, "signed with the new key afterwards")
         report.equal(scene.record()["state"], "pre-active", "the successor")
+        report.until(lambda: box.mails, 60, "the mail about it")
+        subject, text = box.mails[0][1]["Subject"], box.mails[0][1].get_body().get_content()
+        report.equal(subject, "Outbound Certificate Refused. sign System: own-sign", "subject")
+        report.check("requests refused with the new key" in text and "keystore activate own-sign#2 --canary" in text, text)
+        report.equal(len(box.mails), 1, "mails")
+
+
+def test_only_what_is_about_the_signature_counts():
+    with Scene() as scene:
+        text = "text/xml; charset=utf-8"
+        for name, reply, counts in (
+                ("a fault of the business", fault("OutOfStock", "urn:example:orders"), False),
+                ("the server's own trouble", fault("Server", soap.SOAP11), False),
+                ("a name that is like one", fault("FailedCheck", "urn:example:orders"), False),
+                ("a message that is late", fault("MessageExpired", soap.WSU), False),
+                ("no XML", wire.reply_octets(b"<oops", "500 Internal Server Error", content_type=text), False),
+                ("a document type", wire.reply_octets(b"<!DOCTYPE a>" + soap.envelope("<a/>").encode(), "500 Internal Server Error",
+                                                      content_type=text), False),
+                ("too busy", wire.reply_octets(b"later", "503 Service Unavailable"), False),
+                ("another path", wire.reply_octets(b"", "404 Not Found"), False),
+                ("a token that is not accepted", fault("InvalidSecurityToken"), True),
+                ("SOAP 1.2", fault("FailedAuthentication", version=soap.SOAP12, status="400 Bad Request"), True),
+                ("WSS4J", fault("SecurityError", "http://ws.apache.org/wss4j"), True),
+                ("a status alone", wire.reply_octets(b"", "403 Forbidden"), True)):
+            scene.refuses = None
+            scene.begin("20%")
+            scene.refuses = reply
+            statuses, new = scene.send(100)
+            report.equal(sum(new) < 20, counts, f"{name}: {sum(new)} of 100 were signed with the new key")
+            report.equal(sum(s >= 400 for s in statuses), sum(new), f"{name}: as the receiver answered")
+            if counts:
+                report.until(lambda: "share" not in scene.record(), 60, f"{name}: the end of the share")
+            else:
+                scene.share("0", "--wait", "10s")
+
+
+def test_who_is_not_believed_does_not_end_it():
+    def partner(scene):
+        scene.keystore.add_verifier(keys.new_pair(scene.place, "acme"))
+    verified = ROUTES.replace("}} }}\n", "}} response {{ verify acme; }} }}\n")
+    with Scene("partner acme {{ }}\n" + verified, before=partner) as scene:
+        scene.share("20%", "--wait", "10s")
+        scene.refuses = REFUSED
+        statuses, new = scene.send(100)
+        report.equal((sum(new), set(statuses)), (20, {502}), "not signed, and not over TLS")
 
 
 def test_refusals_of_both_keys_do_not_end_it():
     with Scene() as scene:
         scene.begin("20%")
-        scene.broken = True
+        scene.broken = REFUSED
         statuses, new = scene.send(200)
         report.equal((set(statuses), sum(new)), ({500}, 40), "of 200 requests, all refused")
 
