@@ -64,7 +64,7 @@ static int carry_verb(ks_store *s, const void *what, bool dry_run, const ks_acto
     bool probed = dry_run;
     for (;;) {
         int rc = ks_change(s, &a->request, who, now, out, e);
-        if (rc != 0 && !probed && only_waits_for(out, KS_G11_PROBE)) {
+        if (rc != 0 && !probed && out->info.role == KS_TLS_CLIENT && only_waits_for(out, KS_G11_PROBE)) {
             cs_error why = {0};
             probed = true;
             if (probe(s, a, who, now, &why) != 0) {

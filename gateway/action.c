@@ -39,6 +39,19 @@ void job_release_message(struct job *j)
     }
 }
 
+void job_sign_again(struct job *j)
+{
+    cs_copy(j->refused_with, sizeof j->refused_with, j->signed_with);
+    room_clear(&j->room); /* output points there; the action begins with what was received */
+    j->output.n_piece = 0;
+    j->output.octets = 0;
+    j->signed_trial = false;
+    j->signed_n = 0;
+    j->reason = WSSEC_INTERNAL;
+    ks_snapshot_release(j->newest);
+    j->newest = NULL;
+}
+
 void job_free(struct job *j)
 {
     if (j == NULL) {
@@ -446,7 +459,7 @@ static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_acti
     recipe.user = user_of(j, a, &user);
     resolver_init(&keys, &source, j->runtime->snapshot, NULL, a->sign_alias);
     /* what a client says to a reply is not seen: a successor is tried with requests */
-    source.signer = !j->response ? ks_signer(j->runtime->snapshot, a->sign_alias) : NULL;
+    source.signer = !j->response && j->refused_with[0] == '\0' ? ks_signer(j->runtime->snapshot, a->sign_alias) : NULL;
     (void)keyop_failed();
     int rc = wssec_sign(w, &in, &recipe, &when, &keys, &made, &v);
     if (keyop_failed()) {
@@ -467,6 +480,7 @@ static bool act_sign(struct job *j, struct wssec_worker *w, const struct gw_acti
     j->confirm_n = value.n;
     snprintf(j->signed_with, sizeof j->signed_with, "%s#%u", v.certificate.alias, v.certificate.ordinal);
     j->signed_n = v.certificate.ordinal;
+    j->signed_trial = source.signer != NULL && source.signer != ks_active(j->runtime->snapshot, a->sign_alias);
     ks_use(j->gateway->live, j->runtime->snapshot, v.certificate.alias, v.certificate.ordinal, j->sender, true, now);
     if (j->request_id[0] == '\0') {
         cs_copy(j->request_id, sizeof j->request_id, v.message_id);

@@ -65,6 +65,8 @@ struct job {
     bool monitored;               /**< refused, but only logged: the received octets go on */
     char signed_with[KS_WORD + 12];
     unsigned signed_n; /**< its number alone; 0: not signed */
+    bool signed_trial; /**< by a key that is being tried, whose refusal is no end */
+    char refused_with[KS_WORD + 12]; /**< what it was signed with at first, which the receiver refused; "" nothing */
     bool refuses;      /**< the reply refuses our signature, whether it is to be believed or not */
     char encrypted_to[KS_WORD + 12];
     struct output output;
@@ -75,6 +77,8 @@ struct job {
 struct job *job_new(struct loop *home, struct exchange *ex, bool response);
 /** Home's thread. NULL is allowed. */
 void job_free(struct job *j);
+/** Home's thread: a request that was signed is to be signed again, with the active key. */
+void job_sign_again(struct job *j);
 /** Home's thread: the message has gone where it should; give its memory back, keep what was found out. NULL is allowed.
  */
 void job_release_message(struct job *j);

@@ -48,11 +48,28 @@ bool answer_matters(const struct exchange *ex)
            plain_type_is_soap(http1_field_value(http1_head(ex->reply_parser), "Content-Type"));
 }
 
-static bool believed(const struct exchange *ex)
+/* By a certificate whose name was looked at, or a signature. */
+static bool proven(const struct exchange *ex)
 {
     const struct job *j = ex->reply_job;
-    return ex->reply_over_tls || ex->route->conf->response.partner == NULL ||
-           (j != NULL && j->judged && j->verdict.verdict == WSSEC_PASS);
+    return ex->reply_over_tls || (j != NULL && j->judged && j->verdict.verdict == WSSEC_PASS);
+}
+
+bool answer_may_repeat(const struct exchange *ex)
+{
+    const struct gw_actions *a = &ex->route->conf->request;
+    return answer_matters(ex) && ex->request_job->signed_trial && a->partner == NULL && !a->crypt.decrypt &&
+           !ex->client_gone;
+}
+
+bool answer_repeats(const struct exchange *ex)
+{
+    return ex->may_repeat && ex->reply_job->refuses && proven(ex) && !ex->client_gone;
+}
+
+static bool believed(const struct exchange *ex)
+{
+    return ex->route->conf->response.partner == NULL || proven(ex);
 }
 
 void answer_count(const struct exchange *ex)

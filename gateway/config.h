@@ -166,6 +166,8 @@ struct gw_probe {
     char *query;     /**< owned; NULL: wsdl */
     int expect[16];
     unsigned n_expect; /**< 0: 200 405 500 */
+    unsigned
+        accepted; /**< so many requests signed with a new key are seen accepted before it is activated (G11); 0: any */
 };
 
 #define GW_METHODS 8

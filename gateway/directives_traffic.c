@@ -177,6 +177,12 @@ SETTER(set_probe_expect)
     }
 }
 
+SETTER(set_probe_accepted)
+{
+    (void)child;
+    take_count(node, 1, COUNT_MOST, &((struct gw_probe *)parent)->accepted, report);
+}
+
 #define REPEAT  CS_DIR_REPEAT
 #define RESTART CS_DIR_RESTART
 
@@ -230,6 +236,11 @@ const struct cs_directive gw_rows_traffic[] = {
      set_probe_query},
     {"expect", "route-probe", "number+", NULL, 0, "200 405 500", "Statuses that tell that it arrived.",
      "expect 200 405 500;", "expect 99;", set_probe_expect},
+    {"accepted", "route-probe", "number", NULL, 0, NULL,
+     "Where the route signs: a new key is activated only after the receiver accepted so many requests of the share "
+     "that "
+     "was signed with it (keystore activate --canary).",
+     "accepted 10;", "accepted 0;", set_probe_accepted},
     {"shed", "", "", "gateway-shed", 0, NULL, "When new requests are refused with 503 because workers are behind.",
      "shed { queue-wait 100ms; }", "shed 5;", open_same},
     {"queue-wait", "gateway-shed", "duration", NULL, 0, "100ms",

@@ -108,6 +108,7 @@ struct exchange {
     uint64_t reply_octets;
     char unfit[64]; /**< what is wrong with the reply's status or head, on a monitored route */
     struct job *reply_job;
+    bool may_repeat; /**< the request is kept until its reply was looked at: it may be signed again */
     /* towards the client */
     cs_buf client_head;
     char allow[256]; /**< methods that would have been served, for a 405 */
@@ -184,6 +185,8 @@ void exchange_request_go_on(struct exchange *ex);
 /** Route, method, content of the head by ex->runtime; a failure has answered already. @return false: refused */
 bool exchange_request_accept(struct exchange *ex);
 void exchange_request_submit(struct exchange *ex);
+/** The receiver refused the key that is being tried: forget its reply, and sign again with the active one. */
+void exchange_request_again(struct exchange *ex);
 void exchange_request_connect(struct exchange *ex);
 void exchange_request_forward(struct exchange *ex);
 void exchange_request_sent(struct exchange *ex);

@@ -65,6 +65,9 @@ static void add_message(cs_json *j, const char *key, const struct job *job, bool
     cs_json_int(j, "bytes", (int64_t)octets);
     if (job != NULL && job->signed_with[0] != '\0') {
         cs_json_str(j, "signed_with", job->signed_with);
+        if (job->refused_with[0] != '\0') {
+            cs_json_str(j, "refused_with", job->refused_with);
+        }
     }
     if (job != NULL && job->encrypted_to[0] != '\0') {
         cs_json_str(j, "encrypted_to", job->encrypted_to);

@@ -116,9 +116,11 @@ static void reply_over(struct exchange *ex, bool reusable)
     ex->reply_octets = ex->reply_body.octets;
     timer_off(&ex->client->conn.timer);
     exchange_leave_upstream(ex, reusable);
-    /* Nothing is sent a second time any more. */
-    body_clear(&ex->body, &ex->loop->chunks, &ex->loop->gateway->memory);
-    job_release_message(ex->request_job);
+    ex->may_repeat = answer_may_repeat(ex);
+    if (!ex->may_repeat) { /* nothing is sent a second time any more */
+        body_clear(&ex->body, &ex->loop->chunks, &ex->loop->gateway->memory);
+        job_release_message(ex->request_job);
+    }
 }
 
 static void reply_complete(struct exchange *ex, bool left_over)

@@ -102,7 +102,9 @@ static int job_queue(struct exchange *ex, struct job *j)
     }
     j->newest = ks_live_get(gw->live);
     atomic_store(&j->begun_us, 0);
-    enum queue_result result = queue_push(&gw->queue, &j->item, j->response, cs_clock_mono_us());
+    bool always =
+        j->response || j->refused_with[0] != '\0'; /* the receiver has answered: it is not lost for want of room */
+    enum queue_result result = queue_push(&gw->queue, &j->item, always, cs_clock_mono_us());
     if (result != QUEUE_TAKEN) {
         j->exchange = NULL;
         exchange_fail(ex, WSSEC_SHED, result == QUEUE_FULL ? "the queue is full" : "the gateway ends");
@@ -143,6 +145,29 @@ void exchange_request_submit(struct exchange *ex)
 void exchange_reply_submit(struct exchange *ex)
 {
     submit(ex, &ex->reply_job, true);
+}
+
+void exchange_request_again(struct exchange *ex)
+{
+    struct job *j = ex->request_job;
+    answer_count(ex);
+    job_free(ex->reply_job);
+    ex->reply_job = NULL;
+    loop_parser_put(ex->loop, HTTP1_RESPONSE, ex->reply_parser, ex->reply_done);
+    ex->reply_parser = NULL;
+    ex->reply_done = false;
+    ex->reply_begun = false;
+    ex->reply_early = false;
+    ex->reply_octets = 0;
+    ex->upstream_status = 0;
+    ex->unfit[0] = '\0';
+    ex->flow_tried[true] = false;
+    ex->may_repeat = false;
+    ex->address = 0;
+    job_sign_again(j);
+    j->exchange = ex;
+    timer_set(&ex->client->conn.timer, exchange_config(ex)->timeouts.work);
+    (void)job_queue(ex, j);
 }
 
 /* ---- while it arrives ------------------------------------------------------------------------------------------ */
@@ -243,7 +268,9 @@ static void judged_back(struct exchange *ex, struct job *job)
     if (job->judged) {
         counters->verdict[reply][job->verdict.verdict]++;
     }
-    if (job->reason == WSSEC_OK || job->monitored) {
+    if (reply && answer_repeats(ex)) {
+        exchange_event(ex, ON_WORK);
+    } else if (job->reason == WSSEC_OK || job->monitored) {
         exchange_event(ex, ON_READY);
     } else if (job->judged && job->verdict.reason == job->reason) {
         exchange_fail_verdict(ex, &job->verdict, reply);

@@ -209,10 +209,24 @@ bool prober_round(const struct runtime *rt, ks_store *store, const char *node, k
 /* ---- guard G11
  * -------------------------------------------------------------------------------------------------------- */
 
+/* The most that a route which signs with the slot asks for. */
+static unsigned accepted_first(const struct plan *plan, const char *alias)
+{
+    unsigned most = 0;
+    for (unsigned i = 0; i < plan->n_route; i++) {
+        const struct gw_route *r = plan->route[i].conf;
+        bool signs = r->request.sign_alias != NULL && strcmp(r->request.sign_alias, alias) == 0;
+        most = signs && r->probe.accepted > most ? r->probe.accepted : most;
+    }
+    return most;
+}
+
 int prober_report(const struct plan *plan, ks_store *store, const char *node, cs_time now, cs_error *e)
 {
     int rc = 0;
     for (unsigned i = 0; i < plan->n_route && rc == 0; i++) {
+        const char *signer = plan->route[i].conf->request.sign_alias;
+        rc = signer != NULL ? ks_probe_wanted(store, node, signer, accepted_first(plan, signer), now, e) : 0;
         for (const struct gw_upstream *u = plan->route[i].conf->upstream; u != NULL && rc == 0; u = u->next) {
             bool wanted = false;
             for (unsigned k = 0; u->client_certificate != NULL && k < plan->n_route; k++) {

@@ -126,7 +126,13 @@ int ks_canaries_read(ks_store *store, ks_snapshot *s, cs_error *e)
         s->entry[i].share = 0;
         s->entry[i].share_since = 0;
     }
-    return store->driver->canaries(store->b, 0, read_one, &r, e);
+    int rc = store->driver->canaries(store->b, 0, read_one, &r, e);
+    for (size_t i = 0; rc == 0 && i < s->n; i++) {
+        if (s->entry[i].share == 0) { /* the next one begins anew, were it in the same second */
+            atomic_store_explicit(&s->entry[i].m->canary.since, 0, memory_order_relaxed);
+        }
+    }
+    return rc;
 }
 
 static void object_of(int64_t entry_id, cs_time since, char out[64])
@@ -196,6 +202,46 @@ static int write_share(struct ks_verb_work *v, const struct ks_canary_row *row, 
     return rc;
 }
 
+struct sum {
+    const char *object;
+    uint64_t *n;
+};
+
+static int add_up(void *ctx, const char *node, const char *object, int64_t n, cs_time at, cs_error *e)
+{
+    (void)node;
+    (void)at;
+    (void)e;
+    struct sum *s = ctx;
+    *s->n += strcmp(object, s->object) == 0 && n > 0 ? (uint64_t)n : 0;
+    return 0;
+}
+
+static int tally_read(ks_store *s, const struct ks_canary_row *row, struct ks_canary_tally *t, cs_error *e)
+{
+    char object[64];
+    int rc = 0;
+    memset(t, 0, sizeof *t);
+    object_of(row->entry_id, row->since, object);
+    for (int i = 0; rc == 0 && i < 4; i++) {
+        struct sum sum = {object, i % 2 == 0 ? &t->answered[i / 2] : &t->refused[i / 2]};
+        rc = s->driver->rollovers->gauges(s->b, kind[i / 2][i % 2], add_up, &sum, e);
+    }
+    return rc;
+}
+
+/** Numbers are kept under the second in which the share was set: one that has none yet. */
+static int fresh_since(ks_store *s, struct ks_canary_row *row, cs_error *e)
+{
+    struct ks_canary_tally t;
+    int rc = tally_read(s, row, &t, e);
+    while (rc == 0 && t.answered[0] + t.answered[1] > 0) {
+        row->since++;
+        rc = tally_read(s, row, &t, e);
+    }
+    return rc;
+}
+
 struct find {
     int64_t entry_id;
     unsigned share;
@@ -255,7 +301,7 @@ int ks_canary_within(struct ks_verb_work *v, ks_outcome *out, cs_error *e)
         out->done = !r->dry_run;
         return 0;
     }
-    if (!w->dry_run && write_share(v, &new, e) != 0) {
+    if (!w->dry_run && (fresh_since(w->s, &new, e) != 0 || write_share(v, &new, e) != 0)) {
         return -1;
     }
     if (r->share > 0) {
@@ -288,34 +334,6 @@ static int take(void *ctx, const struct ks_canary_row *row, cs_error *e)
     return 0;
 }
 
-struct sum {
-    const char *object;
-    uint64_t *n;
-};
-
-static int add_up(void *ctx, const char *node, const char *object, int64_t n, cs_time at, cs_error *e)
-{
-    (void)node;
-    (void)at;
-    (void)e;
-    struct sum *s = ctx;
-    *s->n += strcmp(object, s->object) == 0 && n > 0 ? (uint64_t)n : 0;
-    return 0;
-}
-
-static int tally_read(ks_store *s, const struct ks_canary_row *row, struct ks_canary_tally *t, cs_error *e)
-{
-    char object[64];
-    int rc = 0;
-    memset(t, 0, sizeof *t);
-    object_of(row->entry_id, row->since, object);
-    for (int i = 0; rc == 0 && i < 4; i++) {
-        struct sum sum = {object, i % 2 == 0 ? &t->answered[i / 2] : &t->refused[i / 2]};
-        rc = s->driver->rollovers->gauges(s->b, kind[i / 2][i % 2], add_up, &sum, e);
-    }
-    return rc;
-}
-
 static int take_back(ks_store *s, const struct ks_canary_row *row, const struct ks_canary_tally *t, bool dry_run,
                      cs_time now, ks_report *report, cs_error *e)
 {
@@ -346,6 +364,32 @@ static int take_back(ks_store *s, const struct ks_canary_row *row, const struct 
     report->notices += told->done;
     free(out);
     return 0;
+}
+
+struct counted {
+    int64_t entry_id;
+    struct ks_canary_row row;
+    bool set;
+};
+
+static int count_one(void *ctx, const struct ks_canary_row *row, cs_error *e)
+{
+    (void)e;
+    struct counted *c = ctx;
+    if (row->entry_id == c->entry_id) {
+        c->row = *row;
+        c->set = true;
+    }
+    return 0;
+}
+
+int ks_canary_counted(ks_store *s, int64_t entry_id, struct ks_canary_tally *t, bool *set, cs_error *e)
+{
+    struct counted c = {.entry_id = entry_id};
+    memset(t, 0, sizeof *t);
+    int rc = s->driver->canaries(s->b, 0, count_one, &c, e);
+    *set = c.set;
+    return rc == 0 && c.set ? tally_read(s, &c.row, t, e) : rc;
 }
 
 int ks_canary_due(ks_store *s, bool dry_run, cs_time now, ks_report *out, cs_time *next, cs_error *e)

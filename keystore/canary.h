@@ -27,6 +27,8 @@ bool ks_canary_turn(uint64_t turn, unsigned share);
 int ks_canaries_read(ks_store *store, ks_snapshot *s, cs_error *e) CS_MUST_CHECK;
 /** What this process counted, as numbers of the node. Watch thread; nothing is written where nothing changed. */
 int ks_canaries_flush(ks_store *store, const ks_snapshot *s, const char *node, cs_time now, cs_error *e);
+/** What the nodes counted together for an entry since its share was set; *set: it has one. */
+int ks_canary_counted(ks_store *s, int64_t entry_id, struct ks_canary_tally *t, bool *set, cs_error *e) CS_MUST_CHECK;
 /** Set the share of v's entry, or take it back (0); commits. */
 int ks_canary_within(struct ks_verb_work *v, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
 /** Take back each share whose key is refused, by the numbers of all nodes; rows are appended to out. *next: instant at

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "keystore/backup.h"
+#include "keystore/canary.h"
 #include "keystore/probe.h"
 
 /* ---- trash ------------------------------------------------------------------------------------------------------ */
@@ -273,6 +274,29 @@ static int ask_lists(struct ks_work *w, const char *issuer, const char *serial, 
     return rc;
 }
 
+/** What became of the first requests that were signed with the key of who becomes active, where a node asks for them.
+ */
+static int ask_share(struct ks_work *w, const struct ks_row *row, cs_error *e)
+{
+    unsigned wanted = 0;
+    struct ks_canary_tally t = {{0}, {0}};
+    bool set = false;
+    if (ks_probe_wants(w->s, w->slot.alias, w->now, &wanted, e) != 0 ||
+        (wanted > 0 && ks_canary_counted(w->s, row->entry_id, &t, &set, e) != 0)) {
+        return -1;
+    }
+    uint64_t accepted = t.answered[1] - (t.refused[1] < t.answered[1] ? t.refused[1] : t.answered[1]);
+    w->plan.probe = wanted == 0             ? KS_PROBE_NONE
+                    : ks_canary_refused(&t) ? KS_PROBE_FAILED
+                    : accepted >= wanted    ? KS_PROBE_PASSED
+                                            : KS_PROBE_DUE;
+    snprintf(w->plan.probe_text, sizeof w->plan.probe_text,
+             "%llu of %u requests signed with it were accepted, %llu refused%s%s#%u%s", (unsigned long long)accepted,
+             wanted, (unsigned long long)t.refused[1], set ? "; of " : ". First: countersign keystore activate ",
+             w->slot.alias, row->info.n, set ? " a share signs" : " --canary 5%");
+    return 0;
+}
+
 /** What probes with the key of who becomes active found, where a node is told to make them. */
 static int ask_probe(struct ks_work *w, cs_error *e)
 {
@@ -280,8 +304,15 @@ static int ask_probe(struct ks_work *w, cs_error *e)
     ks_probe_said said;
     for (size_t i = 0; i < w->plan.n; i++) {
         const struct ks_step *step = &w->plan.step[i];
-        if (step->t != KS_T2_ACTIVATE || w->slot.role != KS_TLS_CLIENT || w->plan.probe_later ||
-            ks_work_row(w, step->n) == NULL) {
+        const struct ks_row *row = ks_work_row(w, step->n);
+        bool asks = w->slot.role == KS_TLS_CLIENT || w->slot.role == KS_SIGN;
+        if (step->t != KS_T2_ACTIVATE || !asks || w->plan.probe_later || row == NULL) {
+            continue;
+        }
+        if (w->slot.role == KS_SIGN) {
+            if (ask_share(w, row, e) != 0) {
+                return -1;
+            }
             continue;
         }
         if (ks_probe_state(w->s, w->slot.alias, step->n, w->now, &wanted, &said, e) != 0) {

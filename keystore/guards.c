@@ -358,10 +358,11 @@ static const struct ks_guard_row guard_row[] = {
      "a second person agreed to exactly this change within 24 hours; in force once two approvers are named",
      "countersign keystore approve"},
     {KS_G11_PROBE, KS_GUARD_PRECONDITION,
-     "tls-client: where a route has probe { }, every node's probe with the new key passed; not for the first entry of "
-     "a "
-     "slot; within a day of the end a slot with auto on, known by its names, is exchanged all the same",
-     "the probe"},
+     "tls-client: where a route has probe { }, every node's probe with the new key passed; sign: where a route has "
+     "probe "
+     "{ accepted N; }, N requests of a share signed with the new key were accepted; not for the first entry of a slot; "
+     "within a day of the end a slot with auto on, known by its names, is exchanged all the same",
+     "the probe; activate --canary"},
     {KS_G12_REVOCATION, KS_GUARD_PRECONDITION,
      "not revoked; a current revocation list where the partner's policy asks for one", "add-crl"},
     {KS_G13_ONE_ROLLOVER, KS_GUARD_PLAN, "one roll-over of a slot at a time", "finish or abort the other one"},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* probe.c: see probe.h. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -262,9 +263,9 @@ int ks_probe_summary(ks_store *s, const char *alias, unsigned n, cs_time since, 
 
 /* ---- guard G11 -------------------------------------------------------------------------------------------------- */
 
-#define WANTED "probe-wanted" /* kind of the number that a node reports: 1, 0 */
+#define WANTED "probe-wanted" /* kind of the number that a node reports */
 
-int ks_probe_wanted(ks_store *s, const char *node, const char *alias, bool wanted, cs_time now, cs_error *e)
+int ks_probe_wanted(ks_store *s, const char *node, const char *alias, unsigned wanted, cs_time now, cs_error *e)
 {
     int rc = s->driver->begin(s->b, KS_UPKEEP, e);
     if (rc == 0) {
@@ -277,7 +278,7 @@ int ks_probe_wanted(ks_store *s, const char *node, const char *alias, bool wante
 struct wanting {
     const char *alias;
     const struct together *live;
-    bool wanted;
+    unsigned wanted;
 };
 
 static int take_wanted(void *ctx, const char *node, const char *object, int64_t n, cs_time at, cs_error *e)
@@ -286,22 +287,33 @@ static int take_wanted(void *ctx, const char *node, const char *object, int64_t 
     (void)e;
     struct wanting *w = ctx;
     for (size_t i = 0; i < w->live->n; i++) {
-        w->wanted = w->wanted || (n != 0 && strcmp(object, w->alias) == 0 && strcmp(w->live->node[i].node, node) == 0);
+        bool counts = n > w->wanted && n <= UINT_MAX && strcmp(object, w->alias) == 0;
+        w->wanted = counts && strcmp(w->live->node[i].node, node) == 0 ? (unsigned)n : w->wanted;
     }
+    return 0;
+}
+
+int ks_probe_wants(ks_store *s, const char *alias, cs_time now, unsigned *wanted, cs_error *e)
+{
+    struct together live = {.alias = alias, .now = now};
+    struct wanting w = {alias, &live, 0};
+    *wanted = 0;
+    if (s->driver->nodes(s->b, take_node, &live, e) != 0 ||
+        s->driver->rollovers->gauges(s->b, WANTED, take_wanted, &w, e) != 0) {
+        return -1;
+    }
+    *wanted = w.wanted;
     return 0;
 }
 
 int ks_probe_state(ks_store *s, const char *alias, unsigned n, cs_time now, bool *wanted, ks_probe_said *out,
                    cs_error *e)
 {
-    struct together live = {.alias = alias, .now = now};
-    struct wanting w = {alias, &live, false};
-    *wanted = false;
+    unsigned most = 0;
     memset(out, 0, sizeof *out);
-    if (s->driver->nodes(s->b, take_node, &live, e) != 0 ||
-        s->driver->rollovers->gauges(s->b, WANTED, take_wanted, &w, e) != 0) {
+    if (ks_probe_wants(s, alias, now, &most, e) != 0) {
         return -1;
     }
-    *wanted = w.wanted;
-    return w.wanted ? ks_probe_summary(s, alias, n, 0, now, out, e) : 0;
+    *wanted = most > 0;
+    return *wanted ? ks_probe_summary(s, alias, n, 0, now, out, e) : 0;
 }

@@ -72,9 +72,12 @@ typedef struct ks_probe_said {
 int ks_probe_summary(ks_store *s, const char *alias, unsigned n, cs_time since, cs_time now, ks_probe_said *out,
                      cs_error *e) CS_MUST_CHECK;
 
-/** Does a route of the node with a probe { } present the slot's certificate? Then guard G11 asks for one. */
-int ks_probe_wanted(ks_store *s, const char *node, const char *alias, bool wanted, cs_time now,
+/** Does a route of the node with a probe { } present the slot's certificate (1), or sign with its key (how many
+ * requests are to be seen accepted)? Then guard G11 asks for it; 0: not. */
+int ks_probe_wanted(ks_store *s, const char *node, const char *alias, unsigned wanted, cs_time now,
                     cs_error *e) CS_MUST_CHECK;
+/** The most that a live node asks for, 0: nothing. */
+int ks_probe_wants(ks_store *s, const char *alias, cs_time now, unsigned *wanted, cs_error *e) CS_MUST_CHECK;
 /** For guard G11 within a transaction: what is known of alias#n. *wanted: a live node has a probe for the slot. */
 int ks_probe_state(ks_store *s, const char *alias, unsigned n, cs_time now, bool *wanted, ks_probe_said *out,
                    cs_error *e) CS_MUST_CHECK;

@@ -118,7 +118,7 @@ struct ks_rule_plan {
     bool starts_rollover;       /**< G13 */
     char without_node[256];     /**< G6: nodes that are not waited for, blanks between */
     enum ks_probe probe;        /**< G11 */
-    char probe_text[160];       /**< what it answered */
+    char probe_text[256];       /**< what it answered */
     enum ks_approval approval;  /**< G10 */
     cs_time since;              /**< T8: the key is in wrong hands since; 0: since now */
     cs_time until;              /**< T6: accepted until */

@@ -119,7 +119,7 @@ static int take_options(struct ks_work *w, const ks_request *r, cs_error *e)
     p->forced = r->force;
     p->no_backup_ok = r->no_backup_ok;
     p->automatic = r->automatic;
-    p->probe_later = r->probe_later;
+    p->probe_later = r->probe_later || r->has_share; /* a share is that probe */
     p->since = r->since;
     p->until = r->until;
     w->before.revocation_required = r->crl_required;

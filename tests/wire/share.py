@@ -11,6 +11,7 @@ import keys
 import product
 import report
 import soap
+import tls
 import wire
 from mailbox_server import Mailbox
 
@@ -148,6 +149,66 @@ def test_only_what_is_about_the_signature_counts():
                 report.until(lambda: "share" not in scene.record(), 60, f"{name}: the end of the share")
             else:
                 scene.share("0", "--wait", "10s")
+
+
+def over_tls(scene):
+    authority = keys.issue(scene.place, "receivers", authority=True)
+    scene.keystore.run("add", "--role", "trust-anchor", "--alias", "receivers", authority.certificate_file, "--activate")
+    scene.upstream.stop()
+    scene.upstream = wire.Upstream(scene.answer, tls=tls.server_context(keys.issue(scene.place, "server", authority, hosts=("127.0.0.1",))))
+
+
+TLS = ROUTES.replace('"{url}"; ', '"{url}" {{ anchors receivers; }} ')
+
+
+def test_what_the_receiver_refuses_by_a_fault_over_tls_is_signed_again_with_the_active_key():
+    with Scene(TLS, before=over_tls) as scene:
+        for reply, again in ((REFUSED, True), (wire.reply_octets(b"", "403 Forbidden"), False), (fault("Server", soap.SOAP11), False)):
+            scene.begin("20%")
+            before = len(scene.upstream.requests)
+            scene.refuses = reply
+            with wire.Client(scene.gateway.address) as client:
+                answers = [client.post(soap.envelope("<a/>")) for _ in range(10)]
+            seen = [scene.signed_with_new(r) for r in scene.upstream.requests[before:]]
+            report.equal(sum(seen), 2, "requests that were signed with the new key")
+            report.equal((len(seen), sum(r.status == 200 for r in answers)), (12, 10) if again else (10, 8), "requests received, answers 200")
+            scene.refuses = None
+            scene.share("0", "--wait", "10s")
+        retried = [r["request"] for r in scene.gateway.log() if "refused_with" in r["request"]]
+        report.equal([(r["refused_with"], r["signed_with"]) for r in retried], [("own-sign#2", "own-sign#1")] * 2, "what the log says")
+        scene.begin("20%")
+        scene.refuses = REFUSED
+        with wire.Client(scene.gateway.address) as client:
+            report.equal({client.post(soap.envelope("<a/>")).status for _ in range(200)}, {200}, "nobody notices")
+        report.until(lambda: "share" not in scene.record(), 60, "the end of the share")
+        scene.refuses = None
+        scene.begin("20%")
+        scene.broken = REFUSED
+        before = len(scene.upstream.requests)
+        with wire.Client(scene.gateway.address) as client:
+            report.equal({client.post(soap.envelope("<a/>")).status for _ in range(10)}, {500}, "the active key is refused, too")
+        report.equal(len(scene.upstream.requests) - before, 12, "requests received: each at most twice")
+
+
+def test_a_new_key_is_activated_only_when_the_first_requests_signed_with_it_were_accepted():
+    with Scene(ROUTES.replace('path "/orders";', 'path "/orders"; probe {{ accepted 5; }}')) as scene:
+        def activate(code):
+            done = scene.keystore.run("activate", "own-sign#2", check=False)
+            report.equal(done.returncode, code, done.stderr)
+            return done.stderr
+        said = activate(10)
+        report.check("refused G11 probe" in said and "countersign keystore activate own-sign#2 --canary 5%" in said, said)
+        scene.begin("20%")
+        scene.refuses = REFUSED
+        scene.send(30)
+        report.until(lambda: "share" not in scene.record(), 60, "the end of a share that is refused")
+        report.check("refused G11 probe" in activate(10), "nothing was accepted")
+        scene.refuses = None
+        scene.begin("20%")
+        report.check("of 5 requests signed with it were accepted" in activate(10), "too few")
+        scene.send(30)
+        report.until(lambda: scene.keystore.run("activate", "own-sign#2", check=False).returncode == 0, 60, "activation")
+        scene.keystore.run("activate", "own-sign#1", "--shorter-ok")  # back to one that is known
 
 
 def test_who_is_not_believed_does_not_end_it():
