@@ -229,11 +229,13 @@ static void child_said(struct master *m, struct child *c, char *text)
         shared_forget(&m->shared, name, address);
     } else if (strcmp(word, "ready") == 0) {
         child_ready(m, c);
+    } else if (strcmp(word, "closing") == 0) {
+        if (c == m->current) { /* else the sockets are its successor's; it waits for an answer all the same */
+            shared_close(&m->shared);
+        }
+        child_say(c, "ok");
     } else if (c != m->current) {
         return;
-    } else if (strcmp(word, "closing") == 0) {
-        shared_close(&m->shared);
-        child_say(c, "ok");
     } else if (strcmp(word, "alive") == 0) {
         notify_send("WATCHDOG=1");
     } else if (strcmp(word, "reloading") == 0) {
