@@ -16,14 +16,15 @@ GET = "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n"
 class House(tls.House):
     """A gateway whose admin http is under TLS by the block admin-tls, on every address of the machine."""
 
-    def __init__(self, words="", block="tls admin-tls;", address="0.0.0.0"):
+    def __init__(self, words="", block="tls admin-tls;", address="0.0.0.0", keys="no"):
+        self.keys = keys
         self.port = wire.unused_port()
         self.words = words
         self.address = address
         super().__init__(extra=self.admin(block))
 
     def admin(self, block="tls admin-tls;"):
-        return f'tls admin-tls {{ certificate gw; {self.words} }}\nadmin {{ http {self.address}:{self.port}; {block} }}\n'
+        return f'process {{ keys {self.keys}; }}\ntls admin-tls {{ certificate gw; {self.words} }}\nadmin {{ http {self.address}:{self.port}; {block} }}\n'
 
     def reload(self, block):
         self.gateway.configure(self.routes.format(**self.text), self.admin(block))
@@ -85,6 +86,13 @@ def test_a_port_on_loopback_goes_over_to_tls_by_a_reload():
             equal(house.get(plain).status, 200, "plain")
         house.reload("tls admin-tls;")
         until(lambda: not house.refused(), 60, "TLS")
+
+
+def test_a_key_that_stands_in_a_process_of_its_own_serves():
+    with House(keys="yes") as house:
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            with house.asker(version=version) as client:
+                equal(house.get(client).status, 200, version.name)
 
 
 def test_after_an_exchange_new_connections_see_the_new_certificate_and_old_ones_end():
