@@ -128,6 +128,21 @@ def test_a_locked_store():
     store.run("deactivate", "acme-sign#1", "--wait", "50ms")
 
 
+def stopped_between_writes(pid, store):
+    """Stop the process, unless it is just then in the middle of a transaction, which would keep everybody out."""
+    os.kill(pid, signal.SIGSTOP)
+    db = sqlite3.connect(store.path, timeout=0, isolation_level=None)
+    try:
+        db.execute("begin immediate")
+        db.execute("rollback")
+        return True
+    except sqlite3.OperationalError:
+        os.kill(pid, signal.SIGCONT)
+        return False
+    finally:
+        db.close()
+
+
 def test_wait_names_the_nodes_that_do_not_follow():
     store = filled_store()
     routes = 'route r { listener front; path "/"; upstream "http://127.0.0.1:9/"; response { verify acme; } }'
@@ -135,7 +150,7 @@ def test_wait_names_the_nodes_that_do_not_follow():
         store.verifier("next", "--activate", "--wait", "10s")
         with sqlite3.connect(store.path) as db:
             node = report.until(lambda: db.execute("select node_id from node").fetchone(), 5, "the node's row")[0]
-        os.kill(gateway.serving_pid, signal.SIGSTOP)
+        report.until(lambda: stopped_between_writes(gateway.serving_pid, store), 60, "the gateway stands still")
         late = store.run("deactivate", "acme-sign#1", "--wait", "100ms", check=False)
         os.kill(gateway.serving_pid, signal.SIGCONT)
     equal(late.returncode, 13, "exit")
