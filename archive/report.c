@@ -19,11 +19,6 @@
 
 static const char *const words[ARCHIVE_REPORT_KINDS + 1] = {"summary", "ndjson", "csv", "junit", "html", NULL};
 
-const char *archive_report_word(enum archive_report_kind k)
-{
-    return (unsigned)k < ARCHIVE_REPORT_KINDS ? words[k] : "?";
-}
-
 /* ---- the list ---------------------------------------------------------------------------------------------------- */
 
 static int add_one(struct archive_reports *list, const char *text, size_t n, cs_error *e)

@@ -51,6 +51,5 @@ void archive_reports_free(struct archive_reports *list);
 /** Write all of them. tally: sorted; counts all records of source. A file that cannot be written: exit 69. */
 int archive_reports_write(const struct archive_reports *list, const struct archive_source *source,
                           const struct archive_tally *tally, cs_error *e) CS_MUST_CHECK;
-const char *archive_report_word(enum archive_report_kind k);
 
 #endif

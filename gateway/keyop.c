@@ -14,7 +14,6 @@
 #include <openssl/rsa.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +41,6 @@ struct keyop {
     pthread_mutex_t lock;
     int idle[IDLE_MOST]; /* connections that nobody uses now */
     unsigned n_idle;
-    atomic_uint lost;
 };
 
 struct lent { /* what a key knows of where it is; ex data of the RSA or EC key, freed with it */
@@ -61,11 +59,6 @@ bool keyop_failed(void)
     bool was = failed;
     failed = false;
     return was;
-}
-
-unsigned keyop_lost(const struct keyop *k)
-{
-    return atomic_load(&k->lost);
 }
 
 int keyop_pid(const struct keyop *k)
@@ -148,11 +141,8 @@ static int ask(const struct lent *l, enum keyproc_op op, int padding, const void
     }
     if (good) {
         connection_put(l->keys, fd);
-    } else {
-        atomic_fetch_add(&l->keys->lost, 1);
-        if (fd >= 0) {
-            close(fd);
-        }
+    } else if (fd >= 0) {
+        close(fd);
     }
     failed = failed || !good;
     OPENSSL_cleanse(&a, sizeof a);

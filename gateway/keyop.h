@@ -22,8 +22,6 @@ struct keyop *keyop_start(const struct gw_settings *settings, cs_error *e);
 EVP_PKEY *keyop_lend(void *ctx, const char *alias, unsigned n, EVP_PKEY *public_key);
 /** Has a private operation of this thread failed for want of the keys process since the last question? Forgets it. */
 bool keyop_failed(void);
-/** How often the keys process was found dead; what waited for it has failed. Any thread. */
-unsigned keyop_lost(const struct keyop *k);
 /** Process id of the keys process' keeper (status). */
 int keyop_pid(const struct keyop *k);
 /** After the last key was given back. NULL is allowed. */

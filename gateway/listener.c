@@ -101,11 +101,6 @@ void listening_unref(struct listening *l)
     }
 }
 
-const char *listening_written(const struct listening *l)
-{
-    return l->written.text;
-}
-
 const char *listening_address(const struct listening *l)
 {
     return l->address.text;

@@ -20,8 +20,7 @@ struct listening *listening_open(struct gateway *gw, const struct gw_listener *l
 bool listening_is(const struct listening *l, const struct gw_listener *conf);
 struct listening *listening_ref(struct listening *l);
 void listening_unref(struct listening *l); /**< the last one closes */
-/** The address as configured, and as bound (port 0: the real one). Borrowed from l. */
-const char *listening_written(const struct listening *l);
+/** The address as bound (port 0: the real one). Borrowed from l. */
 const char *listening_address(const struct listening *l);
 
 /** Loop's thread: watch what the runtime lists, and nothing else. @return 0, or -1 */

@@ -29,16 +29,6 @@ static const char *const role_word[KS_ROLES + 1] = {
 static const char *const state_word[KS_STATES + 1] = {"pre-active", "active",      "deactivated", "archived",
                                                       "suspended",  "compromised", "destroyed",   NULL};
 
-static const char *const state_help[KS_STATES] = {
-    "stored, not used, not accepted",
-    "protects and is accepted",
-    "replaced; still accepted until its process stop",
-    "its time is over; judged only for archived messages at their own time",
-    "refused for everything until resumed",
-    "the key is in wrong hands",
-    "the key is gone; the record stays",
-};
-
 static const char *const capability_word[KS_CAPABILITIES] = {"verify",  "sign",   "decrypt",  "encrypt",
                                                              "present", "anchor", "authorize"};
 
@@ -74,16 +64,6 @@ const struct ks_role_row *ks_role_row(enum ks_role r)
     return &role_row[r];
 }
 
-const char *const *ks_role_words(void)
-{
-    return role_word;
-}
-
-const char *const *ks_state_words(void)
-{
-    return state_word;
-}
-
 const char *ks_role_word(enum ks_role r)
 {
     return (unsigned)r < KS_ROLES ? role_word[r] : "?";
@@ -92,11 +72,6 @@ const char *ks_role_word(enum ks_role r)
 const char *ks_state_word(enum ks_state s)
 {
     return (unsigned)s < KS_STATES ? state_word[s] : "?";
-}
-
-const char *ks_state_help(enum ks_state s)
-{
-    return (unsigned)s < KS_STATES ? state_help[s] : "?";
 }
 
 const char *ks_capability_word(enum ks_capability c)

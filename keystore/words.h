@@ -32,11 +32,6 @@ struct ks_role_row {
 
 /** Never NULL for a role below KS_ROLES. Static. */
 const struct ks_role_row *ks_role_row(enum ks_role r);
-/** The words of all roles and states, NULL-terminated (suggestions, help). Static. */
-const char *const *ks_role_words(void);
-const char *const *ks_state_words(void);
-/** One sentence about a state. Static. */
-const char *ks_state_help(enum ks_state s);
 /** What an entry of this role may be used for in this state: a set of KS_CAN(). */
 unsigned ks_capabilities(enum ks_role r, enum ks_state s);
 

@@ -95,11 +95,6 @@ const struct wssec_signature_alg *wssec_signature_row(unsigned index)
     return index < SIGNATURES ? &signatures[index] : NULL;
 }
 
-const struct wssec_c14n_alg *wssec_c14n_row(unsigned index)
-{
-    return index < C14NS ? &c14ns[index] : NULL;
-}
-
 const char *wssec_legacy_word(enum wssec_legacy l)
 {
     return (unsigned)l < WSSEC_LEGACIES ? legacy_words[l] : "none";

@@ -58,7 +58,6 @@ const struct wssec_c14n_alg *wssec_c14n_by_word(const char *word);
 /** Walk of the tables (documentation, suggestions, tests). @return NULL behind the last row */
 const struct wssec_digest_alg *wssec_digest_row(unsigned index);
 const struct wssec_signature_alg *wssec_signature_row(unsigned index);
-const struct wssec_c14n_alg *wssec_c14n_row(unsigned index);
 /** Known by name and never allowed (MD5, HMAC, DSA, canonicalization with comments …): algorithm-forbidden instead of
  *  algorithm-unsupported. @return short name, NULL: not known */
 const char *wssec_forbidden_name(const char *uri);

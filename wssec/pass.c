@@ -138,11 +138,6 @@ void wssec_pass_rest(struct wssec_pass *p, const struct wssec_input *in)
     }
 }
 
-const char *wssec_pass_cause(const struct wssec_pass *p)
-{
-    return p->work == NULL ? "head" : p->stream->cause;
-}
-
 /* The tree engine would have to word what this one found, and has no room for it. */
 static bool no_second_look(const struct wssec_pass *p, size_t octets)
 {

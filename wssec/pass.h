@@ -22,14 +22,12 @@ struct wssec_pass {                  /** Of one call, or of the calls of one pus
 /** Begin. judge lives until the end. */
 void wssec_pass_begin(struct wssec_pass *p, const struct wssec_judge *judge);
 /** Judge the front of in, which holds the message or its first octets. @return false: nothing was done, in does not
- *  show a front (yet); else see p->reads, p->rc and wssec_pass_cause() */
+ *  show a front (yet); else see p->reads and p->rc */
 bool wssec_pass_front(struct wssec_pass *p, const struct wssec_input *in) WSSEC_MUST_CHECK;
 /** The octets that follow: the first time those behind p->behind of the message. Nothing unless p->reads. */
 void wssec_pass_feed(struct wssec_pass *p, const uint8_t *octets, size_t n);
 /** ... all that in holds of them. */
 void wssec_pass_rest(struct wssec_pass *p, const struct wssec_input *in);
-/** Why the message is not this engine's own, as far as was read; NULL: it is. */
-const char *wssec_pass_cause(const struct wssec_pass *p);
 /** What can still come does not change the judgement: no key fits, or no tree could be made of it. @param octets of the
  *  message so far */
 bool wssec_pass_decided(const struct wssec_pass *p, size_t octets);
