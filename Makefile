@@ -109,7 +109,8 @@ clean:
 	rm -rf build
 
 format:
-	clang-format -i $(wildcard base/*.[ch] wssec/*.[ch] keystore/*.[ch] resolver/*.[ch] gateway/*.[ch] archive/*.[ch] cli/*.[ch] docs/*/*.[ch] samples/*.[ch] samples/*/*.[ch] tests/*/*.[ch])
+	find base wssec keystore resolver gateway archive cli docs samples tests -name '*.[ch]' -not -path '*/node_modules/*' \
+		-exec clang-format -i {} +
 
 lint:
 	$(Q)tests/lint

@@ -15,6 +15,7 @@
 #include "archive/record.h"
 #include "base/time.h"
 #include "keystore/keystore.h"
+#include "keystore/live.h"
 
 /* ---- what a run is asked for --------------------------------------------------------------------------------------
  */

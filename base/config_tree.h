@@ -20,8 +20,8 @@ struct cs_conf {
     struct conf_file {
         const char *name;
         struct conf_file *next;
-    } *file; /* those that were read, the last one first */
-    size_t octets;    /* read so far, all files */
+    } * file;      /* those that were read, the last one first */
+    size_t octets; /* read so far, all files */
 };
 
 /* n zeroed octets that live as long as the tree, NULL: no memory. */

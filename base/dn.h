@@ -26,7 +26,8 @@ bool cs_dn_equal(const cs_dn *a, const cs_dn *b, bool either_order);
  */
 cs_dn *cs_dn_rule_parse(const char *text);
 /** name fits the rule: of the RDNs with an attribute type that the rule names, each fits the rule's, one by one in
- * certificate order; RDNs of other types are passed over. So "O=ACME*" says nothing of CN, but a second O is refused. */
+ * certificate order; RDNs of other types are passed over. So "O=ACME*" says nothing of CN, but a second O is refused.
+ */
 bool cs_dn_fits(const cs_dn *rule, const cs_dn *name);
 /** RFC 2253 text in the usual (most specific first) order. @return length written, 0: did not fit */
 size_t cs_dn_text(const X509_NAME *name, char *out, size_t size);

@@ -60,11 +60,10 @@ const struct cli_command cli_cmd_archive_collect = {
     .min_operands = 1,
     .max_operands = -1,
     .options = options,
-    .more = "Every shard of --shard I/N must be there once and finished, of one order and judged by the same "
-            "certificates and\n"
-            "policies; every item must stand in its own shard alone. --expect-count and --expect-manifest are judged "
-            "here.\n"
-            "Exit: as archive verify would for the whole; 5 a shard is missing or not finished (it is named); 64 not "
-            "of one order.",
+    .more =
+        "Every shard of --shard I/N must be there once and finished, of one order and judged by the same certificates and\n"
+        "policies; every item must stand in its own shard alone. --expect-count and --expect-manifest are judged here.\n"
+        "Exit: as archive verify would for the whole; 5 a shard is missing or not finished (it is named); 64 not "
+        "of one order.",
     .run = run,
 };

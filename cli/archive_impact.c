@@ -187,11 +187,10 @@ const struct cli_command cli_cmd_archive_impact = {
     .name = "impact",
     .summary = "Which messages of a run verify only thanks to certain entries",
     .options = options,
-    .more = "Decided from the journal and the keystore; no signature is computed. A message that another entry "
-            "verifies as\n"
-            "well, by its own dates and times, is not lost: one with the same certificate, or with the same key where "
-            "the message\n"
-            "does not name its certificate.\n"
-            "Exit: 0 none is lost; 1 some are; 78 there is no journal.",
+    .more =
+        "Decided from the journal and the keystore; no signature is computed. A message that another entry verifies as\n"
+        "well, by its own dates and times, is not lost: one with the same certificate, or with the same key where the message\n"
+        "does not name its certificate.\n"
+        "Exit: 0 none is lost; 1 some are; 78 there is no journal.",
     .run = run,
 };

@@ -62,13 +62,13 @@ struct cli_context {
     cs_time now; /**< --now, else the clock, read once */
     bool now_given;
     bool json, quiet, verbose;
-    bool color;                      /**< stderr is a terminal and NO_COLOR is not set */
-    const char *config_file;         /**< -c, else $COUNTERSIGN_CONF, else the default path */
-    bool config_file_given;          /**< by -c or by the environment: then it must be readable */
-    const char *keystore_uri;        /**< --keystore, or NULL */
+    bool color;                          /**< stderr is a terminal and NO_COLOR is not set */
+    const char *config_file;             /**< -c, else $COUNTERSIGN_CONF, else the default path */
+    bool config_file_given;              /**< by -c or by the environment: then it must be readable */
+    const char *keystore_uri;            /**< --keystore, or NULL */
     const struct cli_settings *settings; /**< of the keystore that is open; borrowed */
-    cs_error error;                  /**< for cli_fail() */
-    const struct cli_parsed *parsed; /* option values; options.c */
+    cs_error error;                      /**< for cli_fail() */
+    const struct cli_parsed *parsed;     /* option values; options.c */
 };
 
 /** Value of an option of this command, NULL: not given. The last one where it was repeated. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* crypt.c: countersign encrypt and countersign decrypt: one message in, the same message with parts sealed or opened out. */
+/* crypt.c: countersign encrypt and countersign decrypt: one message in, the same message with parts sealed or opened
+ * out. */
 #include "cli/transform.h"
 
 #define ALIASES 32
@@ -23,10 +24,11 @@ static int encrypt(struct cli_transform *t)
         return -1;
     }
     if (ks_encrypter(t->snapshot, partner) == NULL) {
-        return cs_error_set(&c->error, CS_EXIT_USAGE, "unknown-partner",
-                            "no active certificate of role encrypt-to for partner \"%.64s\"; add it: countersign keystore "
-                            "add --role encrypt-to --partner %.64s --alias ALIAS FILE --activate",
-                            partner, partner);
+        return cs_error_set(
+            &c->error, CS_EXIT_USAGE, "unknown-partner",
+            "no active certificate of role encrypt-to for partner \"%.64s\"; add it: countersign keystore "
+            "add --role encrypt-to --partner %.64s --alias ALIAS FILE --activate",
+            partner, partner);
     }
     resolver_init(&r, &ctx, t->snapshot, partner, NULL);
     int rc = wssec_encrypt(t->worker, &t->in, &how, &t->when, &r, &out, &v);
@@ -46,7 +48,8 @@ static const struct cli_option encrypt_options[] = {
     {"partner", 0, CLI_TEXT, "P", CLI_NEEDED, "whose active encrypt-to certificate is taken"},
     {"parts", 0, CLI_TEXT, "PART,…", CLI_REPEAT,
      "what is encrypted: Body (its content) and attachments (both the default), Signature, UsernameToken, wsa:X, {namespace}local"},
-    {"key-reference", 0, CLI_TEXT, "direct|pkipath|issuer-serial|ski|thumbprint|x509v3-key-identifier|embedded|x509-data", 0,
+    {"key-reference", 0, CLI_TEXT,
+     "direct|pkipath|issuer-serial|ski|thumbprint|x509v3-key-identifier|embedded|x509-data", 0,
      "how the certificate is named; default issuer-serial"},
     {"data-algorithm", 0, CLI_TEXT, "aes256-gcm|aes192-gcm|aes128-gcm", 0, "default aes256-gcm"},
     {"key-transport", 0, CLI_TEXT, "rsa-oaep|rsa-oaep-mgf1p|ecdh-es|x25519", 0,
@@ -64,8 +67,9 @@ const struct cli_command cli_cmd_encrypt = {
     .min_operands = 0,
     .max_operands = 1,
     .options = encrypt_options,
-    .more = "A signature that is there already is verified after opening: the new EncryptedKey stands before it. No FILE, or -: standard input.\n"
-            "  countersign --keystore sqlite:ks.db encrypt --partner acme order.xml -o sealed.xml\n",
+    .more =
+        "A signature that is there already is verified after opening: the new EncryptedKey stands before it. No FILE, or -: standard input.\n"
+        "  countersign --keystore sqlite:ks.db encrypt --partner acme order.xml -o sealed.xml\n",
     .run = run_encrypt,
 };
 
@@ -122,7 +126,8 @@ static int run_decrypt(struct cli_context *c)
 
 static const struct cli_option decrypt_options[] = {
     {"alias", 0, CLI_TEXT, "ALIAS", CLI_REPEAT, "slot of role decrypt; default every one"},
-    {"policy", 0, CLI_TEXT, "NAME", 0, "limits and dated exceptions (legacy cbc-before-verify …); default the built-in default"},
+    {"policy", 0, CLI_TEXT, "NAME", 0,
+     "limits and dated exceptions (legacy cbc-before-verify …); default the built-in default"},
     CLI_CONTENT_TYPE,
     {"output", 'o', CLI_FILE, "OUT", 0, "where the message goes; default standard output"},
     {0},
@@ -135,8 +140,9 @@ const struct cli_command cli_cmd_decrypt = {
     .min_operands = 0,
     .max_operands = 1,
     .options = decrypt_options,
-    .more = "No signature is looked at: verify judges. What our Security header lists is opened, active keys first, then deactivated ones up to their\n"
-            "process stop. Nothing encrypted for us: exit 4. No FILE, or -: standard input.\n"
-            "  countersign --keystore sqlite:ks.db decrypt sealed.xml -o order.xml\n",
+    .more =
+        "No signature is looked at: verify judges. What our Security header lists is opened, active keys first, then deactivated ones up to their\n"
+        "process stop. Nothing encrypted for us: exit 4. No FILE, or -: standard input.\n"
+        "  countersign --keystore sqlite:ks.db decrypt sealed.xml -o order.xml\n",
     .run = run_decrypt,
 };

@@ -60,18 +60,20 @@ static void print_human(const char *loc, const struct cli_judgement *j, const st
     printf("%s: %s: %s", loc, wssec_result_word(v->verdict), wssec_reason_code(v->reason));
     printf("%s%s\n", j->partner != NULL ? ", partner " : "", j->partner != NULL ? j->partner : "");
     printf("  likely cause   %s\n", d->cause);
-    printf("  sender         %s%s%s%s\n", d->stack[0] != '\0' ? d->stack : "not recognised", d->evidence[0] != '\0' ? " (" : "", d->evidence,
-           d->evidence[0] != '\0' ? ")" : "");
+    printf("  sender         %s%s%s%s\n", d->stack[0] != '\0' ? d->stack : "not recognised",
+           d->evidence[0] != '\0' ? " (" : "", d->evidence, d->evidence[0] != '\0' ? ")" : "");
     if (d->has_created) {
-        printf("  clock          Created is %lld s %s now\n", (long long)(d->created_ahead < 0 ? -d->created_ahead : d->created_ahead),
+        printf("  clock          Created is %lld s %s now\n",
+               (long long)(d->created_ahead < 0 ? -d->created_ahead : d->created_ahead),
                d->created_ahead > 0 ? "ahead of" : "before");
     }
     for (unsigned i = 0; i < d->n_tried; i++) {
         const struct wssec_tried *t = &d->tried[i];
         char sha[65];
         (void)cs_hex(t->certificate.sha256, sizeof t->certificate.sha256, sha);
-        printf("  %-14s %s#%u %s sha256 %.16s… %s\n", i == 0 ? "certificates" : "", t->certificate.alias, t->certificate.ordinal,
-               wssec_state_word(t->certificate.state), sha, t->finding[0] != '\0' ? t->finding : "it signed");
+        printf("  %-14s %s#%u %s sha256 %.16s… %s\n", i == 0 ? "certificates" : "", t->certificate.alias,
+               t->certificate.ordinal, wssec_state_word(t->certificate.state), sha,
+               t->finding[0] != '\0' ? t->finding : "it signed");
     }
     if (d->n_tried == 0) {
         printf("  certificates   none is stored for this partner\n");
@@ -93,9 +95,11 @@ static int exit_code(const struct wssec_verdict *v)
 }
 
 /** Look at the octets once more, with the certificates and policy of the partner that the judgement found. */
-static int look(struct cli_judge *k, const struct wssec_slice *octets, const struct cli_judgement *j, struct wssec_diagnosis *d)
+static int look(struct cli_judge *k, const struct wssec_slice *octets, const struct cli_judgement *j,
+                struct wssec_diagnosis *d)
 {
-    struct wssec_input in = {.slice = octets, .n_slice = 1, .response = true, .content_type = cli_option(k->c, "content-type")};
+    struct wssec_input in = {
+        .slice = octets, .n_slice = 1, .response = true, .content_type = cli_option(k->c, "content-type")};
     struct wssec_resolver r;
     struct resolver ctx;
     const char *named = cli_option(k->c, "partner");
@@ -125,7 +129,8 @@ static int run(struct cli_context *c)
         return cli_usage(c, "%s is a directory; diagnose takes a file", file);
     }
     int rc = cli_judge_begin(&k, c);
-    if (rc == 0 && (cli_input_open(&in, file, CLI_OCTETS_MOST, why, sizeof why) != 0 || cli_input_hold(&in, why, sizeof why) != 0)) {
+    if (rc == 0 && (cli_input_open(&in, file, CLI_OCTETS_MOST, why, sizeof why) != 0 ||
+                    cli_input_hold(&in, why, sizeof why) != 0)) {
         rc = cs_error_set(&c->error, CS_EXIT_UNREADABLE, "input-unreadable", "%.256s cannot be read: %s", file, why);
     }
     if (rc == 0 && (d = calloc(1, sizeof *d)) == NULL) {
@@ -157,7 +162,8 @@ static const struct cli_option options[] = {
 
 const struct cli_command cli_cmd_diagnose = {
     .name = "diagnose",
-    .summary = "Say why a message is refused: likely cause, sender's software, certificates tried; nothing of its content",
+    .summary =
+        "Say why a message is refused: likely cause, sender's software, certificates tried; nothing of its content",
     .operands = "FILE|-",
     .min_operands = 1,
     .max_operands = 1,

@@ -275,10 +275,8 @@ const struct cli_command cli_cmd_gateway = {
     .options = options,
     .more =
         "SIGHUP reads the configuration again, SIGTERM lets exchanges end and exits 0, a second SIGTERM ends at once.\n"
-        "The process is a master that keeps the listening sockets and starts another one that serves, again when that "
-        "dies.\n"
-        "SIGUSR2 upgrades: the program is read anew, a new process takes over, the old one drains; no connection is "
-        "lost.\n"
+        "The process is a master that keeps the listening sockets and starts another one that serves, again when that dies.\n"
+        "SIGUSR2 upgrades: the program is read anew, a new process takes over, the old one drains; no connection is lost.\n"
         "Log lines go to stderr, as JSON with --json; the access log goes where the configuration says.\n"
         "Exit: 0 stopped as told, or the check found nothing; 69 keystore not available; 78 configuration or keystore\n"
         "cannot be read; with --check every error is printed as file:line:column: message.",

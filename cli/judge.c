@@ -8,7 +8,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-/* ---- one message -------------------------------------------------------------------------------------------------- */
+/* ---- one message --------------------------------------------------------------------------------------------------
+ */
 
 struct wssec_policy *cli_judge_policy(struct cli_judge *k, const char *partner)
 {
@@ -22,7 +23,8 @@ struct wssec_policy *cli_judge_policy(struct cli_judge *k, const char *partner)
     wssec_policy_unref(p);
     if (own == NULL) {
         cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
-    } else if (wssec_policy_set(own, "require-signed", (int)k->require.n, (const char *const *)k->require.word, why, sizeof why) != 0 ||
+    } else if (wssec_policy_set(own, "require-signed", (int)k->require.n, (const char *const *)k->require.word, why,
+                                sizeof why) != 0 ||
                wssec_policy_freeze(own, why, sizeof why) < 0) {
         cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "--require: %s", why);
         wssec_policy_unref(own);
@@ -78,7 +80,8 @@ struct asked {
 };
 
 /* In pieces, where the file is not held. @return as wssec_verify; WSSEC_RC_WHOLE: it is for wssec_verify */
-static int judge_pieces(struct cli_judge *k, const struct cli_input *file, const struct asked *a, struct cli_judgement *j)
+static int judge_pieces(struct cli_judge *k, const struct cli_input *file, const struct asked *a,
+                        struct cli_judgement *j)
 {
     if (file->held) {
         return WSSEC_RC_WHOLE;
@@ -106,12 +109,15 @@ static int judge_whole(struct cli_judge *k, struct cli_input *file, struct asked
         return wssec_verify(k->worker, &a->in, a->policy, &k->when, &a->resolver, NULL, &j->verdict, a->explain);
     }
     wssec_explain_free(&j->explain);
-    return wssec_open(k->worker, &a->in, a->policy, &k->when, &a->resolver, NULL, true, &j->verdict, a->explain, &opened);
+    return wssec_open(k->worker, &a->in, a->policy, &k->when, &a->resolver, NULL, true, &j->verdict, a->explain,
+                      &opened);
 }
 
 static int judge_as(struct cli_judge *k, struct cli_input *file, const char *partner, struct cli_judgement *j)
 {
-    struct asked a = {.in = {.response = true, .over_tls = cli_given(k->c, "over-tls"), .content_type = cli_option(k->c, "content-type")},
+    struct asked a = {.in = {.response = true,
+                             .over_tls = cli_given(k->c, "over-tls"),
+                             .content_type = cli_option(k->c, "content-type")},
                       .explain = k->explain ? &j->explain : NULL};
     struct resolver ctx;
     a.policy = cli_judge_policy(k, partner);
@@ -141,7 +147,8 @@ static int judge_as(struct cli_judge *k, struct cli_input *file, const char *par
     return 0;
 }
 
-/* Which judgement tells more: a pass, then one that found a certificate of the partner (number 0: nobody vouches for it). */
+/* Which judgement tells more: a pass, then one that found a certificate of the partner (number 0: nobody vouches for
+ * it). */
 static int weight(const struct cli_judgement *j)
 {
     const struct wssec_verdict *v = &j->verdict;
@@ -205,7 +212,8 @@ int cli_judge_message(struct cli_judge *k, struct cli_input *in, struct cli_judg
     return 0;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------------------------------
+ */
 
 int cli_judge_begin(struct cli_judge *k, struct cli_context *c)
 {
@@ -217,7 +225,8 @@ int cli_judge_begin(struct cli_judge *k, struct cli_context *c)
             return cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "--require: an empty word in \"%.128s\"", require);
         }
     }
-    k->when = (struct wssec_when){.now = c->now, .at = c->now, .source = WSSEC_TIME_NOW, .freshness = true, .replay = false};
+    k->when =
+        (struct wssec_when){.now = c->now, .at = c->now, .source = WSSEC_TIME_NOW, .freshness = true, .replay = false};
     if (cli_option_time(c, "as-of", &k->when.at)) {
         k->when.source = WSSEC_TIME_AS_OF;
         k->when.freshness = false;
@@ -230,10 +239,11 @@ int cli_judge_begin(struct cli_judge *k, struct cli_context *c)
     if (k->worker == NULL) {
         return cs_error_set(&c->error, CS_EXIT_INTERNAL, "no-memory", "out of memory");
     }
-    if (partner != NULL && !ks_snapshot_has_partner(k->snapshot, partner) && ks_config_partner(&k->settings->config, partner) == NULL) {
+    if (partner != NULL && !ks_snapshot_has_partner(k->snapshot, partner) &&
+        ks_config_partner(&k->settings->config, partner) == NULL) {
         const char *near = cs_nearest(partner, ks_snapshot_partners(k->snapshot));
-        cli_warn(c, "partner \"%s\" is not known%s%s%s; its messages are judged without certificates", partner, near != NULL ? "; did you mean \"" : "",
-                 near != NULL ? near : "", near != NULL ? "\"?" : "");
+        cli_warn(c, "partner \"%s\" is not known%s%s%s; its messages are judged without certificates", partner,
+                 near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
     }
     return 0;
 }

@@ -37,7 +37,8 @@ void cli_judge_end(struct cli_judge *k);
  *  Judge as the partner of --partner, else as each known one until a judgement passes; the one that tells most is kept.
  *  @return 0 with *best filled, or -1 with c->error filled */
 int cli_judge_message(struct cli_judge *k, struct cli_input *in, struct cli_judgement *best) CS_MUST_CHECK;
-/** The policy that judges messages of partner (NULL: the default one). @return a reference, or NULL with c->error filled */
+/** The policy that judges messages of partner (NULL: the default one). @return a reference, or NULL with c->error
+ * filled */
 struct wssec_policy *cli_judge_policy(struct cli_judge *k, const char *partner);
 
 #endif

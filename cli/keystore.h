@@ -15,7 +15,7 @@
 
 struct cli_entry {
     char alias[KS_WORD];
-    unsigned n;          /**< 0: the whole slot */
+    unsigned n; /**< 0: the whole slot */
 };
 
 /** Read "alias#2", and with slot_too also "alias". @return 0, or -1: the usage error is printed */
@@ -25,19 +25,21 @@ int cli_entry_read(struct cli_context *c, const char *text, bool slot_too, struc
 int cli_file_read(struct cli_context *c, const char *path, cs_buf *out) CS_MUST_CHECK;
 
 /** Options that every writing verb has; a row each in its table. */
-#define CLI_WRITING_OPTIONS \
-    {"dry-run", 0, CLI_FLAG, NULL, 0, "tell what would happen and which guard refuses; change nothing"}, \
-    {"reason", 0, CLI_TEXT, "TEXT", 0, "why, for the audit"}, \
-    {"wait", 0, CLI_DURATION, "DURATION", 0, "wait so long for the lock, then until every live node follows (13)"}
+#define CLI_WRITING_OPTIONS                                                                                            \
+    {"dry-run", 0, CLI_FLAG, NULL, 0, "tell what would happen and which guard refuses; change nothing"},               \
+        {"reason", 0, CLI_TEXT, "TEXT", 0, "why, for the audit"},                                                      \
+    {                                                                                                                  \
+        "wait", 0, CLI_DURATION, "DURATION", 0, "wait so long for the lock, then until every live node follows (13)"   \
+    }
 
-/** Octets to stdout (path NULL or "-"), or to a file of that mode, which takes the place of one that was there when it is
- *  complete. @return 0, or -1 with c->error set (69) */
+/** Octets to stdout (path NULL or "-"), or to a file of that mode, which takes the place of one that was there when it
+ * is complete. @return 0, or -1 with c->error set (69) */
 int cli_output_write(struct cli_context *c, const char *path, const char *p, size_t n, unsigned mode) CS_MUST_CHECK;
 
 /* ---- store ------------------------------------------------------------------------------------------------------ */
 
-/** As cli_open_store for writing, with --wait. Called by root on a store of another account, the process works as that account from
- *  here on, so that no file is left that the gateway cannot open: inputs are read before. */
+/** As cli_open_store for writing, with --wait. Called by root on a store of another account, the process works as that
+ * account from here on, so that no file is left that the gateway cannot open: inputs are read before. */
 int cli_keystore_open(struct cli_context *c, struct cli_settings **settings, ks_store **store) CS_MUST_CHECK;
 /** Become the owner of the store behind an "sqlite:" URI (of its directory where it is not there yet), when root calls.
  *  @return 0, or -1 with c->error set */
@@ -46,7 +48,7 @@ int cli_become_owner(struct cli_context *c, const char *uri) CS_MUST_CHECK;
 /** Who calls, for the audit: the login uid, which a change of account leaves as it was, else the real one. */
 struct cli_caller {
     char name[64];
-    ks_actor actor;      /**< borrows name and the value of --reason */
+    ks_actor actor; /**< borrows name and the value of --reason */
 };
 void cli_caller_find(const struct cli_context *c, struct cli_caller *out);
 
@@ -111,16 +113,16 @@ void cli_concerns_free(struct cli_concerns *k);
 
 /** A change as asked for. */
 struct cli_change {
-    const char *verb;      /**< "add", "remove" … */
-    const char *target;    /**< "acme-sign#1"; for add the alias */
+    const char *verb;   /**< "add", "remove" … */
+    const char *target; /**< "acme-sign#1"; for add the alias */
     bool dry_run;
-    bool prints_entry;     /**< add: the entry alone on stdout, the sentence on stderr */
+    bool prints_entry; /**< add: the entry alone on stdout, the sentence on stderr */
 };
 /** Print the guards that refuse. @return exit code */
 int cli_refused(struct cli_context *c, const struct cli_change *change, const ks_outcome *out);
 /** One change by the library; what: its request. @return and out as ks_change */
-typedef int cli_change_do(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
-                          cs_error *e);
+typedef int cli_change_do(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now,
+                          ks_outcome *out, cs_error *e);
 /**
  * Open the store, let carry change it in the name of who calls, and print what came of it in the form asked for: the
  * entry or a sentence on stdout, notes on stderr; with --json one record. Refusals are lines "refused G8 retention: …"

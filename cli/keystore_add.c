@@ -66,7 +66,8 @@ static int carry_add(ks_store *s, const void *what, bool dry_run, const ks_actor
     return ks_add_entry(s, what, dry_run, who, now, out, e);
 }
 
-/* The certificate comes from a message that a gateway refused: its expected fingerprint is what was read out to the caller. */
+/* The certificate comes from a message that a gateway refused: its expected fingerprint is what was read out to the
+ * caller. */
 static int carry_seen(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
                       cs_error *e)
 {
@@ -109,7 +110,8 @@ static int run_add(struct cli_context *c)
     if (cli_given(c, "seen")) {
         const struct cli_change change = {"add", what.alias, cli_given(c, "dry-run"), true};
         return c->argc != 0 || key_file != NULL || what.partner == NULL
-                   ? cli_usage(c, "--seen takes the certificate of a message: with --partner, without FILE and --private-key")
+                   ? cli_usage(
+                         c, "--seen takes the certificate of a message: with --partner, without FILE and --private-key")
                    : cli_change_run(c, &change, carry_seen, &what);
     }
     if (c->argc != 1) {
@@ -120,7 +122,8 @@ static int run_add(struct cli_context *c)
         key_file = NULL;
     }
     if (cli_passphrase_read(c, "Passphrase of the private key: ", false, &passphrase) != 0 ||
-        cli_file_read(c, c->argv[0], &certificate) != 0 || (key_file != NULL && cli_file_read(c, key_file, &key) != 0)) {
+        cli_file_read(c, c->argv[0], &certificate) != 0 ||
+        (key_file != NULL && cli_file_read(c, key_file, &key) != 0)) {
         rc = cli_fail(c);
     } else {
         what.certificate_pem = certificate.data;
@@ -137,7 +140,8 @@ static int run_add(struct cli_context *c)
 }
 
 static const struct cli_option add_options[] = {
-    {"role", 0, CLI_TEXT, "verifier|encrypt-to|sign|decrypt|tls-client|tls-server|trust-anchor|authz-client", CLI_NEEDED, "what the slot is for"},
+    {"role", 0, CLI_TEXT, "verifier|encrypt-to|sign|decrypt|tls-client|tls-server|trust-anchor|authz-client",
+     CLI_NEEDED, "what the slot is for"},
     {"alias", 0, CLI_TEXT, "ALIAS", CLI_NEEDED, "the slot; made when it is not there yet"},
     {"partner", 0, CLI_TEXT, "PARTNER", 0, "whose certificate it is (verifier, encrypt-to)"},
     {"private-key", 0, CLI_FILE, "FILE|URI", 0, "its private key, PEM or DER, stored sealed; or a token's (pkcs11:…)"},

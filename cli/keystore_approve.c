@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/keystore.h"
+#include "keystore/audit.h"
 
 /* One proposal as a JSON line or as text with its plan, line by line. */
 static int print_proposal(void *ctx, const ks_proposal *p, const char *plan, cs_error *e)
@@ -122,13 +123,12 @@ const struct cli_command cli_cmd_keystore_approve = {
     .summary = "Agree to what another person proposed; without ID list what waits",
     .operands = "[ID]",
     .max_operands = 1,
-    .more = "With two approvers named (two-persons { approvers anna ben; }) what one person alone must not do ends "
-            "with 11 and the\n"
-            "number of its proposal. Another approver agrees to exactly that change within 24 hours. Persons are "
-            "compared, not\n"
-            "accounts; a verb on an entry is carried out at once, other commands are repeated by who proposed them. An "
-            "agreement counts once, and not when anything that the change touches is different by then.\n"
-            "Exit: 0 agreed, or listed; 10 own proposal, or no approver; 12 expired or carried out already; 64 no such "
-            "proposal.",
+    .more =
+        "With two approvers named (two-persons { approvers anna ben; }) what one person alone must not do ends with 11 and the\n"
+        "number of its proposal. Another approver agrees to exactly that change within 24 hours. Persons are compared, not\n"
+        "accounts; a verb on an entry is carried out at once, other commands are repeated by who proposed them. An "
+        "agreement counts once, and not when anything that the change touches is different by then.\n"
+        "Exit: 0 agreed, or listed; 10 own proposal, or no approver; 12 expired or carried out already; 64 no such "
+        "proposal.",
     .run = run,
 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/keystore.h"
+#include "keystore/audit.h"
 
 static int print_verdict(struct cli_context *c, bool good, uint64_t rows, const char *text)
 {
@@ -71,11 +72,12 @@ const struct cli_command cli_cmd_keystore_audit_verify = {
     .name = "verify",
     .summary = "Recompute the audit and all rows that it tells of; the first that differs is named",
     .options = verify_options,
-    .more = "The log is a chain of hashes. It holds the content of every row that decides about certificates, so what was altered,\n"
-            "put there or taken away behind the keystore's back is named. Every change also appends a signed checkpoint to the file\n"
-            ".checkpoints beside the keystore: a log that was cut, or an older copy of the keystore, does not fit it. Who can write\n"
-            "both files can roll both back: keep lines elsewhere, too, and give them with --from.\n"
-            "Exit: 0 whole; 1 broken; 64 CHECKPOINT is none of this keystore.",
+    .more =
+        "The log is a chain of hashes. It holds the content of every row that decides about certificates, so what was altered,\n"
+        "put there or taken away behind the keystore's back is named. Every change also appends a signed checkpoint to the file\n"
+        ".checkpoints beside the keystore: a log that was cut, or an older copy of the keystore, does not fit it. Who can write\n"
+        "both files can roll both back: keep lines elsewhere, too, and give them with --from.\n"
+        "Exit: 0 whole; 1 broken; 64 CHECKPOINT is none of this keystore.",
     .run = run_verify,
 };
 

@@ -194,13 +194,11 @@ const struct cli_command cli_cmd_keystore_restore = {
     .min_operands = 1,
     .max_operands = 1,
     .options = restore_options,
-    .more = "Nothing that is here is replaced or removed. Keys are sealed anew; the backup's key-encryption key must "
-            "be here, if\n"
-            "need be as the previous one (key-encryption-key … previous file …). On a new machine: init, then restore "
-            "--merge.\n"
-            "Exit: 0 told, or taken in; 10 a slot is full; 11 a second person must agree; 64 no backup, cut off or "
-            "changed; 78 its\n"
-            "key-encryption key is not here.",
+    .more =
+        "Nothing that is here is replaced or removed. Keys are sealed anew; the backup's key-encryption key must be here, if\n"
+        "need be as the previous one (key-encryption-key … previous file …). On a new machine: init, then restore --merge.\n"
+        "Exit: 0 told, or taken in; 10 a slot is full; 11 a second person must agree; 64 no backup, cut off or changed; 78 its\n"
+        "key-encryption key is not here.",
     .run = run_restore,
 };
 
@@ -248,12 +246,12 @@ const struct cli_command cli_cmd_keystore_bundle = {
     .summary =
         "Certificates, their times of acceptance and revocation lists as one file, for auditors without the keystore",
     .options = bundle_options,
-    .more = "One JSON object: entries, each with its certificate and issuers (PEM) and the spans in which it was "
-            "accepted for\n"
-            "what; crls. No private data. Signed by the key of the audit, whose public half is told: give it to the "
-            "reader by another\n"
-            "way than the file, for archive verify --bundle FILE --bundle-key HEX.\n"
-            "Example:\n"
-            "  countersign keystore bundle --as-of 2026-03-03T00:00:00Z -o audit.json",
+    .more =
+        "One JSON object: entries, each with its certificate and issuers (PEM) and the spans in which it was accepted for\n"
+        "what; crls. No private data. Signed by the key of the audit, whose public half is told: give it to the "
+        "reader by another\n"
+        "way than the file, for archive verify --bundle FILE --bundle-key HEX.\n"
+        "Example:\n"
+        "  countersign keystore bundle --as-of 2026-03-03T00:00:00Z -o audit.json",
     .run = run_bundle,
 };

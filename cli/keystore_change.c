@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * keystore_change.c: keystore activate, deactivate, suspend, resume, retire, remove, reopen, compromise, and trash restore
- * and discard: one verb on one entry each.
+ * keystore_change.c: keystore activate, deactivate, suspend, resume, retire, remove, reopen, compromise, and trash
+ * restore and discard: one verb on one entry each.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "cli/keystore.h"
 #include "keystore/probe.h"
 
-#define PROBE_S       20 /* that nodes have for calling the other side */
+#define PROBE_S       20       /* that nodes have for calling the other side */
 #define LOOK_AGAIN_NS 50000000 /* a live node follows within that time as a rule */
 
 struct asked {
@@ -125,7 +125,8 @@ static int run_verb(struct cli_context *c, enum ks_verb verb)
         return cli_usage(c, "--expect-version: a stored entry has a version from 1 on");
     }
     if (nodes_left_out(c, a.without, sizeof a.without) != 0) {
-        return cli_usage(c, "--without-node: too many nodes; those that are gone: countersign keystore nodes forget NODE");
+        return cli_usage(c,
+                         "--without-node: too many nodes; those that are gone: countersign keystore nodes forget NODE");
     }
     r->alias = entry.alias;
     r->n = entry.n;
@@ -192,7 +193,8 @@ static int run_remove(struct cli_context *c)
     if (!cli_given(c, "dry-run")) {
         return cli_usage(c, "--archive asks what stored messages depend on the entry: only with --dry-run");
     }
-    int rc = cli_impact_ask(&impact, c, journal, c->argv[0], 0, false) == 0 ? cli_impact_print(c, &impact) : cli_fail(c);
+    int rc =
+        cli_impact_ask(&impact, c, journal, c->argv[0], 0, false) == 0 ? cli_impact_print(c, &impact) : cli_fail(c);
     if (rc == CS_EXIT_OK) {
         rc = run_verb(c, KS_DO_REMOVE);
         rc = rc == CS_EXIT_OK && impact.all.lost > 0 ? CS_EXIT_FAIL : rc;
@@ -224,11 +226,15 @@ static int run_discard(struct cli_context *c)
     return run_verb(c, KS_DO_DISCARD);
 }
 
-#define VERSION_OPTION \
-    {"expect-version", 0, CLI_NUMBER, "N", 0, "only if nobody changed the entry since it was read (12)"}
-#define AT_OPTIONS \
-    {"at", 0, CLI_TIME, "TIME", 0, "then, not now: a gateway does it, or keystore tick"}, \
-    {"cancel", 0, CLI_FLAG, NULL, 0, "take back what was set with --at"}
+#define VERSION_OPTION                                                                                                 \
+    {                                                                                                                  \
+        "expect-version", 0, CLI_NUMBER, "N", 0, "only if nobody changed the entry since it was read (12)"             \
+    }
+#define AT_OPTIONS                                                                                                     \
+    {"at", 0, CLI_TIME, "TIME", 0, "then, not now: a gateway does it, or keystore tick"},                              \
+    {                                                                                                                  \
+        "cancel", 0, CLI_FLAG, NULL, 0, "take back what was set with --at"                                             \
+    }
 
 static const struct cli_option activate_options[] = {
     {"shorter-ok", 0, CLI_FLAG, NULL, 0, "it may end before the entry that it exchanges"},
@@ -248,7 +254,8 @@ static const struct cli_option verb_options[] = {
 };
 
 static const struct cli_option retire_options[] = {
-    {"force", 0, CLI_FLAG, NULL, 0, "in spite of signs that it is needed; needs --reason; never before its process stop"},
+    {"force", 0, CLI_FLAG, NULL, 0,
+     "in spite of signs that it is needed; needs --reason; never before its process stop"},
     AT_OPTIONS,
     VERSION_OPTION,
     CLI_WRITING_OPTIONS,
@@ -256,9 +263,11 @@ static const struct cli_option retire_options[] = {
 };
 
 static const struct cli_option remove_options[] = {
-    {"force", 0, CLI_FLAG, NULL, 0, "in spite of signs that it is needed; needs --reason; never before its process stop"},
+    {"force", 0, CLI_FLAG, NULL, 0,
+     "in spite of signs that it is needed; needs --reason; never before its process stop"},
     {"no-backup-ok", 0, CLI_FLAG, NULL, 0, "a decrypt key may go without a backup of it"},
-    {"archive", 0, CLI_FILE, "DIR", 0, "with --dry-run: what messages of this run of archive verify would not verify any more"},
+    {"archive", 0, CLI_FILE, "DIR", 0,
+     "with --dry-run: what messages of this run of archive verify would not verify any more"},
     AT_OPTIONS,
     VERSION_OPTION,
     CLI_WRITING_OPTIONS,
@@ -286,8 +295,8 @@ static const struct cli_option trash_options[] = {
     {0},
 };
 
-#define EXITS \
-    "Exit: 0 done, or so already; 10 refused by a guard; 11 waits for a second person; 12 changed by somebody else; " \
+#define EXITS                                                                                                          \
+    "Exit: 0 done, or so already; 10 refused by a guard; 11 waits for a second person; 12 changed by somebody else; "  \
     "64 not possible from its state."
 
 const struct cli_command cli_cmd_keystore_activate = {
@@ -382,7 +391,8 @@ const struct cli_command cli_cmd_keystore_compromise = {
     .min_operands = 1,
     .max_operands = 1,
     .options = compromise_options,
-    .more = "What was acceptable ends at --since, for archives too. It may leave a partner without a certificate; that is said.\n" EXITS,
+    .more =
+        "What was acceptable ends at --since, for archives too. It may leave a partner without a certificate; that is said.\n" EXITS,
     .run = run_compromise,
 };
 

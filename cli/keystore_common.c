@@ -13,8 +13,9 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "cli/keystore.h"
-#include "keystore/entry.h"
 #include "keystore/addressee.h"
+#include "keystore/audit.h"
+#include "keystore/entry.h"
 
 /* ---- arguments -------------------------------------------------------------------------------------------------- */
 
@@ -34,7 +35,8 @@ int cli_entry_read(struct cli_context *c, const char *text, bool slot_too, struc
         return 0;
     }
     if (mark == NULL) {
-        cli_usage(c, "which entry of %s? Write %s#N; \"countersign keystore show %s\" lists them", out->alias, out->alias, out->alias);
+        cli_usage(c, "which entry of %s? Write %s#N; \"countersign keystore show %s\" lists them", out->alias,
+                  out->alias, out->alias);
         return -1;
     }
     const char *digits = mark + 1;
@@ -53,7 +55,8 @@ int cli_file_read(struct cli_context *c, const char *path, cs_buf *out)
     int fd = from_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got = -1;
     if (fd < 0) {
-        return cs_error_set(&c->error, CS_EXIT_UNREADABLE, "input-unreadable", "%.512s cannot be read: %s", path, strerror(errno));
+        return cs_error_set(&c->error, CS_EXIT_UNREADABLE, "input-unreadable", "%.512s cannot be read: %s", path,
+                            strerror(errno));
     }
     /* reserved at once: a key must not be left behind in memory that a growing buffer gave back */
     if (cs_buf_reserve(out, KS_INPUT_MAX + 2) != 0) {
@@ -65,7 +68,8 @@ int cli_file_read(struct cli_context *c, const char *path, cs_buf *out)
         out->len += got > 0 ? (size_t)got : 0;
     } while ((got > 0 && out->len <= KS_INPUT_MAX) || (got < 0 && errno == EINTR));
     if (got < 0) {
-        cs_error_set(&c->error, CS_EXIT_UNREADABLE, "input-unreadable", "%.512s cannot be read: %s", path, strerror(errno));
+        cs_error_set(&c->error, CS_EXIT_UNREADABLE, "input-unreadable", "%.512s cannot be read: %s", path,
+                     strerror(errno));
     } else {
         out->data[out->len] = '\0';
     }
@@ -107,10 +111,12 @@ int cli_become_owner(struct cli_context *c, const char *uri)
     struct passwd entry;
     struct passwd *owner = NULL;
     char room[4096];
-    gid_t gid = getpwuid_r(st.st_uid, &entry, room, sizeof room, &owner) == 0 && owner != NULL ? owner->pw_gid : st.st_gid;
+    gid_t gid =
+        getpwuid_r(st.st_uid, &entry, room, sizeof room, &owner) == 0 && owner != NULL ? owner->pw_gid : st.st_gid;
     if (setgroups(1, &gid) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(st.st_uid, st.st_uid, st.st_uid) != 0) {
-        return cs_error_set(&c->error, CS_EXIT_UNAVAILABLE, "store-owner", "keystore %.512s belongs to uid %u, and working as that account failed: %s",
-                            path, (unsigned)st.st_uid, strerror(errno));
+        return cs_error_set(&c->error, CS_EXIT_UNAVAILABLE, "store-owner",
+                            "keystore %.512s belongs to uid %u, and working as that account failed: %s", path,
+                            (unsigned)st.st_uid, strerror(errno));
     }
     return 0;
 }
@@ -125,8 +131,10 @@ static int check_given_time(struct cli_context *c, ks_store *s)
     if (ks_served(s, &served, &c->error) != 0) {
         return -1;
     }
-    return !served ? 0 : cs_error_set(&c->error, CS_EXIT_USAGE, "time-given", "a gateway works with this keystore: with --now nothing is written to it; "
-                                      "rehearse with --dry-run, or on a copy made for that");
+    return !served ? 0
+                   : cs_error_set(&c->error, CS_EXIT_USAGE, "time-given",
+                                  "a gateway works with this keystore: with --now nothing is written to it; "
+                                  "rehearse with --dry-run, or on a copy made for that");
 }
 
 /* A delivery promise to a partner moves the end of its entries' windows: what the file says goes into the store before
@@ -198,7 +206,9 @@ int cli_keystore_open(struct cli_context *c, struct cli_settings **settings, ks_
         options.busy_ms = wait_ms < 1 ? 1 : wait_ms > INT32_MAX ? INT32_MAX : (int)wait_ms;
     }
     if (cli_become_owner(c, s->keystore_uri) != 0 || ks_open(store, s->keystore_uri, &options, &c->error) != 0 ||
-        check_given_time(c, *store) != 0 || (!cli_given(c, "dry-run") && (tell_persons(c, s, *store) != 0 || tell_addressees(c, s, *store) != 0 || tell_partners(c, s, *store) != 0))) {
+        check_given_time(c, *store) != 0 ||
+        (!cli_given(c, "dry-run") &&
+         (tell_persons(c, s, *store) != 0 || tell_addressees(c, s, *store) != 0 || tell_partners(c, s, *store) != 0))) {
         ks_close(*store);
         *store = NULL;
         cli_settings_free(s);
@@ -261,8 +271,8 @@ void cli_warn_unknown_partner(struct cli_context *c, ks_store *s, const char *pa
     }
     if (!known) {
         const char *near = cs_nearest(partner, words);
-        cli_warn(c, "the keystore has no partner %.64s%s%s%s", partner, near != NULL ? "; did you mean " : "", near != NULL ? near : "",
-                 near != NULL ? "?" : "");
+        cli_warn(c, "the keystore has no partner %.64s%s%s%s", partner, near != NULL ? "; did you mean " : "",
+                 near != NULL ? near : "", near != NULL ? "?" : "");
     }
     free(words);
     ks_list_free(&list);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* keystore_concerns.c: whom a rehearsed change would concern: nodes that would follow it, and routes that use the slot or its partner. */
+/* keystore_concerns.c: whom a rehearsed change would concern: nodes that would follow it, and routes that use the slot
+ * or its partner. */
 #include "cli/keystore.h"
 
 static void tell_json(const struct cli_concerns *k, cs_json *j)
@@ -37,7 +38,8 @@ static void tell_text(const struct cli_concerns *k)
 int cli_concerns_read(struct cli_context *c, ks_store *s, const ks_info *info, struct cli_concerns *out)
 {
     *out = (struct cli_concerns){0};
-    return ks_nodes(s, c->now, &out->nodes, &c->error) == 0 && ks_where_used(s, info, &out->where, &c->error) == 0 ? 0 : -1;
+    return ks_nodes(s, c->now, &out->nodes, &c->error) == 0 && ks_where_used(s, info, &out->where, &c->error) == 0 ? 0
+                                                                                                                   : -1;
 }
 
 void cli_concerns_tell(const struct cli_concerns *k, cs_json *j)

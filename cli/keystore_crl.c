@@ -32,9 +32,10 @@ static int print_json(struct cli_context *c, const char *alias, const ks_crl_inf
 static int print_text(const ks_crl_info *i)
 {
     char until[80];
-    printf("%sCRL of %s, signed by %s, %zu revoked%s%s; generation %llu\n", i->done ? "" : "dry run: ", i->issuer, i->signer,
-           i->revoked, i->next_update != 0 ? ", current until " : "",
-           i->next_update != 0 ? cli_time_local(i->next_update, until, sizeof until) : "", (unsigned long long)i->generation);
+    printf("%sCRL of %s, signed by %s, %zu revoked%s%s; generation %llu\n", i->done ? "" : "dry run: ", i->issuer,
+           i->signer, i->revoked, i->next_update != 0 ? ", current until " : "",
+           i->next_update != 0 ? cli_time_local(i->next_update, until, sizeof until) : "",
+           (unsigned long long)i->generation);
     return CS_EXIT_OK;
 }
 
@@ -47,15 +48,19 @@ static int add_crl(struct cli_context *c, const char *alias, const cs_buf *octet
     int rc = CS_EXIT_OK;
     cli_caller_find(c, &caller);
     if (cli_keystore_open(c, &settings, &store) != 0 ||
-        ks_add_crl(store, alias, octets->data, octets->len, cli_given(c, "dry-run"), &caller.actor, c->now, &info, &c->error) != 0) {
+        ks_add_crl(store, alias, octets->data, octets->len, cli_given(c, "dry-run"), &caller.actor, c->now, &info,
+                   &c->error) != 0) {
         rc = cli_fail(c);
         goto out;
     }
     rc = c->json ? print_json(c, alias, &info) : print_text(&info);
     if (info.next_update == 0) {
-        cli_warn(c, "the CRL does not say until when it is current; where crl require stands, it does not count as such");
+        cli_warn(c,
+                 "the CRL does not say until when it is current; where crl require stands, it does not count as such");
     } else if (info.next_update < c->now) {
-        cli_warn(c, "the CRL is no longer current: what it revokes is heeded, but where crl require stands, messages are refused");
+        cli_warn(
+            c,
+            "the CRL is no longer current: what it revokes is heeded, but where crl require stands, messages are refused");
     }
     if (rc == CS_EXIT_OK && info.done) {
         rc = cli_wait_applied(c, store, info.generation);
@@ -95,10 +100,11 @@ const struct cli_command cli_cmd_keystore_add_crl = {
     .min_operands = 1,
     .max_operands = 1,
     .options = options,
-    .more = "FILE is a full CRL, PEM or DER. It is heeded for partners with trust chain; nothing is fetched.\n"
-            "Example:\n"
-            "  countersign keystore add-crl --alias acme-ca acme-ca.crl\n"
-            "Exit: 0 added; 3 FILE cannot be read; 12 held already, or a newer one is; 64 FILE is no full CRL, or no entry of\n"
-            "ALIAS signed it.",
+    .more =
+        "FILE is a full CRL, PEM or DER. It is heeded for partners with trust chain; nothing is fetched.\n"
+        "Example:\n"
+        "  countersign keystore add-crl --alias acme-ca acme-ca.crl\n"
+        "Exit: 0 added; 3 FILE cannot be read; 12 held already, or a newer one is; 64 FILE is no full CRL, or no entry of\n"
+        "ALIAS signed it.",
     .run = run,
 };

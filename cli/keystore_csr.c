@@ -28,9 +28,9 @@ static int show_request(void *ctx, const ks_csr *r, cs_error *e)
     }
     snprintf(entry, sizeof entry, "%s#%u", r->alias, r->n);
     if (!s->c->json) {
-        printf("%s  %s  -  pre-active (no certificate)  requested %s for %s; next: countersign keystore import-reply "
-               "--alias %s FILE\n",
-               entry, ks_role_word(r->role), cli_time_local(r->created_at, when, sizeof when), r->subject, r->alias);
+        printf(
+            "%s  %s  -  pre-active (no certificate)  requested %s for %s; next: countersign keystore import-reply --alias %s FILE\n",
+            entry, ks_role_word(r->role), cli_time_local(r->created_at, when, sizeof when), r->subject, r->alias);
         return 0;
     }
     cs_buf b = CS_BUF_INIT;
@@ -173,13 +173,13 @@ const struct cli_command cli_cmd_keystore_csr = {
     .name = "csr",
     .summary = "Make a key, and a request (PKCS#10) for the certificate that an outside authority signs",
     .options = csr_options,
-    .more = "The key is sealed in the keystore before the request leaves. Until the reply comes the entry is "
-            "\"pre-active (no\n"
-            "certificate)\"; asked again, the same request is given again.\n"
-            "Example:\n"
-            "  countersign keystore csr --role tls-client --alias ack-client --subject \"CN=acme\" -o ack-client.csr\n"
-            "Exit: 0 made, or given again; 10 refused by a guard (G2: two entries with a key at most); 12 another "
-            "request is open.",
+    .more =
+        "The key is sealed in the keystore before the request leaves. Until the reply comes the entry is \"pre-active (no\n"
+        "certificate)\"; asked again, the same request is given again.\n"
+        "Example:\n"
+        "  countersign keystore csr --role tls-client --alias ack-client --subject \"CN=acme\" -o ack-client.csr\n"
+        "Exit: 0 made, or given again; 10 refused by a guard (G2: two entries with a key at most); 12 another "
+        "request is open.",
     .run = run_csr,
 };
 
@@ -221,10 +221,10 @@ const struct cli_command cli_cmd_keystore_import_reply = {
     .min_operands = 1,
     .max_operands = 1,
     .options = reply_options,
-    .more = "FILE: PEM with its chain in any order, DER, or PKCS#7; - is stdin. In a slot without an active entry it "
-            "is active\n"
-            "at once, else it waits for \"keystore activate\".\n"
-            "Exit: 0 joined; 10 another key or name than requested, or not for the role (G5); 12 it came already; 64 "
-            "no request is open.",
+    .more =
+        "FILE: PEM with its chain in any order, DER, or PKCS#7; - is stdin. In a slot without an active entry it is active\n"
+        "at once, else it waits for \"keystore activate\".\n"
+        "Exit: 0 joined; 10 another key or name than requested, or not for the role (G5); 12 it came already; 64 "
+        "no request is open.",
     .run = run_import_reply,
 };

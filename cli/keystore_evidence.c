@@ -140,8 +140,7 @@ static void print_text(struct cli_context *c, const ks_evidence *v)
     for (size_t i = 0; i < v->n_silent; i++) {
         line(&first, v->safe);
         printf("node %s is silent: what it counted may be missing. Start it, or if it is gone for good: countersign "
-               "keystore nodes "
-               "forget %s\n",
+               "keystore nodes forget %s\n",
                v->silent[i], v->silent[i]);
     }
     line(&first, v->safe);
@@ -232,9 +231,9 @@ const struct cli_command cli_cmd_keystore_safe_to_remove = {
     .min_operands = 1,
     .max_operands = 1,
     .options = options,
-    .more = "The living gateways write their counters first, so that the counts are exact; silent ones are named. "
-            "\"Recent\" is\n"
-            "since the beginning of yesterday, UTC.\n"
-            "Exit: 0 yes; 1 no.",
+    .more =
+        "The living gateways write their counters first, so that the counts are exact; silent ones are named. \"Recent\" is\n"
+        "since the beginning of yesterday, UTC.\n"
+        "Exit: 0 yes; 1 no.",
     .run = run,
 };

@@ -245,11 +245,10 @@ const struct cli_command cli_cmd_keystore_expiring = {
     .name = "expiring",
     .summary = "Active entries that end soon, and what is to be done about each",
     .options = options,
-    .more = "An entry is covered when another active one of its slot is valid at the end of the span, when one is "
-            "activated in\n"
-            "time by itself (activate --at), or when the slot renews itself (auto) without a hand and without trouble. "
-            "What\n"
-            "is not covered is told with the routes that need it.\n"
-            "Exit: 0 all that end are covered; 1 some are not.",
+    .more =
+        "An entry is covered when another active one of its slot is valid at the end of the span, when one is activated in\n"
+        "time by itself (activate --at), or when the slot renews itself (auto) without a hand and without trouble. What\n"
+        "is not covered is told with the routes that need it.\n"
+        "Exit: 0 all that end are covered; 1 some are not.",
     .run = run,
 };

@@ -10,8 +10,8 @@ struct generating {
     const char *issuer; /* as given; NULL: not */
 };
 
-static int carry_generate(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
-                          cs_error *e)
+static int carry_generate(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now,
+                          ks_outcome *out, cs_error *e)
 {
     const struct generating *g = what;
     int rc = 0;
@@ -47,8 +47,11 @@ static int run_generate(struct cli_context *c)
 {
     const char *host[CLI_HOSTS_MAX];
     const char *role = cli_option(c, "role");
-    ks_new what = {.alias = cli_option(c, "alias"), .subject = cli_option(c, "subject"), .key = cli_option(c, "key"),
-                   .system_type = cli_option(c, "system-type"), .system_name = cli_option(c, "system-name")};
+    ks_new what = {.alias = cli_option(c, "alias"),
+                   .subject = cli_option(c, "subject"),
+                   .key = cli_option(c, "key"),
+                   .system_type = cli_option(c, "system-type"),
+                   .system_name = cli_option(c, "system-name")};
     if (role != NULL) {
         what.has_role = true;
         if (ks_role_parse(role, &what.role) != 0) {
@@ -65,7 +68,8 @@ static int run_generate(struct cli_context *c)
     const char *issuer = cli_option(c, "issuer");
     what.own = issuer != NULL && strcmp(issuer, "own") == 0;
     if (issuer != NULL && strcmp(issuer, "csr-only") == 0) {
-        return cli_usage(c, "an authority that is asked by hand: countersign keystore csr --alias %s -o FILE", what.alias);
+        return cli_usage(c, "an authority that is asked by hand: countersign keystore csr --alias %s -o FILE",
+                         what.alias);
     }
     return generate(c, &what);
 }
@@ -93,17 +97,14 @@ const struct cli_command cli_cmd_keystore_generate = {
     .summary = "Make a key and its certificate, and print the entry",
     .options = generate_options,
     .more =
-        "The first entry of a slot is active at once. The next is not (pre-active): it has the same name and issuer, "
-        "and\n"
+        "The first entry of a slot is active at once. The next is not (pre-active): it has the same name and issuer, and\n"
         "waits for \"keystore activate\", which deactivates the one before in the same moment.\n"
         "Example:\n"
         "  countersign keystore generate --role tls-client --alias ack-client --subject \"CN=acme\" --key ec:P-256\n"
         "An issuer of the configuration is asked with the key stored already; while it does not answer, the entry is\n"
         "\"pre-active (no certificate)\", and the gateway and \"keystore tick\" ask again.\n"
-        "Exit: 0 made; 10 refused by a guard (G2: a tls-client slot has two entries with a key at most); 12 the slot "
-        "was\n"
-        "changed meanwhile; 64 the name, the kind of key or the role does not fit; 69 the issuer is away, or refused; "
-        "75 it\n"
+        "Exit: 0 made; 10 refused by a guard (G2: a tls-client slot has two entries with a key at most); 12 the slot was\n"
+        "changed meanwhile; 64 the name, the kind of key or the role does not fit; 69 the issuer is away, or refused; 75 it\n"
         "lets us wait.",
     .run = run_generate,
 };

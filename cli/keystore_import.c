@@ -364,13 +364,13 @@ const struct cli_command cli_cmd_keystore_import = {
     .min_operands = 0,
     .max_operands = 1,
     .options = options,
-    .more = "The certificate is the one of the private key, or the one that issued no other; its issuers are put in "
-            "order.\n"
-            "A list has one entry per line, tabulators between the columns, - for nothing; all come in, or none.\n"
-            "Examples:\n"
-            "  countersign keystore import --role sign --alias own-sign old.p12 --passphrase-file pass --activate\n"
-            "  countersign keystore import --list partners.tsv --dry-run\n"
-            "Exit: 0 taken in; 3 a file cannot be read; 10 refused by a guard; 12 held already; 64 not read, or it "
-            "does not fit.",
+    .more =
+        "The certificate is the one of the private key, or the one that issued no other; its issuers are put in order.\n"
+        "A list has one entry per line, tabulators between the columns, - for nothing; all come in, or none.\n"
+        "Examples:\n"
+        "  countersign keystore import --role sign --alias own-sign old.p12 --passphrase-file pass --activate\n"
+        "  countersign keystore import --list partners.tsv --dry-run\n"
+        "Exit: 0 taken in; 3 a file cannot be read; 10 refused by a guard; 12 held already; 64 not read, or it "
+        "does not fit.",
     .run = run,
 };

@@ -29,13 +29,16 @@ static int print_made(struct cli_context *c, const struct cli_settings *settings
         return rc;
     }
     if (m->created) {
-        cli_say(c, "%s is ready. Keep a copy of its key-encryption key%s elsewhere: without it no private key opens", uri,
-                settings->keystore.n_kek == 0 ? " (.kek beside it)" : "");
+        cli_say(c, "%s is ready. Keep a copy of its key-encryption key%s elsewhere: without it no private key opens",
+                uri, settings->keystore.n_kek == 0 ? " (.kek beside it)" : "");
     } else if (m->from != 0) {
         cli_say(c, "%s was upgraded from schema version %d to %d", uri, m->from, m->version);
     } else if (m->version != KS_SCHEMA_VERSION) {
-        cli_say(c, "%s has schema version %d and is served as it is; nothing was changed. Once every node runs this release: "
-                "countersign --keystore %s keystore init --upgrade", uri, m->version, uri);
+        cli_say(
+            c,
+            "%s has schema version %d and is served as it is; nothing was changed. Once every node runs this release: "
+            "countersign --keystore %s keystore init --upgrade",
+            uri, m->version, uri);
     } else {
         cli_say(c, "%s is a keystore of this version already; nothing was changed", uri);
     }
@@ -87,8 +90,9 @@ const struct cli_command cli_cmd_keystore_init = {
     .name = "init",
     .summary = "Make an empty keystore and its key-encryption key; on one that is there change nothing",
     .options = init_options,
-    .more = "A release serves a keystore of its own version and of the one before. Upgrade the nodes one after the other, then the\n"
-            "keystore with --upgrade; no gateway does that by itself.\n"
-            "Example:\n  countersign --keystore sqlite:ks.db keystore init",
+    .more =
+        "A release serves a keystore of its own version and of the one before. Upgrade the nodes one after the other, then the\n"
+        "keystore with --upgrade; no gateway does that by itself.\n"
+        "Example:\n  countersign --keystore sqlite:ks.db keystore init",
     .run = run_init,
 };

@@ -33,9 +33,11 @@ static int warn_unreached(void *ctx, const ks_unreached *u, cs_error *e)
 {
     (void)e;
     char date[CS_TIME_TEXT];
-    cli_warn(ctx, "notice-undeliverable: %s#%u ends on %s and %s; countersign keystore subscribe %s --name NAME --mail ADDRESS",
-             u->alias, u->n, cli_date(u->not_after, date), u->subscribers == 0 ? "nobody is told" : "no mail about it arrives",
-             u->alias);
+    cli_warn(
+        ctx,
+        "notice-undeliverable: %s#%u ends on %s and %s; countersign keystore subscribe %s --name NAME --mail ADDRESS",
+        u->alias, u->n, cli_date(u->not_after, date),
+        u->subscribers == 0 ? "nobody is told" : "no mail about it arrives", u->alias);
     return 0;
 }
 
@@ -51,7 +53,8 @@ static int run_list(struct cli_context *c)
     filter.has_state = cli_given(c, "state") && ks_state_parse(cli_option(c, "state"), &filter.state) == 0;
     cli_option_time(c, "as-of", &at);
     if (cli_open_store(c, true, NULL, &store) != 0 ||
-        (at < c->now ? ks_list_past(store, &filter, at, &list, &c->error) : ks_list_entries(store, &filter, at, &list, &c->error)) != 0) {
+        (at < c->now ? ks_list_past(store, &filter, at, &list, &c->error)
+                     : ks_list_entries(store, &filter, at, &list, &c->error)) != 0) {
         ks_close(store);
         return cli_fail(c);
     }
@@ -76,9 +79,11 @@ static int run_list(struct cli_context *c)
 }
 
 static const struct cli_option list_options[] = {
-    {"role", 0, CLI_TEXT, "verifier|encrypt-to|sign|decrypt|tls-client|tls-server|trust-anchor|authz-client", 0, "only entries of this role"},
+    {"role", 0, CLI_TEXT, "verifier|encrypt-to|sign|decrypt|tls-client|tls-server|trust-anchor|authz-client", 0,
+     "only entries of this role"},
     {"partner", 0, CLI_TEXT, "PARTNER", 0, "only entries of this partner"},
-    {"state", 0, CLI_TEXT, "pre-active|active|deactivated|archived|suspended|compromised|destroyed", 0, "only entries in this state"},
+    {"state", 0, CLI_TEXT, "pre-active|active|deactivated|archived|suspended|compromised|destroyed", 0,
+     "only entries in this state"},
     {"as-of", 0, CLI_TIME, "TIME", 0, "states as they were then, or will be if nothing is done"},
     {0},
 };
@@ -125,7 +130,9 @@ static int run_show(struct cli_context *c)
         rc = ks_list_entries(store, &filter, c->now, &list, &c->error);
     }
     if (rc == 0 && list.n == 0 && !is_requested(c, store, &filter)) {
-        rc = cs_error_set(&c->error, CS_EXIT_USAGE, "entry-unknown", "%s holds no entry #%u; see: countersign keystore show %s", entry.alias, entry.n, entry.alias);
+        rc =
+            cs_error_set(&c->error, CS_EXIT_USAGE, "entry-unknown",
+                         "%s holds no entry #%u; see: countersign keystore show %s", entry.alias, entry.n, entry.alias);
     }
     if (rc != 0) {
         rc = cli_fail(c);
@@ -180,7 +187,8 @@ static int run_acceptable(struct cli_context *c)
     const char *partner = cli_option(c, "partner");
     cli_option_time(c, "at", &at);
     int known = cli_open_store(c, true, NULL, &store) == 0 ? known_generation(c, store, &generation) : -1;
-    if (known < 0 || (known == 1 && ks_acceptable(store, partner, KS_CAN_VERIFY, at, generation, &list, &c->error) != 0)) {
+    if (known < 0 ||
+        (known == 1 && ks_acceptable(store, partner, KS_CAN_VERIFY, at, generation, &list, &c->error) != 0)) {
         ks_close(store);
         return cli_fail(c);
     }

@@ -61,7 +61,8 @@ static int run_list(struct cli_context *c)
     char text[1200];
     char date[CS_TIME_TEXT];
     int rc = CS_EXIT_OK;
-    if (cli_open_store(c, true, NULL, &store) != 0 || ks_mapping_read(store, cli_given(c, "retired"), &list, &c->error) != 0) {
+    if (cli_open_store(c, true, NULL, &store) != 0 ||
+        ks_mapping_read(store, cli_given(c, "retired"), &list, &c->error) != 0) {
         rc = cli_fail(c);
     } else if (c->json) {
         rc = list_json(c, &list);
@@ -70,8 +71,8 @@ static int run_list(struct cli_context *c)
     }
     for (size_t i = 0; rc == CS_EXIT_OK && !c->json && i < list.n; i++) {
         const ks_mapping_info *m = &list.info[i];
-        printf("%lld  %s%s%s\n", (long long)m->map_id, mapping_text(m, text, sizeof text), m->to != 0 ? "; retired " : "",
-               m->to != 0 ? cli_date(m->to, date) : "");
+        printf("%lld  %s%s%s\n", (long long)m->map_id, mapping_text(m, text, sizeof text),
+               m->to != 0 ? "; retired " : "", m->to != 0 ? cli_date(m->to, date) : "");
     }
     ks_mapping_list_free(&list);
     ks_close(store);
@@ -99,8 +100,8 @@ static int print_outcome(struct cli_context *c, const char *verb, const ks_mappi
     cs_buf b = CS_BUF_INIT;
     cs_json j;
     if (!c->json) {
-        printf("%smapping %lld %s: %s; generation %llu\n", out->done ? "" : "dry run: ", (long long)out->info.map_id, verb,
-               mapping_text(&out->info, text, sizeof text), (unsigned long long)out->generation);
+        printf("%smapping %lld %s: %s; generation %llu\n", out->done ? "" : "dry run: ", (long long)out->info.map_id,
+               verb, mapping_text(&out->info, text, sizeof text), (unsigned long long)out->generation);
         return CS_EXIT_OK;
     }
     cs_json_begin(&j, &b);
@@ -178,7 +179,8 @@ static int run_add(struct cli_context *c)
     if ((what.user != NULL) == (copy != NULL)) {
         return cli_usage(c, "whom does the certificate stand for? --user U, or --copy-user-from MAP");
     }
-    if (cli_entry_read(c, certificate, false, &entry) != 0 || (copy != NULL && read_number(c, copy, &what.copy_from) != 0)) {
+    if (cli_entry_read(c, certificate, false, &entry) != 0 ||
+        (copy != NULL && read_number(c, copy, &what.copy_from) != 0)) {
         return CS_EXIT_USAGE;
     }
     what.alias = entry.alias;
@@ -202,10 +204,11 @@ const struct cli_command cli_cmd_keystore_mapping_add = {
     .name = "add",
     .summary = "Let a client certificate stand for a user, or names in on a route",
     .options = add_options,
-    .more = "Examples:\n"
-            "  countersign keystore mapping add --certificate senders#2 --copy-user-from 1\n"
-            "  countersign keystore mapping add --route orders --subject \"CN=sender,O=ACME\" --issuer \"CN=Senders CA\"\n"
-            "Exit: 0 added; 12 it is there already; 64 no such entry, another role, no name.",
+    .more =
+        "Examples:\n"
+        "  countersign keystore mapping add --certificate senders#2 --copy-user-from 1\n"
+        "  countersign keystore mapping add --route orders --subject \"CN=sender,O=ACME\" --issuer \"CN=Senders CA\"\n"
+        "Exit: 0 added; 12 it is there already; 64 no such entry, another role, no name.",
     .run = run_add,
 };
 

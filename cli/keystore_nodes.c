@@ -132,8 +132,7 @@ const struct cli_command cli_cmd_keystore_nodes = {
     .options = options,
     .more =
         "The keeper is the node that does what is due by itself: scheduled changes, renewals, roll-overs, notices.\n"
-        "A mark ! stands at a generation that is not the newest, and at a version or configuration that most others do "
-        "not\n"
+        "A mark ! stands at a generation that is not the newest, and at a version or configuration that most others do not\n"
         "have. A node is silent when it was not heard of for 60 s.\n"
         "Exit: 0; 12 forget: the node is alive; 64 there is no such node.",
     .run = run,

@@ -22,7 +22,8 @@ static int run_message(struct cli_context *c, bool open)
     if (cli_entry_read(c, entry, false, &t.entry) != 0) {
         return CS_EXIT_USAGE;
     }
-    const struct cli_change change = {open ? "open-message add" : "open-message close", entry, cli_given(c, "dry-run"), false};
+    const struct cli_change change = {open ? "open-message add" : "open-message close", entry, cli_given(c, "dry-run"),
+                                      false};
     return cli_change_run(c, &change, carry_message, &t);
 }
 
@@ -50,7 +51,8 @@ const struct cli_command cli_cmd_keystore_open_message_add = {
     .min_operands = 1,
     .max_operands = 1,
     .options = message_options,
-    .more = "The entry's window then ends a guaranteed delivery later, not sooner, and it is not removed while the message waits.",
+    .more =
+        "The entry's window then ends a guaranteed delivery later, not sooner, and it is not removed while the message waits.",
     .run = run_add,
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* keystore_outcome.c: what came of a change: done, done before, only rehearsed, or refused by which guards; and whether all nodes follow. */
+/* keystore_outcome.c: what came of a change: done, done before, only rehearsed, or refused by which guards; and whether
+ * all nodes follow. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -107,7 +108,8 @@ static void sentence(const struct cli_change *change, const ks_outcome *out, cs_
     cli_entry_text(&out->info, entry, sizeof entry);
     other_text(out, other, sizeof other);
     bool in_trash = out->info.trash_until != 0;
-    cs_buf_addf(b, "%s%s %s%s", change->dry_run ? "dry run: " : "", entry, would, in_trash ? "removed" : ks_state_word(out->info.state));
+    cs_buf_addf(b, "%s%s %s%s", change->dry_run ? "dry run: " : "", entry, would,
+                in_trash ? "removed" : ks_state_word(out->info.state));
     if (in_trash) {
         cs_buf_addf(b, ", in the trash until %s", cli_time_local(out->info.trash_until, until, sizeof until));
     }
@@ -174,7 +176,8 @@ int cli_wait_applied(struct cli_context *c, ks_store *s, uint64_t generation)
             return CS_EXIT_OK;
         }
         if (waited_ms >= wait_ms) {
-            cs_error_set(&c->error, CS_EXIT_LAG, "not-applied", "the change stands, but after %lld ms generation %llu is not in force on: %s",
+            cs_error_set(&c->error, CS_EXIT_LAG, "not-applied",
+                         "the change stands, but after %lld ms generation %llu is not in force on: %s",
                          (long long)waited_ms, (unsigned long long)generation, names);
             return cli_fail(c);
         }

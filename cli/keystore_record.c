@@ -318,8 +318,7 @@ static void print_planned(const ks_info *i)
     cli_entry_text(i, entry, sizeof entry);
     if (i->share != 0) {
         printf(
-            "  signs %u %% of the requests before it is activated   (taken back by: countersign keystore activate %s "
-            "--canary 0)\n",
+            "  signs %u %% of the requests before it is activated   (taken back by: countersign keystore activate %s --canary 0)\n",
             i->share, entry);
     }
     for (size_t k = 0; k < i->n_planned; k++) {

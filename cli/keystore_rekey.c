@@ -64,12 +64,12 @@ const struct cli_command cli_cmd_keystore_rekey = {
     .name = "rekey",
     .summary = "Seal every private key anew, under the next key-encryption key",
     .options = options,
-    .more = "Without a configured key-encryption key a new one is made beside the keystore and takes the place of the "
-            "old one.\n"
-            "With one: make the new key (umask 077; openssl rand -hex 32 > NEW), write\n"
-            "  key-encryption-key file NEW previous file OLD;\n"
-            "on every node, reload the gateways, then run this command. A token (pkcs11) wraps a new key each time.\n"
-            "Exit: 0 done; 13 a live node cannot open the new key yet, nothing was changed; 64 all are sealed under it "
-            "already.",
+    .more =
+        "Without a configured key-encryption key a new one is made beside the keystore and takes the place of the old one.\n"
+        "With one: make the new key (umask 077; openssl rand -hex 32 > NEW), write\n"
+        "  key-encryption-key file NEW previous file OLD;\n"
+        "on every node, reload the gateways, then run this command. A token (pkcs11) wraps a new key each time.\n"
+        "Exit: 0 done; 13 a live node cannot open the new key yet, nothing was changed; 64 all are sealed under it "
+        "already.",
     .run = run,
 };

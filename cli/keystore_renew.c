@@ -51,12 +51,11 @@ const struct cli_command cli_cmd_keystore_renew = {
     .min_operands = 1,
     .max_operands = 1,
     .options = renew_options,
-    .more = "In a full slot the inactive entry goes in the same change, unless it is still needed (G9). The new one "
-            "waits for\n"
-            "\"keystore activate\".\n"
-            "Exit: 0 made; 10 refused by a guard; 11 who goes needs a second person; 64 an outside authority issued "
-            "it: the\n"
-            "message tells the command for a request; 69, 75 the issuer of the configuration is away, or lets us wait.",
+    .more =
+        "In a full slot the inactive entry goes in the same change, unless it is still needed (G9). The new one waits for\n"
+        "\"keystore activate\".\n"
+        "Exit: 0 made; 10 refused by a guard; 11 who goes needs a second person; 64 an outside authority issued it: the\n"
+        "message tells the command for a request; 69, 75 the issuer of the configuration is away, or lets us wait.",
     .run = run_renew,
 };
 
@@ -218,7 +217,8 @@ static int run_auto(struct cli_context *c)
 
 static const struct cli_option auto_options[] = {
     {"days", 0, CLI_NUMBER, "N", 0, "begin so many days before the end, 1 to 14; 14 when never given"},
-    {"window", 0, CLI_TEXT, "SPEC", 0, "only then: \"Mon-Thu 09:00-12:00\", behind it UTC, local, or a time zone as Europe/Berlin; \"\": at any time"},
+    {"window", 0, CLI_TEXT, "SPEC", 0,
+     "only then: \"Mon-Thu 09:00-12:00\", behind it UTC, local, or a time zone as Europe/Berlin; \"\": at any time"},
     {"pinning", 0, CLI_TEXT, "dn|fingerprint", 0,
      "what the other side checks: name and issuer, or the certificate itself (then it is made, and activated by you)"},
     CLI_WRITING_OPTIONS,
@@ -233,13 +233,11 @@ const struct cli_command cli_cmd_keystore_auto = {
     .min_operands = 2,
     .max_operands = 2,
     .options = auto_options,
-    .more = "A running gateway, or \"keystore tick\", makes the successor within 14 days before the end, activates it "
-            "when all\n"
-            "nodes have it, and deactivates the one before. A prepared second that lasts 30 days is activated instead. "
-            "When the\n"
-            "active one has expired beside a second that never was active: a new one is generated and active, the "
-            "expired one\n"
-            "is deactivated, the second deleted. A window never beats the end: a day before it the successor is made "
-            "anyway.",
+    .more =
+        "A running gateway, or \"keystore tick\", makes the successor within 14 days before the end, activates it when all\n"
+        "nodes have it, and deactivates the one before. A prepared second that lasts 30 days is activated instead. When the\n"
+        "active one has expired beside a second that never was active: a new one is generated and active, the expired one\n"
+        "is deactivated, the second deleted. A window never beats the end: a day before it the successor is made "
+        "anyway.",
     .run = run_auto,
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* keystore_subscribe.c: keystore subscribe, unsubscribe, subscribers and test-mail: who is told, and whether mail goes. */
+/* keystore_subscribe.c: keystore subscribe, unsubscribe, subscribers and test-mail: who is told, and whether mail goes.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -25,10 +26,11 @@ static int find_me(struct cli_context *c, const struct cli_settings *settings, k
             }
         }
     }
-    return cs_error_set(&c->error, CS_EXIT_USAGE, "operator-unknown",
-                        "no operator of the configuration has the account %.60s and an address; write: operator NAME { uid %.60s; mail "
-                        "\"ADDRESS\"; }, or use --mail",
-                        caller.name, caller.name);
+    return cs_error_set(
+        &c->error, CS_EXIT_USAGE, "operator-unknown",
+        "no operator of the configuration has the account %.60s and an address; write: operator NAME { uid %.60s; mail "
+        "\"ADDRESS\"; }, or use --mail",
+        caller.name, caller.name);
 }
 
 /* Who is meant by --me, or --name and --mail. @return 0; 1: the usage error is printed; -1: the error is set */
@@ -50,7 +52,8 @@ static int read_person(struct cli_context *c, const struct cli_settings *setting
     }
     out->kind = with_name && cli_given(c, "group") ? KS_SUBSCRIBER_GROUP : KS_SUBSCRIBER_OTHER;
     if (!cs_copy(out->mail, sizeof out->mail, mail) || (name != NULL && !cs_copy(out->name, sizeof out->name, name))) {
-        return cs_error_set(&c->error, CS_EXIT_USAGE, "mail-address", "an address has at most %d octets, a name %d", KS_MAIL - 1, KS_FULL_NAME - 1);
+        return cs_error_set(&c->error, CS_EXIT_USAGE, "mail-address", "an address has at most %d octets, a name %d",
+                            KS_MAIL - 1, KS_FULL_NAME - 1);
     }
     return 0;
 }
@@ -72,7 +75,8 @@ static int change(struct cli_context *c, bool add)
         rc = CS_EXIT_USAGE;
     } else if (person != 0 ||
                (add ? ks_subscribe(store, alias, &told, dry_run, &caller.actor, c->now, &generation, &c->error)
-                    : ks_unsubscribe(store, alias, told.mail, dry_run, &caller.actor, c->now, &generation, &c->error)) != 0) {
+                    : ks_unsubscribe(store, alias, told.mail, dry_run, &caller.actor, c->now, &generation,
+                                     &c->error)) != 0) {
         rc = cli_fail(c);
     } else {
         cli_say(c, "%s%s %s told about %s", dry_run ? "dry run: " : "", told.mail, add ? "is" : "is no longer", alias);
@@ -146,7 +150,8 @@ static int print_subscriber(void *ctx, const ks_subscriber *row, cs_error *e)
     cs_json j;
     (void)e;
     if (!c->json) {
-        printf("%-32s %-24s %-6s since %s\n", row->mail, row->name, ks_subscriber_word(row->kind), cli_date(row->since, date));
+        printf("%-32s %-24s %-6s since %s\n", row->mail, row->name, ks_subscriber_word(row->kind),
+               cli_date(row->since, date));
         return 0;
     }
     cs_json_begin(&j, &b);
@@ -165,7 +170,8 @@ static int print_subscriber(void *ctx, const ks_subscriber *row, cs_error *e)
 static int run_subscribers(struct cli_context *c)
 {
     ks_store *store = NULL;
-    int rc = cli_open_store(c, true, NULL, &store) != 0 || ks_subscribers(store, c->argv[0], print_subscriber, c, &c->error) != 0
+    int rc = cli_open_store(c, true, NULL, &store) != 0 ||
+                     ks_subscribers(store, c->argv[0], print_subscriber, c, &c->error) != 0
                  ? cli_fail(c)
                  : CS_EXIT_OK;
     ks_close(store);
@@ -188,7 +194,8 @@ static int run_test_mail(struct cli_context *c)
 {
     struct cli_settings *settings = NULL;
     int rc = CS_EXIT_OK;
-    if (cli_settings_load(c, false, &settings) != 0 || ks_mail_test(&settings->config.mail, c->argv[0], c->now, &c->error) != 0) {
+    if (cli_settings_load(c, false, &settings) != 0 ||
+        ks_mail_test(&settings->config.mail, c->argv[0], c->now, &c->error) != 0) {
         rc = cli_fail(c);
     } else {
         cli_say(c, "%s took the mail for %s", settings->config.mail.server, c->argv[0]);
@@ -204,6 +211,7 @@ const struct cli_command cli_cmd_keystore_test_mail = {
     .operands = "ADDRESS",
     .min_operands = 1,
     .max_operands = 1,
-    .more = "Exit: 0 the server took it; 64 no address; 69 it did not, with what it said; 78 the configuration has no mail { }.",
+    .more =
+        "Exit: 0 the server took it; 64 no address; 69 it did not, with what it said; 78 the configuration has no mail { }.",
     .run = run_test_mail,
 };

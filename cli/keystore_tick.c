@@ -113,8 +113,8 @@ static int deliver(struct cli_context *c, const struct cli_settings *settings, k
         cli_say(c, "%zu notice%s sent", done.sent, done.sent == 1 ? "" : "s");
     }
     if (done.failed + done.put_off > 0) {
-        cli_warn(c, "%zu notice%s not sent; the last: %s", done.failed + done.put_off, done.failed + done.put_off == 1 ? "" : "s",
-                 done.text);
+        cli_warn(c, "%zu notice%s not sent; the last: %s", done.failed + done.put_off,
+                 done.failed + done.put_off == 1 ? "" : "s", done.text);
     }
     if (done.stuck > 0) {
         cli_warn(c, "%zu mail%s wait, and the configuration has no mail { server …; from …; }", done.stuck,
@@ -164,9 +164,10 @@ const struct cli_command cli_cmd_keystore_tick = {
     .name = "tick",
     .summary = "Do all that is due, once: windows that are over, what was set for its instant, the end of the trash",
     .options = tick_options,
-    .more = "A gateway does the same by itself, but for issuers that are programs (exec): these are asked here alone. For a\n"
-            "timer where no gateway runs, or where such issuers are.\n"
-            "Exit: 0 done, or nothing due; 1 something due was refused, or waits since the clock is suspect.",
+    .more =
+        "A gateway does the same by itself, but for issuers that are programs (exec): these are asked here alone. For a\n"
+        "timer where no gateway runs, or where such issuers are.\n"
+        "Exit: 0 done, or nothing due; 1 something due was refused, or waits since the clock is suspect.",
     .run = run_tick,
 };
 

@@ -23,7 +23,8 @@ struct cli_words {
 int cli_words_add(struct cli_words *w, const char *text) CS_MUST_CHECK;
 void cli_words_free(struct cli_words *w);
 
-/** All octets of a file; "-": stdin. More than limit octets: only limit + 1 are read. @return 0, or -1 with a sentence in why */
+/** All octets of a file; "-": stdin. More than limit octets: only limit + 1 are read. @return 0, or -1 with a sentence
+ * in why */
 int cli_octets_read(const char *file, size_t limit, cs_buf *out, char *why, size_t size) CS_MUST_CHECK;
 /** The operand is a directory. */
 bool cli_is_directory(const char *file);

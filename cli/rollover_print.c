@@ -85,8 +85,7 @@ static void print_untold(const struct ks_rollover *r, size_t i)
     const struct ks_runbook_step *step = &r->runbook->step[i];
     if (step->kind == KS_STEP_INFORM && r->step[i].row.told_at != 0 && r->step[i].told == 0) {
         printf("      nobody with the role %s has an address (%s): countersign rollover message %s %s -o FILE, send "
-               "it, and "
-               "confirm\n",
+               "it, and confirm\n",
                ks_part_word(step->to), r->partner[0] != '\0' ? r->partner : "no partner is known", r->name, step->n);
     }
 }

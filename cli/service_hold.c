@@ -141,8 +141,7 @@ const struct cli_command cli_cmd_hold = {
     .max_operands = 1,
     .options = hold_options,
     .more =
-        "Exchanges under way are finished, idle connections to the receiver are closed, new requests are read and "
-        "wait\n"
+        "Exchanges under way are finished, idle connections to the receiver are closed, new requests are read and wait\n"
         "as hold { } of the route says. countersign status shows when nothing is under way. A hold outlives reload,\n"
         "upgrade and restart.\n"
         "Exit: 0 on hold; 13 not empty within --wait, the hold stands; 64 no such route; 69 no gateway or no keystore.",

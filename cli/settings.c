@@ -66,7 +66,8 @@ int cli_settings_hash(const struct cli_settings *s, const char *const names[], c
     uint8_t digest[32];
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     int rc = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 ? 0 : -1;
-    for (const struct cs_conf_node *node = rc == 0 && s->tree != NULL ? cs_conf_root(s->tree) : NULL; node != NULL; node = node->next) {
+    for (const struct cs_conf_node *node = rc == 0 && s->tree != NULL ? cs_conf_root(s->tree) : NULL; node != NULL;
+         node = node->next) {
         if (is_one_of(node->name, names)) {
             hash_statement(md, node, without);
         }
@@ -179,7 +180,9 @@ int cli_users_read(struct cli_context *c, struct cli_settings *s)
     int rc = ks_users_read(&s->config, &report);
     print_report(&report);
     cs_conf_report_free(&report);
-    return rc == 0 ? 0 : cs_error_set(&c->error, CS_EXIT_CONFIG, "configuration", "user names cannot be judged or borne; see the lines above");
+    return rc == 0 ? 0
+                   : cs_error_set(&c->error, CS_EXIT_CONFIG, "configuration",
+                                  "user names cannot be judged or borne; see the lines above");
 }
 
 int cli_open_store(struct cli_context *c, bool read_only, struct cli_settings **settings, ks_store **store)

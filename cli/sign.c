@@ -9,11 +9,14 @@ static int read_user(struct cli_transform *t, struct wssec_recipe *r, struct wss
     struct cli_context *c = t->c;
     const char *name = cli_option(c, "user");
     if (name == NULL) {
-        return cli_given(c, "password-text") ? cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "--password-text goes with --user") : 0;
+        return cli_given(c, "password-text")
+                   ? cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "--password-text goes with --user")
+                   : 0;
     }
     const struct ks_user *u = ks_config_user(&t->settings->config, name);
     if (u == NULL) {
-        return cs_error_set(&c->error, CS_EXIT_USAGE, "unknown-user", "no user \"%.64s\" in the configuration; write: user %.64s { password file \"PATH\"; }",
+        return cs_error_set(&c->error, CS_EXIT_USAGE, "unknown-user",
+                            "no user \"%.64s\" in the configuration; write: user %.64s { password file \"PATH\"; }",
                             name, name);
     }
     if (cli_users_read(c, t->settings) != 0) {
@@ -52,7 +55,8 @@ static int sign(struct cli_transform *t)
     struct resolver ctx;
     struct wssec_output out;
     struct wssec_verdict v;
-    if (read_recipe(t, &recipe) != 0 || read_user(t, &recipe, &user) != 0 || cli_transform_slot(t, cli_option(c, "alias"), KS_SIGN) != 0) {
+    if (read_recipe(t, &recipe) != 0 || read_user(t, &recipe, &user) != 0 ||
+        cli_transform_slot(t, cli_option(c, "alias"), KS_SIGN) != 0) {
         return -1;
     }
     resolver_init(&r, &ctx, t->snapshot, NULL, cli_option(c, "alias"));
@@ -72,15 +76,20 @@ static int run(struct cli_context *c)
 
 static const struct cli_option options[] = {
     {"alias", 0, CLI_TEXT, "ALIAS", CLI_NEEDED, "slot of role sign whose active entry signs"},
-    {"parts", 0, CLI_TEXT, "PART,…", CLI_REPEAT, "what is signed; default Body, attachments, and the Timestamp that is made"},
-    {"key-reference", 0, CLI_TEXT, "direct|pkipath|issuer-serial|ski|thumbprint|x509v3-key-identifier|embedded|x509-data", 0,
+    {"parts", 0, CLI_TEXT, "PART,…", CLI_REPEAT,
+     "what is signed; default Body, attachments, and the Timestamp that is made"},
+    {"key-reference", 0, CLI_TEXT,
+     "direct|pkipath|issuer-serial|ski|thumbprint|x509v3-key-identifier|embedded|x509-data", 0,
      "how the signature names its key; default direct"},
     {"timestamp", 0, CLI_FLAG, NULL, 0, "add a Timestamp and sign it"},
     {"ttl", 0, CLI_DURATION, "DURATION", 0, "Created to Expires of the Timestamp; default 300s"},
-    {"signature-algorithm", 0, CLI_TEXT, "ALGORITHM", 0, "as rsa-sha256, rsa-pss-sha256, ecdsa-sha256, ed25519; default by key"},
+    {"signature-algorithm", 0, CLI_TEXT, "ALGORITHM", 0,
+     "as rsa-sha256, rsa-pss-sha256, ecdsa-sha256, ed25519; default by key"},
     {"digest-algorithm", 0, CLI_TEXT, "sha256|sha384|sha512", 0, "default sha256"},
-    {"user", 0, CLI_TEXT, "NAME", 0, "bear this user's name (user NAME of the configuration) in a UsernameToken, signed"},
-    {"password-text", 0, CLI_FLAG, NULL, 0, "with --user: the password itself instead of a digest, for a way under TLS only"},
+    {"user", 0, CLI_TEXT, "NAME", 0,
+     "bear this user's name (user NAME of the configuration) in a UsernameToken, signed"},
+    {"password-text", 0, CLI_FLAG, NULL, 0,
+     "with --user: the password itself instead of a digest, for a way under TLS only"},
     {"complete", 0, CLI_FLAG, NULL, 0, "sign attachments with their MIME headers, not their content alone"},
     CLI_CONTENT_TYPE,
     {"output", 'o', CLI_FILE, "OUT", 0, "where the signed message goes; default standard output"},
@@ -94,7 +103,8 @@ const struct cli_command cli_cmd_sign = {
     .min_operands = 0,
     .max_operands = 1,
     .options = options,
-    .more = "Everything but the inserted Security header and Id attributes stays octet for octet. No FILE, or -: standard input.\n"
-            "  countersign --keystore sqlite:ks.db sign --alias own-sign --timestamp order.xml -o signed.xml\n",
+    .more =
+        "Everything but the inserted Security header and Id attributes stays octet for octet. No FILE, or -: standard input.\n"
+        "  countersign --keystore sqlite:ks.db sign --alias own-sign --timestamp order.xml -o signed.xml\n",
     .run = run,
 };

@@ -21,7 +21,8 @@ static int begin(struct cli_transform *t)
         ks_snapshot_read(t->store, c->now, &t->snapshot, &c->error) != 0) {
         return -1;
     }
-    if (cli_input_open(&t->input, t->file, OCTETS_MOST, why, sizeof why) != 0 || cli_input_map(&t->input, why, sizeof why) != 0) {
+    if (cli_input_open(&t->input, t->file, OCTETS_MOST, why, sizeof why) != 0 ||
+        cli_input_map(&t->input, why, sizeof why) != 0) {
         return cs_error_set(&c->error, CS_EXIT_UNREADABLE, wssec_reason_code(WSSEC_INPUT_UNREADABLE), "%.256s: %s",
                             t->file, why);
     }
@@ -68,8 +69,9 @@ int cli_transform_slot(struct cli_transform *t, const char *alias, enum ks_role 
                             ks_role_word(role));
     }
     if (found != role) {
-        return cs_error_set(&t->c->error, CS_EXIT_USAGE, "wrong-role", "alias \"%.64s\" has role %s; needed is one of role %s",
-                            alias, ks_role_word(found), ks_role_word(role));
+        return cs_error_set(&t->c->error, CS_EXIT_USAGE, "wrong-role",
+                            "alias \"%.64s\" has role %s; needed is one of role %s", alias, ks_role_word(found),
+                            ks_role_word(role));
     }
     return 0;
 }

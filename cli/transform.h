@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* transform.h: the frame of commands that make one message of another (sign, encrypt, decrypt): keystore, input, output. */
+/* transform.h: the frame of commands that make one message of another (sign, encrypt, decrypt): keystore, input,
+ * output. */
 #ifndef CLI_TRANSFORM_H
 #define CLI_TRANSFORM_H
 
@@ -16,7 +17,7 @@ struct cli_transform {
     const char *file;       /**< operand, "-": standard input */
     struct cli_words parts; /**< of --parts; none: the default of the verb */
     struct cli_input input; /**< the message, owned; held or mapped */
-    struct wssec_input in; /**< over it */
+    struct wssec_input in;  /**< over it */
     struct wssec_when when;
 };
 

@@ -13,7 +13,8 @@ struct verifying {
     bool failed, error, indeterminate, unreadable;
 };
 
-/* ---- records ------------------------------------------------------------------------------------------------------ */
+/* ---- records ------------------------------------------------------------------------------------------------------
+ */
 
 static void print_json(const char *loc, const struct cli_judgement *j)
 {
@@ -41,7 +42,8 @@ static void print_json(const char *loc, const struct cli_judgement *j)
         cs_json_array_end(&w);
     }
     cs_json_object_end(&w);
-    printf("%s\n", out.failed || members == NULL ? "{\"v\":1,\"verdict\":\"error\",\"reason\":\"out-of-memory\"}" : out.data);
+    printf("%s\n",
+           out.failed || members == NULL ? "{\"v\":1,\"verdict\":\"error\",\"reason\":\"out-of-memory\"}" : out.data);
     free(members);
     cs_buf_free(&out);
 }
@@ -51,11 +53,12 @@ static void print_human(const char *loc, const struct cli_judgement *j)
     const struct wssec_verdict *v = &j->verdict;
     printf("%s: %s", loc, wssec_result_word(v->verdict));
     if (v->verdict != WSSEC_PASS) {
-        printf(": %s: %s", wssec_reason_code(v->reason), v->detail[0] != '\0' ? v->detail : wssec_reason_meaning(v->reason));
+        printf(": %s: %s", wssec_reason_code(v->reason),
+               v->detail[0] != '\0' ? v->detail : wssec_reason_meaning(v->reason));
     }
     if (v->has_certificate) {
-        printf(", %s %s#%u (%s)", v->verdict == WSSEC_PASS ? "signed with" : "certificate", v->certificate.alias, v->certificate.ordinal,
-               wssec_state_word(v->certificate.state));
+        printf(", %s %s#%u (%s)", v->verdict == WSSEC_PASS ? "signed with" : "certificate", v->certificate.alias,
+               v->certificate.ordinal, wssec_state_word(v->certificate.state));
     }
     for (unsigned i = 0; i < v->n_covers; i++) {
         printf("%s%s", i == 0 ? ", covers " : " ", v->covers[i]);
@@ -65,7 +68,8 @@ static void print_human(const char *loc, const struct cli_judgement *j)
     }
     printf("\n");
     for (size_t i = 0; i < j->explain.n; i++) {
-        printf("  %-3s %-16s %s\n", j->explain.step[i].ok ? "ok" : "NO", j->explain.step[i].step, j->explain.step[i].text);
+        printf("  %-3s %-16s %s\n", j->explain.step[i].ok ? "ok" : "NO", j->explain.step[i].step,
+               j->explain.step[i].text);
     }
     if (v->verdict != WSSEC_PASS) {
         printf("  %s\n", wssec_reason_cure(v->reason));
@@ -107,7 +111,8 @@ static int verify_file(struct verifying *k, const char *file)
     return rc;
 }
 
-/* ---- the command -------------------------------------------------------------------------------------------------- */
+/* ---- the command --------------------------------------------------------------------------------------------------
+ */
 
 static int run(struct cli_context *c)
 {
@@ -125,7 +130,11 @@ static int run(struct cli_context *c)
     if (rc != 0) {
         return cli_fail(c);
     }
-    return k.failed ? CS_EXIT_FAIL : k.error ? CS_EXIT_INTERNAL : k.indeterminate ? CS_EXIT_INDETERMINATE : k.unreadable ? CS_EXIT_UNREADABLE : CS_EXIT_OK;
+    return k.failed          ? CS_EXIT_FAIL
+           : k.error         ? CS_EXIT_INTERNAL
+           : k.indeterminate ? CS_EXIT_INDETERMINATE
+           : k.unreadable    ? CS_EXIT_UNREADABLE
+                             : CS_EXIT_OK;
 }
 
 static const struct cli_option options[] = {
@@ -133,7 +142,8 @@ static const struct cli_option options[] = {
     {"policy", 0, CLI_TEXT, "NAME", 0, "judge under this policy instead of the partner's"},
     {"require", 0, CLI_TEXT, "PART,…", CLI_REPEAT, "parts that must be signed, instead of the policy's require-signed"},
     {"as-of", 0, CLI_TIME, "TIME", 0, "judge as of that instant, with the certificates that were acceptable then"},
-    {"over-tls", 0, CLI_FLAG, NULL, 0, "the messages came over TLS, so a UsernameToken may hold a password in the clear"},
+    {"over-tls", 0, CLI_FLAG, NULL, 0,
+     "the messages came over TLS, so a UsernameToken may hold a password in the clear"},
     CLI_CONTENT_TYPE,
     {"explain", 0, CLI_FLAG, NULL, 0, "print every step: what was expected, what was found"},
     {0},
@@ -146,8 +156,9 @@ const struct cli_command cli_cmd_verify = {
     .min_operands = 1,
     .max_operands = -1,
     .options = options,
-    .more = "PART: Body, Timestamp, BinarySecurityToken, Signature, UsernameToken, wsa:To …, {namespace}local, attachments; '?' behind: if present.\n"
-            "Exit: 0 every message passes; 1 one fails; 2 one is indeterminate; 3 an input cannot be read; 64 usage; 69 or 78 no keystore.\n"
-            "  countersign --keystore sqlite:ks.db verify --partner acme --json in/*.xml\n",
+    .more =
+        "PART: Body, Timestamp, BinarySecurityToken, Signature, UsernameToken, wsa:To …, {namespace}local, attachments; '?' behind: if present.\n"
+        "Exit: 0 every message passes; 1 one fails; 2 one is indeterminate; 3 an input cannot be read; 64 usage; 69 or 78 no keystore.\n"
+        "  countersign --keystore sqlite:ks.db verify --partner acme --json in/*.xml\n",
     .run = run,
 };

@@ -32,13 +32,13 @@ struct admin_conn {
     uid_t uid; /**< of the peer, socket only */
     pid_t pid;
     cs_buf in, out;
-    struct http1 *parser; /**< HTTP only; owned */
+    struct http1 *parser;    /**< HTTP only; owned */
     struct tls_front *front; /**< what the connection was made with; a reference, NULL: plain */
     struct tls_peer *client; /**< owned; NULL: has shown no certificate */
     char address[LIMIT_ADDRESS];
-    bool waiting;         /**< for an answer, or for the kernel to take one */
-    bool last;            /**< close behind the answer */
-    bool ended;           /**< the peer sends nothing more */
+    bool waiting; /**< for an answer, or for the kernel to take one */
+    bool last;    /**< close behind the answer */
+    bool ended;   /**< the peer sends nothing more */
 };
 
 struct admin {

@@ -10,8 +10,8 @@
 
 #define WSSE "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 
-/* Faults of the profile's chapter 12 that concern token or signature; that a message is late is not among them. The last
- * row is what CXF and others with WSS4J say in the place of all of these. */
+/* Faults of the profile's chapter 12 that concern token or signature; that a message is late is not among them. The
+ * last row is what CXF and others with WSS4J say in the place of all of these. */
 static const struct {
     const char *ns, *local;
 } refusing[] = {

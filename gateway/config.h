@@ -245,10 +245,10 @@ struct gw_config {
     struct gw_where capture_at;
     char *access_log; /**< path, "-" standard output, NULL: off */
     struct gw_where access_at;
-    unsigned ring;    /**< lines that may wait for the disk */
-    bool sandbox;     /**< the process confines itself */
+    unsigned ring;                               /**< lines that may wait for the disk */
+    bool sandbox;                                /**< the process confines itself */
     struct gw_words sandbox_read, sandbox_write; /**< what it may reach, too */
-    char *user; /**< account to go over to, NULL: as started */
+    char *user;                                  /**< account to go over to, NULL: as started */
     struct gw_where user_at;
 };
 

@@ -231,7 +231,8 @@ static void on_timer(struct exchange *ex)
         if (secure) {
             conn_note(&ex->upstream->conn, "the handshake was not over in time");
         }
-        exchange_upstream_connected(ex, secure ? CONN_TLS : ETIMEDOUT); /* nothing was sent: another address may be tried */
+        exchange_upstream_connected(ex,
+                                    secure ? CONN_TLS : ETIMEDOUT); /* nothing was sent: another address may be tried */
     } else if (ex->state == EX_REPLY_SEND || ex->state == EX_REFUSED) {
         exchange_abort(ex, WSSEC_CLIENT_SLOW);
     } else {

@@ -7,8 +7,8 @@
 struct fetch;
 struct gateway;
 
-/** Start the thread; the configuration in force (mail { }, issuer { }) is asked for at each round. @return NULL: no memory, no
- * thread */
+/** Start the thread; the configuration in force (mail { }, issuer { }) is asked for at each round. @return NULL: no
+ * memory, no thread */
 struct fetch *fetch_start(struct gateway *gw, const char *uri);
 /** Something was queued. Any thread. */
 void fetch_wake(struct fetch *f);

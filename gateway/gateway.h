@@ -7,10 +7,11 @@
 
 #include "base/config.h"
 #include "base/error.h"
-#include "keystore/users.h"
 #include "keystore/issuers.h"
 #include "keystore/keystore.h"
+#include "keystore/live.h"
 #include "keystore/mail.h"
+#include "keystore/users.h"
 #include "wssec/wssec.h"
 
 /** Listeners, routes, limits of one configuration; opaque. Filled by cs_conf_apply() with gw_directives() and this as
@@ -33,10 +34,10 @@ struct gw_settings {
      * unknown name. */
     struct wssec_policy *(*policy)(const struct gw_settings *s, const char *policy, const char *partner);
     bool (*partner_known)(const struct gw_settings *s, const char *partner);
-    const ks_mail *mail; /**< the way for notices; borrowed from the settings */
+    const ks_mail *mail;    /**< the way for notices; borrowed from the settings */
     const char *addressees; /**< operators and contacts with an address (ks_set_addressees); borrowed */
-    ks_issuers issuers;  /**< of certificates; borrowed from the settings */
-    const char *persons; /**< operators and approvers of the file (ks_set_persons), "" nobody; borrowed */
+    ks_issuers issuers;     /**< of certificates; borrowed from the settings */
+    const char *persons;    /**< operators and approvers of the file (ks_set_persons), "" nobody; borrowed */
     int64_t (*partner_delivery)(const struct gw_settings *s, const char *partner);     /**< seconds, 0: none */
     unsigned (*partner_concurrency)(const struct gw_settings *s, const char *partner); /**< exchanges, 0: any number */
     /** Rule for certificates of that partner which are not stored. Borrowed from the settings. NULL: they do not count.

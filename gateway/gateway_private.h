@@ -73,7 +73,7 @@ struct gateway {
     pthread_t watch_thread;
     bool watch_started;
     _Atomic bool watch_stop, reload_wanted;
-    _Atomic bool evidence; /**< something was stored that a roll-over may wait for: the keeper is to look */
+    _Atomic bool evidence;     /**< something was stored that a roll-over may wait for: the keeper is to look */
     struct watch_wish *wishes; /**< reloads that somebody waits for; under runtime_lock */
     struct reload_stats reloads;
     struct notice_stats notices;

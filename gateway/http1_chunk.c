@@ -8,16 +8,7 @@
 
 #include <string.h>
 
-enum state {
-    SIZE,
-    EXT_NAME_FIRST,
-    EXT_NAME,
-    EXT_VALUE_FIRST,
-    EXT_TOKEN,
-    EXT_QUOTED,
-    EXT_BEHIND,
-    LINE_FEED
-};
+enum state { SIZE, EXT_NAME_FIRST, EXT_NAME, EXT_VALUE_FIRST, EXT_TOKEN, EXT_QUOTED, EXT_BEHIND, LINE_FEED };
 
 void http1_chunk_start(struct http1_chunk_scan *s)
 {

@@ -17,6 +17,7 @@
 #include "gateway/keeper.h"
 #include "keystore/keystore.h"
 #include "keystore/lease.h"
+#include "keystore/live.h"
 
 #define LOOK_S  60 /* something new may be due at any time; what is known to come is met to the second */
 #define LEASE_S 20 /* of several gateways one does it: so long after its last word another takes over */

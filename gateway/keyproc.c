@@ -60,8 +60,8 @@ static EVP_PKEY *find(struct keys *k, const char *alias, unsigned n, const ks_sn
     *held = key != NULL ? ks_snapshot_ref(k->snapshot) : NULL;
     pthread_mutex_unlock(&k->lock);
     if (key == NULL) {
-        cs_log(CS_LOG_WARN, "key-unavailable", "the keys process has no such key", CS_STR("alias", alias), CS_INT("n", n),
-               CS_STR("why", e.text));
+        cs_log(CS_LOG_WARN, "key-unavailable", "the keys process has no such key", CS_STR("alias", alias),
+               CS_INT("n", n), CS_STR("why", e.text));
     }
     return key;
 }
@@ -102,19 +102,22 @@ static int32_t operate(EVP_PKEY *key, const struct keyproc_question *q, uint8_t 
     }
     switch (q->op) {
     case KEYPROC_RSA_SIGN:
-        if (kind == EVP_PKEY_RSA && EVP_PKEY_sign_init(ctx) == 1 && EVP_PKEY_CTX_set_rsa_padding(ctx, q->padding) == 1 &&
+        if (kind == EVP_PKEY_RSA && EVP_PKEY_sign_init(ctx) == 1 &&
+            EVP_PKEY_CTX_set_rsa_padding(ctx, q->padding) == 1 &&
             EVP_PKEY_sign(ctx, out, &n, q->data, q->octets) == 1) {
             made = (int32_t)n;
         }
         break;
     case KEYPROC_RSA_DECRYPT:
-        if (kind == EVP_PKEY_RSA && EVP_PKEY_decrypt_init(ctx) == 1 && EVP_PKEY_CTX_set_rsa_padding(ctx, q->padding) == 1 &&
+        if (kind == EVP_PKEY_RSA && EVP_PKEY_decrypt_init(ctx) == 1 &&
+            EVP_PKEY_CTX_set_rsa_padding(ctx, q->padding) == 1 &&
             EVP_PKEY_decrypt(ctx, out, &n, q->data, q->octets) == 1) {
             made = (int32_t)n;
         }
         break;
     case KEYPROC_EC_SIGN:
-        if (kind == EVP_PKEY_EC && EVP_PKEY_sign_init(ctx) == 1 && EVP_PKEY_sign(ctx, out, &n, q->data, q->octets) == 1) {
+        if (kind == EVP_PKEY_EC && EVP_PKEY_sign_init(ctx) == 1 &&
+            EVP_PKEY_sign(ctx, out, &n, q->data, q->octets) == 1) {
             made = (int32_t)n;
         }
         break;
@@ -210,7 +213,8 @@ static void __attribute__((noreturn)) run(int fd, pid_t asker, const struct gw_s
     mine.read_only = true;
     mine.lend = NULL;
     (void)prctl(PR_SET_NAME, "countersign-key");
-    if (ks_open(&k.store, settings->keystore_uri, &mine, &e) != 0 || ks_snapshot_read(k.store, cs_clock_now(), &k.snapshot, &e) != 0) {
+    if (ks_open(&k.store, settings->keystore_uri, &mine, &e) != 0 ||
+        ks_snapshot_read(k.store, cs_clock_now(), &k.snapshot, &e) != 0) {
         cs_log(CS_LOG_ERROR, "keys", "the keys process cannot read the keystore", CS_STR("why", e.text));
         _exit(e.exit_code);
     }
@@ -241,7 +245,8 @@ void keyproc_keep(int fd, pid_t asker, const struct gw_settings *settings)
     pid_t self = getpid();
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    /* The gateway ends us, behind its last message: what a terminal or a service manager sends to all of us does not. */
+    /* The gateway ends us, behind its last message: what a terminal or a service manager sends to all of us does not.
+     */
     for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++) {
         (void)signal(passed[i], SIG_IGN);
     }

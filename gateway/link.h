@@ -16,7 +16,8 @@
 #define LINK_TEXT 256
 
 /* How the master asks the process to end (twice: at once) and to read its configuration. Not by SIGTERM and SIGHUP: a
- * terminal, timeout(1) or a service manager may send those to the whole group, and of two that wait the second is lost. */
+ * terminal, timeout(1) or a service manager may send those to the whole group, and of two that wait the second is lost.
+ */
 #define LINK_SIGNAL_END    SIGRTMIN
 #define LINK_SIGNAL_RELOAD (SIGRTMIN + 1)
 

@@ -86,6 +86,6 @@ struct tls_front *runtime_front(const struct runtime *rt, const struct listening
 /** How admin http is served by this runtime; borrowed. NULL: plain. */
 struct tls_front *runtime_admin_front(const struct runtime *rt);
 struct runtime *runtime_ref(struct runtime *rt); /**< NULL is allowed */
-void runtime_unref(struct runtime *rt); /**< any thread; NULL is allowed */
+void runtime_unref(struct runtime *rt);          /**< any thread; NULL is allowed */
 
 #endif

@@ -17,9 +17,9 @@ struct upstream_conn {
     struct exchange *exchange;           /**< NULL: idle or closing */
     char *host;                          /**< owned, with port: what the connection may be reused for */
     char port[8];
-    struct tls_back *back; /**< reference; NULL: plain. A connection is used again only for the same object */
+    struct tls_back *back;     /**< reference; NULL: plain. A connection is used again only for the same object */
     struct resolve_name *name; /**< reference; counts its connections */
-    uint64_t judged;       /**< generation by which the server was judged last */
+    uint64_t judged;           /**< generation by which the server was judged last */
     unsigned served;
     bool reused;
     bool idle; /**< in loop->idle, and counted there */

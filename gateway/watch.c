@@ -15,6 +15,8 @@
 #include "gateway/keeper.h"
 #include "gateway/prober.h"
 #include "keystore/addressee.h"
+#include "keystore/audit.h"
+#include "keystore/live.h"
 
 #define STEP_MS 500
 /* A keystore that is away is asked again so often. */

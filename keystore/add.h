@@ -12,13 +12,13 @@
 /** A certificate, with its key or without, that was read before the store is touched. */
 struct ks_incoming {
     struct ks_certificate certificate;
-    EVP_PKEY *key;  /**< owned by who fills it; NULL: none */
+    EVP_PKEY *key;          /**< owned by who fills it; NULL: none */
     const char *pkcs11_uri; /**< borrowed; where a token has the key, which is not sealed here then; NULL: no token */
-    bool authority; /**< the keystore's own certification authority: the one trust anchor that has a key */
+    bool authority;         /**< the keystore's own certification authority: the one trust anchor that has a key */
     const char *key_id; /**< borrowed; of a key that the store holds already, for this slot; NULL: it is stored now */
-    unsigned n;     /**< number of the entry; 0: the next one */
-    int64_t entry_id; /**< out: of the row that was written; 0: none */
-    bool first;     /**< out: the slot never held an entry before */
+    unsigned n;         /**< number of the entry; 0: the next one */
+    int64_t entry_id;   /**< out: of the row that was written; 0: none */
+    bool first;         /**< out: the slot never held an entry before */
     char warning[320];
     cs_time since, until; /**< 0: none */
 };

@@ -15,7 +15,7 @@
 #include "keystore/entry.h"
 
 #define LEAF_MAX     (64 * 1024) /* octets of a certificate */
-#define LEAF_RSA_MAX 8192 /* bits */
+#define LEAF_RSA_MAX 8192        /* bits */
 /* No MD5 and SHA-1 within the chain; key sizes are the policy's matter. */
 #define CHAIN_LEVEL 1
 
@@ -23,9 +23,9 @@ struct judging {
     const ks_snapshot *s;
     const ks_chain_rule *rule;
     cs_time when;
-    X509 *leaf;                 /**< owned */
-    STACK_OF(X509) *others;     /**< owned with its certificates */
-    STACK_OF(X509) *chain;      /**< owned: leaf first, anchor last; NULL: none was built */
+    X509 *leaf;              /**< owned */
+    STACK_OF(X509) * others; /**< owned with its certificates */
+    STACK_OF(X509) * chain;  /**< owned: leaf first, anchor last; NULL: none was built */
     ks_chain_verdict *out;
 };
 
@@ -99,7 +99,8 @@ static int pass_leaf_dates(int ok, X509_STORE_CTX *ctx)
     return ok;
 }
 
-/** To this one anchor, which is trusted even when it is no root. @return 1 chain built, 0 *error says why not, -1 no memory */
+/** To this one anchor, which is trusted even when it is no root. @return 1 chain built, 0 *error says why not, -1 no
+ * memory */
 static int try_anchor(struct judging *j, X509 *anchor, int *error, int *depth)
 {
     int rc = -1;
@@ -238,8 +239,8 @@ static int judge_revocation(struct judging *j)
     return 0;
 }
 
-int ks_chain_judge(const ks_snapshot *s, const ks_chain_rule *rule, ks_octets leaf, const ks_octets *path, size_t n_path,
-                   cs_time when, ks_chain_verdict *out)
+int ks_chain_judge(const ks_snapshot *s, const ks_chain_rule *rule, ks_octets leaf, const ks_octets *path,
+                   size_t n_path, cs_time when, ks_chain_verdict *out)
 {
     struct judging j = {.s = s, .rule = rule, .when = when, .out = out};
     *out = (ks_chain_verdict){.outcome = KS_CHAIN_BROKEN, .state = KS_ACTIVE};

@@ -10,8 +10,9 @@
 #include <stdint.h>
 
 #include "base/config.h"
-#include "keystore/keystore.h"
 #include "keystore/issuers.h"
+#include "keystore/keystore.h"
+#include "keystore/live.h"
 #include "keystore/mail.h"
 
 /** A person at a partner, told because of what he does; texts are the tree's. */
@@ -22,20 +23,21 @@ struct ks_contact {
 /** One `partner NAME { }`. Names of policies are kept as text: whoever joins the tables resolves them. */
 struct ks_partner_config {
     char name[KS_WORD];
-    char policy[KS_WORD];                    /**< "" where none is named: the built-in default */
-    int64_t guaranteed_delivery;             /**< seconds; 0: the general one */
-    unsigned concurrency;                    /**< its exchanges that a gateway has under way at most; 0: any number */
-    char expired_certificate[16];            /**< "" (the policy decides), "at-signing", "refuse", "grace" */
-    char expired_grace[24];                  /**< duration text behind grace, else "" */
-    char trust[8];                           /**< "pinned", "chain" */
-    ks_chain_rule chain;                     /**< under "chain"; owns its names */
-    struct ks_contact *contact;              /**< owned; in the order of the file */
+    char policy[KS_WORD];         /**< "" where none is named: the built-in default */
+    int64_t guaranteed_delivery;  /**< seconds; 0: the general one */
+    unsigned concurrency;         /**< its exchanges that a gateway has under way at most; 0: any number */
+    char expired_certificate[16]; /**< "" (the policy decides), "at-signing", "refuse", "grace" */
+    char expired_grace[24];       /**< duration text behind grace, else "" */
+    char trust[8];                /**< "pinned", "chain" */
+    ks_chain_rule chain;          /**< under "chain"; owns its names */
+    struct ks_contact *contact;   /**< owned; in the order of the file */
     size_t n_contact;
     const struct cs_conf_node *anchors_node; /**< the anchors statement, or NULL */
     const struct cs_conf_node *node;         /**< the block, for messages; lives as long as the tree */
     const struct cs_conf_node *policy_node;  /**< the policy statement, or NULL */
-    const struct cs_conf_node *users_node;   /**< the users statement, or NULL: user names of its messages are not judged */
-    const struct ks_config *config;          /**< that it stands in */
+    const struct cs_conf_node
+        *users_node;                /**< the users statement, or NULL: user names of its messages are not judged */
+    const struct ks_config *config; /**< that it stands in */
 };
 
 #define KS_OPERATOR_UIDS 8
@@ -74,9 +76,9 @@ struct ks_config {
     size_t n_user;
     char approver[KS_APPROVERS_MAX][KS_WORD]; /**< persons who may agree (guard G10) */
     size_t n_approver;
-    ks_issuer **issuer;                     /**< owned, in the order of the file; addresses are stable */
+    ks_issuer **issuer; /**< owned, in the order of the file; addresses are stable */
     size_t n_issuer;
-    ks_mail mail;                             /**< the way for notices; given false: none */
+    ks_mail mail; /**< the way for notices; given false: none */
 };
 
 #define KS_CONFIG_INIT                                                                                                 \

@@ -87,7 +87,8 @@ static bool grow(struct table **t)
     return true;
 }
 
-/** Add c to its row. Without memory for a new row the use is not counted; the entry's last use is known all the same. */
+/** Add c to its row. Without memory for a new row the use is not counted; the entry's last use is known all the same.
+ */
 static void add(struct table **t, const struct ks_count *c)
 {
     if ((*t == NULL || (*t)->n * 4 >= (*t)->size * 3) && !grow(t) && (*t == NULL || (*t)->n + 1 >= (*t)->size)) {
@@ -206,8 +207,8 @@ static struct table *take(struct place *p)
         if (t == NULL) {
             return NULL;
         }
-        if (t != &busy && atomic_compare_exchange_strong_explicit(&p->table, &t, NULL, memory_order_acq_rel,
-                                                                  memory_order_acquire)) {
+        if (t != &busy &&
+            atomic_compare_exchange_strong_explicit(&p->table, &t, NULL, memory_order_acq_rel, memory_order_acquire)) {
             return t;
         }
         sched_yield();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * crl.h: certificate revocation lists: taken in for a trust anchor, held parsed by snapshots, asked for one certificate.
- * A list is bound to the key that signed it, proven once when it is read; nothing here fetches one.
+ * crl.h: certificate revocation lists: taken in for a trust anchor, held parsed by snapshots, asked for one
+ * certificate. A list is bound to the key that signed it, proven once when it is read; nothing here fetches one.
  */
 #ifndef KS_CRL_H
 #define KS_CRL_H

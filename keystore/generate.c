@@ -137,9 +137,8 @@ static int make_within(struct ks_work *w, struct ks_making *m, EVP_PKEY *key, ks
     const struct ks_wanted wanted = {m->role, m->subject, m->hosts, key, m->from, m->until};
     x = ks_own_issue(&ca, &wanted, e);
     if (x == NULL || read_made(x, ca.certificate, &in.certificate, e) != 0 || ks_take_in(w, &add, &in, out, e) != 0 ||
-        (!w->dry_run &&
-         (set_system(w, m->asked, e) != 0 || set_own(w, m->asked, e) != 0 ||
-          note_renewal(w, m, out->info.n, in.entry_id, e) != 0 || ks_work_commit(w, e) != 0))) {
+        (!w->dry_run && (set_system(w, m->asked, e) != 0 || set_own(w, m->asked, e) != 0 ||
+                         note_renewal(w, m, out->info.n, in.entry_id, e) != 0 || ks_work_commit(w, e) != 0))) {
         goto out;
     }
     out->done = !w->dry_run;

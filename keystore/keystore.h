@@ -22,21 +22,74 @@
 
 /* ---- words ---------------------------------------------------------------------------------------------------- */
 
-enum ks_role { KS_VERIFIER, KS_ENCRYPT_TO, KS_SIGN, KS_DECRYPT, KS_TLS_CLIENT, KS_TLS_SERVER, KS_TRUST_ANCHOR, KS_AUTHZ_CLIENT, KS_ROLES };
-enum ks_state { KS_PRE_ACTIVE, KS_ACTIVE, KS_DEACTIVATED, KS_ARCHIVED, KS_SUSPENDED, KS_COMPROMISED, KS_DESTROYED, KS_STATES };
+enum ks_role {
+    KS_VERIFIER,
+    KS_ENCRYPT_TO,
+    KS_SIGN,
+    KS_DECRYPT,
+    KS_TLS_CLIENT,
+    KS_TLS_SERVER,
+    KS_TRUST_ANCHOR,
+    KS_AUTHZ_CLIENT,
+    KS_ROLES
+};
+enum ks_state {
+    KS_PRE_ACTIVE,
+    KS_ACTIVE,
+    KS_DEACTIVATED,
+    KS_ARCHIVED,
+    KS_SUSPENDED,
+    KS_COMPROMISED,
+    KS_DESTROYED,
+    KS_STATES
+};
 /** What an entry may be used for at an instant; interval rows carry one of these. */
-enum ks_capability { KS_CAN_VERIFY, KS_CAN_SIGN, KS_CAN_DECRYPT, KS_CAN_ENCRYPT, KS_CAN_PRESENT, KS_CAN_ANCHOR, KS_CAN_AUTHORIZE, KS_CAPABILITIES };
+enum ks_capability {
+    KS_CAN_VERIFY,
+    KS_CAN_SIGN,
+    KS_CAN_DECRYPT,
+    KS_CAN_ENCRYPT,
+    KS_CAN_PRESENT,
+    KS_CAN_ANCHOR,
+    KS_CAN_AUTHORIZE,
+    KS_CAPABILITIES
+};
 /** T1..T10 of the life cycle. */
-enum ks_transition { KS_T1_RECEIVE = 1, KS_T2_ACTIVATE, KS_T3_DEACTIVATE, KS_T4_ROLL_BACK, KS_T5_RETIRE, KS_T6_REOPEN, KS_T7_SUSPEND, KS_T8_COMPROMISE, KS_T9_DESTROY, KS_T10_DISCARD };
+enum ks_transition {
+    KS_T1_RECEIVE = 1,
+    KS_T2_ACTIVATE,
+    KS_T3_DEACTIVATE,
+    KS_T4_ROLL_BACK,
+    KS_T5_RETIRE,
+    KS_T6_REOPEN,
+    KS_T7_SUSPEND,
+    KS_T8_COMPROMISE,
+    KS_T9_DESTROY,
+    KS_T10_DISCARD
+};
 /** G1..G14; numbers are stable. */
-enum ks_guard { KS_G1_ONE_ACTIVE = 1, KS_G2_LIMIT_TWO, KS_G3_LAST_ACCEPTABLE, KS_G4_OVERLAP, KS_G5_KEY_MATCH, KS_G6_DISTRIBUTION, KS_G7_INACTIVE_ONLY,
-                KS_G8_RETENTION, KS_G9_EVIDENCE, KS_G10_TWO_PERSONS, KS_G11_PROBE, KS_G12_REVOCATION, KS_G13_ONE_ROLLOVER, KS_G14_BACKUP };
+enum ks_guard {
+    KS_G1_ONE_ACTIVE = 1,
+    KS_G2_LIMIT_TWO,
+    KS_G3_LAST_ACCEPTABLE,
+    KS_G4_OVERLAP,
+    KS_G5_KEY_MATCH,
+    KS_G6_DISTRIBUTION,
+    KS_G7_INACTIVE_ONLY,
+    KS_G8_RETENTION,
+    KS_G9_EVIDENCE,
+    KS_G10_TWO_PERSONS,
+    KS_G11_PROBE,
+    KS_G12_REVOCATION,
+    KS_G13_ONE_ROLLOVER,
+    KS_G14_BACKUP
+};
 
 const char *ks_role_word(enum ks_role r);
 const char *ks_state_word(enum ks_state s);
 const char *ks_capability_word(enum ks_capability c);
-const char *ks_guard_word(enum ks_guard g);            /**< "one-active", "retention" … */
-int ks_role_parse(const char *word, enum ks_role *r);  /**< @return 0, or -1 */
+const char *ks_guard_word(enum ks_guard g);           /**< "one-active", "retention" … */
+int ks_role_parse(const char *word, enum ks_role *r); /**< @return 0, or -1 */
 int ks_state_parse(const char *word, enum ks_state *s);
 
 /* ---- store ---------------------------------------------------------------------------------------------------- */
@@ -46,183 +99,274 @@ typedef struct ks_live ks_live; /* a running process that follows a store */
 
 /** Where the key-encryption key comes from. where: a path, a credential's name, a "pkcs11:" address. */
 enum ks_kek_kind { KS_KEK_FILE, KS_KEK_CREDENTIAL, KS_KEK_PASSPHRASE, KS_KEK_PKCS11 };
-typedef struct ks_kek_source { enum ks_kek_kind kind; const char *where; } ks_kek_source;
+typedef struct ks_kek_source {
+    enum ks_kek_kind kind;
+    const char *where;
+} ks_kek_source;
 #define KS_KEK_SOURCES 2 /* the one in force, or to be, and the one before */
 
 /** What becomes of private keys that do not open when a snapshot is built. */
-enum ks_keys { KS_KEYS_TRY, /**< the entry stands without key (commands that may need none) */ KS_KEYS_NEED /**< no snapshot: exit 78 */ };
+enum ks_keys {
+    KS_KEYS_TRY,
+    /**< the entry stands without key (commands that may need none) */ KS_KEYS_NEED /**< no snapshot: exit 78 */
+};
 
 typedef struct ks_options {
-    int64_t retention;            /**< seconds; 0: what the store was told last, else 90 d */
-    int64_t guaranteed_delivery;  /**< seconds; 0: what the store was told last, else 14 d */
-    ks_kek_source kek[KS_KEK_SOURCES]; size_t n_kek; /**< 0: PATH.kek beside an SQLite store. Copied by ks_open */
+    int64_t retention;           /**< seconds; 0: what the store was told last, else 90 d */
+    int64_t guaranteed_delivery; /**< seconds; 0: what the store was told last, else 14 d */
+    ks_kek_source kek[KS_KEK_SOURCES];
+    size_t n_kek; /**< 0: PATH.kek beside an SQLite store. Copied by ks_open */
     enum ks_keys keys;
-    int busy_ms;                  /**< how long a write waits for another writer; 0: 10,000 */
+    int busy_ms; /**< how long a write waits for another writer; 0: 10,000 */
     bool read_only;
-    const char *node;             /**< ks_live_open: name of this node; NULL: the host's */
-    const char *place;            /**< ks_live_open: admin socket, which tells two nodes of a host apart; NULL: none */
-    /** Private keys are elsewhere: gives what stands for that of alias#n, NULL: none can. Any thread. NULL: keys are opened here. */
+    const char *node;  /**< ks_live_open: name of this node; NULL: the host's */
+    const char *place; /**< ks_live_open: admin socket, which tells two nodes of a host apart; NULL: none */
+    /** Private keys are elsewhere: gives what stands for that of alias#n, NULL: none can. Any thread. NULL: keys are
+     * opened here. */
     EVP_PKEY *(*lend)(void *ctx, const char *alias, unsigned n, EVP_PKEY *public_key);
     void *lend_ctx;
-    bool time_given;              /**< now is not the clock's: not held against it, and no witness of it */
+    bool time_given; /**< now is not the clock's: not held against it, and no witness of it */
 } ks_options;
 
 #define KS_RETENTION_FLOOR (90 * CS_DAY)
 
 /** Make an empty store (and PATH.kek, mode 0600). On a store of this version: changes nothing, *created false. */
 int ks_init(const char *uri, const ks_options *opt, cs_time now, bool *created, cs_error *e) CS_MUST_CHECK;
-/** Open "sqlite:PATH". Missing, corrupt, of another version: exit 78; locked, unreachable, not writable when written: exit 69. */
+/** Open "sqlite:PATH". Missing, corrupt, of another version: exit 78; locked, unreachable, not writable when written:
+ * exit 69. */
 int ks_open(ks_store **out, const char *uri, const ks_options *opt, cs_error *e) CS_MUST_CHECK;
 void ks_close(ks_store *s);
 uint64_t ks_generation(ks_store *s);
 #define KS_SCHEMA_VERSION 2 /* of the tables that this release makes; it works with the version before, too */
-/** Of the open store: this release's, or the one before. A store of the version before is read and followed, nodes report into it; it is
- *  changed only after ks_upgrade (exit 78 until then). */
+/** Of the open store: this release's, or the one before. A store of the version before is read and followed, nodes
+ * report into it; it is changed only after ks_upgrade (exit 78 until then). */
 int ks_schema_version(const ks_store *s);
 
 /* ---- entries as data ------------------------------------------------------------------------------------------ */
 
 /** What may be done to an entry. */
-enum ks_verb { KS_DO_ACTIVATE, KS_DO_DEACTIVATE, KS_DO_SUSPEND, KS_DO_RESUME, KS_DO_RETIRE, KS_DO_REMOVE, KS_DO_REOPEN, KS_DO_COMPROMISE,
-               KS_DO_CLEAR /**< compromise --undo */, KS_DO_RESTORE /**< out of the trash */, KS_DO_DISCARD /**< for good */, KS_VERBS };
-const char *ks_verb_word(enum ks_verb v);                 /**< "activate" … */
-#define KS_PLANNED 6              /* verbs of one entry that can wait for an instant */
+enum ks_verb {
+    KS_DO_ACTIVATE,
+    KS_DO_DEACTIVATE,
+    KS_DO_SUSPEND,
+    KS_DO_RESUME,
+    KS_DO_RETIRE,
+    KS_DO_REMOVE,
+    KS_DO_REOPEN,
+    KS_DO_COMPROMISE,
+    KS_DO_CLEAR /**< compromise --undo */,
+    KS_DO_RESTORE /**< out of the trash */,
+    KS_DO_DISCARD /**< for good */,
+    KS_VERBS
+};
+const char *ks_verb_word(enum ks_verb v); /**< "activate" … */
+#define KS_PLANNED 6                      /* verbs of one entry that can wait for an instant */
 
-#define KS_SENDER 64              /* octets of a sender's name: address, user or host of the other side; longer ones are cut */
-#define KS_WORD 65                /* alias, partner: [A-Za-z0-9._-], at most 64 octets */
+#define KS_SENDER 64 /* octets of a sender's name: address, user or host of the other side; longer ones are cut */
+#define KS_WORD   65 /* alias, partner: [A-Za-z0-9._-], at most 64 octets */
 
-typedef struct ks_info {          /** One entry, copied out of the store. */
-    char alias[KS_WORD], partner[KS_WORD]; unsigned n;
-    enum ks_role role; enum ks_state state;
+typedef struct ks_info { /** One entry, copied out of the store. */
+    char alias[KS_WORD], partner[KS_WORD];
+    unsigned n;
+    enum ks_role role;
+    enum ks_state state;
     uint8_t sha256[32], spki_sha256[32];
     char subject[512], issuer[512], serial[80]; /**< RFC 2253; decimal serial */
-    char key_algorithm[16]; int key_bits;       /**< "RSA" 2048; "EC" 256; "Ed25519" 256 */
+    char key_algorithm[16];
+    int key_bits; /**< "RSA" 2048; "EC" 256; "Ed25519" 256 */
     cs_time not_before, not_after, created_at, activated_at, exchanged_at, process_stop, last_use; /**< 0: none */
-    uint64_t uses; bool has_key; uint64_t version;
-    cs_time trash_until;                        /**< removed, and can be restored so long; 0: not in the trash */
-    struct ks_planned { enum ks_verb verb; cs_time at; } planned[KS_PLANNED]; size_t n_planned; /**< verbs that wait for their instant, the next one first */
-    unsigned share;                             /**< per cent of requests signed with it before it is activated; 0: none */
+    uint64_t uses;
+    bool has_key;
+    uint64_t version;
+    cs_time trash_until; /**< removed, and can be restored so long; 0: not in the trash */
+    struct ks_planned {
+        enum ks_verb verb;
+        cs_time at;
+    } planned[KS_PLANNED];
+    size_t n_planned; /**< verbs that wait for their instant, the next one first */
+    unsigned share;   /**< per cent of requests signed with it before it is activated; 0: none */
 } ks_info;
 
-typedef struct ks_list { ks_info *info; size_t n; } ks_list;
+typedef struct ks_list {
+    ks_info *info;
+    size_t n;
+} ks_list;
 void ks_list_free(ks_list *l);
 
-typedef struct ks_filter { const char *alias; unsigned n; /**< 0: all */ const char *partner; bool has_role; enum ks_role role; bool has_state; enum ks_state state; bool with_destroyed; } ks_filter;
-/** Entries by alias, then number. An unknown alias in the filter: error exit 64 with the nearest name. State is as of now
- *  (a deactivated entry whose process stop is past is shown as archived). */
+typedef struct ks_filter {
+    const char *alias;
+    unsigned n; /**< 0: all */
+    const char *partner;
+    bool has_role;
+    enum ks_role role;
+    bool has_state;
+    enum ks_state state;
+    bool with_destroyed;
+} ks_filter;
+/** Entries by alias, then number. An unknown alias in the filter: error exit 64 with the nearest name. State is as of
+ * now (a deactivated entry whose process stop is past is shown as archived). */
 int ks_list_entries(ks_store *s, const ks_filter *f, cs_time now, ks_list *out, cs_error *e) CS_MUST_CHECK;
-/** The same as it stood at an instant of the past, by the audit log; entries that were not there yet are left out. Uses are today's. */
+/** The same as it stood at an instant of the past, by the audit log; entries that were not there yet are left out. Uses
+ * are today's. */
 int ks_list_past(ks_store *s, const ks_filter *f, cs_time at, ks_list *out, cs_error *e) CS_MUST_CHECK;
 /** Who was acceptable to partner for cap at the instant at, as known at generation known_at (0: now). Interval rows. */
-int ks_acceptable(ks_store *s, const char *partner, enum ks_capability cap, cs_time at, uint64_t known_at, ks_list *out, cs_error *e) CS_MUST_CHECK;
+int ks_acceptable(ks_store *s, const char *partner, enum ks_capability cap, cs_time at, uint64_t known_at, ks_list *out,
+                  cs_error *e) CS_MUST_CHECK;
 /** The generation that was in force at an instant (known_at of ks_acceptable); 0: none yet. */
 int ks_generation_at(ks_store *s, cs_time at, uint64_t *generation, cs_error *e) CS_MUST_CHECK;
 enum ks_export_what { KS_EXPORT_CERTIFICATE, KS_EXPORT_CHAIN, KS_EXPORT_ROOT };
 enum ks_export_form { KS_EXPORT_PEM, KS_EXPORT_DER, KS_EXPORT_PKCS7 };
-typedef struct ks_export_request { const char *alias; unsigned n; enum ks_export_what what; enum ks_export_form form; } ks_export_request;
-/** The certificate of an entry in any state, with its issuers, or its root alone. *out: malloc'ed, with a NUL behind it. */
+typedef struct ks_export_request {
+    const char *alias;
+    unsigned n;
+    enum ks_export_what what;
+    enum ks_export_form form;
+} ks_export_request;
+/** The certificate of an entry in any state, with its issuers, or its root alone. *out: malloc'ed, with a NUL behind
+ * it. */
 int ks_export(ks_store *s, const ks_export_request *q, char **out, size_t *n, cs_error *e) CS_MUST_CHECK;
 #define KS_ALGORITHM 48
 /** With which algorithm its issuer signed a certificate ("ecdsa-with-SHA256"). */
-int ks_signature_algorithm(ks_store *s, const char *alias, unsigned n, char out[KS_ALGORITHM], cs_error *e) CS_MUST_CHECK;
-/** Of a bundle: up to when it speaks; how many entries; the public audit key that signed it, hexadecimal, "" nobody did. */
-typedef struct ks_bundle_head { cs_time as_of; size_t entries; char signer[65]; } ks_bundle_head;
-/** All that an auditor needs to judge what was signed up to an instant, as one JSON object; public data only. Signed where the audit
- *  key is here and this account can read it. */
+int ks_signature_algorithm(ks_store *s, const char *alias, unsigned n, char out[KS_ALGORITHM],
+                           cs_error *e) CS_MUST_CHECK;
+/** Of a bundle: up to when it speaks; how many entries; the public audit key that signed it, hexadecimal, "" nobody
+ * did. */
+typedef struct ks_bundle_head {
+    cs_time as_of;
+    size_t entries;
+    char signer[65];
+} ks_bundle_head;
+/** All that an auditor needs to judge what was signed up to an instant, as one JSON object; public data only. Signed
+ * where the audit key is here and this account can read it. */
 int ks_bundle(ks_store *s, cs_time as_of, cs_buf *out, ks_bundle_head *head, cs_error *e) CS_MUST_CHECK;
 /** Octets in front of its last members, signature (where there is one) and hash: what those are over. */
 size_t ks_bundle_body(const char *data, size_t n);
 
 /* ---- changes -------------------------------------------------------------------------------------------------- */
 
-typedef struct ks_actor { const char *name; const char *kind; const char *reason; } ks_actor; /**< kind: "uid", "keeper" …; reason may be NULL */
+typedef struct ks_actor {
+    const char *name;
+    const char *kind;
+    const char *reason;
+} ks_actor; /**< kind: "uid", "keeper" …; reason may be NULL */
 
 typedef struct ks_add {
-    enum ks_role role; const char *partner; const char *alias;
-    const char *certificate_pem; size_t certificate_len;  /**< PEM (first is the leaf, others its chain) or DER */
-    const char *key_pem; size_t key_len;                  /**< NULL: none; PEM or DER, PKCS#8 or traditional */
-    const char *passphrase;                               /**< of the key; NULL: it has none */
-    const char *pkcs11_uri;                               /**< NULL, or where a token has the key (then no key_pem) */
-    const char *expect_sha256;                            /**< NULL, or 64 digits that the leaf must have */
+    enum ks_role role;
+    const char *partner;
+    const char *alias;
+    const char *certificate_pem;
+    size_t certificate_len; /**< PEM (first is the leaf, others its chain) or DER */
+    const char *key_pem;
+    size_t key_len;            /**< NULL: none; PEM or DER, PKCS#8 or traditional */
+    const char *passphrase;    /**< of the key; NULL: it has none */
+    const char *pkcs11_uri;    /**< NULL, or where a token has the key (then no key_pem) */
+    const char *expect_sha256; /**< NULL, or 64 digits that the leaf must have */
     bool activate;
-    bool shorter_ok;                                      /**< G4: may end before the entry that it exchanges */
-    bool has_since; cs_time since;                        /**< has_since with since 0: the certificate's notBefore */
-    bool has_until; cs_time until;
+    bool shorter_ok; /**< G4: may end before the entry that it exchanges */
+    bool has_since;
+    cs_time since; /**< has_since with since 0: the certificate's notBefore */
+    bool has_until;
+    cs_time until;
 } ks_add;
 
 /** A key and a certificate to be made here, signed by the keystore's own certification authority. */
 typedef struct ks_new {
     const char *alias;
-    bool has_role; enum ks_role role; /**< sign, decrypt, tls-client, tls-server; a new slot needs it */
-    const char *subject;              /**< RFC 4514; NULL: that of the entry before, else CN=alias */
-    const char *key;                  /**< rsa:2048|3072|4096, ec:P-256|P-384|P-521, ed25519; NULL: as the entry before, else rsa:3072 */
-    int64_t days;                     /**< how long it lasts; 0: 365 */
+    bool has_role;
+    enum ks_role role;   /**< sign, decrypt, tls-client, tls-server; a new slot needs it */
+    const char *subject; /**< RFC 4514; NULL: that of the entry before, else CN=alias */
+    const char *key; /**< rsa:2048|3072|4096, ec:P-256|P-384|P-521, ed25519; NULL: as the entry before, else rsa:3072 */
+    int64_t days;    /**< how long it lasts; 0: 365 */
     const char *system_type, *system_name; /**< what mails about the slot call it, one line each; NULL: as before */
-    bool own;                         /**< the slot has no other issuer from now on */
-    const char *const *host; size_t n_host; /**< tls-server: host names and addresses; none: those of the entry before, else the CN */
+    bool own;                              /**< the slot has no other issuer from now on */
+    const char *const *host;
+    size_t n_host; /**< tls-server: host names and addresses; none: those of the entry before, else the CN */
 } ks_new;
 #define KS_NEW_DAYS_MAX 3650
 
-typedef struct ks_refusal { enum ks_guard guard; cs_time allowed_from; /**< 0: by a condition */ char text[384]; } ks_refusal;
+typedef struct ks_refusal {
+    enum ks_guard guard;
+    cs_time allowed_from; /**< 0: by a condition */
+    char text[384];
+} ks_refusal;
 
 typedef struct ks_outcome {
-    bool done;                   /**< false: refused, or a dry run */
-    ks_info info;                /**< the entry afterwards */
-    ks_info other; bool has_other; /**< the one that the change exchanged (one-active slots) */
-    uint64_t generation;         /**< after the change; for a dry run the next one */
-    ks_refusal refusal[8]; size_t n_refusal; /**< guards that fail; error exit is CS_EXIT_GUARD then */
-    char note[8][256]; size_t n_note;        /**< warnings and the next command */
+    bool done;    /**< false: refused, or a dry run */
+    ks_info info; /**< the entry afterwards */
+    ks_info other;
+    bool has_other;      /**< the one that the change exchanged (one-active slots) */
+    uint64_t generation; /**< after the change; for a dry run the next one */
+    ks_refusal refusal[8];
+    size_t n_refusal; /**< guards that fail; error exit is CS_EXIT_GUARD then */
+    char note[8][256];
+    size_t n_note; /**< warnings and the next command */
 } ks_outcome;
 
-/** T1 (and T2 with activate). A certificate that the slot holds already: exit 12. Refused by a guard: -1, exit 10, outcome filled. */
-int ks_add_entry(ks_store *s, const ks_add *a, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
-/** T1, and T2 where the slot has no entry in use. Name and issuer follow the entry before. The authority ("own-ca", a trust anchor with
- *  a sealed key) is made in the same transaction when there is none that lasts. Refused by a guard: -1, exit 10, outcome filled. Takes up
- *  to seconds of CPU for RSA keys, outside of the transaction. */
-int ks_generate(ks_store *s, const ks_new *g, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
-/** Several at once, in order, as one generation: all or nothing. out: n outcomes. On failure *failed is the number of the
- *  one that was refused (its outcome filled, for exit 10), or n where it was none of them. */
-int ks_add_entries(ks_store *s, const ks_add *a, size_t n, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
-                   size_t *failed, cs_error *e) CS_MUST_CHECK;
+/** T1 (and T2 with activate). A certificate that the slot holds already: exit 12. Refused by a guard: -1, exit 10,
+ * outcome filled. */
+int ks_add_entry(ks_store *s, const ks_add *a, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
+                 cs_error *e) CS_MUST_CHECK;
+/** T1, and T2 where the slot has no entry in use. Name and issuer follow the entry before. The authority ("own-ca", a
+ * trust anchor with a sealed key) is made in the same transaction when there is none that lasts. Refused by a guard:
+ * -1, exit 10, outcome filled. Takes up to seconds of CPU for RSA keys, outside of the transaction. */
+int ks_generate(ks_store *s, const ks_new *g, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
+                cs_error *e) CS_MUST_CHECK;
+/** Several at once, in order, as one generation: all or nothing. out: n outcomes. On failure *failed is the number of
+ * the one that was refused (its outcome filled, for exit 10), or n where it was none of them. */
+int ks_add_entries(ks_store *s, const ks_add *a, size_t n, bool dry_run, const ks_actor *who, cs_time now,
+                   ks_outcome *out, size_t *failed, cs_error *e) CS_MUST_CHECK;
 
-/** What a file of another product holds, in the form of ks_add: PEM, the leaf first, its issuers behind it in order; and
- *  the key, where there is one (secure heap). */
+/** What a file of another product holds, in the form of ks_add: PEM, the leaf first, its issuers behind it in order;
+ * and the key, where there is one (secure heap). */
 typedef struct ks_imported {
-    char *certificate; size_t certificate_len;
-    char *key; size_t key_len;   /**< NULL: none */
-    char note[2][256]; size_t n_note; /**< what should be known of the file */
+    char *certificate;
+    size_t certificate_len;
+    char *key;
+    size_t key_len; /**< NULL: none */
+    char note[2][256];
+    size_t n_note; /**< what should be known of the file */
 } ks_imported;
-/** Read PEM (any order), DER, PKCS#7, PKCS#12. passphrase NULL: none given. Anything else, cut off, several owners or keys,
- *  passphrase missing or wrong: exit 64 */
+/** Read PEM (any order), DER, PKCS#7, PKCS#12. passphrase NULL: none given. Anything else, cut off, several owners or
+ * keys, passphrase missing or wrong: exit 64 */
 int ks_import_read(const char *data, size_t n, const char *passphrase, ks_imported *out, cs_error *e) CS_MUST_CHECK;
 void ks_imported_free(ks_imported *i); /**< wipes the key */
 
 /** One verb on alias#n. expect_version 0: any; else conflict is exit 12. */
-int ks_act(ks_store *s, enum ks_verb verb, const char *alias, unsigned n, uint64_t expect_version, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+int ks_act(ks_store *s, enum ks_verb verb, const char *alias, unsigned n, uint64_t expect_version, bool dry_run,
+           const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
 
 /** As ks_act, with what a verb may be told besides. */
 typedef struct ks_request {
-    enum ks_verb verb; const char *alias; unsigned n;
-    uint64_t expect_version;     /**< 0: any */
-    bool shorter_ok;             /**< G4: may end before the entry that it exchanges */
+    enum ks_verb verb;
+    const char *alias;
+    unsigned n;
+    uint64_t expect_version; /**< 0: any */
+    bool shorter_ok;         /**< G4: may end before the entry that it exchanges */
     bool dry_run;
-    bool force;                  /**< G9: in spite of the evidence; needs a reason */
-    bool no_backup_ok;           /**< G14 */
-    bool crl_required;           /**< G12: the partner's policy asks for a revocation list */
-    bool automatic;              /**< the keeper carries out what was decided before */
-    bool probe_later;            /**< G11: the other side takes the new one only behind the exchange; a roll-over probes then */
-    const char *without_node;    /**< G6: nodes not waited for, blanks between; NULL: none. Needs a reason */
-    cs_time since;               /**< compromise: in wrong hands since; 0: now */
-    cs_time until;               /**< reopen: accepted until */
-    cs_time at;                  /**< activate, deactivate, suspend, resume, retire, remove: then, not now; 0: now */
-    bool has_share;              /**< activate: only for this share of requests; the entry stays pre-active */
-    unsigned share;              /**< per cent, 1 to 99; 0: no longer */
-    bool cancel;                 /**< take back what was scheduled with at */
+    bool force;        /**< G9: in spite of the evidence; needs a reason */
+    bool no_backup_ok; /**< G14 */
+    bool crl_required; /**< G12: the partner's policy asks for a revocation list */
+    bool automatic;    /**< the keeper carries out what was decided before */
+    bool probe_later;  /**< G11: the other side takes the new one only behind the exchange; a roll-over probes then */
+    const char *without_node; /**< G6: nodes not waited for, blanks between; NULL: none. Needs a reason */
+    cs_time since;            /**< compromise: in wrong hands since; 0: now */
+    cs_time until;            /**< reopen: accepted until */
+    cs_time at;               /**< activate, deactivate, suspend, resume, retire, remove: then, not now; 0: now */
+    bool has_share;           /**< activate: only for this share of requests; the entry stays pre-active */
+    unsigned share;           /**< per cent, 1 to 99; 0: no longer */
+    bool cancel;              /**< take back what was scheduled with at */
 } ks_request;
-int ks_change(ks_store *s, const ks_request *r, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+int ks_change(ks_store *s, const ks_request *r, const ks_actor *who, cs_time now, ks_outcome *out,
+              cs_error *e) CS_MUST_CHECK;
 
 /** A verb that waits for its instant. */
-typedef struct ks_scheduled { char alias[KS_WORD]; unsigned n; enum ks_verb verb; cs_time due_at, set_at; char actor[64], reason[256]; } ks_scheduled;
+typedef struct ks_scheduled {
+    char alias[KS_WORD];
+    unsigned n;
+    enum ks_verb verb;
+    cs_time due_at, set_at;
+    char actor[64], reason[256];
+} ks_scheduled;
 typedef int ks_visit_scheduled(void *ctx, const ks_scheduled *s, cs_error *e);
 /** What is scheduled, by instant. alias NULL: everywhere. */
 int ks_schedules(ks_store *s, const char *alias, ks_visit_scheduled *visit, void *ctx, cs_error *e) CS_MUST_CHECK;
@@ -230,32 +374,50 @@ int ks_schedules(ks_store *s, const char *alias, ks_visit_scheduled *visit, void
 /** What is in the trash, by the instant at which its key is destroyed. */
 int ks_trash_list(ks_store *s, cs_time now, ks_list *out, cs_error *e) CS_MUST_CHECK;
 
-/** A message waits somewhere (queue, dead letters) and needs alias#n when it is taken up again: until that is told to be
- *  over, the entry's window does not end. A ref open already (or closed already): nothing changes, *out done. */
-int ks_open_message(ks_store *s, const char *ref, const char *alias, unsigned n, bool open, bool dry_run, const ks_actor *who,
-                    cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+/** A message waits somewhere (queue, dead letters) and needs alias#n when it is taken up again: until that is told to
+ * be over, the entry's window does not end. A ref open already (or closed already): nothing changes, *out done. */
+int ks_open_message(ks_store *s, const char *ref, const char *alias, unsigned n, bool open, bool dry_run,
+                    const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
 
 /* ---- what is due ------------------------------------------------------------------------------------------------ */
 
 /** The clock as the store knows it. */
 typedef struct ks_clock_info {
-    bool suspect;             /**< nothing is done by itself until the clock is right again, or accepted */
-    cs_time high_water;       /**< latest instant at which the store was changed; 0: never */
-    char text[256];           /**< a sentence */
+    bool suspect;       /**< nothing is done by itself until the clock is right again, or accepted */
+    cs_time high_water; /**< latest instant at which the store was changed; 0: never */
+    char text[256];     /**< a sentence */
 } ks_clock_info;
-/** How long the machine runs, by a clock that nobody can set, and the name of this boot: what the time of day is held against while it runs.
- *  Borrowed. NULL where one is asked for: it is not. */
-typedef struct ks_uptime { const char *boot; int64_t s; } ks_uptime;
+/** How long the machine runs, by a clock that nobody can set, and the name of this boot: what the time of day is held
+ * against while it runs. Borrowed. NULL where one is asked for: it is not. */
+typedef struct ks_uptime {
+    const char *boot;
+    int64_t s;
+} ks_uptime;
 int ks_clock_look(ks_store *s, const ks_uptime *up, cs_time now, ks_clock_info *out, cs_error *e) CS_MUST_CHECK;
 /** A person says that the clock is right. */
-int ks_clock_accept(ks_store *s, bool dry_run, const ks_actor *who, const ks_uptime *up, cs_time now, ks_clock_info *out, cs_error *e) CS_MUST_CHECK;
+int ks_clock_accept(ks_store *s, bool dry_run, const ks_actor *who, const ks_uptime *up, cs_time now,
+                    ks_clock_info *out, cs_error *e) CS_MUST_CHECK;
 
 /** One thing that was due. */
-typedef struct ks_due { enum ks_verb verb; const char *word; /**< what it is called; static */ char alias[KS_WORD]; unsigned n; bool done; uint64_t generation; char text[384]; /**< why not; "" done */ } ks_due;
-typedef struct ks_report { ks_clock_info clock; ks_due *due; size_t n; cs_time next; /**< instant of what is due next; 0: nothing */ size_t notices; /**< facts that people are to be told now */ } ks_report;
+typedef struct ks_due {
+    enum ks_verb verb;
+    const char *word; /**< what it is called; static */
+    char alias[KS_WORD];
+    unsigned n;
+    bool done;
+    uint64_t generation;
+    char text[384]; /**< why not; "" done */
+} ks_due;
+typedef struct ks_report {
+    ks_clock_info clock;
+    ks_due *due;
+    size_t n;
+    cs_time next;   /**< instant of what is due next; 0: nothing */
+    size_t notices; /**< facts that people are to be told now */
+} ks_report;
 void ks_report_free(ks_report *r);
-/** All due work, once: windows that are over (T5), what was scheduled, what is long enough in the trash. With a suspect clock
- *  nothing. Each in its own transaction; one that a guard refuses is told and tried again next time. */
+/** All due work, once: windows that are over (T5), what was scheduled, what is long enough in the trash. With a suspect
+ * clock nothing. Each in its own transaction; one that a guard refuses is told and tried again next time. */
 int ks_tick(ks_store *s, bool dry_run, const ks_uptime *up, cs_time now, ks_report *out, cs_error *e) CS_MUST_CHECK;
 
 /** Many looks at one state of the keystore (ks_actions of a list): one transaction for all of them, until the end. No
@@ -263,30 +425,35 @@ int ks_tick(ks_store *s, bool dry_run, const ks_uptime *up, cs_time now, ks_repo
 int ks_reading_begin(ks_store *s, cs_error *e) CS_MUST_CHECK;
 void ks_reading_end(ks_store *s);
 /** What may be done with an entry now, and what not and why: one row per verb that its state knows. */
-typedef struct ks_action { enum ks_verb verb; bool possible; ks_refusal refusal; /**< the first guard that refuses */ } ks_action;
+typedef struct ks_action {
+    enum ks_verb verb;
+    bool possible;
+    ks_refusal refusal; /**< the first guard that refuses */
+} ks_action;
 /** @return how many rows of out are filled (at most KS_VERBS), or -1 */
 int ks_actions(ks_store *s, const ks_info *info, cs_time now, ks_action out[KS_VERBS], cs_error *e) CS_MUST_CHECK;
 
 /** A certificate revocation list as taken in. */
 typedef struct ks_crl_info {
-    bool done;                    /**< false: a dry run */
-    char issuer[512];             /**< RFC 2253 */
-    char signer[KS_WORD + 12];    /**< the entry whose key signed it, "acme-ca#1" */
+    bool done;                 /**< false: a dry run */
+    char issuer[512];          /**< RFC 2253 */
+    char signer[KS_WORD + 12]; /**< the entry whose key signed it, "acme-ca#1" */
     uint8_t sha256[32];
     cs_time this_update, next_update; /**< next_update 0: not said */
-    size_t revoked;               /**< certificates in it */
-    uint64_t generation;          /**< after the change; for a dry run the next one */
+    size_t revoked;                   /**< certificates in it */
+    uint64_t generation;              /**< after the change; for a dry run the next one */
 } ks_crl_info;
-/** Take a CRL (PEM or DER) of a trust anchor in slot alias; it takes the place of that issuer's older one. Not signed by
- *  an entry of the slot, or only a part of its issuer's list: exit 64; held already, or older than the one held: 12. */
-int ks_add_crl(ks_store *s, const char *alias, const char *data, size_t n, bool dry_run, const ks_actor *who, cs_time now,
-               ks_crl_info *out, cs_error *e) CS_MUST_CHECK;
+/** Take a CRL (PEM or DER) of a trust anchor in slot alias; it takes the place of that issuer's older one. Not signed
+ * by an entry of the slot, or only a part of its issuer's list: exit 64; held already, or older than the one held: 12.
+ */
+int ks_add_crl(ks_store *s, const char *alias, const char *data, size_t n, bool dry_run, const ks_actor *who,
+               cs_time now, ks_crl_info *out, cs_error *e) CS_MUST_CHECK;
 
 typedef struct ks_rekeyed {
-    bool done;                    /**< false: a dry run */
-    size_t keys;                  /**< private keys that were sealed anew */
-    char from[17], to[17];        /**< ids of the two key-encryption keys */
-    uint64_t generation;          /**< after the change; for a dry run the next one */
+    bool done;             /**< false: a dry run */
+    size_t keys;           /**< private keys that were sealed anew */
+    char from[17], to[17]; /**< ids of the two key-encryption keys */
+    uint64_t generation;   /**< after the change; for a dry run the next one */
 } ks_rekeyed;
 /** Seal every private key anew under the first of the store's key-encryption keys; without configured ones under a new
  *  file beside the store, which takes the place of the one before (kept as PATH.kek.old). One transaction. A live node
@@ -298,79 +465,110 @@ int ks_rekey(ks_store *s, bool dry_run, const ks_actor *who, cs_time now, ks_rek
 int ks_export_private(ks_store *s, const char *alias, unsigned entry, const char *passphrase, const ks_actor *who,
                       cs_time now, char **out, size_t *n, cs_error *e) CS_MUST_CHECK;
 
-typedef struct ks_backup_info { uint64_t generation, rows; size_t octets; char kek_id[17]; } ks_backup_info;
-/** The whole store as one file (0600), private keys sealed as they are in it, the file sealed under the key-encryption key,
- *  which is not in it. Leaves an audit row, and the instant for guard G14. */
-int ks_backup(ks_store *s, const char *path, const ks_actor *who, cs_time now, ks_backup_info *out, cs_error *e) CS_MUST_CHECK;
+typedef struct ks_backup_info {
+    uint64_t generation, rows;
+    size_t octets;
+    char kek_id[17];
+} ks_backup_info;
+/** The whole store as one file (0600), private keys sealed as they are in it, the file sealed under the key-encryption
+ * key, which is not in it. Leaves an audit row, and the instant for guard G14. */
+int ks_backup(ks_store *s, const char *path, const ks_actor *who, cs_time now, ks_backup_info *out,
+              cs_error *e) CS_MUST_CHECK;
 
 enum ks_difference_kind { KS_ONLY_HERE, KS_ONLY_BACKUP, KS_DIFFERS };
 typedef struct ks_difference {
     enum ks_difference_kind kind;
-    ks_info info;                 /**< of the backup; KS_ONLY_HERE: of the store */
-    enum ks_state here;           /**< state in the store; KS_STATES: it is not there */
+    ks_info info;       /**< of the backup; KS_ONLY_HERE: of the store */
+    enum ks_state here; /**< state in the store; KS_STATES: it is not there */
 } ks_difference;
 typedef struct ks_restore_request {
-    bool merge;                   /**< take what the store lacks; an empty store takes all, identity and audit too */
-    const char *only;             /**< or only what it lacks of this alias */
-    bool dry_run;                 /**< neither: only tell what differs */
+    bool merge;       /**< take what the store lacks; an empty store takes all, identity and audit too */
+    const char *only; /**< or only what it lacks of this alias */
+    bool dry_run;     /**< neither: only tell what differs */
 } ks_restore_request;
 typedef struct ks_restored {
     bool done, whole;
-    char store_id[33]; cs_time at; /**< of the backup */
-    ks_difference *difference; size_t n;
-    size_t taken;                 /**< entries that came in, or would */
-    size_t crls;                  /**< revocation lists likewise */
+    char store_id[33];
+    cs_time at; /**< of the backup */
+    ks_difference *difference;
+    size_t n;
+    size_t taken; /**< entries that came in, or would */
+    size_t crls;  /**< revocation lists likewise */
     uint64_t generation;
 } ks_restored;
-/** Compare a backup (its octets) with the store, and as asked take in what the store lacks; never replace or remove. Not
- *  a backup, cut off, changed, sealed under a key-encryption key that is not here: refused (64, 78). out: ks_restored_free */
+/** Compare a backup (its octets) with the store, and as asked take in what the store lacks; never replace or remove.
+ * Not a backup, cut off, changed, sealed under a key-encryption key that is not here: refused (64, 78). out:
+ * ks_restored_free */
 int ks_restore(ks_store *s, const char *text, size_t n, const ks_restore_request *q, const ks_actor *who, cs_time now,
                ks_restored *out, cs_error *e) CS_MUST_CHECK;
 void ks_restored_free(ks_restored *r);
 
-/** What a node uses (guard G3 knows routed partners by it); written at start and reload. partner_delivery: seconds, 0: none. */
-typedef struct ks_node_use { const char *route, *alias, *partner; } ks_node_use;
-int ks_report_node(ks_store *s, const char *node, const ks_node_use *use, size_t n, cs_time now, cs_error *e) CS_MUST_CHECK;
+/** What a node uses (guard G3 knows routed partners by it); written at start and reload. partner_delivery: seconds, 0:
+ * none. */
+typedef struct ks_node_use {
+    const char *route, *alias, *partner;
+} ks_node_use;
+int ks_report_node(ks_store *s, const char *node, const ks_node_use *use, size_t n, cs_time now,
+                   cs_error *e) CS_MUST_CHECK;
 /** Has a node ever reported itself? Then only the real time may write. */
 int ks_served(ks_store *s, bool *served, cs_error *e) CS_MUST_CHECK;
-/** Live nodes that do not serve this generation yet, their names (blanks between) into names. @return how many, or -1 */
+/** Live nodes that do not serve this generation yet, their names (blanks between) into names. @return how many, or -1
+ */
 int ks_lagging(ks_store *s, uint64_t generation, cs_time now, char *names, size_t size, cs_error *e) CS_MUST_CHECK;
 #define KS_NODE_ALIVE 60 /* seconds since its last word after which a node is taken for gone */
 
 /** A process that serves the store, or did and did not say goodbye. */
 typedef struct ks_node_info {
     char node[KS_WORD];
-    uint64_t applied; cs_time applied_at; /**< generation in force there */
-    cs_time seen_at; bool live;           /**< last word; not older than KS_NODE_ALIVE */
-    char build[32], conf[65];             /**< version of the program, hash of its configuration; "" not known */
-    bool keeper;                          /**< it does what is due in the keystore (lease.h) */
+    uint64_t applied;
+    cs_time applied_at; /**< generation in force there */
+    cs_time seen_at;
+    bool live;                /**< last word; not older than KS_NODE_ALIVE */
+    char build[32], conf[65]; /**< version of the program, hash of its configuration; "" not known */
+    bool keeper;              /**< it does what is due in the keystore (lease.h) */
 } ks_node_info;
-typedef struct ks_node_list { ks_node_info *info; size_t n; } ks_node_list;
+typedef struct ks_node_list {
+    ks_node_info *info;
+    size_t n;
+} ks_node_list;
 int ks_nodes(ks_store *s, cs_time now, ks_node_list *out, cs_error *e) CS_MUST_CHECK; /**< by name */
 void ks_node_list_free(ks_node_list *l);
 /** Forget a node that is gone for good, with what its routes used. Alive: exit 12; unknown: 64. */
-int ks_node_forget(ks_store *s, const char *node, bool dry_run, const ks_actor *who, cs_time now, uint64_t *generation, cs_error *e) CS_MUST_CHECK;
-/** Ask all nodes for their counters: a node that acknowledges *generation (ks_lagging) has written all uses before it. */
+int ks_node_forget(ks_store *s, const char *node, bool dry_run, const ks_actor *who, cs_time now, uint64_t *generation,
+                   cs_error *e) CS_MUST_CHECK;
+/** Ask all nodes for their counters: a node that acknowledges *generation (ks_lagging) has written all uses before it.
+ */
 int ks_flush(ks_store *s, cs_time now, uint64_t *generation, cs_error *e) CS_MUST_CHECK;
-/** Retention rules of a partner as configured; kept in the store for commands without a configuration. Seconds, 0: none. */
-int ks_set_partner(ks_store *s, const char *partner, int64_t guaranteed_delivery, cs_time now, cs_error *e) CS_MUST_CHECK;
+/** Retention rules of a partner as configured; kept in the store for commands without a configuration. Seconds, 0:
+ * none. */
+int ks_set_partner(ks_store *s, const char *partner, int64_t guaranteed_delivery, cs_time now,
+                   cs_error *e) CS_MUST_CHECK;
 
 /* ---- holds ------------------------------------------------------------------------------------------------------ */
 
 /** A route on hold: every gateway of this keystore queues its requests. */
-typedef struct ks_hold_info { char route[KS_WORD]; cs_time since; char actor[64]; char reason[256]; } ks_hold_info;
+typedef struct ks_hold_info {
+    char route[KS_WORD];
+    cs_time since;
+    char actor[64];
+    char reason[256];
+} ks_hold_info;
 typedef struct ks_hold_outcome {
     bool done;           /**< false: a dry run, or already so */
     bool already;        /**< held, or not held, before: nothing was changed */
     ks_hold_info hold;   /**< the hold that begins, is there already, or ended */
     uint64_t generation; /**< after the change; for a dry run the next one */
 } ks_hold_outcome;
-/** Put a route on hold, or let it go. Any name of a route is taken: who asks knows which there are. Nodes follow by their snapshot. */
-int ks_hold(ks_store *s, const char *route, bool dry_run, const ks_actor *who, cs_time now, ks_hold_outcome *out, cs_error *e) CS_MUST_CHECK;
-int ks_release(ks_store *s, const char *route, bool dry_run, const ks_actor *who, cs_time now, ks_hold_outcome *out, cs_error *e) CS_MUST_CHECK;
+/** Put a route on hold, or let it go. Any name of a route is taken: who asks knows which there are. Nodes follow by
+ * their snapshot. */
+int ks_hold(ks_store *s, const char *route, bool dry_run, const ks_actor *who, cs_time now, ks_hold_outcome *out,
+            cs_error *e) CS_MUST_CHECK;
+int ks_release(ks_store *s, const char *route, bool dry_run, const ks_actor *who, cs_time now, ks_hold_outcome *out,
+               cs_error *e) CS_MUST_CHECK;
 
-/** Bring the tables of a store of the version before to this one, with an audit row and a generation of its own, all or nothing. On a
- *  store of this version nothing is written. *from: the version that it had. After a failure close the store. */
+/** Bring the tables of a store of the version before to this one, with an audit row and a generation of its own, all or
+ * nothing. On a store of this version nothing is written. *from: the version that it had. After a failure close the
+ * store. */
 int ks_upgrade(ks_store *s, const ks_actor *who, cs_time now, int *from, cs_error *e) CS_MUST_CHECK;
 
 /* ---- mappings --------------------------------------------------------------------------------------------------- */
@@ -378,274 +576,83 @@ int ks_upgrade(ks_store *s, const ks_actor *who, cs_time now, int *from, cs_erro
 /** Who a TLS client is: a stored certificate (role authz-client) and its user, or names that a route lets in. */
 typedef struct ks_mapping_info {
     int64_t map_id;
-    bool certificate;                                          /**< else names */
-    char alias[KS_WORD]; unsigned n; uint8_t sha256[32]; char user[KS_WORD]; /**< of a certificate */
-    char route[KS_WORD], subject[512], issuer[512];            /**< of names: rules as written */
-    cs_time from, to;                                          /**< to 0: in force */
+    bool certificate; /**< else names */
+    char alias[KS_WORD];
+    unsigned n;
+    uint8_t sha256[32];
+    char user[KS_WORD];                             /**< of a certificate */
+    char route[KS_WORD], subject[512], issuer[512]; /**< of names: rules as written */
+    cs_time from, to;                               /**< to 0: in force */
 } ks_mapping_info;
-typedef struct ks_mapping_list { ks_mapping_info *info; size_t n; } ks_mapping_list;
-int ks_mapping_read(ks_store *s, bool retired, ks_mapping_list *out, cs_error *e) CS_MUST_CHECK; /**< by number; retired: those too */
+typedef struct ks_mapping_list {
+    ks_mapping_info *info;
+    size_t n;
+} ks_mapping_list;
+int ks_mapping_read(ks_store *s, bool retired, ks_mapping_list *out,
+                    cs_error *e) CS_MUST_CHECK; /**< by number; retired: those too */
 void ks_mapping_list_free(ks_mapping_list *l);
 
 typedef struct ks_mapping_new {
-    const char *route, *subject, *issuer;  /**< of names */
-    const char *alias; unsigned n;         /**< of a certificate; NULL: of names */
-    const char *user; int64_t copy_from;   /**< its user, or that of another mapping (0: none) */
+    const char *route, *subject, *issuer; /**< of names */
+    const char *alias;
+    unsigned n; /**< of a certificate; NULL: of names */
+    const char *user;
+    int64_t copy_from; /**< its user, or that of another mapping (0: none) */
 } ks_mapping_new;
 typedef struct ks_mapping_outcome {
-    bool done;             /**< false: a dry run */
+    bool done; /**< false: a dry run */
     ks_mapping_info info;
-    size_t left;           /**< retire: certificates that the user still has */
-    uint64_t generation;   /**< after the change; for a dry run the next one */
+    size_t left;         /**< retire: certificates that the user still has */
+    uint64_t generation; /**< after the change; for a dry run the next one */
 } ks_mapping_outcome;
 /** The same mapping is in force already: exit 12. Unknown entry, wrong role, no name: 64. */
-int ks_mapping_add(ks_store *s, const ks_mapping_new *what, bool dry_run, const ks_actor *who, cs_time now, ks_mapping_outcome *out, cs_error *e) CS_MUST_CHECK;
-int ks_mapping_retire(ks_store *s, int64_t map_id, bool dry_run, const ks_actor *who, cs_time now, ks_mapping_outcome *out, cs_error *e) CS_MUST_CHECK;
-
-/* ---- certificates that nobody stored --------------------------------------------------------------------------------- */
-
-/** A message of partner is signed with a certificate (DER) that is not stored and has the names of one that is. Copied, judged
- *  and stored by the watch thread; kept only when its issuer's stored certificate signed it. Any thread. */
-void ks_seen(ks_live *l, const char *partner, const uint8_t *der, size_t n, cs_time now);
-/** The judges of a message of that route disagree: the tenant administrators are told, once a day for each route, by the watch
- *  thread. text: what was found, one line. Any thread. */
-void ks_disagreement(ks_live *l, const char *route, const char *text, cs_time now);
-/** A message of partner passed by a dated exception (legacy NAME until DATE) only. In the last 30, 14 and 3 days before
- *  until, its first refused instant, the tenant administrators are told once each, by the watch thread. Any thread. */
-void ks_legacy_used(ks_live *l, const char *partner, const char *exception, cs_time until, cs_time now);
-/** One of those kept. @return 0 with *der malloc'ed, the caller's; -1: exit 64, there is none of this fingerprint */
-int ks_seen_get(ks_store *s, const char *partner, const uint8_t sha256[32], uint8_t **der, size_t *n, cs_error *e) CS_MUST_CHECK;
+int ks_mapping_add(ks_store *s, const ks_mapping_new *what, bool dry_run, const ks_actor *who, cs_time now,
+                   ks_mapping_outcome *out, cs_error *e) CS_MUST_CHECK;
+int ks_mapping_retire(ks_store *s, int64_t map_id, bool dry_run, const ks_actor *who, cs_time now,
+                      ks_mapping_outcome *out, cs_error *e) CS_MUST_CHECK;
 
 /* ---- evidence --------------------------------------------------------------------------------------------------- */
 
-typedef struct ks_sender_use { char node[KS_WORD], sender[KS_SENDER]; /**< "": not known, or beyond the bound */ uint64_t n; cs_time last; } ks_sender_use;
-typedef struct ks_where { char route[KS_WORD], partner[KS_WORD], alias[KS_WORD]; /**< partner or alias, the other "" */ size_t nodes; } ks_where;
-typedef struct ks_twin { char alias[KS_WORD]; unsigned n; enum ks_role role; enum ks_state state; } ks_twin;
+typedef struct ks_sender_use {
+    char node[KS_WORD], sender[KS_SENDER]; /**< "": not known, or beyond the bound */
+    uint64_t n;
+    cs_time last;
+} ks_sender_use;
+typedef struct ks_where {
+    char route[KS_WORD], partner[KS_WORD], alias[KS_WORD]; /**< partner or alias, the other "" */
+    size_t nodes;
+} ks_where;
+typedef struct ks_twin {
+    char alias[KS_WORD];
+    unsigned n;
+    enum ks_role role;
+    enum ks_state state;
+} ks_twin;
 
 /** What is known of the use of an entry, and whether it may go. */
 typedef struct ks_evidence {
     ks_info info;
-    uint64_t recent_ok, recent_bad;                  /**< since the beginning of yesterday, UTC */
-    char last_node[KS_WORD];                         /**< of the last use, "" never used */
-    ks_sender_use *sender; size_t n_sender;          /**< of the recent uses, most first */
-    ks_where *where; size_t n_where;                 /**< routes that name its alias or its partner */
-    ks_twin *twin; size_t n_twin;                    /**< other entries with the same key */
-    char (*silent)[KS_WORD]; size_t n_silent;        /**< nodes that are not heard of: what they counted may be missing */
-    ks_refusal refusal[8]; size_t n_refusal;         /**< guards that refuse its removal now */
-    cs_time earliest;                                /**< when the last of them is lifted by itself; 0: not by time alone, or nothing refuses */
-    bool safe;                                       /**< nothing refuses and no node is silent */
+    uint64_t recent_ok, recent_bad; /**< since the beginning of yesterday, UTC */
+    char last_node[KS_WORD];        /**< of the last use, "" never used */
+    ks_sender_use *sender;
+    size_t n_sender; /**< of the recent uses, most first */
+    ks_where *where;
+    size_t n_where; /**< routes that name its alias or its partner */
+    ks_twin *twin;
+    size_t n_twin; /**< other entries with the same key */
+    char (*silent)[KS_WORD];
+    size_t n_silent; /**< nodes that are not heard of: what they counted may be missing */
+    ks_refusal refusal[8];
+    size_t n_refusal; /**< guards that refuse its removal now */
+    cs_time earliest; /**< when the last of them is lifted by itself; 0: not by time alone, or nothing refuses */
+    bool safe;        /**< nothing refuses and no node is silent */
 } ks_evidence;
 /** Evidence about alias#n as the store has it now; to have all uses in it, ks_flush first. out is to be freed with
  *  ks_evidence_free in either case. Unknown entry: exit 64. */
-int ks_evidence_read(ks_store *s, const char *alias, unsigned n, const ks_actor *who, cs_time now, ks_evidence *out, cs_error *e) CS_MUST_CHECK;
+int ks_evidence_read(ks_store *s, const char *alias, unsigned n, const ks_actor *who, cs_time now, ks_evidence *out,
+                     cs_error *e) CS_MUST_CHECK;
 /** The part that show needs: without refusals, nodes and flush. */
 int ks_where_used(ks_store *s, const ks_info *info, ks_evidence *out, cs_error *e) CS_MUST_CHECK;
 void ks_evidence_free(ks_evidence *v);
-
-/* ---- snapshots: what a running process works with ------------------------------------------------------------- */
-
-typedef struct ks_snapshot ks_snapshot;
-typedef struct ks_entry ks_entry;   /* in a snapshot: immutable, lives as long as the snapshot */
-
-/** Open the store for following; builds the first snapshot. Private keys of sign slots are unsealed into it. */
-int ks_live_open(ks_live **out, const char *uri, const ks_options *opt, cs_time now, cs_error *e) CS_MUST_CHECK;
-/** Watch thread only: wait at most timeout_ms for a change (SQLite: data_version poll every 50 ms, device and inode checked),
- *  build and publish the next snapshot, flush use counters. A build that fails keeps the old snapshot.
- *  @return 1 a new snapshot is in force, 0 nothing new, -1 store not available (e filled; the old snapshot stays) */
-int ks_live_step(ks_live *l, int timeout_ms, cs_time now, cs_error *e);
-/** Make ks_live_step return soon. Any thread. */
-void ks_live_wake(ks_live *l);
-/** The sources of the key-encryption key as a reload found them. Watch thread only. @return 0, or -1: no memory */
-int ks_live_sources(ks_live *l, const ks_options *opt, cs_error *e) CS_MUST_CHECK;
-void ks_live_close(ks_live *l);
-/** The name under which the store knows this process. */
-const char *ks_live_node(const ks_live *l);
-/** What keystore nodes shows of this one: version, hash of the configuration (hexadecimal). Any thread. */
-void ks_live_describe(ks_live *l, const char *build, const char *conf);
-/** The newest snapshot, a new reference. Any thread. */
-const ks_snapshot *ks_live_get(ks_live *l);
-/** One-shot commands: a snapshot without following. */
-int ks_snapshot_read(ks_store *s, cs_time now, const ks_snapshot **out, cs_error *e) CS_MUST_CHECK;
-/** A bundle as the snapshot that the keystore had, without keys. signer: who must have signed it (ks_bundle_head), NULL: anybody or
- *  nobody. data is not kept. Any thread.
- *  @return 0 with a reference, or -1: exit 64 not a bundle, or one of a later version; 78 cut, changed, not in itself right, or not
- *  signed by signer */
-int ks_bundle_read(const char *data, size_t n, const char *signer, const ks_snapshot **out, ks_bundle_head *head, cs_error *e) CS_MUST_CHECK;
-const ks_snapshot *ks_snapshot_ref(const ks_snapshot *s);
-void ks_snapshot_release(const ks_snapshot *s);      /**< any thread; the last one frees */
-uint64_t ks_snapshot_generation(const ks_snapshot *s);
-bool ks_snapshot_has_partner(const ks_snapshot *s, const char *partner);
-/** Partners known, NULL-terminated, borrowed from the snapshot (verify without --partner tries them all). */
-const char *const *ks_snapshot_partners(const ks_snapshot *s);
-
-/** Routes on hold, by name; borrowed from the snapshot. */
-const ks_hold_info *ks_holds(const ks_snapshot *s, size_t *n);
-/** The hold of a route, NULL: it is not held. Borrowed from the snapshot. */
-const ks_hold_info *ks_held(const ks_snapshot *s, const char *route);
-
-/** What is known of the signer (mirrors wssec's hint; resolver/ copies). Zero length or NULL: not said. */
-typedef struct ks_hint { bool has_sha256; uint8_t sha256[32]; bool has_sha1; uint8_t sha1[20]; const uint8_t *ski; size_t ski_len; const char *issuer, *serial; } ks_hint;
-typedef struct ks_candidate { const ks_entry *entry; enum ks_state state; /**< at the instant asked */ } ks_candidate;
-/** Best first: exact hint, active by newest use, deactivated by newest use; then such that will be refused. A hint narrows.
- *  @return how many, at most max. Any thread, no lock, no I/O. Cost independent of the number of entries of others. */
-size_t ks_candidates(const ks_snapshot *s, const char *partner, const ks_hint *hint, enum ks_capability cap, cs_time when, ks_candidate *out, size_t max);
-/** Entries of role decrypt in the slots named (none named: in every one), best first, as ks_candidates; refused ones with their state. */
-size_t ks_decrypters(const ks_snapshot *s, const char *const *alias, size_t n_alias, const ks_hint *hint, cs_time when, ks_candidate *out, size_t max);
-/** The private key of a decrypt entry, borrowed as ks_entry_private_key; NULL: there is none, or its retention is over at now,
- *  whether a tick has told the store so already or not. */
-EVP_PKEY *ks_entry_opening_key(const ks_entry *e, cs_time now);
-/** The active encrypt-to entry of a partner (of several slots the one activated last), NULL: none. */
-const ks_entry *ks_encrypter(const ks_snapshot *s, const char *partner);
-/** The active entry of a slot, NULL: none. */
-const ks_entry *ks_active(const ks_snapshot *s, const char *alias);
-/** Who signs the next request: the active entry, or in its share the successor. Counts turns: once per request. Any thread. */
-const ks_entry *ks_signer(const ks_snapshot *s, const char *alias);
-/** A successor of the slot signs a share of the requests. Any thread. */
-bool ks_share_set(const ks_snapshot *s, const char *alias);
-/** The other side answered a request that alias#n signed; without a share in the slot nothing is counted. Any thread.
- *  refused: it does not accept the signature or the key; what else it may have refused is no fault of the key. */
-void ks_signed_answer(const ks_snapshot *s, const char *alias, unsigned n, bool refused);
-/** The entry alias#n whatever its state, NULL: none. */
-const ks_entry *ks_entry_at(const ks_snapshot *s, const char *alias, unsigned n);
-/** Entry alias#n, NULL: none. */
-const ks_entry *ks_entry_find(const ks_snapshot *s, const char *alias, unsigned n);
-/** A slot of that name and role is there (references of a configuration). */
-bool ks_has_slot(const ks_snapshot *s, const char *alias, enum ks_role *role);
-/** The alias that a configuration names is there, and of that role. @return 0, or -1: text says what is wrong, with the
- *  nearest alias or the command that makes it */
-int ks_alias_fits(const ks_snapshot *s, const char *alias, enum ks_role wanted, char *text, size_t size);
-
-const char *ks_entry_alias(const ks_entry *e);
-const char *ks_entry_partner(const ks_entry *e);     /**< "" none */
-/** State at an instant, by comparison: intervals for the past, process stop for the retention window. */
-enum ks_state ks_entry_state(const ks_entry *e, enum ks_capability cap, cs_time when);
-unsigned ks_entry_n(const ks_entry *e);
-void ks_entry_times(const ks_entry *e, cs_time *not_before, cs_time *not_after, cs_time *process_stop, cs_time *compromised_since);
-const uint8_t *ks_entry_sha256(const ks_entry *e);
-const uint8_t *ks_entry_spki_sha256(const ks_entry *e);
-EVP_PKEY *ks_entry_public_key(const ks_entry *e);    /**< borrowed */
-EVP_PKEY *ks_entry_private_key(const ks_entry *e);   /**< borrowed; NULL: none */
-const uint8_t *ks_entry_der(const ks_entry *e, size_t *n);
-const uint8_t *ks_entry_chain(const ks_entry *e, size_t *n); /**< concatenated DER */
-
-/* ---- TLS: what a context is made of ------------------------------------------------------------------------------ */
-
-/** All active entries of a slot (tls-server: one per host name and key type), by number. Borrowed from the snapshot.
- *  @return how many, at most max */
-size_t ks_actives(const ks_snapshot *s, const char *alias, const ks_entry **out, size_t max);
-X509 *ks_entry_certificate(const ks_entry *e);             /**< borrowed; roles tls-client, tls-server, trust-anchor; else NULL */
-STACK_OF(X509) *ks_entry_issuers(const ks_entry *e);       /**< borrowed; what to send behind the leaf; NULL: nothing */
-/** A number that changes exactly when the TLS material of a slot does: who is active, chain, key that can be used; of a
- *  trust anchor slot: who anchors at when, and the CRLs of those. The same content gives the same number in every process.
- *  0: no such slot, or nothing to use in it. Any thread, no lock, no I/O. */
-uint64_t ks_slot_version(const ks_snapshot *s, const char *alias, cs_time when);
-
-typedef struct ks_anchor_set { STACK_OF(X509) *certificate; STACK_OF(X509_CRL) *crl; } ks_anchor_set; /**< never NULL after success */
-/** Who of slot alias (role trust-anchor) anchors at when, and the stored CRLs that they signed, whether current or not.
- *  None: two empty stacks. @return 0; -1 no memory. The set is the caller's (ks_anchors_clear); its objects are shared. */
-int ks_anchors(const ks_snapshot *s, const char *alias, cs_time when, ks_anchor_set *out) CS_MUST_CHECK;
-void ks_anchors_clear(ks_anchor_set *a);
-/** Is this key (SHA-256 of the SubjectPublicKeyInfo) that of a compromised entry, in whatever slot? *since: 0 unknown; may be NULL. */
-bool ks_key_compromised(const ks_snapshot *s, const uint8_t spki_sha256[32], cs_time *since);
-
-/** What the stored revocation lists, of whatever slot, say of x, which the key with issuer_spki issued. A stale list that
- *  has it counts too. @return a list that is current at when was asked; *revoked_at 0: not revoked */
-bool ks_revocation(const ks_snapshot *s, X509 *x, const uint8_t issuer_spki[32], cs_time when, cs_time *revoked_at);
-
-/* ---- who a TLS client is ----------------------------------------------------------------------------------------- */
-
-/** A client certificate that is mapped to a user. Borrowed from the snapshot. */
-typedef struct ks_client { int64_t map_id; const char *user; const ks_entry *entry; enum ks_state state; bool accepted; /**< active or deactivated */ } ks_client;
-/** The user that the certificate with this fingerprint stands for. Its dates are the caller's to judge. A certificate may
- *  stand for several users; user NULL: the first of them. @return false: for none (or not for that user) */
-bool ks_mapping(const ks_snapshot *s, const uint8_t sha256[32], const char *user, ks_client *out);
-/** The entry of role authz-client with this fingerprint, mapped or not; NULL: none. Looks through all entries. */
-const ks_entry *ks_client_entry(const ks_snapshot *s, const uint8_t sha256[32], enum ks_state *state);
-/** Does a subject-and-issuer row of the route fit these names? Only of a certificate whose chain was verified.
- *  @return the row's number, 0 none, -1 no memory */
-int64_t ks_mapping_rule(const ks_snapshot *s, const char *route, const X509 *leaf);
-
-/* ---- certificates that only a message brings ------------------------------------------------------------------- */
-
-typedef struct ks_octets { const uint8_t *p; size_t n; } ks_octets;
-
-#define KS_ANCHORS_MAX 16 /* named by one partner */
-/** Which certificates are a partner's without being stored: all three must hold. */
-typedef struct ks_chain_rule {
-    char anchor[KS_ANCHORS_MAX][KS_WORD]; size_t n_anchor; /**< slots of role trust-anchor; no other is asked */
-    cs_dn *subject, *issuer; /**< owned by the configuration; rules of cs_dn_rule_parse over the certificate's own names */
-    bool crl_require;        /**< without a current CRL of every issuer on the way: refused */
-} ks_chain_rule;
-
-enum ks_chain { KS_CHAIN_GOOD, KS_CHAIN_BROKEN, KS_CHAIN_SUBJECT_DENIED, KS_CHAIN_CRL_MISSING };
-
-typedef struct ks_chain_verdict {
-    enum ks_chain outcome;
-    const ks_entry *anchor;        /**< where the chain ends; borrowed from the snapshot; NULL: there is no chain */
-    enum ks_state state;           /**< active; compromised: the key is that of such an entry */
-    EVP_PKEY *key;                 /**< of the certificate; owned */
-    cs_time not_before, not_after; /**< of the certificate; judged by the caller, not here */
-    cs_time revoked_at;            /**< of it or of an issuer on the way; 0: not revoked */
-    cs_time compromised_since;     /**< 0: not */
-    uint8_t sha256[32], spki_sha256[32];
-    char text[256];                /**< a sentence about the outcome, for people */
-} ks_chain_verdict;
-
-/** Judge the certificate leaf (DER, untrusted) by rule as of the instant when, with the other certificates of the message
- *  (any order, at most 8 are taken) on the way to an anchor. Nothing is fetched. Any thread, no lock, no I/O.
- *  @return 0 judged; 1 it is none that could sign a message (not X.509, a CA's own, a key beyond reason); -1 no memory */
-int ks_chain_judge(const ks_snapshot *s, const ks_chain_rule *rule, ks_octets leaf, const ks_octets *path, size_t n_path,
-                   cs_time when, ks_chain_verdict *out) CS_MUST_CHECK;
-void ks_chain_clear(ks_chain_verdict *v);
-
-/** One live use of alias#n as s holds it. No lock, no I/O: counted by the calling thread, written by ks_live_step. Any thread.
- *  sender NULL: not known. */
-void ks_use(ks_live *l, const ks_snapshot *s, const char *alias, unsigned n, const char *sender, bool ok, cs_time now);
-
-/* ---- two persons ------------------------------------------------------------------------------------------------ */
-
-/** A change that one person proposed (guard G10), and what became of it. */
-typedef struct ks_proposal {
-    int64_t id;
-    uint8_t plan_hash[32];        /**< the agreement is bound to */
-    char verb[24], object[KS_WORD + 12]; /**< object "": the whole store */
-    char proposer[KS_WORD], approver[KS_WORD]; /**< persons; approver "": nobody yet */
-    char reason[256];             /**< of the proposal; "" none */
-    cs_time proposed_at, expires_at, approved_at, used_at; /**< 0: not yet */
-} ks_proposal;
-/** plan: canonical text of the change, borrowed. @return 0 to go on */
-typedef int ks_visit_proposal(void *ctx, const ks_proposal *a, const char *plan, cs_error *e);
-
-/** Proposals by number; id 0: those that are neither used nor expired. */
-int ks_proposals(ks_store *s, int64_t id, cs_time now, ks_visit_proposal *visit, void *ctx, cs_error *e) CS_MUST_CHECK;
-/** Agree to a proposal as another person of the approvers. Not there 64; own proposal, not an approver 10; expired, used 12. Agreed already by
- *  the same person: nothing changes, no error. */
-int ks_approve(ks_store *s, int64_t id, const ks_actor *who, cs_time now, ks_proposal *out, cs_error *e) CS_MUST_CHECK;
-
-/** Carry out what was agreed to, in the name of who proposed it. *carried false, 0: it needs files of its proposer, who repeats the command.
- *  Refusals and conflicts as ks_change; when what it touches has changed since, it is proposed anew: exit 11. */
-int ks_carry_out(ks_store *s, int64_t id, cs_time now, bool *carried, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
-
-/** Who may agree, and which accounts are whose: lines "approvers anna ben", "operator anna LOGIN…", sorted. "" or NULL: nobody. In force from
- *  two approvers on; while in force a change of the list itself needs the consent of two (exit 11). *changed: told by the caller. */
-int ks_set_persons(ks_store *s, const char *persons, const ks_actor *who, cs_time now, bool *changed, cs_error *e) CS_MUST_CHECK;
-
-/* ---- audit ---------------------------------------------------------------------------------------------------- */
-
-/** Recompute the log's chain of hashes, compare every stored row that decides with what the log says of it, and the log with the checkpoints
- *  beside the store. @return 0 good, 1 broken (the first row named in text), -1 error */
-int ks_audit_verify(ks_store *s, uint64_t *rows, char *text, size_t textsize, cs_error *e) CS_MUST_CHECK;
-/** The same, with checkpoints that were kept elsewhere: their lines. NULL: none. None of this keystore: exit 64. */
-int ks_audit_verify_from(ks_store *s, const char *from, uint64_t *rows, char *text, size_t textsize, cs_error *e) CS_MUST_CHECK;
-
-/** A row of the log. All borrowed; NULL: none. before, after: JSON. */
-typedef struct ks_logged {
-    uint64_t seq; cs_time at;
-    const char *actor, *actor_kind, *verb, *object, *before, *after, *reason, *approver, *peer;
-    const uint8_t *hash;
-} ks_logged;
-typedef int ks_visit_change(void *ctx, const ks_logged *row, cs_error *e);
-/** All rows, oldest first; contents: also those of verb "row" with the content of stored rows. */
-int ks_audit_list(ks_store *s, bool contents, ks_visit_change *visit, void *ctx, cs_error *e) CS_MUST_CHECK;
 
 #endif

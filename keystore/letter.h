@@ -13,7 +13,7 @@ struct ks_mailing {
     char subject[2 * KS_FULL_NAME + KS_SUBJECT];
     cs_buf body;
     cs_buf opt_out; /**< the link that takes the subscriber off the list; empty: there is none */
-    char *pem; /**< owned; NULL: nothing is attached */
+    char *pem;      /**< owned; NULL: nothing is attached */
 };
 
 /** Subject and body of what d and info say; for the webhook the subject alone. */

@@ -63,7 +63,8 @@ static int material_parse(struct ks_material *m, cs_error *e)
         m->public_key = X509_get_pubkey(x);
         m->issuer = cs_dn_from_name(X509_get_issuer_name(x));
     }
-    if (m->public_key == NULL || m->issuer == NULL || (for_tls(m->role) && ks_issuers_read(m->chain, m->chain_len, &m->issuers) != 0)) {
+    if (m->public_key == NULL || m->issuer == NULL ||
+        (for_tls(m->role) && ks_issuers_read(m->chain, m->chain_len, &m->issuers) != 0)) {
         ERR_clear_error();
         cs_error_set(e, CS_EXIT_CONFIG, "store-corrupt",
                      "the certificate of %s#%u cannot be parsed; restore the keystore from a backup", m->alias, m->n);

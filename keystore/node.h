@@ -19,8 +19,8 @@ struct ks_identity {
  *  of another place has it. The row that says so is written in the same transaction; a store that cannot be written now
  *  leaves the name unclaimed. */
 void ks_node_claim(ks_store *s, uint64_t generation, cs_time now, struct ks_identity *out);
-/** Renew the row: generation is in force here. build and conf "": not known; kek_names: key-encryption keys that this node
- *  can open. @return 0, or -1: not written */
+/** Renew the row: generation is in force here. build and conf "": not known; kek_names: key-encryption keys that this
+ * node can open. @return 0, or -1: not written */
 int ks_node_tell(ks_store *s, const struct ks_identity *me, uint64_t generation, const char *build, const char *conf,
                  const char *kek_names, cs_time now);
 /** The process ends: take the row back, unless a successor in the same place renews it. What it used stays known. */

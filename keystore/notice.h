@@ -34,9 +34,11 @@ const char *ks_notice_word(enum ks_notice k);
 /** A fact to be told; all texts are borrowed for the call. */
 typedef struct ks_tell {
     enum ks_notice kind;
-    int64_t entry_id;    /**< that it is about; 0: none. Subscribers of its slot are told */
-    const char *about;   /**< what it is about where no entry is, or besides: "R-17", "gw2", "acme"; one line; NULL: none */
-    int64_t occasion;    /**< what makes it another fact: the threshold in days, the day of a failure; 0: there is one only */
+    int64_t entry_id; /**< that it is about; 0: none. Subscribers of its slot are told */
+    const char
+        *about; /**< what it is about where no entry is, or besides: "R-17", "gw2", "acme"; one line; NULL: none */
+    int64_t
+        occasion; /**< what makes it another fact: the threshold in days, the day of a failure; 0: there is one only */
     const char *text;    /**< a sentence for the mail, one line; NULL: none */
     const char *role;    /**< told, too: operators with this role, and the partner's contacts; NULL: nobody */
     const char *partner; /**< whose contacts; NULL: nobody's */
@@ -49,7 +51,8 @@ typedef struct ks_tell {
 
 /**
  * Raise a fact, once: the same kind, entry, about and occasion again changes nothing. Within the caller's transaction
- * (KS_WRITE or KS_UPKEEP), so that it stands or falls with what it tells of. Who is told now is who is on the lists now.
+ * (KS_WRITE or KS_UPKEEP), so that it stands or falls with what it tells of. Who is told now is who is on the lists
+ * now.
  * @return 1 a new fact, 0 known already or a store that keeps no notices, -1 with e set
  */
 int ks_notice_tell(ks_store *s, const ks_tell *t, cs_time now, cs_error *e) CS_MUST_CHECK;

@@ -75,7 +75,8 @@ static int take(void *ctx, const struct ks_audit_row *row, cs_error *e)
     struct replay *r = ctx;
     char word[24];
     (void)e;
-    if (row->at > r->at || row->after == NULL || strcmp(row->verb, KS_CONTENT_VERB) == 0 || !member(row->after, "state", word, sizeof word)) {
+    if (row->at > r->at || row->after == NULL || strcmp(row->verb, KS_CONTENT_VERB) == 0 ||
+        !member(row->after, "state", word, sizeof word)) {
         return 0;
     }
     ptrdiff_t at = place_of(r->list, row->object);

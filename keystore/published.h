@@ -7,6 +7,7 @@
 #define KS_PUBLISHED_H
 
 #include "keystore/keystore.h"
+#include "keystore/live.h"
 
 /** As one JSON object: generation, certificates with alias, role, state, fingerprint, dates and PEM, leaf first. Any
  *  thread. @return 0, or -1: no memory */

@@ -267,10 +267,10 @@ static int hand_over(ks_store *s, const char *alias, const struct ks_issue_wish 
         ks_work_free(w);
         return found < 0 ? -1 : 0;
     }
-    int rc = write_wish(w, wish, row != NULL ? row->entry_id : 0, e) == 0 &&
-                     ks_work_audit(w, 0, "csr", NULL, NULL, e) == 0
-                 ? ks_work_commit(w, e)
-                 : -1;
+    int rc =
+        write_wish(w, wish, row != NULL ? row->entry_id : 0, e) == 0 && ks_work_audit(w, 0, "csr", NULL, NULL, e) == 0
+            ? ks_work_commit(w, e)
+            : -1;
     ks_work_free(w);
     return rc;
 }
@@ -480,7 +480,8 @@ static void reply_notes(const struct ks_work *w, const struct ks_certificate *c,
 /** What ends with the reply. */
 static int end_request(struct ks_work *w, const struct ks_reply_terms *terms, unsigned n, int64_t entry_id, cs_error *e)
 {
-    return w->s->driver->request_remove(w->s->b, w->slot.slot_id, e) == 0 && ks_reply_note(w, terms, n, entry_id, e) == 0
+    return w->s->driver->request_remove(w->s->b, w->slot.slot_id, e) == 0 &&
+                   ks_reply_note(w, terms, n, entry_id, e) == 0
                ? ks_work_commit(w, e)
                : -1;
 }

@@ -51,7 +51,8 @@ cs_time ks_stop_of(enum ks_role role, const struct ks_terms *terms, const struct
 
 enum ks_state ks_state_of(enum ks_role role, const struct ks_terms *terms, const struct ks_view_entry *e, cs_time now)
 {
-    /* without a window nothing ends: the entry is out of use from the exchange on, and may come back until it is removed */
+    /* without a window nothing ends: the entry is out of use from the exchange on, and may come back until it is
+     * removed */
     bool window = ks_role_row(role)->floor != KS_FLOOR_NONE;
     return window && e->state == KS_DEACTIVATED && now >= ks_stop_of(role, terms, e) ? KS_ARCHIVED : e->state;
 }

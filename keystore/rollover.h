@@ -11,11 +11,11 @@
 #include "keystore/rollover_store.h"
 #include "keystore/runbook.h"
 
-#define KS_ROLL_NAME   32
-#define KS_ROLL_ROUTES 32
+#define KS_ROLL_NAME    32
+#define KS_ROLL_ROUTES  32
 #define KS_ROLL_SENDERS 64
-#define KS_ROLL_READY_S 3600 /* so long before an agreed instant senders are to be ready */
-#define KS_ANYBODY     ((1U << KS_PARTS) - 1) /* roles of a caller where no operators are named */
+#define KS_ROLL_READY_S 3600                   /* so long before an agreed instant senders are to be ready */
+#define KS_ANYBODY      ((1U << KS_PARTS) - 1) /* roles of a caller where no operators are named */
 
 /** A step as it stands. */
 struct ks_roll_step {
@@ -219,7 +219,8 @@ struct ks_reminder {
 int ks_rollover_tell_again(ks_store *s, const struct ks_rollover *r, size_t place, const struct ks_reminder *again,
                            size_t *made, cs_error *e) CS_MUST_CHECK;
 /** Reminders that are due: 7 days, 1 day and 1 hour before an agreed instant, 30, 14 and 3 days before the old
- *  certificate ends. Its own transaction, begun only when there is one. *made is added to; *next: as ks_rollover_tick */
+ *  certificate ends. Its own transaction, begun only when there is one. *made is added to; *next: as ks_rollover_tick
+ */
 int ks_rollover_remind(ks_store *s, const struct ks_rollover *r, cs_time now, size_t *made, cs_time *next,
                        cs_error *e) CS_MUST_CHECK;
 /** One command. out: of the last change that it made */

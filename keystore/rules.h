@@ -10,6 +10,7 @@
 #define KS_RULES_H
 
 #include "keystore/keystore.h"
+#include "keystore/live.h"
 #include "keystore/words.h"
 
 /** Durations that govern a slot, in seconds; 0: none. */

@@ -83,11 +83,11 @@ const char *ks_fact_word(enum ks_fact_of f);
 
 struct ks_runbook_step {
     char n[KS_STEP_NAME];
-    unsigned who;    /**< set of 1 << ks_part: who may close it; one of them is enough */
-    bool each;       /**< all of them must */
+    unsigned who;     /**< set of 1 << ks_part: who may close it; one of them is enough */
+    bool each;        /**< all of them must */
     bool each_sender; /**< every sender is told, or says so, for himself */
-    bool told;       /**< to is said */
-    enum ks_part to; /**< inform: whom */
+    bool told;        /**< to is said */
+    enum ks_part to;  /**< inform: whom */
     enum ks_step_kind kind;
     const char *title;   /**< one line; borrowed from the runbook, as all texts */
     const char *text;    /**< what the one who does it is to know; {{…}} stand for facts; "" none */

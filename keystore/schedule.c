@@ -30,8 +30,9 @@ int ks_verb_record(struct ks_work *w, const char *verb, const char *object, cons
         return -1;
     }
     w->seq = row.seq;
-    return ks_generation_next(w->s, w->now, verb, w->who, w->seq, w->generation, e) == 0 && ks_commit(w->s, e) == 0 ? 0
-                                                                                                                    : -1;
+    return ks_generation_next(w->s, w->now, verb, w->who, w->seq, w->generation, e) == 0 && ks_commit(w->s, e) == 0
+               ? 0
+               : -1;
 }
 
 /** at 0: taken back. */

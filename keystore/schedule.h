@@ -20,7 +20,8 @@ struct ks_verb_work {
 /** Plan the verb at v->w->now and ask all guards. @return 0 allowed; 1 nothing to do, told as a note; -1 */
 int ks_verb_judge(struct ks_verb_work *v, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
 /** The audit row with what it is afterwards, the generation, the end of the transaction. */
-int ks_verb_record(struct ks_work *w, const char *verb, const char *object, const char *after, cs_error *e) CS_MUST_CHECK;
+int ks_verb_record(struct ks_work *w, const char *verb, const char *object, const char *after,
+                   cs_error *e) CS_MUST_CHECK;
 /** Set the verb for its instant, or take that back; commits. */
 int ks_schedule_within(struct ks_verb_work *v, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
 

@@ -163,7 +163,7 @@ static int store_one(ks_store *s, const ks_snapshot *snapshot, const char *node,
     }
     int rc = s->driver->seen_add(s->b, row, KS_SEEN_PARTNER, e);
     *new = rc == 1;
-    return rc < 0 || (*new && tell(s, row, e) != 0) ? -1 : 0;
+    return rc < 0 || (*new &&tell(s, row, e) != 0) ? -1 : 0;
 }
 
 int ks_seen_flush(ks_store *s, struct ks_seen_queue *q, const ks_snapshot *snapshot, const char *node, cs_error *e)

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keystore/crl.h"
 #include "keystore/canary.h"
+#include "keystore/crl.h"
 #include "keystore/hold.h"
 #include "keystore/kek.h"
 #include "keystore/mapping.h"
@@ -339,7 +339,8 @@ int ks_snapshot_build(ks_store *store, const ks_snapshot *old, const ks_snapshot
     b.entry = NULL;
     b.n = 0;
     if (ks_snapshot_index(s, b.partner, b.n_partner, e) != 0 || ks_crls_read(store, old, s, e) != 0 ||
-        ks_mappings_read(store, old, s, e) != 0 || ks_holds_read(store, s, e) != 0 || ks_canaries_read(store, s, e) != 0) {
+        ks_mappings_read(store, old, s, e) != 0 || ks_holds_read(store, s, e) != 0 ||
+        ks_canaries_read(store, s, e) != 0) {
         goto out;
     }
     *out = s;

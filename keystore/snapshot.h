@@ -37,7 +37,7 @@ struct ks_material {
     STACK_OF(X509) * issuers;           /**< owned; of those roles; NULL: none */
     EVP_PKEY *public_key, *private_key; /**< owned; private_key NULL: none, or not to be opened */
     struct ks_canary_count canary;
-    atomic_llong last_use;              /**< newest use seen by this process; 0: none */
+    atomic_llong last_use; /**< newest use seen by this process; 0: none */
 };
 
 struct ks_crl;      /* crl.h */
@@ -56,13 +56,13 @@ struct ks_spans {
 
 struct ks_entry {
     struct ks_material *m; /**< a reference */
-    enum ks_state state;                 /**< compromised too where another entry of the key is */
-    enum ks_state stored;                /**< as the store has it, with its compromised_since */
+    enum ks_state state;   /**< compromised too where another entry of the key is */
+    enum ks_state stored;  /**< as the store has it, with its compromised_since */
     cs_time stored_since;
     cs_time not_before, not_after, activated_at, exchanged_at, process_stop, last_use, compromised_since;
-    unsigned share;      /**< per cent of requests that are signed with it although it is pre-active; 0: none */
+    unsigned share; /**< per cent of requests that are signed with it although it is pre-active; 0: none */
     cs_time share_since;
-    struct ks_terms terms; /**< in force for its partner */
+    struct ks_terms terms;  /**< in force for its partner */
     struct ks_spans *spans; /**< a reference; NULL: none */
     struct ks_span *span;   /**< in spans */
     size_t n_span;
@@ -75,25 +75,25 @@ struct ks_snapshot {
     uint8_t log_hash[32];
     struct ks_entry *entry; /**< owned; by alias, then number */
     size_t n;
-    const char **partner; /**< owned array of names, sorted, NULL-terminated */
+    const char **partner;  /**< owned array of names, sorted, NULL-terminated */
     char (*name)[KS_WORD]; /**< owned: those that no entry has; the others stand in their material */
     size_t n_partner;
-    uint32_t *verifier;             /**< entries of role verifier, by partner (same order as `partner`) */
-    uint32_t *first;                /**< n_partner + 1 offsets into verifier */
-    uint32_t *hash, hash_size;      /**< open addressing over verifier entries by SHA-256 of the certificate: index + 1 */
-    uint32_t *by_id, by_id_size;    /**< the same over all entries by their number in the store */
-    uint32_t *crypt;                /**< entries of roles decrypt and encrypt-to */
+    uint32_t *verifier;          /**< entries of role verifier, by partner (same order as `partner`) */
+    uint32_t *first;             /**< n_partner + 1 offsets into verifier */
+    uint32_t *hash, hash_size;   /**< open addressing over verifier entries by SHA-256 of the certificate: index + 1 */
+    uint32_t *by_id, by_id_size; /**< the same over all entries by their number in the store */
+    uint32_t *crypt;             /**< entries of roles decrypt and encrypt-to */
     size_t n_crypt;
-    struct ks_crl **crl;       /**< owned array of references */
+    struct ks_crl **crl; /**< owned array of references */
     size_t n_crl;
-    size_t n_canary; /**< entries with a share */
+    size_t n_canary;    /**< entries with a share */
     ks_hold_info *hold; /**< owned; by route */
     size_t n_hold;
     struct ks_mappings *mappings; /**< a reference; NULL: none */
 };
 
-/** Parse what row says of an entry, open its key where its state may need it, its key-encryption key out of ring (one that
- *  cannot be opened leaves the entry without, or under KS_KEYS_NEED fails). @return a reference, or NULL */
+/** Parse what row says of an entry, open its key where its state may need it, its key-encryption key out of ring (one
+ * that cannot be opened leaves the entry without, or under KS_KEYS_NEED fails). @return a reference, or NULL */
 struct ks_material *ks_material_new(ks_store *s, struct ks_keyring *ring, const struct ks_row *row, cs_error *e);
 /** Does an entry in this state work with its private key? */
 bool ks_material_opens(const struct ks_row *row);

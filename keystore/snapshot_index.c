@@ -186,7 +186,8 @@ const ks_entry *ks_snapshot_entry(const ks_snapshot *s, int64_t entry_id)
 
 int ks_snapshot_index(ks_snapshot *s, const struct ks_partner_row *partner, size_t n, cs_error *e)
 {
-    return index_partners(s, partner, n, e) != 0 || index_verifiers(s, e) != 0 || index_ids(s, e) != 0 || index_crypt(s, e) != 0
+    return index_partners(s, partner, n, e) != 0 || index_verifiers(s, e) != 0 || index_ids(s, e) != 0 ||
+                   index_crypt(s, e) != 0
                ? -1
                : 0;
 }

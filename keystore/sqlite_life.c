@@ -107,10 +107,10 @@ int ks_sqlite_open_message_set(struct ks_backend *b, const struct ks_open_row *r
 
 int ks_sqlite_open_messages(struct ks_backend *b, int64_t slot_id, ks_visit_open *visit, void *ctx, cs_error *e)
 {
-    struct ks_query q =
-        ks_query_open(b, "select m.ref, m.entry_id, s.alias, e.n, m.since, m.state='open' from open_message m"
-                         " cross join entry e using(entry_id) join slot s using(slot_id) where (?1 = 0 or e.slot_id = ?1)"
-                         " order by m.since, m.ref, s.alias, e.n");
+    struct ks_query q = ks_query_open(
+        b, "select m.ref, m.entry_id, s.alias, e.n, m.since, m.state='open' from open_message m"
+           " cross join entry e using(entry_id) join slot s using(slot_id) where (?1 = 0 or e.slot_id = ?1)"
+           " order by m.since, m.ref, s.alias, e.n");
     ks_query_int(&q, slot_id);
     int rc = 0;
     while (ks_query_next(&q, &rc, e)) {

@@ -9,6 +9,7 @@
 #ifndef KS_STORE_H
 #define KS_STORE_H
 
+#include "keystore/audit.h"
 #include "keystore/counts.h"
 #include "keystore/keystore.h"
 #include "keystore/lease.h"
@@ -173,10 +174,10 @@ typedef int ks_visit_request(void *ctx, const struct ks_request_row *row, cs_err
 /** A slot whose certificates are succeeded without a hand, or were. */
 struct ks_auto_row {
     int64_t slot_id;
-    char alias[KS_WORD];  /**< with role: when read */
+    char alias[KS_WORD]; /**< with role: when read */
     enum ks_role role;
-    char settings[128];   /**< "on days=14 window=…", "off" */
-    char pinning[16];     /**< "dn", "fingerprint" */
+    char settings[128]; /**< "on days=14 window=…", "off" */
+    char pinning[16];   /**< "dn", "fingerprint" */
 };
 typedef int ks_visit_auto(void *ctx, const struct ks_auto_row *row, cs_error *e);
 /** What was done, or failed, for an entry that was about to end. */
@@ -234,7 +235,7 @@ struct ks_value {
 typedef int ks_visit_dump(void *ctx, const char *table, const char *const *column, const struct ks_value *value,
                           size_t n, cs_error *e);
 
-struct ks_backend;       /* of the driver */
+struct ks_backend;         /* of the driver */
 struct ks_notice_driver;   /* notice_store.h */
 struct ks_rollover_driver; /* rollover_store.h */
 struct ks_issuing_driver;  /* talk.h */
@@ -298,10 +299,12 @@ struct ks_driver {
     int (*trash_set)(struct ks_backend *b, const struct ks_trash_row *row, cs_error *e);
     int (*trash_remove)(struct ks_backend *b, int64_t entry_id, cs_error *e);
     int (*trash)(struct ks_backend *b, int64_t slot_id, ks_visit_trash *visit, void *ctx, cs_error *e); /**< by end */
-    int (*schedule_set)(struct ks_backend *b, const struct ks_schedule_row *row, cs_error *e); /**< one per entry, verb */
-    int (*schedule_remove)(struct ks_backend *b, int64_t entry_id, const char *verb, cs_error *e); /**< verb NULL: all */
+    int (*schedule_set)(struct ks_backend *b, const struct ks_schedule_row *row,
+                        cs_error *e); /**< one per entry, verb */
+    int (*schedule_remove)(struct ks_backend *b, int64_t entry_id, const char *verb,
+                           cs_error *e); /**< verb NULL: all */
     int (*schedules)(struct ks_backend *b, int64_t slot_id, ks_visit_schedule *visit, void *ctx,
-                     cs_error *e); /**< by instant */
+                     cs_error *e);                                                         /**< by instant */
     int (*canary_set)(struct ks_backend *b, const struct ks_canary_row *row, cs_error *e); /**< one per entry */
     int (*canary_remove)(struct ks_backend *b, int64_t entry_id, cs_error *e);
     int (*canaries)(struct ks_backend *b, int64_t slot_id, ks_visit_canary *visit, void *ctx,

@@ -6,7 +6,8 @@
 #include "keystore/counts.h"
 #include "keystore/store.h"
 
-/** Count a use of alias#n as snapshot s holds it; of an entry that it does not hold: nothing. Any thread, no lock, no I/O. */
+/** Count a use of alias#n as snapshot s holds it; of an entry that it does not hold: nothing. Any thread, no lock, no
+ * I/O. */
 void ks_use_count(struct ks_counts *c, const ks_snapshot *s, const char *alias, unsigned n, const char *sender, bool ok,
                   cs_time now);
 /** Write what was counted into the store. Watch thread.

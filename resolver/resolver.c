@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNKNOWN_MAX (16 * 1024) /* octets of a certificate that is worth a look */
+#define UNKNOWN_MAX           (16 * 1024) /* octets of a certificate that is worth a look */
 #define PATH_MAX_CERTIFICATES 8
 
 /** A certificate that no entry holds, as the keystore judged it. Entries point into it. */
@@ -18,8 +18,9 @@ struct resolver_judged {
 static enum wssec_state state_of(enum ks_state s)
 {
     static const enum wssec_state map[KS_STATES] = {
-        [KS_PRE_ACTIVE] = WSSEC_PRE_ACTIVE, [KS_ACTIVE] = WSSEC_ACTIVE,           [KS_DEACTIVATED] = WSSEC_DEACTIVATED, [KS_ARCHIVED] = WSSEC_ARCHIVED,
-        [KS_SUSPENDED] = WSSEC_SUSPENDED,   [KS_COMPROMISED] = WSSEC_COMPROMISED, [KS_DESTROYED] = WSSEC_DESTROYED,
+        [KS_PRE_ACTIVE] = WSSEC_PRE_ACTIVE, [KS_ACTIVE] = WSSEC_ACTIVE,       [KS_DEACTIVATED] = WSSEC_DEACTIVATED,
+        [KS_ARCHIVED] = WSSEC_ARCHIVED,     [KS_SUSPENDED] = WSSEC_SUSPENDED, [KS_COMPROMISED] = WSSEC_COMPROMISED,
+        [KS_DESTROYED] = WSSEC_DESTROYED,
     };
     return map[s];
 }
@@ -85,7 +86,8 @@ static int judge(struct resolver *r, const struct wssec_hint *hint, int64_t at, 
     if (made == NULL) {
         return -1;
     }
-    int rc = ks_chain_judge(r->snapshot, r->chain, (ks_octets){hint->cert, hint->cert_len}, path, n, at, &made->verdict);
+    int rc =
+        ks_chain_judge(r->snapshot, r->chain, (ks_octets){hint->cert, hint->cert_len}, path, n, at, &made->verdict);
     if (rc != 0) {
         free(made);
         return rc < 0 ? -1 : 0;
@@ -153,7 +155,8 @@ static const ks_hint *said(const struct wssec_hint *hint, ks_hint *k)
     return k;
 }
 
-static int own_candidates(const struct resolver *r, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out, size_t room)
+static int own_candidates(const struct resolver *r, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out,
+                          size_t room)
 {
     ks_candidate found[WSSEC_MAX_CANDIDATES];
     ks_hint k;
@@ -173,7 +176,8 @@ static int one(struct wssec_entry *out, const ks_entry *e, EVP_PKEY *key)
     return 1;
 }
 
-static int verifiers(struct resolver *r, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out, size_t room)
+static int verifiers(struct resolver *r, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out,
+                     size_t room)
 {
     ks_candidate found[WSSEC_MAX_CANDIDATES];
     ks_hint k;
@@ -191,7 +195,8 @@ static int verifiers(struct resolver *r, const struct wssec_hint *hint, int64_t 
     return (int)n;
 }
 
-static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out, int max)
+static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out,
+                      int max)
 {
     struct resolver *r = ctx;
     const ks_entry *e = NULL;
@@ -253,8 +258,10 @@ void resolver_clear(struct resolver *ctx)
     }
 }
 
-void resolver_init(struct wssec_resolver *out, struct resolver *ctx, const ks_snapshot *snapshot, const char *partner, const char *sign_alias)
+void resolver_init(struct wssec_resolver *out, struct resolver *ctx, const ks_snapshot *snapshot, const char *partner,
+                   const char *sign_alias)
 {
     *ctx = (struct resolver){.snapshot = snapshot, .partner = partner, .sign_alias = sign_alias};
-    *out = (struct wssec_resolver){.ctx = ctx, .generation = ks_snapshot_generation(snapshot), .candidates = candidates};
+    *out =
+        (struct wssec_resolver){.ctx = ctx, .generation = ks_snapshot_generation(snapshot), .candidates = candidates};
 }

@@ -18,14 +18,16 @@ struct resolver {
     const char *const *decrypt;  /**< slots of role decrypt; n_decrypt 0: every one */
     size_t n_decrypt;
     const struct ks_partner_config *users; /**< borrowed; whose user names are judged by their passwords */
-    int64_t now;                 /**< whose retention is over by then opens nothing, whatever instant is asked for; 0: no matter */
-    const ks_chain_rule *chain;  /**< borrowed; NULL: only stored certificates count */
-    uint8_t *unknown; size_t unknown_n; /**< owned (resolver_clear): the certificate of the message that nobody stored; NULL: none */
+    int64_t now; /**< whose retention is over by then opens nothing, whatever instant is asked for; 0: no matter */
+    const ks_chain_rule *chain; /**< borrowed; NULL: only stored certificates count */
+    uint8_t *unknown;
+    size_t unknown_n; /**< owned (resolver_clear): the certificate of the message that nobody stored; NULL: none */
     struct resolver_judged *judged; /**< owned (resolver_clear): certificates of the message, judged by chain */
 };
 
 /** Point out at ctx: verification asks for partner's verifier entries, signing for the active entry of sign_alias. */
-void resolver_init(struct wssec_resolver *out, struct resolver *ctx, const ks_snapshot *snapshot, const char *partner, const char *sign_alias);
+void resolver_init(struct wssec_resolver *out, struct resolver *ctx, const ks_snapshot *snapshot, const char *partner,
+                   const char *sign_alias);
 /** Open with the entries of these slots only (none: of every decrypt slot); borrowed. Encryption takes partner's. */
 void resolver_decrypt(struct resolver *ctx, const char *const *alias, size_t n);
 /** The instant at which the judgement is made, where it asks for an earlier one: a private key that is past its process

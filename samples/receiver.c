@@ -13,8 +13,8 @@
 #include "wssec/wssec.h"
 
 #include <getopt.h>
-#include <limits.h>
 #include <libxml/parser.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -34,14 +34,14 @@ enum answer { ANSWER_ORDER, ANSWER_FAULT, ANSWER_PLAIN_FAULT, ANSWER_UNSIGNED };
 struct receiver {
     struct identity pair[PAIRS_MAX];
     size_t n_pair;
-    _Atomic size_t active;           /* index into pair; written by the signal thread only */
-    struct identity client;          /* who must have signed the requests */
+    _Atomic size_t active;  /* index into pair; written by the signal thread only */
+    struct identity client; /* who must have signed the requests */
     bool require_signed;
-    struct wssec_policy *policy;     /* for requests; frozen */
+    struct wssec_policy *policy; /* for requests; frozen */
     enum answer answer;
     long records;
     long delay_ms;
-    char *wsdl;                      /* owned; NULL: none */
+    char *wsdl; /* owned; NULL: none */
 };
 
 /* What a request is about. */
@@ -70,7 +70,8 @@ static int order_read(const struct http_message *request, struct order *order)
         return -1;
     }
     int rc = -1;
-    xmlDoc *doc = xmlReadMemory(request->body, (int)request->body_n, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    xmlDoc *doc = xmlReadMemory(request->body, (int)request->body_n, NULL, NULL,
+                                XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     const xmlNode *root = doc != NULL ? xmlDocGetRootElement(doc) : NULL;
     if (root == NULL || root->ns == NULL || strcmp((const char *)root->name, "Envelope") != 0) {
         goto out;
@@ -92,7 +93,8 @@ out:
 }
 
 /** Is the request signed by the client that we know? */
-static bool request_signed(const struct receiver *r, struct wssec_worker *worker, const struct http_message *request, struct wssec_verdict *verdict)
+static bool request_signed(const struct receiver *r, struct wssec_worker *worker, const struct http_message *request,
+                           struct wssec_verdict *verdict)
 {
     const struct wssec_slice body = {(const uint8_t *)request->body, request->body_n};
     const struct wssec_input in = {.slice = &body, .n_slice = 1};
@@ -100,7 +102,8 @@ static bool request_signed(const struct receiver *r, struct wssec_worker *worker
     const struct wssec_when when = {.now = now, .at = now, .source = WSSEC_TIME_NOW, .freshness = true};
     struct wssec_resolver resolver;
     identity_resolver(&r->client, &resolver);
-    return wssec_verify(worker, &in, r->policy, &when, &resolver, NULL, verdict, NULL) == WSSEC_RC_OK && verdict->verdict == WSSEC_PASS;
+    return wssec_verify(worker, &in, r->policy, &when, &resolver, NULL, verdict, NULL) == WSSEC_RC_OK &&
+           verdict->verdict == WSSEC_PASS;
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
@@ -141,18 +144,25 @@ static void add_fault(struct text *t, bool soap12)
 {
     if (soap12) {
         text_add(t, "<soap:Fault><soap:Code><soap:Value>soap:Receiver</soap:Value></soap:Code>");
-        text_add(t, "<soap:Reason><soap:Text xml:lang=\"en\">the warehouse is closed</soap:Text></soap:Reason></soap:Fault>");
+        text_add(
+            t,
+            "<soap:Reason><soap:Text xml:lang=\"en\">the warehouse is closed</soap:Text></soap:Reason></soap:Fault>");
     } else {
-        text_add(t, "<soap:Fault><faultcode>soap:Server</faultcode><faultstring>the warehouse is closed</faultstring></soap:Fault>");
+        text_add(
+            t,
+            "<soap:Fault><faultcode>soap:Server</faultcode><faultstring>the warehouse is closed</faultstring></soap:Fault>");
     }
 }
 
 static void add_order(struct text *t, const struct receiver *r, const struct order *order)
 {
-    text_add(t, "<o:GetOrderResponse xmlns:o=\"urn:example:orders\"><o:number>%s</o:number><o:state>shipped</o:state>", order->number);
+    text_add(t, "<o:GetOrderResponse xmlns:o=\"urn:example:orders\"><o:number>%s</o:number><o:state>shipped</o:state>",
+             order->number);
     for (long i = 0; i < r->records; i++) {
-        text_add(t, "<o:item position=\"%ld\"><o:article>A-%06ld</o:article><o:quantity>%ld</o:quantity><o:price currency=\"EUR\">%ld.%02ld</o:price></o:item>",
-                 i + 1, (i * 7919) % 1000000, i % 9 + 1, i % 500, i % 100);
+        text_add(
+            t,
+            "<o:item position=\"%ld\"><o:article>A-%06ld</o:article><o:quantity>%ld</o:quantity><o:price currency=\"EUR\">%ld.%02ld</o:price></o:item>",
+            i + 1, (i * 7919) % 1000000, i % 9 + 1, i % 500, i % 100);
     }
     text_add(t, "</o:GetOrderResponse>");
 }
@@ -160,7 +170,8 @@ static void add_order(struct text *t, const struct receiver *r, const struct ord
 static struct text make_answer(const struct receiver *r, const struct order *order)
 {
     struct text t = {0};
-    text_add(&t, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<soap:Envelope xmlns:soap=\"%s\"><soap:Body>", order->soap12 ? SOAP12 : SOAP11);
+    text_add(&t, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<soap:Envelope xmlns:soap=\"%s\"><soap:Body>",
+             order->soap12 ? SOAP12 : SOAP11);
     if (r->answer == ANSWER_FAULT || r->answer == ANSWER_PLAIN_FAULT) {
         add_fault(&t, order->soap12);
     } else {
@@ -176,14 +187,16 @@ static int send_soap(int fd, int status, bool soap12, const struct wssec_slice *
     for (size_t i = 0; i < n_piece; i++) {
         n += piece[i].n;
     }
-    int rc = http_write_reply_head(fd, status, soap12 ? "application/soap+xml; charset=utf-8" : "text/xml; charset=utf-8", n);
+    int rc = http_write_reply_head(fd, status,
+                                   soap12 ? "application/soap+xml; charset=utf-8" : "text/xml; charset=utf-8", n);
     for (size_t i = 0; i < n_piece && rc == 0; i++) {
         rc = http_write(fd, piece[i].p, piece[i].n, i + 1 < n_piece);
     }
     return rc;
 }
 
-static int answer_signed(const struct receiver *r, int fd, struct wssec_worker *worker, int status, const struct order *order, const struct wssec_slice *body)
+static int answer_signed(const struct receiver *r, int fd, struct wssec_worker *worker, int status,
+                         const struct order *order, const struct wssec_slice *body)
 {
     static const char *const parts[] = {"Body", "Timestamp"};
     const struct wssec_recipe recipe = {.part = parts, .n_part = 2, .timestamp = true};
@@ -194,7 +207,8 @@ static int answer_signed(const struct receiver *r, int fd, struct wssec_worker *
     struct wssec_output out;
     struct wssec_verdict verdict;
     identity_resolver(&r->pair[atomic_load(&r->active)], &resolver);
-    if (wssec_sign(worker, &in, &recipe, &when, &resolver, &out, &verdict) != WSSEC_RC_OK || verdict.verdict != WSSEC_PASS) {
+    if (wssec_sign(worker, &in, &recipe, &when, &resolver, &out, &verdict) != WSSEC_RC_OK ||
+        verdict.verdict != WSSEC_PASS) {
         fprintf(stderr, "not signed: %s: %s\n", wssec_reason_code(verdict.reason), verdict.detail);
         return -1;
     }
@@ -210,7 +224,8 @@ static int answer_refusal(int fd, const struct wssec_verdict *verdict)
     return piece.n > 0 ? send_soap(fd, wssec_fault_status(verdict, false), verdict->soap == 12, &piece, 1) : -1;
 }
 
-static int answer_post(const struct receiver *r, int fd, struct wssec_worker *worker, const struct http_message *request)
+static int answer_post(const struct receiver *r, int fd, struct wssec_worker *worker,
+                       const struct http_message *request)
 {
     struct order order;
     struct wssec_verdict verdict;
@@ -229,8 +244,9 @@ static int answer_post(const struct receiver *r, int fd, struct wssec_worker *wo
     int status = r->answer == ANSWER_FAULT || r->answer == ANSWER_PLAIN_FAULT ? 500 : 200;
     int rc = -1;
     if (!t.failed) {
-        rc = r->answer == ANSWER_UNSIGNED || r->answer == ANSWER_PLAIN_FAULT ? send_soap(fd, status, order.soap12, &body, 1)
-                                                                            : answer_signed(r, fd, worker, status, &order, &body);
+        rc = r->answer == ANSWER_UNSIGNED || r->answer == ANSWER_PLAIN_FAULT
+                 ? send_soap(fd, status, order.soap12, &body, 1)
+                 : answer_signed(r, fd, worker, status, &order, &body);
     }
     free(t.p);
     return rc;
@@ -262,7 +278,8 @@ static void serve(int fd, void *ctx)
         if (http_read(peer, &request) != 1) {
             break;
         }
-        int rc = strncmp(request.head, "POST ", 5) == 0 ? answer_post(r, fd, worker, &request) : answer_get(r, fd, &request);
+        int rc =
+            strncmp(request.head, "POST ", 5) == 0 ? answer_post(r, fd, worker, &request) : answer_get(r, fd, &request);
         open = rc == 0 && !request.close;
         http_message_clear(&request);
     }
@@ -332,30 +349,17 @@ static const struct option options[] = {
 static int take_option(struct receiver *r, int option)
 {
     switch (option) {
-    case 'r':
-        r->require_signed = true;
-        return identity_read(&r->client, optarg, NULL);
+    case 'r': r->require_signed = true; return identity_read(&r->client, optarg, NULL);
     case 'w':
         free(r->wsdl);
         r->wsdl = read_file(optarg);
         return r->wsdl != NULL ? 0 : -1;
-    case 'n':
-        r->records = number(optarg, RECORDS_MAX);
-        return 0;
-    case 'd':
-        r->delay_ms = number(optarg, 600000);
-        return 0;
-    case 'f':
-        r->answer = ANSWER_FAULT;
-        return 0;
-    case 'F':
-        r->answer = ANSWER_PLAIN_FAULT;
-        return 0;
-    case 'u':
-        r->answer = ANSWER_UNSIGNED;
-        return 0;
-    default:
-        return -1;
+    case 'n': r->records = number(optarg, RECORDS_MAX); return 0;
+    case 'd': r->delay_ms = number(optarg, 600000); return 0;
+    case 'f': r->answer = ANSWER_FAULT; return 0;
+    case 'F': r->answer = ANSWER_PLAIN_FAULT; return 0;
+    case 'u': r->answer = ANSWER_UNSIGNED; return 0;
+    default: return -1;
     }
 }
 
@@ -383,8 +387,10 @@ static int read_options(struct receiver *r, int argc, char **argv, int *port)
         }
     }
     if (certificate != NULL || key != NULL || r->n_pair == 0 || optind != argc) {
-        fprintf(stderr, "usage: receiver [--port N] --certificate FILE --key FILE [--certificate FILE --key FILE]...\n"
-                        "       [--require-signed-by FILE] [--wsdl FILE] [--records N] [--delay-ms N] [--fault|--plain-fault|--unsigned]\n");
+        fprintf(
+            stderr,
+            "usage: receiver [--port N] --certificate FILE --key FILE [--certificate FILE --key FILE]...\n"
+            "       [--require-signed-by FILE] [--wsdl FILE] [--records N] [--delay-ms N] [--fault|--plain-fault|--unsigned]\n");
         return -1;
     }
     return 0;

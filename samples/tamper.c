@@ -44,7 +44,8 @@ static int forward(int fd, int upstream_port, const struct http_message *request
     }
     upstream->fd = http_connect(upstream_port);
     if (upstream->fd < 0 || http_write(upstream->fd, request->head, strlen(request->head), true) != 0 ||
-        http_write(upstream->fd, blank_line, 4, true) != 0 || http_write(upstream->fd, request->body, request->body_n, false) != 0 || http_read(upstream, &reply) != 1) {
+        http_write(upstream->fd, blank_line, 4, true) != 0 ||
+        http_write(upstream->fd, request->body, request->body_n, false) != 0 || http_read(upstream, &reply) != 1) {
         goto out;
     }
     change_one_octet(reply.body);

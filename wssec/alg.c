@@ -34,7 +34,7 @@ static const struct wssec_digest_alg digests[DIGESTS] = {
 };
 
 static const struct wssec_signature_alg signatures[SIGNATURES] = {
-#define SIGNATURE(id, word, uri, key, evp, padding, xmlsec, legacy) \
+#define SIGNATURE(id, word, uri, key, evp, padding, xmlsec, legacy)                                                    \
     {word, uri, key, evp, WSSEC_PAD_##padding, xmlsec, WSSEC_LEGACY_##legacy, SIGNATURE_##id},
 #include "wssec/alg.def"
 };
@@ -67,15 +67,15 @@ static const char *const legacy_words[WSSEC_LEGACIES] = {
 #define COUNT(table) ((unsigned)(sizeof(table) / sizeof((table)[0])))
 
 /* One look-up per table and column; the tables are short, so a walk is as good as anything. */
-#define LOOKUP(function, type, table, column) \
-    const struct type *function(const char *text) \
-    { \
-        for (unsigned i = 0; text != NULL && i < COUNT(table); i++) { \
-            if (strcmp((table)[i].column, text) == 0) { \
-                return &(table)[i]; \
-            } \
-        } \
-        return NULL; \
+#define LOOKUP(function, type, table, column)                                                                          \
+    const struct type *function(const char *text)                                                                      \
+    {                                                                                                                  \
+        for (unsigned i = 0; text != NULL && i < COUNT(table); i++) {                                                  \
+            if (strcmp((table)[i].column, text) == 0) {                                                                \
+                return &(table)[i];                                                                                    \
+            }                                                                                                          \
+        }                                                                                                              \
+        return NULL;                                                                                                   \
     }
 
 LOOKUP(wssec_digest_by_uri, wssec_digest_alg, digests, uri)
@@ -148,33 +148,24 @@ bool wssec_signature_fits_key(const struct wssec_signature_alg *a, const EVP_PKE
 const struct wssec_signature_alg *wssec_signature_for_key(const EVP_PKEY *key)
 {
     switch (EVP_PKEY_get_base_id(key)) {
-    case EVP_PKEY_RSA:
-        return &signatures[SIGNATURE_RSA_SHA256];
-    case EVP_PKEY_ED25519:
-        return &signatures[SIGNATURE_ED25519];
+    case EVP_PKEY_RSA: return &signatures[SIGNATURE_RSA_SHA256];
+    case EVP_PKEY_ED25519: return &signatures[SIGNATURE_ED25519];
     case EVP_PKEY_EC:
         switch (wssec_ecdsa_octets(key)) {
-        case 64:
-            return &signatures[SIGNATURE_ECDSA_SHA256];
-        case 96:
-            return &signatures[SIGNATURE_ECDSA_SHA384];
-        case 132:
-            return &signatures[SIGNATURE_ECDSA_SHA512];
-        default:
-            return NULL;
+        case 64: return &signatures[SIGNATURE_ECDSA_SHA256];
+        case 96: return &signatures[SIGNATURE_ECDSA_SHA384];
+        case 132: return &signatures[SIGNATURE_ECDSA_SHA512];
+        default: return NULL;
         }
-    default:
-        return NULL;
+    default: return NULL;
     }
 }
 
 int wssec_signature_padding(const struct wssec_signature_alg *a, EVP_PKEY_CTX *ctx)
 {
     switch (a->padding) {
-    case WSSEC_PAD_NONE:
-        return 0;
-    case WSSEC_PAD_PKCS1:
-        return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 ? 0 : -1;
+    case WSSEC_PAD_NONE: return 0;
+    case WSSEC_PAD_PKCS1: return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 ? 0 : -1;
     case WSSEC_PAD_PSS:
         /* MGF1 uses the signature's digest unless told otherwise */
         return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1 &&

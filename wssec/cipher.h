@@ -22,10 +22,10 @@ struct wssec_cipher_alg { /** Block encryption of data. */
 
 struct wssec_transport_alg { /** How a content key travels. */
     const char *word, *uri;
-    bool oaep;           /**< false: PKCS #1 version 1.5 */
-    bool mgf_named;      /**< the mask generation function may be named (xmlenc11); else it is MGF1 with SHA-1 */
+    bool oaep;      /**< false: PKCS #1 version 1.5 */
+    bool mgf_named; /**< the mask generation function may be named (xmlenc11); else it is MGF1 with SHA-1 */
     enum wssec_legacy legacy;
-    size_t wrap;         /**< AES key wrap under an agreed key of so many octets; 0: RSA */
+    size_t wrap; /**< AES key wrap under an agreed key of so many octets; 0: RSA */
 };
 
 /** @return static row, NULL: not in the table */
@@ -44,8 +44,8 @@ const char *wssec_mgf_uri(const char *evp);
 /** How one content key travels. */
 struct wssec_transport {
     const struct wssec_transport_alg *alg;
-    const char *digest, *mgf_digest; /**< OAEP: OpenSSL's names */
-    struct wssec_slice label;        /**< OAEP parameter, may be empty */
+    const char *digest, *mgf_digest;   /**< OAEP: OpenSSL's names */
+    struct wssec_slice label;          /**< OAEP parameter, may be empty */
     struct wssec_agreement *agreement; /**< key wrap: how its key is agreed on; borrowed */
 };
 
@@ -87,8 +87,9 @@ int wssec_flow_add(void *flow, const void *octets, size_t n) WSSEC_MUST_CHECK;
 int wssec_flow_end(struct wssec_flow *f, bool good) WSSEC_MUST_CHECK;
 
 /** Open sealed (iv, data, tag) into out (reset first). @return 1: opened; 0: tag or padding do not hold; -1: no memory.
- *  With 0, out is empty for a cipher with a tag. For one without it holds what came out, padding and all: it is to be looked
- *  at as a good one would be and then wiped, so that the time of the refusal does not tell whether the padding held. */
+ *  With 0, out is empty for a cipher with a tag. For one without it holds what came out, padding and all: it is to be
+ * looked at as a good one would be and then wiped, so that the time of the refusal does not tell whether the padding
+ * held. */
 int wssec_cipher_open(const struct wssec_cipher_alg *a, const uint8_t *key, struct wssec_slice sealed,
                       cs_buf *out) WSSEC_MUST_CHECK;
 /** Seal data under a fresh random iv, behind what out holds. Only ciphers with a tag. @return 0, or -1 */

@@ -21,8 +21,8 @@ struct wssec_coded {
 
 /** Judge the witnesses and, unless the message is UTF-8, write its text as UTF-8 into text (reset first).
  *  @param allowed enum wssec_encodings  @return WSSEC_RC_OK: see why->reason; WSSEC_RC_NOMEM */
-int wssec_decode(const struct wssec_slice *slice, size_t n_slice, const char *content_type, unsigned allowed, struct wssec_coded *out, cs_buf *text,
-                 struct wssec_refusal *why) WSSEC_MUST_CHECK;
+int wssec_decode(const struct wssec_slice *slice, size_t n_slice, const char *content_type, unsigned allowed,
+                 struct wssec_coded *out, cs_buf *text, struct wssec_refusal *why) WSSEC_MUST_CHECK;
 /** What a check of octets remembers between pieces of one text; zeroed at its start. */
 struct wssec_octets {
     unsigned follow;       /**< octets that the last character still needs; not 0 at the end: cut inside a character */

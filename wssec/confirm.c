@@ -36,7 +36,8 @@ int wssec_confirm_judge(struct wssec_judge *j, const struct wssec_cover *c, size
         return 0;
     }
     if (in->n_confirm > WSSEC_CONFIRMATIONS) {
-        return wssec_refuse(j->why, WSSEC_SIGNATURE_CONFIRMATION_MISMATCH, "the request has more than %d signatures", WSSEC_CONFIRMATIONS);
+        return wssec_refuse(j->why, WSSEC_SIGNATURE_CONFIRMATION_MISMATCH, "the request has more than %d signatures",
+                            WSSEC_CONFIRMATIONS);
     }
     for (xmlNodePtr n = wssec_first_element(j->message->security); n != NULL; n = wssec_next_element(n)) {
         if (!wssec_is(n, WSSEC_NS_WSSE11, "SignatureConfirmation")) {
@@ -44,7 +45,8 @@ int wssec_confirm_judge(struct wssec_judge *j, const struct wssec_cover *c, size
         }
         int which = match(in, n, seen);
         if (which < 0) {
-            return wssec_refuse(j->why, WSSEC_SIGNATURE_CONFIRMATION_MISMATCH, "a SignatureConfirmation names no signature of the request, or one twice");
+            return wssec_refuse(j->why, WSSEC_SIGNATURE_CONFIRMATION_MISMATCH,
+                                "a SignatureConfirmation names no signature of the request, or one twice");
         }
         if (!wssec_covers(c, n)) {
             return wssec_refuse(j->why, WSSEC_PART_NOT_SIGNED, "SignatureConfirmation is not covered by the signature");
@@ -56,7 +58,8 @@ int wssec_confirm_judge(struct wssec_judge *j, const struct wssec_cover *c, size
         return 0; /* a peer of WSS 1.0 */
     }
     if (found != in->n_confirm) {
-        return wssec_refuse(j->why, WSSEC_SIGNATURE_CONFIRMATION_MISMATCH, "%zu of %zu signatures of the request are confirmed", found, in->n_confirm);
+        return wssec_refuse(j->why, WSSEC_SIGNATURE_CONFIRMATION_MISMATCH,
+                            "%zu of %zu signatures of the request are confirmed", found, in->n_confirm);
     }
     *confirmed = found;
     return 0;
@@ -70,5 +73,7 @@ void wssec_confirm_write(struct wssec_slice value, const char *id, cs_buf *out)
         return;
     }
     (void)cs_base64_encode(value.p, value.n, text);
-    (void)cs_buf_addf(out, "<wsse11:SignatureConfirmation xmlns:wsse11=\"" WSSEC_NS_WSSE11 "\" wsu:Id=\"%s\" Value=\"%s\"/>", id, text);
+    (void)cs_buf_addf(out,
+                      "<wsse11:SignatureConfirmation xmlns:wsse11=\"" WSSEC_NS_WSSE11 "\" wsu:Id=\"%s\" Value=\"%s\"/>",
+                      id, text);
 }

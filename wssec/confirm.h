@@ -10,8 +10,8 @@
 
 #define WSSEC_CONFIRMATIONS 8 /* in one header */
 
-/** Demand that the confirmations of our header name each SignatureValue of the request exactly once and are covered by c.
- *  Nothing is asked of a message that answers no request of ours; none at all passes unless the policy demands them.
+/** Demand that the confirmations of our header name each SignatureValue of the request exactly once and are covered by
+ * c. Nothing is asked of a message that answers no request of ours; none at all passes unless the policy demands them.
  *  *confirmed: how many were found good. @return 0, or -1 with j->why filled */
 int wssec_confirm_judge(struct wssec_judge *j, const struct wssec_cover *c, size_t *confirmed) WSSEC_MUST_CHECK;
 /** Append the element that confirms value under id to a header that is being written. */

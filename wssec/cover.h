@@ -13,7 +13,8 @@ struct wssec_cover { /** What one trusted signature covers; never united with an
 
 /** The signature covers this very node. */
 bool wssec_covers(const struct wssec_cover *c, const xmlNode *node);
-/** The signature covers this part of the package: by a reference, or as what an Include in a signed element stands for. */
+/** The signature covers this part of the package: by a reference, or as what an Include in a signed element stands for.
+ */
 bool wssec_covers_part(const struct wssec_cover *c, const struct wssec_package *k, size_t part);
 /** Demand that one of n cover sets meets the whole policy. *decisive: which. @return 0, or -1 with j->why filled */
 int wssec_cover_judge(struct wssec_judge *j, const struct wssec_security *s, const struct wssec_cover *cover,

@@ -16,12 +16,12 @@
 
 #define OUTLINE_DEPTH 8
 
-struct look {                     /* one call */
+struct look { /* one call */
     struct wssec_message *message;
     const struct wssec_when *when;
     const struct wssec_resolver *resolver;
     const struct wssec_verdict *verdict;
-    struct wssec_key_name name;   /* what the first signature says of its key */
+    struct wssec_key_name name; /* what the first signature says of its key */
     bool has_name;
     struct wssec_diagnosis *out;
 };
@@ -30,7 +30,8 @@ struct look {                     /* one call */
 
 static bool is_ours(const xmlNode *n)
 {
-    static const char *const known[] = {WSSEC_NS_WSSE, WSSEC_NS_WSU, WSSEC_NS_WSSE11, WSSEC_NS_DS, WSSEC_NS_DS11, WSSEC_NS_XENC, WSSEC_NS_EXC_C14N};
+    static const char *const known[] = {WSSEC_NS_WSSE, WSSEC_NS_WSU,  WSSEC_NS_WSSE11,  WSSEC_NS_DS,
+                                        WSSEC_NS_DS11, WSSEC_NS_XENC, WSSEC_NS_EXC_C14N};
     for (size_t i = 0; n->ns != NULL && i < sizeof known / sizeof known[0]; i++) {
         if (strcmp((const char *)n->ns->href, known[i]) == 0) {
             return true;
@@ -45,7 +46,8 @@ static const char *short_name(const xmlChar *uri)
     static const char *const owner[] = {"http://www.w3.org/", "http://docs.oasis-open.org/"};
     const char *text = (const char *)uri;
     for (size_t i = 0; i < sizeof owner / sizeof owner[0]; i++) {
-        if (strncmp(text, owner[i], strlen(owner[i])) == 0 && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:/.#-_") == strlen(text)) {
+        if (strncmp(text, owner[i], strlen(owner[i])) == 0 &&
+            strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:/.#-_") == strlen(text)) {
             const char *hash = strrchr(text, '#');
             const char *slash = strrchr(text, '/');
             const char *from = hash != NULL && hash[1] != '\0' ? hash : slash;
@@ -59,7 +61,11 @@ static void target_name(const struct look *k, const xmlChar *uri, char *out, siz
 {
     bool twice = false;
     xmlNodePtr n = uri[0] == '#' ? wssec_ids_find(&k->message->ids, uri + 1, (size_t)xmlStrlen(uri + 1), &twice) : NULL;
-    const char *what = uri[0] != '#' ? "not an id" : n == NULL ? "nothing" : n == k->message->body ? "Body" : is_ours(n) ? (const char *)n->name : "an element of the payload or header";
+    const char *what = uri[0] != '#'           ? "not an id"
+                       : n == NULL             ? "nothing"
+                       : n == k->message->body ? "Body"
+                       : is_ours(n)            ? (const char *)n->name
+                                               : "an element of the payload or header";
     snprintf(out, size, " -> %s%s", what, twice ? " (the id stands twice)" : "");
 }
 
@@ -67,7 +73,8 @@ static void target_name(const struct look *k, const xmlChar *uri, char *out, siz
 static void outline(struct look *k, const xmlNode *node, int depth)
 {
     struct wssec_diagnosis *d = k->out;
-    for (const xmlNode *n = wssec_first_element(node); n != NULL && d->n_outline < WSSEC_MAX_OUTLINE; n = wssec_next_element(n)) {
+    for (const xmlNode *n = wssec_first_element(node); n != NULL && d->n_outline < WSSEC_MAX_OUTLINE;
+         n = wssec_next_element(n)) {
         char *line = d->outline[d->n_outline++];
         if (!is_ours(n)) {
             snprintf(line, sizeof d->outline[0], "%*s(an element of another namespace)", depth * 2, "");
@@ -80,8 +87,9 @@ static void outline(struct look *k, const xmlNode *node, int depth)
         if (uri != NULL) {
             target_name(k, uri, target, sizeof target);
         }
-        snprintf(line, sizeof d->outline[0], "%*s%.40s%s%s%s%s%s", depth * 2, "", (const char *)n->name, algorithm != NULL ? " " : "",
-                 algorithm != NULL ? short_name(algorithm) : "", type != NULL ? " " : "", type != NULL ? short_name(type) : "", target);
+        snprintf(line, sizeof d->outline[0], "%*s%.40s%s%s%s%s%s", depth * 2, "", (const char *)n->name,
+                 algorithm != NULL ? " " : "", algorithm != NULL ? short_name(algorithm) : "", type != NULL ? " " : "",
+                 type != NULL ? short_name(type) : "", target);
         if (depth < OUTLINE_DEPTH) {
             outline(k, n, depth + 1);
         }
@@ -103,7 +111,8 @@ static bool only_serial_fits(const struct look *k, const struct wssec_entry *e)
     char *text = serial != NULL ? BN_bn2dec(serial) : NULL;
     cs_dn *stored = x != NULL ? cs_dn_from_name(X509_get_issuer_name(x)) : NULL;
     cs_dn *said = cs_dn_parse(h->issuer);
-    bool found = text != NULL && strcmp(text, h->serial) == 0 && (said == NULL || stored == NULL || !cs_dn_equal(stored, said, true));
+    bool found = text != NULL && strcmp(text, h->serial) == 0 &&
+                 (said == NULL || stored == NULL || !cs_dn_equal(stored, said, true));
     cs_dn_free(said);
     cs_dn_free(stored);
     OPENSSL_free(text);
@@ -119,7 +128,8 @@ static void finding(const struct look *k, const struct wssec_entry *e, struct ws
     if (matched && v->verdict == WSSEC_PASS) {
         t->finding[0] = '\0';
     } else if (matched) {
-        snprintf(t->finding, sizeof t->finding, "its key made the signature; refused for: %s", wssec_reason_code(v->reason));
+        snprintf(t->finding, sizeof t->finding, "its key made the signature; refused for: %s",
+                 wssec_reason_code(v->reason));
     } else if (only_serial_fits(k, e)) {
         snprintf(t->finding, sizeof t->finding, "the serial number fits, the issuer's name is written differently");
     } else if (!t->named) {
@@ -150,7 +160,8 @@ static void tried(struct look *k)
     struct wssec_diagnosis *d = k->out;
     int n_named = 0;
     if (k->has_name) {
-        n_named = k->resolver->candidates(k->resolver->ctx, WSSEC_USE_VERIFY, &k->name.hint, k->when->at, named, WSSEC_MAX_CANDIDATES);
+        n_named = k->resolver->candidates(k->resolver->ctx, WSSEC_USE_VERIFY, &k->name.hint, k->when->at, named,
+                                          WSSEC_MAX_CANDIDATES);
     }
     int n = k->resolver->candidates(k->resolver->ctx, WSSEC_USE_VERIFY, NULL, k->when->at, all, WSSEC_MAX_CANDIDATES);
     for (int i = 0; i < n; i++) {
@@ -193,17 +204,24 @@ static void cause_unknown_certificate(struct look *k)
 {
     for (unsigned i = 0; i < k->out->n_tried; i++) {
         if (strncmp(k->out->tried[i].finding, "the serial number fits", 22) == 0) {
-            cause(k, "the sender writes the issuer's name in another way than the certificate does (quoting or order, known from WCF and Java); a key reference by thumbprint or "
-                     "SKI avoids names");
+            cause(
+                k,
+                "the sender writes the issuer's name in another way than the certificate does (quoting or order, known from WCF and Java); a key reference by thumbprint or "
+                "SKI avoids names");
             return;
         }
     }
     if (strstr(k->verdict->detail, "renewed with the same key") != NULL) {
-        cause(k, "the sender has renewed its certificate and kept its key; add the new certificate: countersign keystore add --role verifier … --activate");
+        cause(
+            k,
+            "the sender has renewed its certificate and kept its key; add the new certificate: countersign keystore add --role verifier … --activate");
     } else if (noted(k->verdict, "unknown-successor")) {
-        cause(k, "the sender has changed to a new certificate of the same name; have its fingerprint confirmed, then add it: countersign keystore add --role verifier … --activate");
+        cause(
+            k,
+            "the sender has changed to a new certificate of the same name; have its fingerprint confirmed, then add it: countersign keystore add --role verifier … --activate");
     } else {
-        cause(k, "%s: %s", wssec_reason_meaning(WSSEC_CERTIFICATE_UNKNOWN), wssec_reason_cure(WSSEC_CERTIFICATE_UNKNOWN));
+        cause(k, "%s: %s", wssec_reason_meaning(WSSEC_CERTIFICATE_UNKNOWN),
+              wssec_reason_cure(WSSEC_CERTIFICATE_UNKNOWN));
     }
 }
 
@@ -213,9 +231,14 @@ static void cause_time(struct look *k)
     if (!k->out->has_created) {
         cause(k, "%s", wssec_reason_meaning(k->verdict->reason));
     } else if (ahead > 0) {
-        cause(k, "Created lies %lld s ahead of this clock: the sender's clock is fast or this one is slow; compare both with a time server", (long long)ahead);
+        cause(
+            k,
+            "Created lies %lld s ahead of this clock: the sender's clock is fast or this one is slow; compare both with a time server",
+            (long long)ahead);
     } else {
-        cause(k, "Created lies %lld s back: the message waited that long, was sent again, or the sender's clock is slow", (long long)-ahead);
+        cause(k,
+              "Created lies %lld s back: the message waited that long, was sent again, or the sender's clock is slow",
+              (long long)-ahead);
     }
 }
 
@@ -223,33 +246,30 @@ static void likely(struct look *k)
 {
     const struct wssec_verdict *v = k->verdict;
     switch (v->reason) {
-    case WSSEC_OK:
-        cause(k, "nothing is wrong: every check that the policy demands holds");
-        break;
-    case WSSEC_CERTIFICATE_UNKNOWN:
-        cause_unknown_certificate(k);
-        break;
+    case WSSEC_OK: cause(k, "nothing is wrong: every check that the policy demands holds"); break;
+    case WSSEC_CERTIFICATE_UNKNOWN: cause_unknown_certificate(k); break;
     case WSSEC_TIMESTAMP_EXPIRED:
-    case WSSEC_TIMESTAMP_FUTURE:
-        cause_time(k);
-        break;
+    case WSSEC_TIMESTAMP_FUTURE: cause_time(k); break;
     case WSSEC_DIGEST_MISMATCH:
-        cause(k, "the signature itself is good, so the right key signed; the part was changed afterwards%s", is_indented(k->message)
-              ? ". The message is indented: something printed it prettily after it was signed" : ": by a hop that writes XML anew, a logger, or somebody on the way");
+        cause(k, "the signature itself is good, so the right key signed; the part was changed afterwards%s",
+              is_indented(k->message) ? ". The message is indented: something printed it prettily after it was signed"
+                                      : ": by a hop that writes XML anew, a logger, or somebody on the way");
         break;
     case WSSEC_SIGNATURE_MALFORMED:
         if (strcmp(k->out->stack, "gSOAP") == 0) {
-            cause(k, "the ECDSA SignatureValue is DER-encoded, as gSOAP writes it; XML Signature wants r and s side by side: let the sender use RSA");
+            cause(
+                k,
+                "the ECDSA SignatureValue is DER-encoded, as gSOAP writes it; XML Signature wants r and s side by side: let the sender use RSA");
             break;
         }
         cause(k, "%s: %s", wssec_reason_meaning(v->reason), wssec_reason_cure(v->reason));
         break;
     case WSSEC_DUPLICATE_ID:
-        cause(k, "two elements carry one id%s", strcmp(k->out->stack, "node-soap") == 0 ? ", as node-soap writes when a message is signed twice" : "; treat as an attack until explained");
+        cause(k, "two elements carry one id%s",
+              strcmp(k->out->stack, "node-soap") == 0 ? ", as node-soap writes when a message is signed twice"
+                                                      : "; treat as an attack until explained");
         break;
-    default:
-        cause(k, "%s: %s", wssec_reason_meaning(v->reason), wssec_reason_cure(v->reason));
-        break;
+    default: cause(k, "%s: %s", wssec_reason_meaning(v->reason), wssec_reason_cure(v->reason)); break;
     }
 }
 
@@ -292,8 +312,9 @@ static int read_name(struct look *k, struct wssec_worker *w, const struct wssec_
     return rc;
 }
 
-int wssec_diagnose(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p, const struct wssec_when *t,
-                   const struct wssec_resolver *r, const struct wssec_verdict *v, struct wssec_diagnosis *d)
+int wssec_diagnose(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_policy *p,
+                   const struct wssec_when *t, const struct wssec_resolver *r, const struct wssec_verdict *v,
+                   struct wssec_diagnosis *d)
 {
     struct wssec_refusal why = {WSSEC_OK, ""};
     struct look k = {.message = &w->message, .when = t, .resolver = r, .verdict = v, .out = d};

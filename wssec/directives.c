@@ -11,9 +11,9 @@
 #define MAX_ARGUMENTS 64
 
 struct wssec_policies {
-    struct wssec_policy **policy;      /* owned references */
-    const struct cs_conf_node **node;  /* where each stands; NULL: built in. As long as the tree lives */
-    const char **name;                 /* NULL-terminated, borrowed from the policies */
+    struct wssec_policy **policy;     /* owned references */
+    const struct cs_conf_node **node; /* where each stands; NULL: built in. As long as the tree lives */
+    const char **name;                /* NULL-terminated, borrowed from the policies */
     size_t n;
 };
 
@@ -92,7 +92,8 @@ int wssec_policies_freeze(struct wssec_policies *set, struct cs_conf_report *rep
     return result;
 }
 
-/* ---- setters ------------------------------------------------------------------------------------------------------ */
+/* ---- setters ------------------------------------------------------------------------------------------------------
+ */
 
 static void open_policy(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
 {
@@ -155,49 +156,68 @@ static void set_limit(const struct cs_conf_node *node, void *parent, void **chil
     set_in("limits", node, parent, report);
 }
 
-/* ---- rows --------------------------------------------------------------------------------------------------------- */
+/* ---- rows ---------------------------------------------------------------------------------------------------------
+ */
 
-#define IN_POLICY(name, args, flags, deflt, help, good, bad) {name, "policy", args, NULL, flags, deflt, help, good, bad, set_word}
-#define IN_TIMESTAMP(name, args, deflt, help, good, bad) {name, "policy-timestamp", args, NULL, 0, deflt, help, good, bad, set_timestamp}
-#define LIMIT(name, args, deflt, help, good, bad) {name, "policy-limits", args, NULL, 0, deflt, help, good, bad, set_limit}
+#define IN_POLICY(name, args, flags, deflt, help, good, bad)                                                           \
+    {                                                                                                                  \
+        name, "policy", args, NULL, flags, deflt, help, good, bad, set_word                                            \
+    }
+#define IN_TIMESTAMP(name, args, deflt, help, good, bad)                                                               \
+    {                                                                                                                  \
+        name, "policy-timestamp", args, NULL, 0, deflt, help, good, bad, set_timestamp                                 \
+    }
+#define LIMIT(name, args, deflt, help, good, bad)                                                                      \
+    {                                                                                                                  \
+        name, "policy-limits", args, NULL, 0, deflt, help, good, bad, set_limit                                        \
+    }
 
 static const struct cs_directive rows[] = {
-    {"policy", "", "name", "policy", CS_DIR_REPEAT, NULL, "what a message must fulfil to pass", "policy p { require-signed Body; }",
-     "policy { require-signed Body; }", open_policy},
+    {"policy", "", "name", "policy", CS_DIR_REPEAT, NULL, "what a message must fulfil to pass",
+     "policy p { require-signed Body; }", "policy { require-signed Body; }", open_policy},
     IN_POLICY("require-signed", "string+", 0, "Body Timestamp?", "parts that one signature must cover; '?': if present",
               "require-signed Body Timestamp wsa:To?;", "require-signed Boddy;"),
-    {"timestamp", "policy", "", "policy-timestamp", 0, NULL, "rules of the wsu:Timestamp", "timestamp { required yes; ttl 300s; }",
-     "timestamp yes;", open_group},
-    IN_TIMESTAMP("required", "yes-no", "no", "a message without Timestamp is refused", "required yes;", "required maybe;"),
+    {"timestamp", "policy", "", "policy-timestamp", 0, NULL, "rules of the wsu:Timestamp",
+     "timestamp { required yes; ttl 300s; }", "timestamp yes;", open_group},
+    IN_TIMESTAMP("required", "yes-no", "no", "a message without Timestamp is refused", "required yes;",
+                 "required maybe;"),
     IN_TIMESTAMP("ttl", "duration", "300s", "longest age, and longest Created to Expires", "ttl 300s;", "ttl soon;"),
     IN_TIMESTAMP("skew", "duration", "300s", "how far clocks may differ", "skew 300s;", "skew 2d;"),
-    IN_POLICY("signature-algorithms", "word+", 0, "rsa-sha256 rsa-sha384 rsa-sha512 ecdsa-sha256 ecdsa-sha384 ecdsa-sha512",
-              "signature algorithms that are accepted", "signature-algorithms rsa-sha256;", "signature-algorithms rsa-sha1;"),
-    IN_POLICY("digest-algorithms", "word+", 0, "sha256 sha384 sha512", "digest algorithms that are accepted", "digest-algorithms sha256;",
-              "digest-algorithms md5;"),
-    IN_POLICY("canonicalization", "word+", 0, "exclusive", "canonicalizations that are accepted", "canonicalization exclusive inclusive;",
-              "canonicalization with-comments;"),
-    IN_POLICY("legacy", "word word word", CS_DIR_REPEAT, NULL, "a dated exception: legacy NAME until DATE", "legacy sha1 until 2027-06-30;",
-              "legacy sha1 until later;"),
+    IN_POLICY(
+        "signature-algorithms", "word+", 0, "rsa-sha256 rsa-sha384 rsa-sha512 ecdsa-sha256 ecdsa-sha384 ecdsa-sha512",
+        "signature algorithms that are accepted", "signature-algorithms rsa-sha256;", "signature-algorithms rsa-sha1;"),
+    IN_POLICY("digest-algorithms", "word+", 0, "sha256 sha384 sha512", "digest algorithms that are accepted",
+              "digest-algorithms sha256;", "digest-algorithms md5;"),
+    IN_POLICY("canonicalization", "word+", 0, "exclusive", "canonicalizations that are accepted",
+              "canonicalization exclusive inclusive;", "canonicalization with-comments;"),
+    IN_POLICY("legacy", "word word word", CS_DIR_REPEAT, NULL, "a dated exception: legacy NAME until DATE",
+              "legacy sha1 until 2027-06-30;", "legacy sha1 until later;"),
     IN_POLICY("minimum-rsa", "number", 0, "2048", "shortest RSA key in bits", "minimum-rsa 3072;", "minimum-rsa long;"),
     IN_POLICY("replay", "on-off", 0, "on", "a signature is accepted once", "replay off;", "replay maybe;"),
-    IN_POLICY("signature-confirmation", "word", 0, "accept", "a reply must confirm the signatures of our request (require), or must fit when it does (accept)",
+    IN_POLICY("signature-confirmation", "word", 0, "accept",
+              "a reply must confirm the signatures of our request (require), or must fit when it does (accept)",
               "signature-confirmation require;", "signature-confirmation perhaps;"),
-    IN_POLICY("bsp", "word", 0, "off",
-              "rules of the Basic Security Profile 1.1 (docs/bsp.md): passed over (off), a note (warn), or those that must hold are a refusal (enforce)",
-              "bsp warn;", "bsp perhaps;"),
-    IN_POLICY("comments", "word", 0, "refuse", "comments and processing instructions inside signed parts: refuse or allow", "comments allow;",
+    IN_POLICY(
+        "bsp", "word", 0, "off",
+        "rules of the Basic Security Profile 1.1 (docs/bsp.md): passed over (off), a note (warn), or those that must hold are a refusal (enforce)",
+        "bsp warn;", "bsp perhaps;"),
+    IN_POLICY("comments", "word", 0, "refuse",
+              "comments and processing instructions inside signed parts: refuse or allow", "comments allow;",
               "comments some;"),
-    IN_POLICY("encodings", "word+", 0, "utf-8 utf-16", "character encodings that are accepted: utf-8, utf-16, iso-8859-1",
-              "encodings utf-8 iso-8859-1;", "encodings utf-7;"),
-    IN_POLICY("engine", "word", 0, "auto", "auto: one pass where it applies; xmlsec: libxmlsec judges every message", "engine xmlsec;",
-              "engine openssl;"),
-    IN_POLICY("cross-check", "word", 0, "1%", "share of messages that both engines judge", "cross-check 0.5%;", "cross-check often;"),
-    IN_POLICY("expired-certificate", "word duration?", 0, "at-signing", "what an expired certificate may still do: at-signing, refuse, grace DURATION",
+    IN_POLICY("encodings", "word+", 0, "utf-8 utf-16",
+              "character encodings that are accepted: utf-8, utf-16, iso-8859-1", "encodings utf-8 iso-8859-1;",
+              "encodings utf-7;"),
+    IN_POLICY("engine", "word", 0, "auto", "auto: one pass where it applies; xmlsec: libxmlsec judges every message",
+              "engine xmlsec;", "engine openssl;"),
+    IN_POLICY("cross-check", "word", 0, "1%", "share of messages that both engines judge", "cross-check 0.5%;",
+              "cross-check often;"),
+    IN_POLICY("expired-certificate", "word duration?", 0, "at-signing",
+              "what an expired certificate may still do: at-signing, refuse, grace DURATION",
               "expired-certificate grace 24h;", "expired-certificate refuse 24h;"),
-    IN_POLICY("allow", "word+", CS_DIR_REPEAT, NULL, "unsigned-faults, missing-key-info, unsigned-attachments", "allow unsigned-faults;",
-              "allow everything;"),
-    {"limits", "policy", "", "policy-limits", 0, NULL, "what a message may cost", "limits { body 64M; depth 128; }", "limits 64M;", open_group},
+    IN_POLICY("allow", "word+", CS_DIR_REPEAT, NULL, "unsigned-faults, missing-key-info, unsigned-attachments",
+              "allow unsigned-faults;", "allow everything;"),
+    {"limits", "policy", "", "policy-limits", 0, NULL, "what a message may cost", "limits { body 64M; depth 128; }",
+     "limits 64M;", open_group},
     LIMIT("body", "size", "64M", "octets of a message", "body 64M;", "body 0;"),
     LIMIT("dom", "size", "16M", "octets of a message that needs the tree engine", "dom 16M;", "dom big;"),
     LIMIT("text", "size", "10M", "octets of one text", "text 10M;", "text long;"),
@@ -215,7 +235,8 @@ static const struct cs_directive rows[] = {
     LIMIT("encrypted", "number", "8", "encrypted parts", "encrypted 8;", "encrypted 0;"),
     LIMIT("candidates", "number", "8", "certificates that are tried", "candidates 8;", "candidates 9;"),
     LIMIT("parts", "number", "100", "parts of a MIME multipart, the SOAP envelope included", "parts 100;", "parts 0;"),
-    LIMIT("part-header", "size", "16k", "octets of the header of one MIME part", "part-header 16k;", "part-header long;"),
+    LIMIT("part-header", "size", "16k", "octets of the header of one MIME part", "part-header 16k;",
+          "part-header long;"),
 };
 
 struct cs_conf_table wssec_directives(void)

@@ -13,14 +13,15 @@
 static const struct {
     const char *code;
     const char *text;
-    bool sender;           /* SOAP 1.2: Sender, else Receiver (or as written) */
+    bool sender; /* SOAP 1.2: Sender, else Receiver (or as written) */
 } faults[] = {
     {"soap:Client", "The message is not acceptable", true},
     {"soap:Server", "The message cannot be processed at the moment", false},
     {"soap:MustUnderstand", "A mandatory header was not understood", false},
     {"wsse:UnsupportedSecurityToken", "An unsupported token was provided", true},
     {"wsse:UnsupportedAlgorithm", "An unsupported signature or encryption algorithm was used", true},
-    {"wsse:InvalidSecurity", "An error was discovered processing the &lt;wsse:Security&gt; header.", true}, /* quoted as XML */
+    {"wsse:InvalidSecurity", "An error was discovered processing the &lt;wsse:Security&gt; header.",
+     true}, /* quoted as XML */
     {"wsse:InvalidSecurityToken", "An invalid security token was provided", true},
     {"wsse:FailedAuthentication", "The security token could not be authenticated or authorized", true},
     {"wsse:FailedCheck", "The signature or decryption was invalid", true},
@@ -52,7 +53,8 @@ static void clean_id(const char *in, char *out, size_t size)
 {
     size_t n = 0;
     for (; in != NULL && *in != '\0' && n + 1 < size; in++) {
-        bool name = (*in >= '0' && *in <= '9') || (*in >= 'a' && *in <= 'z') || (*in >= 'A' && *in <= 'Z') || *in == '-';
+        bool name =
+            (*in >= '0' && *in <= '9') || (*in >= 'a' && *in <= 'z') || (*in >= 'A' && *in <= 'Z') || *in == '-';
         if (name) {
             out[n++] = *in;
         }
@@ -78,8 +80,8 @@ size_t wssec_fault(const struct wssec_verdict *v, const char *fault_id, char *ou
                      "<env:Detail><cs:fault-id xmlns:cs=\"urn:countersign:fault\">%s</cs:fault-id></env:Detail>"
                      "</env:Fault></env:Body></env:Envelope>\n",
                      soap_code ? "" : " xmlns:wsse=\"" WSSEC_NS_WSSE "\" xmlns:wsu=\"" WSSEC_NS_WSU "\"",
-                     plain_12(code, faults[i].sender), soap_code ? "" : "<env:Subcode><env:Value>", soap_code ? "" : code,
-                     soap_code ? "" : "</env:Value></env:Subcode>", text, id);
+                     plain_12(code, faults[i].sender), soap_code ? "" : "<env:Subcode><env:Value>",
+                     soap_code ? "" : code, soap_code ? "" : "</env:Value></env:Subcode>", text, id);
     } else {
         n = snprintf(out, outsize,
                      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
@@ -87,7 +89,8 @@ size_t wssec_fault(const struct wssec_verdict *v, const char *fault_id, char *ou
                      "<faultcode>%s</faultcode><faultstring>%s</faultstring>"
                      "<detail><cs:fault-id xmlns:cs=\"urn:countersign:fault\">%s</cs:fault-id></detail>"
                      "</soap:Fault></soap:Body></soap:Envelope>\n",
-                     soap_code ? "" : " xmlns:wsse=\"" WSSEC_NS_WSSE "\" xmlns:wsu=\"" WSSEC_NS_WSU "\"", code, text, id);
+                     soap_code ? "" : " xmlns:wsse=\"" WSSEC_NS_WSSE "\" xmlns:wsu=\"" WSSEC_NS_WSU "\"", code, text,
+                     id);
     }
     return n > 0 && (size_t)n < outsize ? (size_t)n : 0;
 }

@@ -53,8 +53,8 @@ void wssec_header_close(const struct wssec_message *m, cs_buf *b)
     }
 }
 
-int wssec_header_place(struct wssec_arena *arena, const struct wssec_message *m, const xmlNode *node, const cs_buf *text,
-                       struct wssec_edit *e)
+int wssec_header_place(struct wssec_arena *arena, const struct wssec_message *m, const xmlNode *node,
+                       const cs_buf *text, struct wssec_edit *e)
 {
     const struct wssec_scan_element *at = wssec_place(m, node);
     if (at == NULL) {

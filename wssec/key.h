@@ -47,8 +47,8 @@ int wssec_signer_judge(struct wssec_judge *j, const struct wssec_signer *s, int6
 
 /** State, dates and trust of an entry alone, without a message: may it have signed at t? created: signing time that the
  *  signature covers, 0: none. Fills v->detail and adds notes. @return WSSEC_OK, or why not. Any thread */
-enum wssec_reason wssec_entry_judge(const struct wssec_policy *p, const struct wssec_entry *e, const struct wssec_when *t,
-                                    int64_t created, struct wssec_verdict *v);
+enum wssec_reason wssec_entry_judge(const struct wssec_policy *p, const struct wssec_entry *e,
+                                    const struct wssec_when *t, int64_t created, struct wssec_verdict *v);
 
 /** One public-key operation. @return 1: fits, 0: does not, -1: no memory or an error of OpenSSL that is no answer */
 int wssec_evp_verify(struct wssec_worker *w, const struct wssec_signature_alg *alg, EVP_PKEY *key, const void *data,

@@ -13,8 +13,8 @@
 #include "base/text.h"
 #include "wssec/message.h"
 
-#define ENCODING " EncodingType=\"" WSSEC_SMS10 "#Base64Binary\""
-#define TYPE_X509V3 WSSEC_X509_PROFILE "#X509v3"
+#define ENCODING     " EncodingType=\"" WSSEC_SMS10 "#Base64Binary\""
+#define TYPE_X509V3  WSSEC_X509_PROFILE "#X509v3"
 #define TYPE_PKIPATH WSSEC_X509_PROFILE "#X509PKIPathv1"
 
 bool wssec_keyref_has_token(enum wssec_keyref kind)
@@ -36,28 +36,18 @@ void wssec_xml_escape(const char *text, cs_buf *out)
 {
     for (; *text != '\0'; text++) {
         switch (*text) {
-        case '&':
-            (void)cs_buf_adds(out, "&amp;");
-            break;
-        case '<':
-            (void)cs_buf_adds(out, "&lt;");
-            break;
-        case '>':
-            (void)cs_buf_adds(out, "&gt;");
-            break;
-        case '"':
-            (void)cs_buf_adds(out, "&quot;");
-            break;
-        case '\r':
-            (void)cs_buf_adds(out, "&#13;");
-            break;
-        default:
-            (void)cs_buf_addc(out, *text);
+        case '&': (void)cs_buf_adds(out, "&amp;"); break;
+        case '<': (void)cs_buf_adds(out, "&lt;"); break;
+        case '>': (void)cs_buf_adds(out, "&gt;"); break;
+        case '"': (void)cs_buf_adds(out, "&quot;"); break;
+        case '\r': (void)cs_buf_adds(out, "&#13;"); break;
+        default: (void)cs_buf_addc(out, *text);
         }
     }
 }
 
-/* ---- PKIPath ------------------------------------------------------------------------------------------------------ */
+/* ---- PKIPath ------------------------------------------------------------------------------------------------------
+ */
 
 #define PATH_LONGEST 16
 
@@ -68,7 +58,8 @@ static size_t sequence_octets(const uint8_t *p, size_t n)
     long len = 0;
     int tag = 0;
     int class = 0;
-    if (n > LONG_MAX || (ASN1_get_object(&content, &len, &tag, &class, (long)n) & 0x81) != 0 || tag != V_ASN1_SEQUENCE) {
+    if (n > LONG_MAX || (ASN1_get_object(&content, &len, &tag, &class, (long)n) & 0x81) != 0 ||
+        tag != V_ASN1_SEQUENCE) {
         return 0;
     }
     return (size_t)(content - p) + (size_t)len;
@@ -83,7 +74,8 @@ static int pkipath(const struct wssec_entry *e, cs_buf *out, struct wssec_refusa
     for (size_t at = 0; at < e->chain.n;) {
         size_t len = sequence_octets(e->chain.p + at, e->chain.n - at);
         if (len == 0 || n == PATH_LONGEST) {
-            (void)wssec_refuse(why, WSSEC_TOKEN_MALFORMED, "the stored chain of %s#%u cannot be read", e->alias, e->ordinal);
+            (void)wssec_refuse(why, WSSEC_TOKEN_MALFORMED, "the stored chain of %s#%u cannot be read", e->alias,
+                               e->ordinal);
             return WSSEC_RC_OK;
         }
         link[n++] = (struct wssec_slice){e->chain.p + at, len};
@@ -104,7 +96,8 @@ static int pkipath(const struct wssec_entry *e, cs_buf *out, struct wssec_refusa
     return out->failed ? WSSEC_RC_NOMEM : WSSEC_RC_OK;
 }
 
-/* ---- tokens ------------------------------------------------------------------------------------------------------- */
+/* ---- tokens -------------------------------------------------------------------------------------------------------
+ */
 
 static void token(const char *id, const char *type, const uint8_t *p, size_t n, cs_buf *out)
 {
@@ -119,7 +112,8 @@ static void token(const char *id, const char *type, const uint8_t *p, size_t n, 
     (void)cs_buf_adds(out, "</wsse:BinarySecurityToken>");
 }
 
-int wssec_token_write(enum wssec_keyref kind, const struct wssec_entry *e, const char *id, cs_buf *out, struct wssec_refusal *why)
+int wssec_token_write(enum wssec_keyref kind, const struct wssec_entry *e, const char *id, cs_buf *out,
+                      struct wssec_refusal *why)
 {
     if (kind != WSSEC_KEYREF_PKIPATH) {
         token(id, TYPE_X509V3, e->der.p, e->der.n, out);
@@ -135,7 +129,8 @@ int wssec_token_write(enum wssec_keyref kind, const struct wssec_entry *e, const
     return rc;
 }
 
-/* ---- references --------------------------------------------------------------------------------------------------- */
+/* ---- references ---------------------------------------------------------------------------------------------------
+ */
 
 static void identifier(const char *type, const uint8_t *p, size_t n, cs_buf *out)
 {
@@ -148,7 +143,8 @@ static void identifier(const char *type, const uint8_t *p, size_t n, cs_buf *out
 
 static int write_reference(enum wssec_keyref kind, const char *token_id, cs_buf *out)
 {
-    (void)cs_buf_addf(out, "<wsse:Reference URI=\"#%s\" ValueType=\"%s\"/>", token_id, kind == WSSEC_KEYREF_PKIPATH ? TYPE_PKIPATH : TYPE_X509V3);
+    (void)cs_buf_addf(out, "<wsse:Reference URI=\"#%s\" ValueType=\"%s\"/>", token_id,
+                      kind == WSSEC_KEYREF_PKIPATH ? TYPE_PKIPATH : TYPE_X509V3);
     return WSSEC_RC_OK;
 }
 
@@ -167,11 +163,13 @@ static int write_ski(const struct wssec_entry *e, X509 *x, cs_buf *out, struct w
 {
     const ASN1_OCTET_STRING *ski = X509_get0_subject_key_id(x);
     if (ski == NULL) {
-        (void)wssec_refuse(why, WSSEC_TOKEN_UNSUPPORTED, "the certificate of %s#%u has no subject key identifier; use another key reference", e->alias,
-                           e->ordinal);
+        (void)wssec_refuse(why, WSSEC_TOKEN_UNSUPPORTED,
+                           "the certificate of %s#%u has no subject key identifier; use another key reference",
+                           e->alias, e->ordinal);
         return WSSEC_RC_OK;
     }
-    identifier(WSSEC_X509_PROFILE "#X509SubjectKeyIdentifier", ASN1_STRING_get0_data(ski), (size_t)ASN1_STRING_length(ski), out);
+    identifier(WSSEC_X509_PROFILE "#X509SubjectKeyIdentifier", ASN1_STRING_get0_data(ski),
+               (size_t)ASN1_STRING_length(ski), out);
     return WSSEC_RC_OK;
 }
 
@@ -184,7 +182,10 @@ static int write_issuer_serial(const X509 *x, cs_buf *out)
     if (serial != NULL && cs_dn_text(X509_get_issuer_name(x), dn, sizeof dn) != 0) {
         (void)cs_buf_adds(out, "<ds:X509Data><ds:X509IssuerSerial><ds:X509IssuerName>");
         wssec_xml_escape(dn, out);
-        (void)cs_buf_addf(out, "</ds:X509IssuerName><ds:X509SerialNumber>%s</ds:X509SerialNumber></ds:X509IssuerSerial></ds:X509Data>", serial);
+        (void)cs_buf_addf(
+            out,
+            "</ds:X509IssuerName><ds:X509SerialNumber>%s</ds:X509SerialNumber></ds:X509IssuerSerial></ds:X509Data>",
+            serial);
         rc = WSSEC_RC_OK;
     }
     OPENSSL_free(serial);
@@ -193,24 +194,20 @@ static int write_issuer_serial(const X509 *x, cs_buf *out)
 }
 
 /* Content of the SecurityTokenReference. */
-static int write_str(enum wssec_keyref kind, const struct wssec_entry *e, const char *token_id, cs_buf *out, struct wssec_refusal *why)
+static int write_str(enum wssec_keyref kind, const struct wssec_entry *e, const char *token_id, cs_buf *out,
+                     struct wssec_refusal *why)
 {
     switch (kind) {
     case WSSEC_KEYREF_DIRECT:
-    case WSSEC_KEYREF_PKIPATH:
-        return write_reference(kind, token_id, out);
-    case WSSEC_KEYREF_THUMBPRINT:
-        return write_thumbprint(e, out);
-    case WSSEC_KEYREF_X509V3:
-        identifier(TYPE_X509V3, e->der.p, e->der.n, out);
-        return WSSEC_RC_OK;
+    case WSSEC_KEYREF_PKIPATH: return write_reference(kind, token_id, out);
+    case WSSEC_KEYREF_THUMBPRINT: return write_thumbprint(e, out);
+    case WSSEC_KEYREF_X509V3: identifier(TYPE_X509V3, e->der.p, e->der.n, out); return WSSEC_RC_OK;
     case WSSEC_KEYREF_EMBEDDED:
         (void)cs_buf_adds(out, "<wsse:Embedded>");
         token(NULL, TYPE_X509V3, e->der.p, e->der.n, out);
         (void)cs_buf_adds(out, "</wsse:Embedded>");
         return WSSEC_RC_OK;
-    default:
-        break;
+    default: break;
     }
     const uint8_t *der = e->der.p;
     X509 *x = e->der.n <= LONG_MAX ? d2i_X509(NULL, &der, (long)e->der.n) : NULL;
@@ -222,7 +219,8 @@ static int write_str(enum wssec_keyref kind, const struct wssec_entry *e, const 
     return rc;
 }
 
-int wssec_keyinfo_write(enum wssec_keyref kind, const struct wssec_entry *e, const char *token_id, cs_buf *out, struct wssec_refusal *why)
+int wssec_keyinfo_write(enum wssec_keyref kind, const struct wssec_entry *e, const char *token_id, cs_buf *out,
+                        struct wssec_refusal *why)
 {
     int rc = WSSEC_RC_OK;
     (void)cs_buf_adds(out, "<ds:KeyInfo>");
@@ -233,7 +231,8 @@ int wssec_keyinfo_write(enum wssec_keyref kind, const struct wssec_entry *e, con
     } else {
         /* Basic Security Profile, R5215: a reference to a path names the type of token */
         (void)cs_buf_adds(out, kind == WSSEC_KEYREF_PKIPATH
-                                   ? "<wsse:SecurityTokenReference xmlns:wsse11=\"" WSSEC_NS_WSSE11 "\" wsse11:TokenType=\"" TYPE_PKIPATH "\">"
+                                   ? "<wsse:SecurityTokenReference xmlns:wsse11=\"" WSSEC_NS_WSSE11
+                                     "\" wsse11:TokenType=\"" TYPE_PKIPATH "\">"
                                    : "<wsse:SecurityTokenReference>");
         rc = write_str(kind, e, token_id, out, why);
         (void)cs_buf_adds(out, "</wsse:SecurityTokenReference>");

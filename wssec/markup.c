@@ -133,7 +133,8 @@ static void closed(struct wssec_place *place, size_t n, const xmlNode *node, con
     }
 }
 
-int wssec_markup_locate(const struct wssec_message *m, const char *text, size_t size, struct wssec_place *place, size_t n)
+int wssec_markup_locate(const struct wssec_message *m, const char *text, size_t size, struct wssec_place *place,
+                        size_t n)
 {
     struct wssec_markup t = {.p = text, .n = size};
     const xmlNode *root = m->envelope;

@@ -43,7 +43,7 @@ struct wssec_id {         /** One id-like attribute of one element. */
 
 #define WSSEC_ASKED 64 /* ids that a header names */
 
-struct wssec_asked { /** The ids that were looked up while a header was judged. */
+struct wssec_asked {                       /** The ids that were looked up while a header was judged. */
     struct wssec_slice value[WSSEC_ASKED]; /**< borrowed from the tree */
     unsigned n;
     bool missing; /**< one was not found (or there were too many to note): it may stand where nobody looked */
@@ -62,7 +62,7 @@ struct wssec_message {                           /** Zeroed before the first use
     uint8_t soap;                                /**< 11 or 12; 0 until the envelope is known */
     bool is_fault;                               /**< Body holds exactly one SOAP Fault */
     bool has_xop;                                /**< an xop:Include stands somewhere */
-    bool arena_doc;         /**< doc is memory of the call, not libxml2's */
+    bool arena_doc;                              /**< doc is memory of the call, not libxml2's */
     bool streamed;          /**< what Body holds was read and is not in doc; what is known of it: */
     bool body_xop;          /**< an xop:Include */
     uint32_t body_comments; /**< comments */

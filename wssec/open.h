@@ -5,12 +5,12 @@
 
 #include "wssec/cover.h"
 
-struct wssec_opening {     /** One wssec_open. */
-    bool began;            /**< something was decrypted, or tried to be */
+struct wssec_opening { /** One wssec_open. */
+    bool began;        /**< something was decrypted, or tried to be */
     bool has_entry;
     struct wssec_certificate entry; /**< whose private key opened something */
-    unsigned legacy;       /**< bit set of dated exceptions that opening used */
-    cs_buf *text;          /**< the newest text, of the worker; NULL: the input as it came */
+    unsigned legacy;                /**< bit set of dated exceptions that opening used */
+    cs_buf *text;                   /**< the newest text, of the worker; NULL: the input as it came */
     /** Open what stands behind the Signature, where decisive covers it. The message was verified as it came.
      *  @return WSSEC_RC_OK, see j->why; else an error of ours */
     int (*behind)(struct wssec_opening *o, struct wssec_judge *j, const struct wssec_cover *decisive);

@@ -39,7 +39,7 @@ struct wssec_package {            /** Of one worker: zeroed before the first use
     struct wssec_edition *edition[2];
     unsigned side;
     const struct wssec_room *room; /**< borrowed: where large octets may lie; NULL: in memory */
-    struct wssec_slice *piece[2]; /**< of the last answer, in turn: it may be the next call's input */
+    struct wssec_slice *piece[2];  /**< of the last answer, in turn: it may be the next call's input */
     size_t cap_piece[2];
 };
 

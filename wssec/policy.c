@@ -13,23 +13,28 @@
 
 #define RSA_LONGEST 16384
 
-/* ---- parts -------------------------------------------------------------------------------------------------------- */
+/* ---- parts --------------------------------------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *word;
     enum wssec_part_kind kind;
 } part_words[] = {
-    {"Body", WSSEC_PART_BODY},           {"Timestamp", WSSEC_PART_TIMESTAMP},          {"BinarySecurityToken", WSSEC_PART_TOKEN},
-    {"Signature", WSSEC_PART_SIGNATURE}, {"UsernameToken", WSSEC_PART_USERNAME_TOKEN}, {"attachments", WSSEC_PART_ATTACHMENTS},
+    {"Body", WSSEC_PART_BODY},
+    {"Timestamp", WSSEC_PART_TIMESTAMP},
+    {"BinarySecurityToken", WSSEC_PART_TOKEN},
+    {"Signature", WSSEC_PART_SIGNATURE},
+    {"UsernameToken", WSSEC_PART_USERNAME_TOKEN},
+    {"attachments", WSSEC_PART_ATTACHMENTS},
 };
 
 static const char *const wsa_words[] = {"To", "Action", "MessageID", "ReplyTo", "From", "FaultTo", "RelatesTo", NULL};
 
 static int part_unknown(const char *text, char *err, size_t errsize)
 {
-    static const char *const words[] = {"Body",         "Timestamp",  "BinarySecurityToken", "Signature",     "UsernameToken",
-                                        "attachments",  "wsa:To",     "wsa:Action",          "wsa:MessageID", "wsa:ReplyTo",
-                                        "wsa:From",     "wsa:FaultTo", "wsa:RelatesTo",      NULL};
+    static const char *const words[] = {
+        "Body",       "Timestamp",     "BinarySecurityToken", "Signature", "UsernameToken", "attachments",   "wsa:To",
+        "wsa:Action", "wsa:MessageID", "wsa:ReplyTo",         "wsa:From",  "wsa:FaultTo",   "wsa:RelatesTo", NULL};
     const char *near = cs_nearest(text, words);
     if (near != NULL) {
         (void)snprintf(err, errsize, "part %.64s is not known; did you mean %s?", text, near);
@@ -102,7 +107,8 @@ int wssec_part_check(const char *word, enum wssec_use use, char *err, size_t err
     return 0;
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------------------------
+ */
 
 static const struct wssec_limits default_limits = {
     .body = (uint64_t)64 << 20,
@@ -127,7 +133,8 @@ static const struct wssec_limits default_limits = {
 
 static bool by_default(const char *word)
 {
-    static const char *const words[] = {"rsa-sha256", "rsa-sha384", "rsa-sha512", "ecdsa-sha256", "ecdsa-sha384", "ecdsa-sha512", NULL};
+    static const char *const words[] = {"rsa-sha256",   "rsa-sha384",   "rsa-sha512", "ecdsa-sha256",
+                                        "ecdsa-sha384", "ecdsa-sha512", NULL};
     for (size_t i = 0; words[i] != NULL; i++) {
         if (strcmp(words[i], word) == 0) {
             return true;
@@ -138,7 +145,7 @@ static bool by_default(const char *word)
 
 struct wssec_policy *wssec_policy_new(const char *name)
 {
-    if (strlen(name) >= sizeof ((struct wssec_policy *)0)->name) {
+    if (strlen(name) >= sizeof((struct wssec_policy *)0)->name) {
         return NULL;
     }
     struct wssec_policy *p = calloc(1, sizeof *p);
@@ -176,7 +183,8 @@ struct wssec_policy *wssec_policy_copy(const struct wssec_policy *p)
 {
     struct wssec_policy *copy = wssec_policy_new(p->name);
     if (copy != NULL) {
-        memcpy((char *)copy + offsetof(struct wssec_policy, frozen), (const char *)p + offsetof(struct wssec_policy, frozen),
+        memcpy((char *)copy + offsetof(struct wssec_policy, frozen),
+               (const char *)p + offsetof(struct wssec_policy, frozen),
                sizeof *p - offsetof(struct wssec_policy, frozen));
         copy->frozen = false;
     }
@@ -196,7 +204,8 @@ void wssec_policy_unref(struct wssec_policy *p)
     }
 }
 
-int wssec_policy_set(struct wssec_policy *p, const char *word, int argc, const char *const argv[], char *err, size_t errsize)
+int wssec_policy_set(struct wssec_policy *p, const char *word, int argc, const char *const argv[], char *err,
+                     size_t errsize)
 {
     if (p->frozen) {
         (void)snprintf(err, errsize, "policy %s is frozen", p->name);
@@ -213,8 +222,8 @@ int wssec_policy_set(struct wssec_policy *p, const char *word, int argc, const c
         return -1;
     }
     if (argc < row->least || (row->most >= 0 && argc > row->most)) {
-        (void)snprintf(err, errsize, "%s takes %s%d argument%s", row->word, row->least == row->most ? "" : "at least ", row->least,
-                       row->least == 1 ? "" : "s");
+        (void)snprintf(err, errsize, "%s takes %s%d argument%s", row->word, row->least == row->most ? "" : "at least ",
+                       row->least, row->least == 1 ? "" : "s");
         return -1;
     }
     return row->set(p, row, argc, argv, err, errsize);
@@ -244,7 +253,9 @@ int wssec_policy_freeze(struct wssec_policy *p, char *err, size_t errsize)
         return -1;
     }
     if (p->minimum_rsa < 2048) {
-        (void)snprintf(err, errsize, "minimum-rsa %u is below 2048; shorter keys need a dated exception: legacy rsa-1024 until DATE", p->minimum_rsa);
+        (void)snprintf(err, errsize,
+                       "minimum-rsa %u is below 2048; shorter keys need a dated exception: legacy rsa-1024 until DATE",
+                       p->minimum_rsa);
         return -1;
     }
     if (p->timestamp_required && p->ttl == 0) {
@@ -257,11 +268,15 @@ int wssec_policy_freeze(struct wssec_policy *p, char *err, size_t errsize)
     }
     p->frozen = true;
     if (p->timestamp_required && !requires(p, WSSEC_PART_TIMESTAMP)) {
-        (void)snprintf(err, errsize, "timestamp { required yes } without Timestamp in require-signed: an unsigned Timestamp proves nothing");
+        (void)snprintf(
+            err, errsize,
+            "timestamp { required yes } without Timestamp in require-signed: an unsigned Timestamp proves nothing");
         return 1;
     }
     if (p->replay_said && p->replay && !p->timestamp_required) {
-        (void)snprintf(err, errsize, "replay on without timestamp { required yes }: a message without Timestamp is remembered for 24 hours only");
+        (void)snprintf(
+            err, errsize,
+            "replay on without timestamp { required yes }: a message without Timestamp is remembered for 24 hours only");
         return 1;
     }
     return 0;
@@ -298,7 +313,8 @@ bool wssec_policy_replay(const struct wssec_policy *p)
     return p->replay;
 }
 
-/* ---- questions of the judges -------------------------------------------------------------------------------------- */
+/* ---- questions of the judges --------------------------------------------------------------------------------------
+ */
 
 enum wssec_dated wssec_policy_legacy(const struct wssec_policy *p, enum wssec_legacy l, int64_t t)
 {
@@ -309,21 +325,19 @@ enum wssec_dated wssec_policy_legacy(const struct wssec_policy *p, enum wssec_le
 }
 
 /* The answer for something that only a dated exception can allow. */
-static enum wssec_reason dated(const struct wssec_policy *p, enum wssec_legacy l, int64_t t, enum wssec_reason refused, enum wssec_legacy *used)
+static enum wssec_reason dated(const struct wssec_policy *p, enum wssec_legacy l, int64_t t, enum wssec_reason refused,
+                               enum wssec_legacy *used)
 {
     switch (wssec_policy_legacy(p, l, t)) {
-    case WSSEC_DATED_IN_FORCE:
-        *used = l;
-        return WSSEC_OK;
-    case WSSEC_DATED_OVER:
-        return WSSEC_LEGACY_ENDED;
-    case WSSEC_DATED_ABSENT:
-        break;
+    case WSSEC_DATED_IN_FORCE: *used = l; return WSSEC_OK;
+    case WSSEC_DATED_OVER: return WSSEC_LEGACY_ENDED;
+    case WSSEC_DATED_ABSENT: break;
     }
     return refused;
 }
 
-static enum wssec_reason algorithm(const struct wssec_policy *p, uint32_t mask, unsigned index, enum wssec_legacy l, int64_t t, enum wssec_legacy *used)
+static enum wssec_reason algorithm(const struct wssec_policy *p, uint32_t mask, unsigned index, enum wssec_legacy l,
+                                   int64_t t, enum wssec_legacy *used)
 {
     *used = WSSEC_LEGACY_NONE;
     if (l != WSSEC_LEGACY_NONE) {
@@ -332,12 +346,14 @@ static enum wssec_reason algorithm(const struct wssec_policy *p, uint32_t mask, 
     return (mask & 1u << index) != 0 ? WSSEC_OK : WSSEC_ALGORITHM_FORBIDDEN;
 }
 
-enum wssec_reason wssec_policy_signature(const struct wssec_policy *p, const struct wssec_signature_alg *a, int64_t t, enum wssec_legacy *used)
+enum wssec_reason wssec_policy_signature(const struct wssec_policy *p, const struct wssec_signature_alg *a, int64_t t,
+                                         enum wssec_legacy *used)
 {
     return algorithm(p, p->signature_mask, a->index, a->legacy, t, used);
 }
 
-enum wssec_reason wssec_policy_digest(const struct wssec_policy *p, const struct wssec_digest_alg *a, int64_t t, enum wssec_legacy *used)
+enum wssec_reason wssec_policy_digest(const struct wssec_policy *p, const struct wssec_digest_alg *a, int64_t t,
+                                      enum wssec_legacy *used)
 {
     return algorithm(p, p->digest_mask, a->index, a->legacy, t, used);
 }
@@ -347,18 +363,15 @@ enum wssec_reason wssec_policy_c14n(const struct wssec_policy *p, const struct w
     return (p->c14n_mask & 1u << a->index) != 0 ? WSSEC_OK : WSSEC_CANONICALIZATION_FORBIDDEN;
 }
 
-enum wssec_reason wssec_policy_key(const struct wssec_policy *p, const EVP_PKEY *key, int64_t t, enum wssec_legacy *used)
+enum wssec_reason wssec_policy_key(const struct wssec_policy *p, const EVP_PKEY *key, int64_t t,
+                                   enum wssec_legacy *used)
 {
     *used = WSSEC_LEGACY_NONE;
     switch (EVP_PKEY_get_base_id(key)) {
-    case EVP_PKEY_EC:
-        return wssec_ecdsa_octets(key) != 0 ? WSSEC_OK : WSSEC_KEY_TOO_SHORT;
-    case EVP_PKEY_ED25519:
-        return WSSEC_OK;
-    case EVP_PKEY_RSA:
-        break;
-    default:
-        return WSSEC_KEY_TOO_SHORT;
+    case EVP_PKEY_EC: return wssec_ecdsa_octets(key) != 0 ? WSSEC_OK : WSSEC_KEY_TOO_SHORT;
+    case EVP_PKEY_ED25519: return WSSEC_OK;
+    case EVP_PKEY_RSA: break;
+    default: return WSSEC_KEY_TOO_SHORT;
     }
     int bits = EVP_PKEY_get_bits(key);
     if (bits < 1024 || bits > RSA_LONGEST) {

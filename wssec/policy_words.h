@@ -8,9 +8,10 @@
 /** One word of a policy; inner blocks are written with a dot ("timestamp.ttl"). */
 struct wssec_policy_word {
     const char *word;
-    int least, most;  /**< arguments; most -1: any number */
+    int least, most; /**< arguments; most -1: any number */
     /** Take the arguments. @return 0, or -1 with a sentence in err */
-    int (*set)(struct wssec_policy *p, const struct wssec_policy_word *row, int argc, const char *const argv[], char *err, size_t errsize);
+    int (*set)(struct wssec_policy *p, const struct wssec_policy_word *row, int argc, const char *const argv[],
+               char *err, size_t errsize);
     size_t offset;    /**< of the member, for setters that serve several words */
     size_t size;      /**< of the member */
     uint64_t ceiling; /**< largest value, 0: none */

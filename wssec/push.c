@@ -92,7 +92,8 @@ int wssec_verify_begin(struct wssec_worker *w, const struct wssec_input *in, con
     s->resets = w->arena.resets;
     s->too_large = false;
     wssec_pass_begin(&s->pass, &s->judge);
-    s->state = wssec_engine_of(p) == WSSEC_ENGINE_DOM || wssec_mime_is_multipart(in->content_type) ? PUSH_WHOLE : PUSH_FRONT;
+    s->state =
+        wssec_engine_of(p) == WSSEC_ENGINE_DOM || wssec_mime_is_multipart(in->content_type) ? PUSH_WHOLE : PUSH_FRONT;
     return call_end(s, s->pass.rc);
 }
 

@@ -5,18 +5,18 @@
 #include "wssec/wssec.h"
 
 /* Outward codes by their name in the table; NONE: no SOAP fault exists for the reason. */
-#define NONE ""
-#define CLIENT "soap:Client"
-#define SERVER "soap:Server"
-#define MUST_UNDERSTAND "soap:MustUnderstand"
-#define INVALID_SECURITY "wsse:InvalidSecurity"
-#define INVALID_SECURITY_TOKEN "wsse:InvalidSecurityToken"
+#define NONE                       ""
+#define CLIENT                     "soap:Client"
+#define SERVER                     "soap:Server"
+#define MUST_UNDERSTAND            "soap:MustUnderstand"
+#define INVALID_SECURITY           "wsse:InvalidSecurity"
+#define INVALID_SECURITY_TOKEN     "wsse:InvalidSecurityToken"
 #define UNSUPPORTED_SECURITY_TOKEN "wsse:UnsupportedSecurityToken"
-#define UNSUPPORTED_ALGORITHM "wsse:UnsupportedAlgorithm"
+#define UNSUPPORTED_ALGORITHM      "wsse:UnsupportedAlgorithm"
 #define SECURITY_TOKEN_UNAVAILABLE "wsse:SecurityTokenUnavailable"
-#define FAILED_CHECK "wsse:FailedCheck"
-#define FAILED_AUTHENTICATION "wsse:FailedAuthentication"
-#define MESSAGE_EXPIRED "wsu:MessageExpired"
+#define FAILED_CHECK               "wsse:FailedCheck"
+#define FAILED_AUTHENTICATION      "wsse:FailedAuthentication"
+#define MESSAGE_EXPIRED            "wsu:MessageExpired"
 
 static const struct {
     const char *code;
@@ -73,8 +73,8 @@ static const char *const result_words[] = {
     [WSSEC_ERROR] = "error",
 };
 static const char *const state_words[] = {
-    [WSSEC_PRE_ACTIVE] = "pre-active",   [WSSEC_ACTIVE] = "active",           [WSSEC_DEACTIVATED] = "deactivated",
-    [WSSEC_ARCHIVED] = "archived",       [WSSEC_SUSPENDED] = "suspended",     [WSSEC_COMPROMISED] = "compromised",
+    [WSSEC_PRE_ACTIVE] = "pre-active", [WSSEC_ACTIVE] = "active",       [WSSEC_DEACTIVATED] = "deactivated",
+    [WSSEC_ARCHIVED] = "archived",     [WSSEC_SUSPENDED] = "suspended", [WSSEC_COMPROMISED] = "compromised",
     [WSSEC_DESTROYED] = "destroyed",
 };
 static const char *const keyref_words[] = {

@@ -5,8 +5,8 @@
 /* Reads the input character by character; only ASCII matters here, so anything else may be any other character. */
 struct reader {
     const struct wssec_input *in;
-    size_t unit;   /* octets of a code unit */
-    size_t low;    /* which of them is the low one */
+    size_t unit; /* octets of a code unit */
+    size_t low;  /* which of them is the low one */
 };
 
 static int octet_at(const struct wssec_input *in, size_t offset)
@@ -63,7 +63,8 @@ static bool only_a_tag(const struct reader *r, size_t from, size_t to)
     return tags == 1 && !inside;
 }
 
-int wssec_remove_header(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_verdict *v, struct wssec_output *out)
+int wssec_remove_header(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_verdict *v,
+                        struct wssec_output *out)
 {
     struct reader r = reader_of(in, v->root.from);
     struct wssec_range cut = v->security;
@@ -71,8 +72,8 @@ int wssec_remove_header(struct wssec_worker *w, const struct wssec_input *in, co
     if (v->verdict != WSSEC_PASS) {
         return WSSEC_RC_USAGE;
     }
-    if (cut.to > cut.from && v->header.from < cut.from && cut.to < v->header.to && only_a_tag(&r, v->header.from, cut.from) &&
-        only_a_tag(&r, cut.to, v->header.to)) {
+    if (cut.to > cut.from && v->header.from < cut.from && cut.to < v->header.to &&
+        only_a_tag(&r, v->header.from, cut.from) && only_a_tag(&r, cut.to, v->header.to)) {
         cut = v->header;
     }
     struct wssec_edit edit[2] = {{v->root_length.from, v->root_length.to, "", 0}, {cut.from, cut.to, "", 0}};

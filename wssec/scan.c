@@ -9,7 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum state { IN_TEXT, IN_LT, IN_NAME, IN_TAG, IN_QUOTE, IN_CLOSE, IN_BANG, IN_COMMENT, IN_CDATA, IN_INSTRUCTION, STATES };
+enum state {
+    IN_TEXT,
+    IN_LT,
+    IN_NAME,
+    IN_TAG,
+    IN_QUOTE,
+    IN_CLOSE,
+    IN_BANG,
+    IN_COMMENT,
+    IN_CDATA,
+    IN_INSTRUCTION,
+    STATES
+};
 
 #define MAX_ENVELOPE_CHILDREN 16 /* Header and Body are two; a flood of siblings is no envelope */
 
@@ -18,29 +30,30 @@ struct walker {
     const struct wssec_limits *limits;
     struct wssec_refusal why;
     enum state state;
-    size_t at;            /* offset in the text of the octet in hand */
-    size_t lt;            /* offset of the '<' of the markup in hand */
-    size_t run;           /* where the text, comment, CDATA section or instruction in hand began */
-    size_t name_run;      /* octets of the attribute name in hand */
+    size_t at;       /* offset in the text of the octet in hand */
+    size_t lt;       /* offset of the '<' of the markup in hand */
+    size_t run;      /* where the text, comment, CDATA section or instruction in hand began */
+    size_t name_run; /* octets of the attribute name in hand */
     size_t name_end;
-    size_t name_at;       /* in s->names */
-    uint32_t depth;       /* of the elements that are open */
+    size_t name_at; /* in s->names */
+    uint32_t depth; /* of the elements that are open */
     uint32_t roots;
-    uint32_t children;    /* depth 2 */
-    uint32_t blocks;      /* recorded at depth 3 */
-    int32_t open[4];      /* recorded element that is open at depth 1..3, -1: not recorded */
-    size_t header_from;   /* of an open Header, with in_header */
+    uint32_t children;  /* depth 2 */
+    uint32_t blocks;    /* recorded at depth 3 */
+    int32_t open[4];    /* recorded element that is open at depth 1..3, -1: not recorded */
+    size_t header_from; /* of an open Header, with in_header */
     bool in_header;
     uint8_t quote;
-    bool slash;           /* the last octet of the tag was '/' */
-    unsigned marks;       /* '-', ']' or '?' in a row */
-    char bang[8];         /* what stands behind "<!" */
+    bool slash;     /* the last octet of the tag was '/' */
+    unsigned marks; /* '-', ']' or '?' in a row */
+    char bang[8];   /* what stands behind "<!" */
     size_t n_bang;
     struct wssec_octets octets;
-    bool declared;        /* the text begins with an XML declaration */
+    bool declared; /* the text begins with an XML declaration */
 };
 
-/* ---- results ------------------------------------------------------------------------------------------------------ */
+/* ---- results ------------------------------------------------------------------------------------------------------
+ */
 
 void wssec_scan_fold(uint64_t *fold, unsigned depth, const char *name, size_t n)
 {
@@ -110,7 +123,8 @@ static int refuse(struct walker *w, enum wssec_reason reason, const char *what)
     return refuse_at(w, reason, w->at, what);
 }
 
-/* ---- elements ----------------------------------------------------------------------------------------------------- */
+/* ---- elements -----------------------------------------------------------------------------------------------------
+ */
 
 struct wssec_scan_element *wssec_scan_element_new(struct wssec_scan *s)
 {
@@ -140,17 +154,19 @@ static bool local_is(const char *name, size_t n, const char *local)
 static int is_recorded(struct walker *w)
 {
     switch (w->depth) {
-    case 1:
-        return ++w->roots == 1 ? 1 : refuse_at(w, WSSEC_XML_MALFORMED, w->lt, "a second root element");
+    case 1: return ++w->roots == 1 ? 1 : refuse_at(w, WSSEC_XML_MALFORMED, w->lt, "a second root element");
     case 2:
-        return ++w->children <= MAX_ENVELOPE_CHILDREN ? 1 : refuse_at(w, WSSEC_SOAP_SHAPE, w->lt, "the root element has too many children");
+        return ++w->children <= MAX_ENVELOPE_CHILDREN
+                   ? 1
+                   : refuse_at(w, WSSEC_SOAP_SHAPE, w->lt, "the root element has too many children");
     case 3:
         if (!w->in_header) {
             return 0;
         }
-        return ++w->blocks <= w->limits->header_nodes ? 1 : refuse_at(w, WSSEC_LIMIT_HEADER, w->lt, "too many header blocks");
-    default:
-        return 0;
+        return ++w->blocks <= w->limits->header_nodes
+                   ? 1
+                   : refuse_at(w, WSSEC_LIMIT_HEADER, w->lt, "too many header blocks");
+    default: return 0;
     }
 }
 
@@ -233,7 +249,8 @@ static void open_done(struct walker *w)
     w->run = behind;
 }
 
-/* ---- one handler per state: takes what it can of [p,end), moves w->at along. @return octets taken, 0 with why: refused --- */
+/* ---- one handler per state: takes what it can of [p,end), moves w->at along. @return octets taken, 0 with why:
+ * refused --- */
 
 static size_t take_text(struct walker *w, const uint8_t *p, size_t n)
 {
@@ -261,9 +278,7 @@ static size_t take_lt(struct walker *w, const uint8_t *p, size_t n)
         return 0;
     }
     switch (p[0]) {
-    case '/':
-        w->state = IN_CLOSE;
-        break;
+    case '/': w->state = IN_CLOSE; break;
     case '!':
         w->state = IN_BANG;
         w->n_bang = 0;
@@ -282,9 +297,7 @@ static size_t take_lt(struct walker *w, const uint8_t *p, size_t n)
     case '=':
     case '&':
     case '"':
-    case '\'':
-        (void)refuse(w, WSSEC_XML_MALFORMED, "'<' without a name");
-        return 0;
+    case '\'': (void)refuse(w, WSSEC_XML_MALFORMED, "'<' without a name"); return 0;
     default:
         w->state = IN_NAME;
         w->name_at = w->s->names.len;
@@ -477,11 +490,15 @@ static size_t take_instruction(struct walker *w, const uint8_t *p, size_t n)
 }
 
 static size_t (*const take[STATES])(struct walker *, const uint8_t *, size_t) = {
-    [IN_TEXT] = take_text,   [IN_LT] = take_lt,       [IN_NAME] = take_name,       [IN_TAG] = take_tag,     [IN_QUOTE] = take_quote,
-    [IN_CLOSE] = take_close, [IN_BANG] = take_bang,   [IN_COMMENT] = take_comment, [IN_CDATA] = take_cdata, [IN_INSTRUCTION] = take_instruction,
+    [IN_TEXT] = take_text,   [IN_LT] = take_lt,
+    [IN_NAME] = take_name,   [IN_TAG] = take_tag,
+    [IN_QUOTE] = take_quote, [IN_CLOSE] = take_close,
+    [IN_BANG] = take_bang,   [IN_COMMENT] = take_comment,
+    [IN_CDATA] = take_cdata, [IN_INSTRUCTION] = take_instruction,
 };
 
-/* ---- the walk ----------------------------------------------------------------------------------------------------- */
+/* ---- the walk -----------------------------------------------------------------------------------------------------
+ */
 
 /* The octets are checked ahead of the walk, yet what comes first in the text decides, however it is cut. */
 static int walk_slice(struct walker *w, const struct wssec_slice *slice)
@@ -498,7 +515,8 @@ static int walk_slice(struct walker *w, const struct wssec_slice *slice)
         left -= used;
     }
     if (reason != WSSEC_OK) {
-        return refuse(w, reason, reason == WSSEC_XML_ENCODING ? "octets that are not of the encoding" : "a NUL or control octet");
+        return refuse(w, reason,
+                      reason == WSSEC_XML_ENCODING ? "octets that are not of the encoding" : "a NUL or control octet");
     }
     return 0;
 }
@@ -514,7 +532,8 @@ static int walk(struct walker *w)
         return refuse(w, WSSEC_XML_ENCODING, "the text ends inside a character");
     }
     if (w->state != IN_TEXT || w->depth != 0 || w->roots == 0) {
-        return refuse(w, WSSEC_XML_MALFORMED, w->roots == 0 ? "there is no element" : "the text ends before its root element");
+        return refuse(w, WSSEC_XML_MALFORMED,
+                      w->roots == 0 ? "there is no element" : "the text ends before its root element");
     }
     return 0;
 }
@@ -576,8 +595,8 @@ static void refused(struct wssec_scan *s, int rc, const struct wssec_refusal *wh
     s->detail[sizeof s->detail - 1] = '\0';
 }
 
-int wssec_scan_coding(struct wssec_scan *s, const struct wssec_slice *slice, size_t n_slice, const char *content_type, const struct wssec_limits *limits,
-                      unsigned encodings)
+int wssec_scan_coding(struct wssec_scan *s, const struct wssec_slice *slice, size_t n_slice, const char *content_type,
+                      const struct wssec_limits *limits, unsigned encodings)
 {
     struct wssec_refusal why = {WSSEC_OK, ""};
     struct wssec_coded coded;
@@ -590,7 +609,8 @@ int wssec_scan_coding(struct wssec_scan *s, const struct wssec_slice *slice, siz
         }
     }
     if (s->octets > limits->body) {
-        (void)wssec_refuse(&why, WSSEC_LIMIT_BODY, "%zu octets, allowed are %llu", s->octets, (unsigned long long)limits->body);
+        (void)wssec_refuse(&why, WSSEC_LIMIT_BODY, "%zu octets, allowed are %llu", s->octets,
+                           (unsigned long long)limits->body);
         goto out;
     }
     rc = wssec_decode(slice, n_slice, content_type, encodings, &coded, &s->owned, &why);
@@ -608,8 +628,8 @@ out:
     return rc;
 }
 
-int wssec_scan_run(struct wssec_scan *s, const struct wssec_slice *slice, size_t n_slice, const char *content_type, const struct wssec_limits *limits,
-                   unsigned encodings)
+int wssec_scan_run(struct wssec_scan *s, const struct wssec_slice *slice, size_t n_slice, const char *content_type,
+                   const struct wssec_limits *limits, unsigned encodings)
 {
     struct walker w = {.s = s, .limits = limits, .open = {-1, -1, -1, -1}};
     int rc = wssec_scan_coding(s, slice, n_slice, content_type, limits, encodings);

@@ -14,14 +14,15 @@ struct wssec_security { /** Children of our Security header; nodes borrowed from
     unsigned n_signature;
     xmlNodePtr timestamp;
     unsigned n_timestamp;
-    xmlNodePtr username;  /**< first UsernameToken */
+    xmlNodePtr username; /**< first UsernameToken */
     unsigned n_username;
     xmlNodePtr encrypted; /**< first EncryptedKey, ReferenceList or EncryptedData */
     bool encrypted_first; /**< one that lists EncryptedData stands before the first Signature: to be opened before the
                              signature can be judged */
 };
 
-/** Refuse a message whose references may name what is sealed still, whatever else was found. s->encrypted_first holds. */
+/** Refuse a message whose references may name what is sealed still, whatever else was found. s->encrypted_first holds.
+ */
 void wssec_security_sealed(const struct wssec_security *s, struct wssec_refusal *why);
 /** Sort the children of m->security. @return 0, or -1 with why filled */
 int wssec_security_read(const struct wssec_message *m, unsigned max_signatures, struct wssec_security *s,

@@ -81,8 +81,8 @@ static size_t coded_octets(enum wssec_coding coding, const struct wssec_edit *ed
     return n;
 }
 
-int wssec_splice(struct wssec_worker *w, const struct wssec_input *in, enum wssec_coding coding, const struct wssec_edit *edit, size_t n_edit,
-                 struct wssec_output *out)
+int wssec_splice(struct wssec_worker *w, const struct wssec_input *in, enum wssec_coding coding,
+                 const struct wssec_edit *edit, size_t n_edit, struct wssec_output *out)
 {
     struct cursor c = {in, 0, 0, 0};
     size_t total = 0;

@@ -10,14 +10,14 @@
 #include <string.h>
 
 enum habit {
-    HABIT_TOKEN_ID,        /* wsu:Id of the BinarySecurityToken begins with text */
+    HABIT_TOKEN_ID, /* wsu:Id of the BinarySecurityToken begins with text */
     HABIT_TIMESTAMP_ID,
     HABIT_BODY_ID,
-    HABIT_SIGNATURE_ID,    /* Id of ds:Signature */
-    HABIT_PREFIX,          /* prefix of the Security header */
-    HABIT_ENVELOPED,       /* a reference by id with an enveloped-signature transform */
-    HABIT_EMPTY_SERIAL,    /* X509IssuerSerial without content beside X509Certificate */
-    HABIT_DER_ECDSA        /* ECDSA SignatureValue that begins like a DER sequence */
+    HABIT_SIGNATURE_ID, /* Id of ds:Signature */
+    HABIT_PREFIX,       /* prefix of the Security header */
+    HABIT_ENVELOPED,    /* a reference by id with an enveloped-signature transform */
+    HABIT_EMPTY_SERIAL, /* X509IssuerSerial without content beside X509Certificate */
+    HABIT_DER_ECDSA     /* ECDSA SignatureValue that begins like a DER sequence */
 };
 
 static const struct {
@@ -73,7 +73,8 @@ static bool has_enveloped(xmlNodePtr signature)
             xmlNodePtr first = wssec_find(ref, WSSEC_NS_DS, "Transform");
             const char *uri = (const char *)wssec_attr(ref, NULL, "URI");
             const char *algorithm = first != NULL ? (const char *)wssec_attr(first, NULL, "Algorithm") : NULL;
-            if (uri != NULL && uri[0] == '#' && algorithm != NULL && strcmp(algorithm, WSSEC_NS_DS "enveloped-signature") == 0) {
+            if (uri != NULL && uri[0] == '#' && algorithm != NULL &&
+                strcmp(algorithm, WSSEC_NS_DS "enveloped-signature") == 0) {
                 return true;
             }
         }
@@ -84,7 +85,8 @@ static bool has_enveloped(xmlNodePtr signature)
 static bool has_empty_serial(xmlNodePtr signature)
 {
     xmlNodePtr serial = wssec_find(signature, WSSEC_NS_DS, "X509IssuerSerial");
-    return serial != NULL && wssec_find(signature, WSSEC_NS_DS, "X509Certificate") != NULL && wssec_first_element(serial) == NULL;
+    return serial != NULL && wssec_find(signature, WSSEC_NS_DS, "X509Certificate") != NULL &&
+           wssec_first_element(serial) == NULL;
 }
 
 /* "MEUC" and the like: SEQUENCE, a length, INTEGER. r||s begins so by chance only once in many thousands. */
@@ -112,20 +114,15 @@ static bool seen(const struct wssec_message *m, enum habit habit, const char *te
     switch (habit) {
     case HABIT_TOKEN_ID:
         return id_begins(wssec_find(m->security, WSSEC_NS_WSSE, "BinarySecurityToken"), WSSEC_NS_WSU, text);
-    case HABIT_TIMESTAMP_ID:
-        return id_begins(wssec_find(m->security, WSSEC_NS_WSU, "Timestamp"), WSSEC_NS_WSU, text);
-    case HABIT_BODY_ID:
-        return id_begins(m->body, WSSEC_NS_WSU, text);
-    case HABIT_SIGNATURE_ID:
-        return id_begins(signature, NULL, text);
+    case HABIT_TIMESTAMP_ID: return id_begins(wssec_find(m->security, WSSEC_NS_WSU, "Timestamp"), WSSEC_NS_WSU, text);
+    case HABIT_BODY_ID: return id_begins(m->body, WSSEC_NS_WSU, text);
+    case HABIT_SIGNATURE_ID: return id_begins(signature, NULL, text);
     case HABIT_PREFIX:
-        return m->security->ns != NULL && m->security->ns->prefix != NULL && strcmp((const char *)m->security->ns->prefix, text) == 0;
-    case HABIT_ENVELOPED:
-        return signature != NULL && has_enveloped(signature);
-    case HABIT_EMPTY_SERIAL:
-        return signature != NULL && has_empty_serial(signature);
-    case HABIT_DER_ECDSA:
-        return signature != NULL && has_der_ecdsa(signature);
+        return m->security->ns != NULL && m->security->ns->prefix != NULL &&
+               strcmp((const char *)m->security->ns->prefix, text) == 0;
+    case HABIT_ENVELOPED: return signature != NULL && has_enveloped(signature);
+    case HABIT_EMPTY_SERIAL: return signature != NULL && has_empty_serial(signature);
+    case HABIT_DER_ECDSA: return signature != NULL && has_der_ecdsa(signature);
     }
     return false;
 }

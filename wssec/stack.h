@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stack.h: whose software wrote a message, as the habits of its Security header tell. A guess for people, never for a verdict. */
+/* stack.h: whose software wrote a message, as the habits of its Security header tell. A guess for people, never for a
+ * verdict. */
 #ifndef WSSEC_STACK_H
 #define WSSEC_STACK_H
 

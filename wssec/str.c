@@ -55,7 +55,8 @@ static int set_certificate(struct wssec_key_name *k, struct wssec_slice der, enu
     k->hint.cert = der.p;
     k->hint.cert_len = der.n;
     k->hint.has_cert = true;
-    return EVP_Digest(der.p, der.n, k->hint.cert_sha256, NULL, wssec_md("SHA256"), NULL) == 1 ? WSSEC_RC_OK : WSSEC_RC_NOMEM;
+    return EVP_Digest(der.p, der.n, k->hint.cert_sha256, NULL, wssec_md("SHA256"), NULL) == 1 ? WSSEC_RC_OK
+                                                                                              : WSSEC_RC_NOMEM;
 }
 
 /* Length of the DER element at p (tag and length included), 0: not one that fits into n. */
@@ -133,8 +134,8 @@ static int read_token(const struct wssec_key_reader *r, xmlNodePtr token, enum w
     return set_certificate(k, der, kind);
 }
 
-/* Ids that begin with a digit, which XML forbids and WSS4J 1.6 gives its tokens. Our own table finds the element: nothing
- * pastes this text into an expression. */
+/* Ids that begin with a digit, which XML forbids and WSS4J 1.6 gives its tokens. Our own table finds the element:
+ * nothing pastes this text into an expression. */
 #define AS_WSS4J_WRITES "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._-"
 
 /* wsse:Reference URI="#id" to a BinarySecurityToken of our header. */

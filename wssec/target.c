@@ -67,7 +67,8 @@ const struct wssec_scan_element *wssec_place(const struct wssec_message *m, cons
     return NULL;
 }
 
-/* ---- ids ---------------------------------------------------------------------------------------------------------- */
+/* ---- ids ----------------------------------------------------------------------------------------------------------
+ */
 
 /* A prefix for the utility namespace at node: *declare when it must be declared there. Never one that is bound to
  * something else in scope: what is inside the element may use it. */
@@ -89,14 +90,16 @@ static void utility_prefix(const xmlNode *node, char out[16], bool *declare)
 }
 
 /* An id that the element carries, or the octets that give it one. */
-static int identify(struct wssec_arena *arena, const struct wssec_message *m, struct wssec_target *t, struct wssec_refusal *why)
+static int identify(struct wssec_arena *arena, const struct wssec_message *m, struct wssec_target *t,
+                    struct wssec_refusal *why)
 {
     const xmlChar *own = wssec_attr(t->node, WSSEC_NS_WSU, "Id");
     if (own != NULL) {
         bool twice = false;
         size_t n = strlen((const char *)own);
         if (!wssec_is_ncname(own, n) || n > 120) {
-            (void)wssec_refuse(why, WSSEC_REFERENCE_URI_FORBIDDEN, "the wsu:Id of %s is no NCName of usual length", t->name);
+            (void)wssec_refuse(why, WSSEC_REFERENCE_URI_FORBIDDEN, "the wsu:Id of %s is no NCName of usual length",
+                               t->name);
         } else if (wssec_ids_find(&m->ids, own, n, &twice) != t->node || twice) {
             (void)wssec_refuse(why, WSSEC_DUPLICATE_ID, "the wsu:Id of %s stands on a second element", t->name);
         }
@@ -123,15 +126,17 @@ static int identify(struct wssec_arena *arena, const struct wssec_message *m, st
     return t->id != NULL && t->splice != NULL ? WSSEC_RC_OK : WSSEC_RC_NOMEM;
 }
 
-/* ---- parts -------------------------------------------------------------------------------------------------------- */
+/* ---- parts --------------------------------------------------------------------------------------------------------
+ */
 
 /* Header blocks of one part: how many, and the first. */
 static unsigned header_blocks(const struct wssec_message *m, const struct wssec_part *part, xmlNodePtr *first)
 {
     unsigned n = 0;
     for (xmlNodePtr block = wssec_first_element(m->header); block != NULL; block = wssec_next_element(block)) {
-        bool hit = part->kind == WSSEC_PART_WSA ? wssec_is(block, WSSEC_NS_WSA10, part->local) || wssec_is(block, WSSEC_NS_WSA04, part->local)
-                                                : wssec_is(block, part->ns, part->local);
+        bool hit = part->kind == WSSEC_PART_WSA
+                       ? wssec_is(block, WSSEC_NS_WSA10, part->local) || wssec_is(block, WSSEC_NS_WSA04, part->local)
+                       : wssec_is(block, part->ns, part->local);
         if (hit && n++ == 0) {
             *first = block;
         }
@@ -214,8 +219,8 @@ static int add_attachments(struct finder *f, const struct wssec_part *word)
             continue;
         }
         if (k->mime.part[i].id[0] == '\0') {
-            (void)wssec_refuse(f->why, WSSEC_POLICY_NOT_EVALUABLE, "part %zu has no Content-ID, so no reference can name it",
-                               i + 1);
+            (void)wssec_refuse(f->why, WSSEC_POLICY_NOT_EVALUABLE,
+                               "part %zu has no Content-ID, so no reference can name it", i + 1);
             return WSSEC_RC_OK;
         }
         const char *uri = wssec_cid(f->arena, k->mime.part[i].id);
@@ -236,21 +241,16 @@ static int add_part(struct finder *f, const struct wssec_part *part)
 {
     xmlNodePtr block = NULL;
     switch (part->kind) {
-    case WSSEC_PART_BODY:
-        return add(f, part, f->m->body, NULL);
-    case WSSEC_PART_TIMESTAMP:
-        return f->timestamp_id != NULL ? add(f, part, NULL, f->timestamp_id) : missing(f, part);
-    case WSSEC_PART_TOKEN:
-        return f->token_id != NULL ? add(f, part, NULL, f->token_id) : missing(f, part);
-    case WSSEC_PART_USERNAME_TOKEN:
-        return f->user_id != NULL ? add(f, part, NULL, f->user_id) : missing(f, part);
+    case WSSEC_PART_BODY: return add(f, part, f->m->body, NULL);
+    case WSSEC_PART_TIMESTAMP: return f->timestamp_id != NULL ? add(f, part, NULL, f->timestamp_id) : missing(f, part);
+    case WSSEC_PART_TOKEN: return f->token_id != NULL ? add(f, part, NULL, f->token_id) : missing(f, part);
+    case WSSEC_PART_USERNAME_TOKEN: return f->user_id != NULL ? add(f, part, NULL, f->user_id) : missing(f, part);
     case WSSEC_PART_SIGNATURE: /* the Security header is made here, so no other signature stands in it */
         return missing(f, part);
     case WSSEC_PART_ATTACHMENTS: /* every part but the root: a plain message has none */
         return add_attachments(f, part);
     case WSSEC_PART_WSA:
-    case WSSEC_PART_ELEMENT:
-        break;
+    case WSSEC_PART_ELEMENT: break;
     }
     unsigned n = header_blocks(f->m, part, &block);
     if (n > 1) {
@@ -261,7 +261,8 @@ static int add_part(struct finder *f, const struct wssec_part *part)
 }
 
 int wssec_targets_find(struct wssec_arena *arena, const struct wssec_message *m, const struct wssec_package *package,
-                       const struct wssec_recipe *recipe, const char *timestamp_id, const char *token_id, const char *user_id, struct wssec_targets *out, struct wssec_refusal *why)
+                       const struct wssec_recipe *recipe, const char *timestamp_id, const char *token_id,
+                       const char *user_id, struct wssec_targets *out, struct wssec_refusal *why)
 {
     static const char *const defaults[] = {"Body", "Timestamp?", "attachments"};
     const char *const *word = recipe->n_part != 0 ? recipe->part : defaults;

@@ -10,7 +10,8 @@ struct wssec_timestamp {
     int64_t created, expires; /**< UTC seconds; expires 0: not given */
 };
 
-/** xsd:dateTime in UTC ("Z" or "+00:00"), fraction dropped. @return 0; 1: a date-time with another offset or none; -1: not one */
+/** xsd:dateTime in UTC ("Z" or "+00:00"), fraction dropped. @return 0; 1: a date-time with another offset or none; -1:
+ * not one */
 int wssec_datetime_parse(const char *text, size_t n, int64_t *out);
 /** Read the Timestamp of our header; *out zeroed when there is none. @return 0, or -1 with why filled */
 int wssec_timestamp_read(const struct wssec_security *s, struct wssec_timestamp *out,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * usertoken.c: a UsernameToken is made, or judged: a digest of nonce, Created and password, fresh and seen once, or a password in
- * the clear that came over TLS. That a signature covers it is demanded with the other parts. An unknown user costs what a
- * wrong password costs.
+ * usertoken.c: a UsernameToken is made, or judged: a digest of nonce, Created and password, fresh and seen once, or a
+ * password in the clear that came over TLS. That a signature covers it is demanded with the other parts. An unknown
+ * user costs what a wrong password costs.
  */
 #include "wssec/usertoken.h"
 
@@ -23,14 +23,15 @@
 #define SECRET_MAX    256
 #define NONCE_MAX     256
 #define NONCE_OWN     16
-#define DIGEST        20 /* SHA-1 */
+#define DIGEST        20  /* SHA-1 */
 #define OTHER_NODES   300 /* their clocks may differ so far */
 
 enum child { CHILD_USERNAME, CHILD_PASSWORD, CHILD_NONCE, CHILD_CREATED, CHILDREN };
 
 static const struct {
     const char *ns, *local;
-} children[CHILDREN] = {{WSSEC_NS_WSSE, "Username"}, {WSSEC_NS_WSSE, "Password"}, {WSSEC_NS_WSSE, "Nonce"}, {WSSEC_NS_WSU, "Created"}};
+} children[CHILDREN] = {
+    {WSSEC_NS_WSSE, "Username"}, {WSSEC_NS_WSSE, "Password"}, {WSSEC_NS_WSSE, "Nonce"}, {WSSEC_NS_WSU, "Created"}};
 
 struct token {
     xmlNodePtr node[CHILDREN];
@@ -136,7 +137,9 @@ static int read_token(struct wssec_judge *j, xmlNodePtr node, struct token *t, i
         return refuse(j, "Username is too long");
     }
     memcpy(t->user, t->text[CHILD_USERNAME].p, t->text[CHILD_USERNAME].n);
-    return read_password_type(j, t) == 0 && read_nonce(j, t, rc) == 0 && *rc == WSSEC_RC_OK && judge_created(j, t) == 0 ? 0 : -1;
+    return read_password_type(j, t) == 0 && read_nonce(j, t, rc) == 0 && *rc == WSSEC_RC_OK && judge_created(j, t) == 0
+               ? 0
+               : -1;
 }
 
 /* SHA-1(nonce + Created + password) by the profile. @return 0, or -1 */
@@ -153,7 +156,8 @@ static int digest_of(struct wssec_slice nonce, struct wssec_slice created, const
     return good ? 0 : -1;
 }
 
-/* The clear text is compared by its SHA-256, so that lengths tell nothing. @return 1: it fits, 0: it does not, -1: failure */
+/* The clear text is compared by its SHA-256, so that lengths tell nothing. @return 1: it fits, 0: it does not, -1:
+ * failure */
 static int compare(const struct token *t, const struct wssec_slice *said, const char *secret)
 {
     uint8_t own[32];
@@ -188,7 +192,8 @@ static int judge_password(struct wssec_judge *j, const struct token *t)
     }
     if (rc == WSSEC_RC_OK && (known == 0 || fits == 0 || said.p == NULL)) {
         (void)wssec_refuse(j->why, WSSEC_USERNAME_TOKEN_REFUSED,
-                           known == 0 ? "user \"%.64s\" is not known" : "the password of user \"%.64s\" does not fit", t->user);
+                           known == 0 ? "user \"%.64s\" is not known" : "the password of user \"%.64s\" does not fit",
+                           t->user);
     }
     return rc;
 }
@@ -200,7 +205,8 @@ static int remember(const struct wssec_judge *j, const struct token *t, struct w
     if (t->nonce.p == NULL) {
         return WSSEC_RC_OK;
     }
-    bool good = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 && EVP_DigestUpdate(md, what, sizeof what) == 1 &&
+    bool good = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
+                EVP_DigestUpdate(md, what, sizeof what) == 1 &&
                 EVP_DigestUpdate(md, t->user, strlen(t->user) + 1) == 1 &&
                 EVP_DigestUpdate(md, t->nonce.p, t->nonce.n) == 1 && EVP_DigestFinal_ex(md, out->nonce_key, NULL) == 1;
     EVP_MD_CTX_free(md);
@@ -227,7 +233,8 @@ int wssec_user_token_judge(struct wssec_judge *j, const struct wssec_security *s
     if (rc == WSSEC_RC_OK && j->why->reason == WSSEC_OK) {
         rc = remember(j, &t, out);
         (void)cs_copy(j->verdict->user, sizeof j->verdict->user, t.user);
-        wssec_explain_add(j->explain, "username-token", true, "user \"%.64s\", %s", t.user, t.digest ? "digest" : "text over TLS");
+        wssec_explain_add(j->explain, "username-token", true, "user \"%.64s\", %s", t.user,
+                          t.digest ? "digest" : "text over TLS");
     }
     return rc;
 }
@@ -246,13 +253,14 @@ int wssec_user_token_write(const struct wssec_user *user, int64_t created, const
         return WSSEC_RC_OK;
     }
     if (RAND_bytes(nonce, sizeof nonce) != 1 ||
-        digest_of((struct wssec_slice){nonce, sizeof nonce}, (struct wssec_slice){(const uint8_t *)stamp, strlen(stamp)},
-                  user->password, digest) != 0) {
+        digest_of((struct wssec_slice){nonce, sizeof nonce},
+                  (struct wssec_slice){(const uint8_t *)stamp, strlen(stamp)}, user->password, digest) != 0) {
         return WSSEC_RC_INTERNAL;
     }
     (void)cs_buf_addf(out, "<wsse:UsernameToken wsu:Id=\"%s\"><wsse:Username>", id);
     wssec_xml_escape(user->name, out);
-    (void)cs_buf_addf(out, "</wsse:Username><wsse:Password Type=\"" UTP "#Password%s\">", user->text ? "Text" : "Digest");
+    (void)cs_buf_addf(out, "</wsse:Username><wsse:Password Type=\"" UTP "#Password%s\">",
+                      user->text ? "Text" : "Digest");
     if (user->text) {
         wssec_xml_escape(user->password, out);
     } else {

@@ -14,7 +14,8 @@ struct wssec_user_token {
 
 /** Judge the UsernameToken of s by the resolver's passwords; without passwords it is not looked at.
  *  @return WSSEC_RC_OK, see j->why; else an error of ours */
-int wssec_user_token_judge(struct wssec_judge *j, const struct wssec_security *s, struct wssec_user_token *out) WSSEC_MUST_CHECK;
+int wssec_user_token_judge(struct wssec_judge *j, const struct wssec_security *s,
+                           struct wssec_user_token *out) WSSEC_MUST_CHECK;
 
 /** A UsernameToken with that wsu:Id: name, digest (or the password itself), Nonce, Created. Prefixes wsse and wsu are
  *  bound. @return WSSEC_RC_OK, see why; WSSEC_RC_NOMEM, WSSEC_RC_INTERNAL */

@@ -103,7 +103,8 @@ int http_read(struct http_peer *peer, struct http_message *m)
         http_message_clear(m);
         return -1;
     }
-    m->close = http_field(m, "Connection", connection, sizeof connection) != NULL && strcasecmp(connection, "close") == 0;
+    m->close =
+        http_field(m, "Connection", connection, sizeof connection) != NULL && strcasecmp(connection, "close") == 0;
     return 1;
 }
 
@@ -151,7 +152,8 @@ int http_write_reply_head(int fd, int status, const char *content_type, size_t n
 {
     char head[256];
     const char *phrase = status < 300 ? "OK" : status < 500 ? "Bad Request" : "Internal Server Error";
-    int head_n = snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", status, phrase, content_type, n);
+    int head_n = snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+                          status, phrase, content_type, n);
     return head_n > 0 && (size_t)head_n < sizeof head ? http_write(fd, head, (size_t)head_n, n > 0) : -1;
 }
 
@@ -171,8 +173,9 @@ int http_listen(int port, int *bound)
     if (fd < 0) {
         return -1;
     }
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(fd, SOMAXCONN) != 0 || getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 || listen(fd, SOMAXCONN) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
         close(fd);
         return -1;
     }
@@ -188,7 +191,8 @@ int http_connect(int port)
     if (fd < 0) {
         return -1;
     }
-    if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) {
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) {
         close(fd);
         return -1;
     }

@@ -13,20 +13,21 @@ enum { HTTP_HEAD_MAX = 32 * 1024, HTTP_BODY_MAX = 128 * 1024 * 1024 };
 
 /** One connection and what was read ahead on it. */
 struct http_peer {
-    int fd;                          /**< borrowed */
+    int fd; /**< borrowed */
     char ahead[HTTP_HEAD_MAX];
     size_t ahead_n;
 };
 
 /** One request or reply. Owned strings; http_message_clear gives them back. */
 struct http_message {
-    char *head;                      /**< start line and fields, NUL-terminated, without the blank line */
-    char *body;                      /**< NUL-terminated beyond body_n */
+    char *head; /**< start line and fields, NUL-terminated, without the blank line */
+    char *body; /**< NUL-terminated beyond body_n */
     size_t body_n;
-    bool close;                      /**< the peer asked for the end of the connection */
+    bool close; /**< the peer asked for the end of the connection */
 };
 
-/** Read one message. m is filled anew. @return 1; 0: the peer closed between messages; -1: malformed, cut or too large */
+/** Read one message. m is filled anew. @return 1; 0: the peer closed between messages; -1: malformed, cut or too large
+ */
 int http_read(struct http_peer *peer, struct http_message *m);
 void http_message_clear(struct http_message *m);
 

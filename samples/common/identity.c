@@ -92,11 +92,13 @@ void identity_clear(struct identity *id)
     *id = (struct identity){0};
 }
 
-static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out, int max)
+static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *hint, int64_t at, struct wssec_entry *out,
+                      int max)
 {
     const struct identity *id = ctx;
     (void)at;
-    if (max < 1 || (use == WSSEC_USE_VERIFY && hint != NULL && hint->has_cert && memcmp(hint->cert_sha256, id->sha256, sizeof id->sha256) != 0)) {
+    if (max < 1 || (use == WSSEC_USE_VERIFY && hint != NULL && hint->has_cert &&
+                    memcmp(hint->cert_sha256, id->sha256, sizeof id->sha256) != 0)) {
         return 0;
     }
     *out = (struct wssec_entry){

@@ -10,12 +10,12 @@
 
 /** One certificate, with its private key when it signs. Immutable once read, so threads may share it. */
 struct identity {
-    const char *name;                /**< borrowed: the file it came from */
-    EVP_PKEY *key;                   /**< owned: private (signing) or public (verifying) */
-    uint8_t *der;                    /**< owned */
+    const char *name; /**< borrowed: the file it came from */
+    EVP_PKEY *key;    /**< owned: private (signing) or public (verifying) */
+    uint8_t *der;     /**< owned */
     size_t der_n;
-    int64_t not_before;              /**< UTC seconds */
-    int64_t not_after;               /**< UTC seconds */
+    int64_t not_before; /**< UTC seconds */
+    int64_t not_after;  /**< UTC seconds */
     uint8_t sha256[32];
     uint8_t spki_sha256[32];
 };

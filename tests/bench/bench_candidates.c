@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "samples/common/identity.h"
-#include "tests/unit/engine.h"
 #include "tests/bench/clock.h"
+#include "tests/unit/engine.h"
 #include "wssec/wssec.h"
 
 #define FURTHER 7
@@ -126,7 +126,8 @@ int main(int argc, char **argv)
         return 64;
     }
     char *message = bench_read(argv[2], &n);
-    if (message == NULL || wssec_init(&(struct wssec_options){engine_of_environment()}, why, sizeof why) != 0 || identity_read(&offer.signer, argv[1], NULL) != 0) {
+    if (message == NULL || wssec_init(&(struct wssec_options){engine_of_environment()}, why, sizeof why) != 0 ||
+        identity_read(&offer.signer, argv[1], NULL) != 0) {
         fprintf(stderr, "bench_candidates: %s\n", why);
         return 70;
     }

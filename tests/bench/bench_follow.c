@@ -17,8 +17,8 @@
 #include "tests/bench/clock.h"
 #include "tests/unit/certificates.h"
 
-#define CHANGES 100
-#define USES    2000000
+#define CHANGES   100
+#define USES      2000000
 #define QUESTIONS 1000
 
 static const ks_actor actor = {"bench", "uid", "a measurement"};

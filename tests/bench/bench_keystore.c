@@ -7,9 +7,9 @@
  * bench_keystore DIRECTORY CERTIFICATE MESSAGE SECONDS FEW MANY      prints "cpu_us_with_few cpu_us_with_many"
  */
 #include "resolver/resolver.h"
-#include "tests/unit/engine.h"
 #include "tests/bench/clock.h"
 #include "tests/unit/certificates.h"
+#include "tests/unit/engine.h"
 #include "wssec/wssec.h"
 
 #define ROUND    100
@@ -87,7 +87,8 @@ int main(int argc, char **argv)
     }
     char *signer = bench_read(argv[2], &n_signer);
     char *message = bench_read(argv[3], &n_message);
-    MADE(signer != NULL && message != NULL && wssec_init(&(struct wssec_options){engine_of_environment()}, why, sizeof why) == 0);
+    MADE(signer != NULL && message != NULL &&
+         wssec_init(&(struct wssec_options){engine_of_environment()}, why, sizeof why) == 0);
     struct wssec_worker *worker = wssec_worker_new();
     struct wssec_policy *policy = wssec_policy_new("bench");
     MADE(worker != NULL && policy != NULL && wssec_policy_freeze(policy, why, sizeof why) >= 0);

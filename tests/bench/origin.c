@@ -25,7 +25,9 @@ static int answer(int fd, const struct http_message *request)
     for (size_t i = 0; path != NULL && i < FILES_MAX && files[i].name != NULL; i++) {
         size_t n = strlen(files[i].name);
         if (strncmp(path + 1, files[i].name, n) == 0 && path[1 + n] == ' ') {
-            return http_write_reply_head(fd, 200, "text/xml; charset=utf-8", files[i].n) == 0 ? http_write(fd, files[i].body, files[i].n, false) : -1;
+            return http_write_reply_head(fd, 200, "text/xml; charset=utf-8", files[i].n) == 0
+                       ? http_write(fd, files[i].body, files[i].n, false)
+                       : -1;
         }
     }
     return http_write_reply_head(fd, 404, "text/plain", 0);

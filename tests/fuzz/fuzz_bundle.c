@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "keystore/keystore.h"
+#include "keystore/live.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

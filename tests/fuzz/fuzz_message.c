@@ -4,8 +4,8 @@
  * message that was signed at start (elements cut, copied, moved, text put in). One key ever signed, and it signed one
  * Body and one Timestamp; so whatever passes must show exactly these two where a receiver reads them.
  */
-#include "tests/unit/engine.h"
 #include "tests/fuzz/edits.h"
+#include "tests/unit/engine.h"
 #include "wssec/steps.h"
 #include "wssec/worker.h"
 

@@ -12,8 +12,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct wssec_limits limits = {
-    .body = 1 << 20, .text = 1 << 16, .header = 1 << 16, .start_tag = 4096, .name = 256, .depth = 64, .header_nodes = 100};
+static const struct wssec_limits limits = {.body = 1 << 20,
+                                           .text = 1 << 16,
+                                           .header = 1 << 16,
+                                           .start_tag = 4096,
+                                           .name = 256,
+                                           .depth = 64,
+                                           .header_nodes = 100};
 
 static void must(int condition)
 {
@@ -36,7 +41,8 @@ static void run(struct wssec_scan *s, const uint8_t *p, size_t n, size_t step)
     for (size_t at = 0; at < n; at += step) {
         slice[count++] = (struct wssec_slice){p + at, n - at < step ? n - at : step};
     }
-    must(wssec_scan_run(s, slice, count, NULL, &limits, WSSEC_ENC_UTF8 | WSSEC_ENC_UTF16 | WSSEC_ENC_LATIN1) == WSSEC_RC_OK);
+    must(wssec_scan_run(s, slice, count, NULL, &limits, WSSEC_ENC_UTF8 | WSSEC_ENC_UTF16 | WSSEC_ENC_LATIN1) ==
+         WSSEC_RC_OK);
     free(slice);
 }
 
@@ -44,11 +50,13 @@ static void check_places(const struct wssec_scan *s)
 {
     for (size_t i = 0; i < s->n_element; i++) {
         const struct wssec_scan_element *e = &s->element[i];
-        must(e->from < e->name_end && e->name_end < e->open_end && e->open_end <= e->close_from && e->close_from <= e->to && e->to <= s->text_octets);
+        must(e->from < e->name_end && e->name_end < e->open_end && e->open_end <= e->close_from &&
+             e->close_from <= e->to && e->to <= s->text_octets);
         must(e->name_at + e->name_len <= s->names.len && e->depth >= 1 && e->depth <= 3);
         if (e->parent >= 0) {
             const struct wssec_scan_element *up = &s->element[e->parent];
-            must((size_t)e->parent < i && up->depth + 1 == e->depth && up->open_end <= e->from && e->to <= up->close_from);
+            must((size_t)e->parent < i && up->depth + 1 == e->depth && up->open_end <= e->from &&
+                 e->to <= up->close_from);
         }
         must(wssec_scan_original(s, e->to) <= s->octets);
     }
@@ -62,7 +70,8 @@ static void fold_tree(const xmlNode *node, unsigned depth, uint64_t *fold)
         }
         char name[1024];
         const char *prefix = node->ns != NULL ? (const char *)node->ns->prefix : NULL;
-        int n = snprintf(name, sizeof name, "%s%s%s", prefix != NULL ? prefix : "", prefix != NULL ? ":" : "", (const char *)node->name);
+        int n = snprintf(name, sizeof name, "%s%s%s", prefix != NULL ? prefix : "", prefix != NULL ? ":" : "",
+                         (const char *)node->name);
         wssec_scan_fold(fold, depth, name, (size_t)n);
         if (depth < 3) {
             fold_tree(node->children, depth + 1, fold);
@@ -76,7 +85,8 @@ static void check_parser(const struct wssec_scan *s, const char *joined)
     xmlParserCtxtPtr c = xmlNewParserCtxt();
     must(c != NULL);
     xmlDocPtr doc = xmlCtxtReadMemory(c, joined, (int)s->text_octets, NULL, NULL,
-                                      XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_IGNORE_ENC);
+                                      XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+                                          XML_PARSE_IGNORE_ENC);
     if (doc != NULL && c->wellFormed && c->nsWellFormed) {
         uint64_t fold = WSSEC_SCAN_FOLD;
         fold_tree(doc->children, 1, &fold);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_text.c: the small readers that stand before everything else: base64, hexadecimal, instants, durations, sizes. What
- * is read must come back the same when it is written and read again.
+ * fuzz_text.c: the small readers that stand before everything else: base64, hexadecimal, instants, durations, sizes.
+ * What is read must come back the same when it is written and read again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,8 @@ static void base64(const char *text, size_t n)
     must(got <= cs_base64_decoded_max(n));
     size_t length = cs_base64_encode(octets, got, written);
     must(length == strlen(written));
-    must(cs_base64_decode(written, length, again, sizeof again, &got_again) == 0 && got_again == got && memcmp(octets, again, got) == 0);
+    must(cs_base64_decode(written, length, again, sizeof again, &got_again) == 0 && got_again == got &&
+         memcmp(octets, again, got) == 0);
     if (got > 0) { /* one octet of room less is refused, not overrun */
         must(cs_base64_decode(text, n, again, got - 1, &got_again) != 0);
     }

@@ -64,8 +64,8 @@ static X509 *issue(struct authority *a, const OSSL_CRMF_CERTTEMPLATE *wanted, EV
            ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), serial >> 1) == 1 && X509_set_subject_name(x, name) == 1 &&
            X509_set_issuer_name(x, X509_get_subject_name(a->certificate)) == 1 &&
            X509_gmtime_adj(X509_getm_notBefore(x), -60) != NULL &&
-           X509_gmtime_adj(X509_getm_notAfter(x), (DAYS + a->granted++) * 86400L) != NULL && X509_set_pubkey(x, key) == 1 &&
-           take_extensions(x, wanted) && X509_sign(x, a->key, EVP_sha256()) > 0;
+           X509_gmtime_adj(X509_getm_notAfter(x), (DAYS + a->granted++) * 86400L) != NULL &&
+           X509_set_pubkey(x, key) == 1 && take_extensions(x, wanted) && X509_sign(x, a->key, EVP_sha256()) > 0;
     X509_NAME_free(name);
     if (key != asked) {
         EVP_PKEY_free(key);

@@ -7,7 +7,10 @@
 
 #include <CUnit/CUnit.h>
 
-struct harness_test { const char *name; void (*run)(void); };
+struct harness_test {
+    const char *name;
+    void (*run)(void);
+};
 
 /** Each file defines these. */
 extern const char *const harness_suite;

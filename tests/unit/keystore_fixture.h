@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include "keystore/keystore.h"
+#include "keystore/live.h"
 #include "tests/unit/certificates.h"
 #include "tests/unit/harness.h"
 

@@ -92,8 +92,11 @@ static MAKER_UNUSED char *craft(const struct crafted *c)
 {
     uint8_t key[WSSEC_CONTENT_KEY_MAX] = "a content key of thirty-two oct.";
     const struct wssec_cipher_alg *a = wssec_cipher_by_word(c->cipher != NULL ? c->cipher : "aes256-gcm");
-    struct wssec_transport t = {
-        wssec_transport_by_word(c->transport != NULL ? c->transport : "rsa-oaep-mgf1p"), "SHA1", "SHA1", {NULL, 0}, NULL};
+    struct wssec_transport t = {wssec_transport_by_word(c->transport != NULL ? c->transport : "rsa-oaep-mgf1p"),
+                                "SHA1",
+                                "SHA1",
+                                {NULL, 0},
+                                NULL};
     EVP_PKEY *to = c->to != NULL ? c->to->pkey : own.pkey;
     cs_buf data = CS_BUF_INIT;
     cs_buf wrapped = CS_BUF_INIT;

@@ -170,7 +170,7 @@ static MAKER_UNUSED char *maker_base64(const uint8_t *p, size_t n)
 #define SWA_CONTENT  "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Content-Signature-Transform"
 #define SWA_COMPLETE "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Complete-Signature-Transform"
 
-struct maker_attached { /* a reference to an attachment */
+struct maker_attached {           /* a reference to an attachment */
     const char *uri, *transforms; /* transforms NULL: its content */
     const char *digested;         /* octets that are signed */
 };
@@ -194,7 +194,7 @@ struct maker { /* NULL and 0: usual */
     const char *timestamp;       /* raw Timestamp element instead */
     const char *after_signature; /* children of Security behind the Signature */
     const struct maker_attached *attached; /* more references, up to one without URI */
-    bool no_token;               /* no BinarySecurityToken for kind direct */
+    bool no_token;                         /* no BinarySecurityToken for kind direct */
     const char *body_attributes;
 };
 
@@ -305,10 +305,11 @@ static MAKER_UNUSED void maker_signature(cs_buf *b, const struct maker *m)
         p += n + strspn(p + n, " ");
     }
     for (const struct maker_attached *a = m->attached; a != NULL && a->uri != NULL; a++, index++) {
-        cs_buf_addf(b,
-                    "<ds:Reference URI=\"%s\"><ds:Transforms>%s</ds:Transforms><ds:DigestMethod "
-                    "Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"/><ds:DigestValue>@D%d@</ds:DigestValue></ds:Reference>",
-                    a->uri, maker_default(a->transforms, "<ds:Transform Algorithm=\"" SWA_CONTENT "\"/>"), index);
+        cs_buf_addf(
+            b,
+            "<ds:Reference URI=\"%s\"><ds:Transforms>%s</ds:Transforms><ds:DigestMethod "
+            "Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"/><ds:DigestValue>@D%d@</ds:DigestValue></ds:Reference>",
+            a->uri, maker_default(a->transforms, "<ds:Transform Algorithm=\"" SWA_CONTENT "\"/>"), index);
     }
     cs_buf_adds(b, "</ds:SignedInfo><ds:SignatureValue>@SV@</ds:SignatureValue>");
     if (m->keyref == NULL || strcmp(m->keyref, "none") != 0) {

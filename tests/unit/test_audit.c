@@ -5,6 +5,8 @@
 #include "keystore/schema.h"
 #include <sys/stat.h>
 
+#include "keystore/audit.h"
+#include "keystore/live.h"
 #include "tests/unit/keystore_fixture.h"
 
 const char *const harness_suite = "audit";

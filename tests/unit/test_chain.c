@@ -3,7 +3,9 @@
  * test_chain.c: certificates that only a message brings: chains to named anchors, names, CRLs. The authorities are made
  * at run time: root -> issuing CA -> signer; "look-alikes" bear the same names with other keys.
  */
+#include "keystore/audit.h"
 #include "keystore/config.h"
+#include "keystore/live.h"
 #include "tests/unit/keystore_fixture.h"
 
 const char *const harness_suite = "chain";
@@ -17,7 +19,8 @@ static struct made authority(const char *cn, const struct made *issuer)
 
 static struct made signer(const char *o, const struct made *issuer)
 {
-    return make_certificate(&(struct recipe){.cn = "signer", .o = o, .issuer = issuer, .key_usage = "digitalSignature"});
+    return make_certificate(
+        &(struct recipe){.cn = "signer", .o = o, .issuer = issuer, .key_usage = "digitalSignature"});
 }
 
 int harness_setup(void)
@@ -206,13 +209,13 @@ static void test_broken(void)
     fixture_open(&f);
     anchor_add(&f, "acme-root", &root);
     anchor_add(&f, "other", &evil_root);
-    CU_ASSERT_EQUAL(outcome(&f, "acme-root", &leaf, NULL, NOW), BROKEN);                   /* issuing CA is not there */
-    CU_ASSERT_EQUAL(outcome(&f, "other", &leaf, &issuing, NOW), BROKEN);                   /* wrong anchor */
-    CU_ASSERT_EQUAL(outcome(&f, "nobody", &leaf, &issuing, NOW), BROKEN);                  /* no such anchor */
-    CU_ASSERT_EQUAL(outcome(&f, "acme-root", &evil_leaf, &evil_issuing, NOW), BROKEN);     /* look-alike hierarchy */
-    CU_ASSERT_EQUAL(outcome(&f, "acme-root", &evil_leaf, &issuing, NOW), BROKEN);          /* look-alike issuer */
+    CU_ASSERT_EQUAL(outcome(&f, "acme-root", &leaf, NULL, NOW), BROKEN);               /* issuing CA is not there */
+    CU_ASSERT_EQUAL(outcome(&f, "other", &leaf, &issuing, NOW), BROKEN);               /* wrong anchor */
+    CU_ASSERT_EQUAL(outcome(&f, "nobody", &leaf, &issuing, NOW), BROKEN);              /* no such anchor */
+    CU_ASSERT_EQUAL(outcome(&f, "acme-root", &evil_leaf, &evil_issuing, NOW), BROKEN); /* look-alike hierarchy */
+    CU_ASSERT_EQUAL(outcome(&f, "acme-root", &evil_leaf, &issuing, NOW), BROKEN);      /* look-alike issuer */
     CU_ASSERT_EQUAL(outcome(&f, "acme-root", &leaf, &evil_issuing, NOW), BROKEN);
-    CU_ASSERT_EQUAL(outcome(&f, "acme-root", &evil_leaf, &evil_root, NOW), BROKEN);        /* it brings its own root */
+    CU_ASSERT_EQUAL(outcome(&f, "acme-root", &evil_leaf, &evil_root, NOW), BROKEN); /* it brings its own root */
     struct made self = signer("ACME Ltd", NULL);
     CU_ASSERT_EQUAL(outcome(&f, "acme-root", &self, NULL, NOW), BROKEN);
     /* a signer's certificate issues no further one */
@@ -252,8 +255,12 @@ static void test_dates(void)
     anchor_add(&f, "acme-root", &root);
     struct made old = make_certificate(
         &(struct recipe){.o = "ACME", .issuer = &issuing, .from = NOW - 100 * CS_DAY, .to = NOW - CS_DAY});
-    struct made old_ca = make_certificate(&(struct recipe){.cn = "ACME Issuing CA", .o = "ACME", .issuer = &root,
-                                                           .ca = true, .from = NOW - 100 * CS_DAY, .to = NOW - 3600});
+    struct made old_ca = make_certificate(&(struct recipe){.cn = "ACME Issuing CA",
+                                                           .o = "ACME",
+                                                           .issuer = &root,
+                                                           .ca = true,
+                                                           .from = NOW - 100 * CS_DAY,
+                                                           .to = NOW - 3600});
     struct made under = signer("ACME", &old_ca);
     ks_chain_rule r = rule_of("acme-root", "O=ACME*", "CN=ACME Issuing CA*");
     /* the dates of the signer's certificate have their own rules: the caller judges them */
@@ -338,7 +345,8 @@ static void test_subject_and_issuer(void)
     fixture_close(&f);
 }
 
-/* Two authorities of one name: a roll-over of the CA's key. Leaves carry no key identifier that could tell them apart. */
+/* Two authorities of one name: a roll-over of the CA's key. Leaves carry no key identifier that could tell them apart.
+ */
 static void test_anchors_of_one_name(void)
 {
     struct made old_ca = make_certificate(&(struct recipe){.cn = "ACME Issuing CA", .o = "ACME", .ca = true});
@@ -422,7 +430,8 @@ static char *make_list(const struct list *l)
     if (l->revoked != NULL) {
         X509_REVOKED *row = X509_REVOKED_new();
         MADE(row != NULL && ASN1_TIME_set(t, l->revoked_at) != NULL && X509_REVOKED_set_revocationDate(row, t) == 1);
-        MADE(X509_REVOKED_set_serialNumber(row, X509_get_serialNumber(l->revoked->x)) == 1 && X509_CRL_add0_revoked(x, row) == 1);
+        MADE(X509_REVOKED_set_serialNumber(row, X509_get_serialNumber(l->revoked->x)) == 1 &&
+             X509_CRL_add0_revoked(x, row) == 1);
     }
     if (l->delta) {
         ASN1_INTEGER *base = ASN1_INTEGER_new();
@@ -476,7 +485,7 @@ static void test_revoked(void)
     CU_ASSERT_EQUAL(list_add(&f, "acme-issuing", &l, false), 0);
     CU_ASSERT_EQUAL(ks_generation(f.s), before + 1);
     CU_ASSERT_EQUAL(revoked_at(&f, false, NOW, &how), NOW - 3600);
-    CU_ASSERT_EQUAL(how, KS_CHAIN_GOOD); /* the caller compares the instant */
+    CU_ASSERT_EQUAL(how, KS_CHAIN_GOOD);                                         /* the caller compares the instant */
     CU_ASSERT_EQUAL(revoked_at(&f, false, NOW + 30 * CS_DAY, &how), NOW - 3600); /* a stale list revokes all the same */
     /* the next list no longer has it: that one counts */
     struct list next = {&issuing, NOW - 100, NOW + 2 * CS_DAY, NULL, 0, false};
@@ -541,12 +550,16 @@ static void test_list_refused(void)
     CU_ASSERT_EQUAL(list_add(&f, "acme-root", &good, false), 0);
     CU_ASSERT_EQUAL(list_add(&f, "acme-root", &older, false), CS_EXIT_CONFLICT);
     char *pem = make_list(&good);
-    MADE(ks_add_crl(f.s, "acme-root", pem, strlen(pem), false, &actor, NOW, &info, &f.e) == 0); /* of the same instant */
-    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_add_crl(f.s, "acme-root", pem, strlen(pem), false, &actor, NOW, &info, &f.e)), CS_EXIT_CONFLICT);
+    MADE(ks_add_crl(f.s, "acme-root", pem, strlen(pem), false, &actor, NOW, &info, &f.e) ==
+         0); /* of the same instant */
+    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_add_crl(f.s, "acme-root", pem, strlen(pem), false, &actor, NOW, &info, &f.e)),
+                    CS_EXIT_CONFLICT);
     free(pem);
     const char *junk[] = {"", "junk", root.pem, "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"};
     for (size_t i = 0; i < sizeof junk / sizeof junk[0]; i++) {
-        CU_ASSERT_EQUAL(EXIT_OF(&f, ks_add_crl(f.s, "acme-root", junk[i], strlen(junk[i]), false, &actor, NOW, &info, &f.e)), CS_EXIT_USAGE);
+        CU_ASSERT_EQUAL(
+            EXIT_OF(&f, ks_add_crl(f.s, "acme-root", junk[i], strlen(junk[i]), false, &actor, NOW, &info, &f.e)),
+            CS_EXIT_USAGE);
         CU_ASSERT_STRING_EQUAL(f.e.reason, "not-a-crl");
     }
     made_free(&v);
@@ -648,7 +661,8 @@ static void test_references(void)
         struct cs_conf *tree = NULL;
         struct cs_conf_report report = {0};
         char text[256];
-        snprintf(text, sizeof text, "trust chain { anchors acme-root %s; subject \"O=*\"; issuer \"O=*\"; }", row[i].anchors);
+        snprintf(text, sizeof text, "trust chain { anchors acme-root %s; subject \"O=*\"; issuer \"O=*\"; }",
+                 row[i].anchors);
         CU_ASSERT_EQUAL(read_partner(text, &c, &tree, &report), 0);
         CU_ASSERT_EQUAL(ks_config_check(&c, s, &report), row[i].says != NULL);
         CU_ASSERT_EQUAL(report.n, row[i].says != NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_clock.c: whether the clock can be believed, and what the keeper does when it can and when it cannot. */
+#include "keystore/audit.h"
 #include "keystore/time.h"
 #include "tests/unit/keystore_fixture.h"
 

@@ -6,9 +6,12 @@
 
 const char *const harness_suite = "confirm";
 
-#define REQUEST "<S:Envelope xmlns:S=\"" SOAP11 "\"><S:Body><o:order xmlns:o=\"urn:orders\">bolt</o:order></S:Body></S:Envelope>"
-#define REPLY "<S:Envelope xmlns:S=\"" SOAP11 "\"><S:Body><o:done xmlns:o=\"urn:orders\">bolt</o:done></S:Body></S:Envelope>"
-#define CONFIRMATION "<c:SignatureConfirmation xmlns:c=\"http://docs.oasis-open.org/wss/oasis-wss-wssecurity-secext-1.1.xsd\""
+#define REQUEST                                                                                                        \
+    "<S:Envelope xmlns:S=\"" SOAP11 "\"><S:Body><o:order xmlns:o=\"urn:orders\">bolt</o:order></S:Body></S:Envelope>"
+#define REPLY                                                                                                          \
+    "<S:Envelope xmlns:S=\"" SOAP11 "\"><S:Body><o:done xmlns:o=\"urn:orders\">bolt</o:done></S:Body></S:Envelope>"
+#define CONFIRMATION                                                                                                   \
+    "<c:SignatureConfirmation xmlns:c=\"http://docs.oasis-open.org/wss/oasis-wss-wssecurity-secext-1.1.xsd\""
 
 static struct wssec_worker *worker;
 static struct maker_key own, acme;
@@ -19,7 +22,8 @@ static struct wssec_policy *new_policy(const char *word)
 {
     char err[256];
     struct wssec_policy *p = wssec_policy_new("test");
-    if (p == NULL || wssec_policy_set(p, "signature-confirmation", 1, &word, err, sizeof err) != 0 || wssec_policy_freeze(p, err, sizeof err) < 0) {
+    if (p == NULL || wssec_policy_set(p, "signature-confirmation", 1, &word, err, sizeof err) != 0 ||
+        wssec_policy_freeze(p, err, sizeof err) < 0) {
         return NULL;
     }
     return p;
@@ -50,7 +54,8 @@ int harness_teardown(void)
     return 0;
 }
 
-static int the_key(void *ctx, enum wssec_use use, const struct wssec_hint *h, int64_t at, struct wssec_entry *out, int max)
+static int the_key(void *ctx, enum wssec_use use, const struct wssec_hint *h, int64_t at, struct wssec_entry *out,
+                   int max)
 {
     const struct maker_key *k = ctx;
     struct maker_partner p = {.n = 0};
@@ -92,7 +97,8 @@ static size_t request_value(uint8_t out[512])
     return value.n;
 }
 
-static enum wssec_reason judge_as(const cs_buf *b, const struct wssec_policy *p, const struct wssec_slice *confirm, size_t n, bool response)
+static enum wssec_reason judge_as(const cs_buf *b, const struct wssec_policy *p, const struct wssec_slice *confirm,
+                                  size_t n, bool response)
 {
     struct maker_partner partner = {.n = 0};
     struct wssec_verdict v;
@@ -134,7 +140,7 @@ static void silence_is_refused_only_where_confirmation_is_demanded(void)
     cs_buf reply = signed_by(&acme, REPLY, NULL, 0);
     CU_ASSERT_EQUAL(judge_as(&reply, accepting, &confirm, 1, true), WSSEC_OK);
     CU_ASSERT_EQUAL(judge_as(&reply, demanding, &confirm, 1, true), WSSEC_SIGNATURE_CONFIRMATION_MISMATCH);
-    CU_ASSERT_EQUAL(judge_as(&reply, demanding, NULL, 0, true), WSSEC_OK); /* the request was not signed by us */
+    CU_ASSERT_EQUAL(judge_as(&reply, demanding, NULL, 0, true), WSSEC_OK);      /* the request was not signed by us */
     CU_ASSERT_EQUAL(judge_as(&reply, demanding, &confirm, 1, false), WSSEC_OK); /* no reply */
     cs_buf_free(&reply);
 }

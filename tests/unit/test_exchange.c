@@ -19,10 +19,14 @@ int harness_teardown(void)
     return 0;
 }
 
-/* One line per state: event letter and next state. Written down apart from the code, from the description of the states. */
+/* One line per state: event letter and next state. Written down apart from the code, from the description of the
+ * states. */
 struct expectation {
     enum exchange_state state;
-    struct { enum exchange_on on; enum exchange_state next; } move[8];
+    struct {
+        enum exchange_on on;
+        enum exchange_state next;
+    } move[8];
     unsigned n;
 };
 
@@ -141,8 +145,10 @@ static void every_pair(void)
             const struct exchange_row *row = exchange_row((enum exchange_state)s, (enum exchange_on)on);
             bool legal = find((enum exchange_state)s, (enum exchange_on)on, &next);
             if (legal != (row != NULL) || (row != NULL && row->next != next)) {
-                printf("  # %s on %s: %s, expected %s\n", exchange_state_word((enum exchange_state)s), exchange_on_word((enum exchange_on)on),
-                       row != NULL ? exchange_state_word(row->next) : "not legal", legal ? exchange_state_word(next) : "not legal");
+                printf("  # %s on %s: %s, expected %s\n", exchange_state_word((enum exchange_state)s),
+                       exchange_on_word((enum exchange_on)on),
+                       row != NULL ? exchange_state_word(row->next) : "not legal",
+                       legal ? exchange_state_word(next) : "not legal");
                 CU_FAIL("the table differs from the description");
             }
         }
@@ -153,7 +159,8 @@ static void each_pair_once(void)
 {
     for (size_t i = 0; i < exchange_rows; i++) {
         for (size_t k = i + 1; k < exchange_rows; k++) {
-            CU_ASSERT_FALSE(exchange_table[i].state == exchange_table[k].state && exchange_table[i].on == exchange_table[k].on);
+            CU_ASSERT_FALSE(exchange_table[i].state == exchange_table[k].state &&
+                            exchange_table[i].on == exchange_table[k].on);
         }
     }
 }
@@ -205,7 +212,8 @@ static void words_are_there(void)
 {
     for (int s = 0; s < EX_STATES; s++) {
         for (int t = 0; t < s; t++) {
-            CU_ASSERT_STRING_NOT_EQUAL(exchange_state_word((enum exchange_state)s), exchange_state_word((enum exchange_state)t));
+            CU_ASSERT_STRING_NOT_EQUAL(exchange_state_word((enum exchange_state)s),
+                                       exchange_state_word((enum exchange_state)t));
         }
     }
     for (int e = 0; e < EX_EVENTS; e++) {

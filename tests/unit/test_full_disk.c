@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "keystore/audit.h"
 #include "tests/unit/keystore_fixture.h"
 
 const char *const harness_suite = "full_disk";

@@ -3,6 +3,8 @@
  * a refusal or a rehearsal leaves nothing behind. */
 #include <unistd.h>
 
+#include "keystore/audit.h"
+#include "keystore/live.h"
 #include "tests/unit/keystore_fixture.h"
 
 const char *const harness_suite = "generate";

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keystore/audit.h"
 #include "tests/unit/keystore_fixture.h"
 
 #define STEPS     500

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "keystore/audit.h"
 #include "tests/unit/keystore_fixture.h"
 
 const char *const harness_suite = "keystore_crash";

@@ -330,8 +330,8 @@ static void test_a_disagreement_of_judges_is_told_to_the_administrators_once_a_d
     fixture_close(&f);
 }
 
-static int write_link(const char *base, ks_store *s, const char *reference, const char *address, cs_time now, cs_buf *out,
-                      cs_error *e)
+static int write_link(const char *base, ks_store *s, const char *reference, const char *address, cs_time now,
+                      cs_buf *out, cs_error *e)
 {
     (void)base;
     (void)s;

@@ -412,7 +412,7 @@ static void unsigned_faults_only_by_directive(void)
 {
     static const char fault[] =
         "<S:Envelope xmlns:S=\"" SOAP11 "\"><S:Body><S:Fault><faultcode>S:Server</faultcode><faultstring>no</"
-                                        "faultstring></S:Fault></S:Body></S:Envelope>";
+        "faultstring></S:Fault></S:Body></S:Envelope>";
     const struct setting allow = {"allow", {"unsigned-faults", NULL}};
     struct wssec_resolver r = {&partner, 1, maker_candidates, NULL};
     struct wssec_slice slice = {(const uint8_t *)fault, strlen(fault)};

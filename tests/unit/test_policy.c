@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_policy.c: the words of a policy: what each takes and refuses, exceptions with an end, contradictions, the questions. */
+/* test_policy.c: the words of a policy: what each takes and refuses, exceptions with an end, contradictions, the
+ * questions. */
 #include "tests/unit/harness.h"
 
 #include <libxml/c14n.h>
@@ -65,11 +66,16 @@ static void the_default_is_what_the_manual_says(void)
     CU_ASSERT_EQUAL(p->cross_check_ppm, 10000);
     CU_ASSERT_EQUAL(p->expired, WSSEC_EXPIRED_AT_SIGNING);
     CU_ASSERT_EQUAL(wssec_policy_body_limit(p), 64u << 20);
-    CU_ASSERT(p->limits.depth == 128 && p->limits.attributes == 256 && p->limits.namespaces == 64 && p->limits.references == 30 && p->limits.transforms == 5);
+    CU_ASSERT(p->limits.depth == 128 && p->limits.attributes == 256 && p->limits.namespaces == 64 &&
+              p->limits.references == 30 && p->limits.transforms == 5);
     static const struct {
         const char *word;
         bool allowed;
-    } algorithms[] = {{"rsa-sha256", true}, {"ecdsa-sha512", true}, {"rsa-sha1", false}, {"rsa-pss-sha256", false}, {"ed25519", false}};
+    } algorithms[] = {{"rsa-sha256", true},
+                      {"ecdsa-sha512", true},
+                      {"rsa-sha1", false},
+                      {"rsa-pss-sha256", false},
+                      {"ed25519", false}};
     for (size_t i = 0; i < sizeof algorithms / sizeof algorithms[0]; i++) {
         enum wssec_legacy used;
         enum wssec_reason r = wssec_policy_signature(p, wssec_signature_by_word(algorithms[i].word), 0, &used);
@@ -86,7 +92,9 @@ static const struct {
     struct statement s;
     bool good;
 } argument_rows[] = {
-    {{"require-signed", {"Body", "Timestamp?", "wsa:To", "{urn:a}b", "attachments", "Signature", "UsernameToken", "BinarySecurityToken"}}, true},
+    {{"require-signed",
+      {"Body", "Timestamp?", "wsa:To", "{urn:a}b", "attachments", "Signature", "UsernameToken", "BinarySecurityToken"}},
+     true},
     {{"require-signed", {NULL}}, false},
     {{"require-signed", {"Boddy"}}, false},
     {{"require-signed", {"Body", "Body?"}}, false},
@@ -162,7 +170,8 @@ static void every_word_takes_good_and_refuses_bad_arguments(void)
         struct wssec_policy *p = wssec_policy_new("p");
         int rc = set(p, &argument_rows[i].s);
         if ((rc == 0) != argument_rows[i].good) {
-            printf("  # %s %s: %s\n", argument_rows[i].s.word, argument_rows[i].s.argument[0] != NULL ? argument_rows[i].s.argument[0] : "", err);
+            printf("  # %s %s: %s\n", argument_rows[i].s.word,
+                   argument_rows[i].s.argument[0] != NULL ? argument_rows[i].s.argument[0] : "", err);
         }
         CU_ASSERT_EQUAL(rc == 0, argument_rows[i].good);
         CU_ASSERT_EQUAL(err[0] != '\0', !argument_rows[i].good);
@@ -176,8 +185,12 @@ static void a_misspelt_word_names_its_nearest(void)
         struct statement s;
         const char *near;
     } rows[] = {
-        {{"require-signed", {"Boddy"}}, "Body"},       {{"require-signed", {"wsa:Acton"}}, "wsa:Action"}, {{"signature-algorithms", {"rsa-sha265"}}, "rsa-sha256"},
-        {{"digest-algorithms", {"sha521"}}, "sha512"}, {{"legacy", {"sha-1", "until", "2027-01-01"}}, "sha1"}, {{"encodings", {"utf8"}}, "utf-8"},
+        {{"require-signed", {"Boddy"}}, "Body"},
+        {{"require-signed", {"wsa:Acton"}}, "wsa:Action"},
+        {{"signature-algorithms", {"rsa-sha265"}}, "rsa-sha256"},
+        {{"digest-algorithms", {"sha521"}}, "sha512"},
+        {{"legacy", {"sha-1", "until", "2027-01-01"}}, "sha1"},
+        {{"encodings", {"utf8"}}, "utf-8"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct wssec_policy *p = wssec_policy_new("p");
@@ -200,11 +213,14 @@ static void an_exception_ends_with_its_day(void)
     CU_ASSERT_EQUAL(wssec_policy_freeze(p, err, sizeof err), 0);
     CU_ASSERT_EQUAL(wssec_policy_legacy(p, WSSEC_LEGACY_SHA1, last), WSSEC_DATED_IN_FORCE);
     CU_ASSERT_EQUAL(wssec_policy_legacy(p, WSSEC_LEGACY_SHA1, last + 1), WSSEC_DATED_OVER);
-    CU_ASSERT_EQUAL(wssec_policy_legacy(p, WSSEC_LEGACY_RSA_1024, cs_time_civil(2027, 6, 30, 11, 59, 59)), WSSEC_DATED_IN_FORCE);
-    CU_ASSERT_EQUAL(wssec_policy_legacy(p, WSSEC_LEGACY_RSA_1024, cs_time_civil(2027, 6, 30, 12, 0, 0)), WSSEC_DATED_OVER);
+    CU_ASSERT_EQUAL(wssec_policy_legacy(p, WSSEC_LEGACY_RSA_1024, cs_time_civil(2027, 6, 30, 11, 59, 59)),
+                    WSSEC_DATED_IN_FORCE);
+    CU_ASSERT_EQUAL(wssec_policy_legacy(p, WSSEC_LEGACY_RSA_1024, cs_time_civil(2027, 6, 30, 12, 0, 0)),
+                    WSSEC_DATED_OVER);
     CU_ASSERT_EQUAL(wssec_policy_signature(p, wssec_signature_by_word("rsa-sha1"), last, &used), WSSEC_OK);
     CU_ASSERT_EQUAL(used, WSSEC_LEGACY_SHA1);
-    CU_ASSERT_EQUAL(wssec_policy_signature(p, wssec_signature_by_word("rsa-sha1"), last + 1, &used), WSSEC_LEGACY_ENDED);
+    CU_ASSERT_EQUAL(wssec_policy_signature(p, wssec_signature_by_word("rsa-sha1"), last + 1, &used),
+                    WSSEC_LEGACY_ENDED);
     CU_ASSERT_EQUAL(wssec_policy_digest(p, wssec_digest_by_word("sha1"), last, &used), WSSEC_OK);
     CU_ASSERT_EQUAL(wssec_policy_digest(p, wssec_digest_by_word("sha1"), last + 1, &used), WSSEC_LEGACY_ENDED);
     wssec_policy_unref(p);
@@ -350,7 +366,8 @@ static void every_reason_is_complete(void)
             known |= strcmp(wssec_reason_hint(r), hints[k]) == 0;
         }
         CU_ASSERT(known);
-        CU_ASSERT(strspn(wssec_reason_code(r), "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(wssec_reason_code(r)));
+        CU_ASSERT(strspn(wssec_reason_code(r), "abcdefghijklmnopqrstuvwxyz0123456789-") ==
+                  strlen(wssec_reason_code(r)));
         CU_ASSERT(wssec_reason_meaning(r)[0] != '\0' && wssec_reason_cure(r)[0] != '\0');
         for (unsigned k = 0; k < i; k++) {
             CU_ASSERT_STRING_NOT_EQUAL(wssec_reason_code(r), wssec_reason_code((enum wssec_reason)k));
@@ -375,14 +392,16 @@ static void a_fault_tells_the_standard_code_and_an_id_only(void)
             CU_ASSERT(n > 0 && n == strlen(out));
             CU_ASSERT_PTR_NULL(strstr(out, "secret"));
             CU_ASSERT_PTR_NOT_NULL(strstr(out, ">0b0f-id</cs:fault-id>"));
-            CU_ASSERT_PTR_NOT_NULL(strstr(out, soap == 12 ? "2003/05/soap-envelope" : "schemas.xmlsoap.org/soap/envelope/"));
+            CU_ASSERT_PTR_NOT_NULL(
+                strstr(out, soap == 12 ? "2003/05/soap-envelope" : "schemas.xmlsoap.org/soap/envelope/"));
             CU_ASSERT_EQUAL(wssec_fault(&v, "id", out, n / 2), 0);
         }
     }
     v.reason = WSSEC_DIGEST_MISMATCH;
     v.soap = 12;
     CU_ASSERT(wssec_fault(&v, "id", out, sizeof out) > 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(out, "<env:Value>env:Sender</env:Value><env:Subcode><env:Value>wsse:FailedCheck</env:Value></env:Subcode>"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(
+        out, "<env:Value>env:Sender</env:Value><env:Subcode><env:Value>wsse:FailedCheck</env:Value></env:Subcode>"));
     CU_ASSERT_EQUAL(wssec_fault_status(&v, false), 400);
     CU_ASSERT_EQUAL(wssec_fault_status(&v, true), 502);
     v.soap = 11;
@@ -394,15 +413,16 @@ static void a_fault_tells_the_standard_code_and_an_id_only(void)
     CU_ASSERT_EQUAL(wssec_fault_status(&v, false), 500);
 }
 
-/* ---- the configuration block --------------------------------------------------------------------------------------- */
+/* ---- the configuration block ---------------------------------------------------------------------------------------
+ */
 
 static struct wssec_policies *read_conf(const char *text, struct cs_conf_report *report, struct cs_conf **tree)
 {
     struct cs_conf_table table = wssec_directives();
     struct wssec_policies *set_of = wssec_policies_new();
     *tree = NULL;
-    if (cs_conf_read_text("test", text, strlen(text), &table, 1, tree, report) == 0 && cs_conf_apply(*tree, table, set_of, report) == 0 &&
-        wssec_policies_freeze(set_of, report) == 0) {
+    if (cs_conf_read_text("test", text, strlen(text), &table, 1, tree, report) == 0 &&
+        cs_conf_apply(*tree, table, set_of, report) == 0 && wssec_policies_freeze(set_of, report) == 0) {
         return set_of;
     }
     wssec_policies_free(set_of);
@@ -413,10 +433,11 @@ static void a_policy_block_becomes_a_policy(void)
 {
     struct cs_conf_report report = {0};
     struct cs_conf *tree = NULL;
-    struct wssec_policies *s = read_conf("policy a { require-signed Body Timestamp wsa:To? \"{urn:x}y\"; timestamp { required yes; ttl 60s; skew 5s; }\n"
-                                         "legacy sha1 until 2027-06-30; legacy cbc until 2027-01-01; allow unsigned-faults; allow missing-key-info;\n"
-                                         "limits { body 1M; depth 20; start-tag 8k; } cross-check 2.5%; }\npolicy b { require-signed Body; }",
-                                         &report, &tree);
+    struct wssec_policies *s = read_conf(
+        "policy a { require-signed Body Timestamp wsa:To? \"{urn:x}y\"; timestamp { required yes; ttl 60s; skew 5s; }\n"
+        "legacy sha1 until 2027-06-30; legacy cbc until 2027-01-01; allow unsigned-faults; allow missing-key-info;\n"
+        "limits { body 1M; depth 20; start-tag 8k; } cross-check 2.5%; }\npolicy b { require-signed Body; }",
+        &report, &tree);
     for (size_t i = 0; i < report.n; i++) {
         printf("  # %s\n", report.line[i]);
     }

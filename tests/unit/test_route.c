@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_route.c: choice of the route and of the upstream's target; what is not SOAP; addresses and URLs of the configuration. */
+/* test_route.c: choice of the route and of the upstream's target; what is not SOAP; addresses and URLs of the
+ * configuration. */
 #include "tests/unit/harness.h"
 
 #include <stdio.h>
@@ -24,7 +25,8 @@ int harness_teardown(void)
 
 static struct gw_route route_of(const char *name, const char *path, const char *method, const char *second)
 {
-    struct gw_route r = {.name = (char *)(uintptr_t)name, .path = (char *)(uintptr_t)path, .path_n = strlen(path), .n_method = 1};
+    struct gw_route r = {
+        .name = (char *)(uintptr_t)name, .path = (char *)(uintptr_t)path, .path_n = strlen(path), .n_method = 1};
     snprintf(r.method[0], sizeof r.method[0], "%s", method);
     if (second != NULL) {
         snprintf(r.method[r.n_method++], sizeof r.method[0], "%s", second);
@@ -39,26 +41,41 @@ static const char *found(const char *path, const char *method, bool *known, char
     static int back;
     const struct listening *on_front = (const struct listening *)(void *)&front;
     const struct listening *on_back = (const struct listening *)(void *)&back;
-    struct gw_route conf[] = {route_of("deep", "/orders/new/", "POST", NULL), route_of("whole", "/orders", "POST", "GET"),
-                              route_of("below", "/orders/", "PUT", NULL),     route_of("all", "/", "POST", NULL),
-                              route_of("other", "/orders/x", "POST", NULL)};
-    struct plan_route row[] = {{.conf = &conf[0], .listening = on_front}, {.conf = &conf[4], .listening = on_back},
-                               {.conf = &conf[2], .listening = on_front}, {.conf = &conf[1], .listening = on_front},
+    struct gw_route conf[] = {route_of("deep", "/orders/new/", "POST", NULL),
+                              route_of("whole", "/orders", "POST", "GET"), route_of("below", "/orders/", "PUT", NULL),
+                              route_of("all", "/", "POST", NULL), route_of("other", "/orders/x", "POST", NULL)};
+    struct plan_route row[] = {{.conf = &conf[0], .listening = on_front},
+                               {.conf = &conf[4], .listening = on_back},
+                               {.conf = &conf[2], .listening = on_front},
+                               {.conf = &conf[1], .listening = on_front},
                                {.conf = &conf[3], .listening = on_front}};
     struct plan p = {.route = row, .n_route = 5};
     const struct plan_route *r = route_find(&p, on_front, path, method, known, allow);
-    return r == NULL ? "" : r->conf == &conf[0] ? "deep" : r->conf == &conf[1] ? "whole" : r->conf == &conf[2] ? "below" : r->conf == &conf[3] ? "all" : "other";
+    return r == NULL             ? ""
+           : r->conf == &conf[0] ? "deep"
+           : r->conf == &conf[1] ? "whole"
+           : r->conf == &conf[2] ? "below"
+           : r->conf == &conf[3] ? "all"
+                                 : "other";
 }
 
 static void longest_path_wins(void)
 {
-    static const struct { const char *path, *method, *route, *allow; } cases[] = {
-        {"/orders", "POST", "whole", ""},        {"/orders", "GET", "whole", ""},
-        {"/orders", "PUT", "", "POST, GET"},     {"/orders/", "PUT", "below", ""},
-        {"/orders/x", "PUT", "below", ""},       {"/orders/x", "POST", "", "PUT"},
-        {"/orders/new/1", "POST", "deep", ""},   {"/orders/new", "PUT", "below", ""},
-        {"/ordersx", "POST", "all", ""},         {"/", "POST", "all", ""},
-        {"/", "GET", "", "POST"},                {"/orders/new/1", "PUT", "", "POST"},
+    static const struct {
+        const char *path, *method, *route, *allow;
+    } cases[] = {
+        {"/orders", "POST", "whole", ""},
+        {"/orders", "GET", "whole", ""},
+        {"/orders", "PUT", "", "POST, GET"},
+        {"/orders/", "PUT", "below", ""},
+        {"/orders/x", "PUT", "below", ""},
+        {"/orders/x", "POST", "", "PUT"},
+        {"/orders/new/1", "POST", "deep", ""},
+        {"/orders/new", "PUT", "below", ""},
+        {"/ordersx", "POST", "all", ""},
+        {"/", "POST", "all", ""},
+        {"/", "GET", "", "POST"},
+        {"/orders/new/1", "PUT", "", "POST"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         bool known;
@@ -91,7 +108,9 @@ static void unknown_path(void)
 
 static void target_of_upstream(void)
 {
-    static const struct { const char *route, *upstream, *path, *query, *target; } cases[] = {
+    static const struct {
+        const char *route, *upstream, *path, *query, *target;
+    } cases[] = {
         {"/orders", "http://h", "/orders", NULL, "/orders"},
         {"/orders", "http://h/soap", "/orders", NULL, "/soap"},
         {"/orders", "http://h/", "/orders", NULL, "/"},
@@ -116,15 +135,18 @@ static void target_of_upstream(void)
 
 static void upstream_urls(void)
 {
-    static const struct { const char *url, *host, *port, *path, *authority; } good[] = {
+    static const struct {
+        const char *url, *host, *port, *path, *authority;
+    } good[] = {
         {"http://127.0.0.1:8080/soap", "127.0.0.1", "8080", "/soap", "127.0.0.1:8080"},
         {"http://receiver.example", "receiver.example", "80", "", "receiver.example"},
         {"http://[::1]:81/x/", "::1", "81", "/x/", "[::1]:81"},
         {"http://[2001:db8::2]/", "2001:db8::2", "80", "/", "[2001:db8::2]"},
         {"https://h/", "h", "443", "/", "h"},
     };
-    static const char *const bad[] = {"ftp://h/", "http://", "http://:80/", "http://h:0/", "http://h:65536/", "http://h:x/",
-                                      "http://[::1/", "http://h/a?b", "http://h/a#b", "http://h/a b", "http://u@h/", "http://h:80:80/"};
+    static const char *const bad[] = {"ftp://h/",        "http://",      "http://:80/",  "http://h:0/",
+                                      "http://h:65536/", "http://h:x/",  "http://[::1/", "http://h/a?b",
+                                      "http://h/a#b",    "http://h/a b", "http://u@h/",  "http://h:80:80/"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         struct gw_upstream *u = calloc(1, sizeof *u);
         char why[160] = "";
@@ -146,11 +168,18 @@ static void upstream_urls(void)
 
 static void addresses(void)
 {
-    static const struct { const char *text, *shown; bool loopback; } good[] = {
-        {"127.0.0.1:80", "127.0.0.1:80", true}, {"10.1.2.3:65535", "10.1.2.3:65535", false}, {"[::1]:8443", "[::1]:8443", true},
-        {"[2001:db8::1]:1", "[2001:db8::1]:1", false}, {"*:0", "0.0.0.0:0", false},
+    static const struct {
+        const char *text, *shown;
+        bool loopback;
+    } good[] = {
+        {"127.0.0.1:80", "127.0.0.1:80", true},
+        {"10.1.2.3:65535", "10.1.2.3:65535", false},
+        {"[::1]:8443", "[::1]:8443", true},
+        {"[2001:db8::1]:1", "[2001:db8::1]:1", false},
+        {"*:0", "0.0.0.0:0", false},
     };
-    static const char *const bad[] = {"127.0.0.1", "localhost:80", "127.0.0.1:65536", "127.0.0.1:", ":80", "[::1:80", "::1:80", "127.0.0.1:-1", "127.0.0.1:8 "};
+    static const char *const bad[] = {"127.0.0.1", "localhost:80", "127.0.0.1:65536", "127.0.0.1:",  ":80",
+                                      "[::1:80",   "::1:80",       "127.0.0.1:-1",    "127.0.0.1:8 "};
     struct gw_address a;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         CU_ASSERT_EQUAL_FATAL(gw_address_parse(good[i].text, &a), 0);
@@ -166,10 +195,25 @@ static void addresses(void)
 
 static void service_description_asked(void)
 {
-    static const struct { const char *method, *query; bool passes; } cases[] = {
-        {"GET", "wsdl", true}, {"GET", "WSDL", true}, {"GET", "singleWsdl", true}, {"GET", "wsdl=a.wsdl", true}, {"GET", "xsd=types-1.xsd", true},
-        {"GET", NULL, false}, {"GET", "", false}, {"GET", "wsdl&a=b", false}, {"GET", "xsd=../x/y", false}, {"GET", "xsd=%2e", false},
-        {"GET", "delete", false}, {"POST", "wsdl", false}, {"HEAD", "wsdl", false}, {"DELETE", "wsdl", false}, {"GET", "wsdlx", false},
+    static const struct {
+        const char *method, *query;
+        bool passes;
+    } cases[] = {
+        {"GET", "wsdl", true},
+        {"GET", "WSDL", true},
+        {"GET", "singleWsdl", true},
+        {"GET", "wsdl=a.wsdl", true},
+        {"GET", "xsd=types-1.xsd", true},
+        {"GET", NULL, false},
+        {"GET", "", false},
+        {"GET", "wsdl&a=b", false},
+        {"GET", "xsd=../x/y", false},
+        {"GET", "xsd=%2e", false},
+        {"GET", "delete", false},
+        {"POST", "wsdl", false},
+        {"HEAD", "wsdl", false},
+        {"DELETE", "wsdl", false},
+        {"GET", "wsdlx", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct http1_head h = {.query = cases[i].query};
@@ -206,15 +250,32 @@ static void service_description_given(void)
 static void soap_action_of_http(void)
 {
 #define S12 "application/soap+xml"
-    static const struct { const char *header, *type, *action; } cases[] = {
-        {NULL, "text/xml", ""}, {"", "text/xml", ""}, {"\"\"", "text/xml", ""}, {"\"urn:a\"", "text/xml", "urn:a"},
-        {"urn:a", "text/xml", "urn:a"}, {NULL, S12 "; action=\"urn:a\"", "urn:a"}, {NULL, S12 ";charset=utf-8;action=urn:a", "urn:a"},
-        {"\"urn:a\"", S12 "; action=\"urn:a\"", "urn:a"}, {"\"\"", S12 "; action=\"urn:a;b\"; x=y", "urn:a;b"},
-        {NULL, "text/xml; action=\"urn:a\"", ""}, {NULL, S12 "; xaction=\"urn:a\"", ""}, {NULL, S12 "; x=\"action=b\"", ""},
-        {"\"a\"b\"", "text/xml", NULL}, {"\"", "text/xml", NULL}, {"\"urn:b\"", S12 "; action=\"urn:a\"", NULL},
-        {NULL, S12 "; action=\"urn:a\"; action=\"urn:b\"", NULL}, {NULL, S12 "; action=\"urn:a", NULL},
-        {NULL, S12 "; action=\"a\\\"b\"", NULL}, {NULL, S12 ";action=urn\"", NULL}, {NULL, S12 "; action=\"a\"b", NULL},
-        {NULL, S12 "; charset = utf-8 ; action=\"urn:a\"", NULL}, {NULL, S12 "; a; action=urn:a", "urn:a"}, {NULL, NULL, ""},
+    static const struct {
+        const char *header, *type, *action;
+    } cases[] = {
+        {NULL, "text/xml", ""},
+        {"", "text/xml", ""},
+        {"\"\"", "text/xml", ""},
+        {"\"urn:a\"", "text/xml", "urn:a"},
+        {"urn:a", "text/xml", "urn:a"},
+        {NULL, S12 "; action=\"urn:a\"", "urn:a"},
+        {NULL, S12 ";charset=utf-8;action=urn:a", "urn:a"},
+        {"\"urn:a\"", S12 "; action=\"urn:a\"", "urn:a"},
+        {"\"\"", S12 "; action=\"urn:a;b\"; x=y", "urn:a;b"},
+        {NULL, "text/xml; action=\"urn:a\"", ""},
+        {NULL, S12 "; xaction=\"urn:a\"", ""},
+        {NULL, S12 "; x=\"action=b\"", ""},
+        {"\"a\"b\"", "text/xml", NULL},
+        {"\"", "text/xml", NULL},
+        {"\"urn:b\"", S12 "; action=\"urn:a\"", NULL},
+        {NULL, S12 "; action=\"urn:a\"; action=\"urn:b\"", NULL},
+        {NULL, S12 "; action=\"urn:a", NULL},
+        {NULL, S12 "; action=\"a\\\"b\"", NULL},
+        {NULL, S12 ";action=urn\"", NULL},
+        {NULL, S12 "; action=\"a\"b", NULL},
+        {NULL, S12 "; charset = utf-8 ; action=\"urn:a\"", NULL},
+        {NULL, S12 "; a; action=urn:a", "urn:a"},
+        {NULL, NULL, ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char action[PLAIN_ACTION];
@@ -233,11 +294,22 @@ static void soap_action_of_http(void)
 
 static void an_action_names_an_element(void)
 {
-    static const struct { const char *action, *ns, *local; bool names; } cases[] = {
-        {"GetOrder", "urn:o", "GetOrder", true}, {"urn:o/GetOrder", "urn:o", "GetOrder", true}, {"urn:o#GetOrder", "urn:o", "GetOrder", true},
-        {"urn:o:GetOrder", "urn:o", "GetOrder", true}, {"http://o/GetOrder", "http://o/", "GetOrder", true}, {"http://o/GetOrder", "", "GetOrder", false},
-        {"", "urn:o", "GetOrder", false}, {"urn:x/GetOrder", "urn:o", "GetOrder", false}, {"urn:o/GetOrders", "urn:o", "GetOrder", false},
-        {"urn:o/ForgetOrder", "urn:o", "Order", false}, {"urn:o/x/GetOrder", "urn:o", "GetOrder", false}, {"GetOrder", "urn:o", "", false},
+    static const struct {
+        const char *action, *ns, *local;
+        bool names;
+    } cases[] = {
+        {"GetOrder", "urn:o", "GetOrder", true},
+        {"urn:o/GetOrder", "urn:o", "GetOrder", true},
+        {"urn:o#GetOrder", "urn:o", "GetOrder", true},
+        {"urn:o:GetOrder", "urn:o", "GetOrder", true},
+        {"http://o/GetOrder", "http://o/", "GetOrder", true},
+        {"http://o/GetOrder", "", "GetOrder", false},
+        {"", "urn:o", "GetOrder", false},
+        {"urn:x/GetOrder", "urn:o", "GetOrder", false},
+        {"urn:o/GetOrders", "urn:o", "GetOrder", false},
+        {"urn:o/ForgetOrder", "urn:o", "Order", false},
+        {"urn:o/x/GetOrder", "urn:o", "GetOrder", false},
+        {"GetOrder", "urn:o", "", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         CU_ASSERT_EQUAL(plain_action_names(cases[i].action, cases[i].ns, cases[i].local), cases[i].names);

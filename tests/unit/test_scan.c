@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_scan.c: the byte scanner: encodings, what it refuses, limits one below, at and above, and the places it records. */
+/* test_scan.c: the byte scanner: encodings, what it refuses, limits one below, at and above, and the places it records.
+ */
 #include "tests/unit/harness.h"
 
 #include <stdio.h>
@@ -15,7 +16,13 @@ static struct wssec_limits limits;
 
 int harness_setup(void)
 {
-    limits = (struct wssec_limits){.body = 1 << 20, .text = 1 << 16, .header = 1 << 16, .start_tag = 4096, .name = 256, .depth = 16, .header_nodes = 50};
+    limits = (struct wssec_limits){.body = 1 << 20,
+                                   .text = 1 << 16,
+                                   .header = 1 << 16,
+                                   .start_tag = 4096,
+                                   .name = 256,
+                                   .depth = 16,
+                                   .header_nodes = 50};
     return 0;
 }
 
@@ -39,7 +46,8 @@ static const char *scan_sliced(const void *p, size_t n, size_t step, const char 
 }
 
 /* The same answer for every way to cut the octets. */
-static void expect_octets(const void *p, size_t n, const char *content_type, unsigned encodings, const char *expected, const char *what)
+static void expect_octets(const void *p, size_t n, const char *content_type, unsigned encodings, const char *expected,
+                          const char *what)
 {
     for (size_t step = 1; step <= n + 1; step = step < 4 ? step + 1 : step * 2 + 1) {
         const char *got = scan_sliced(p, n, step, content_type, encodings);
@@ -68,7 +76,8 @@ static void all(const struct row *row, size_t n)
 
 #define ALL(rows) all(rows, sizeof(rows) / sizeof((rows)[0]))
 
-/* ---- tests -------------------------------------------------------------------------------------------------------- */
+/* ---- tests --------------------------------------------------------------------------------------------------------
+ */
 
 static void markup_that_is_no_tag_hides_what_is_in_it(void)
 {
@@ -114,10 +123,22 @@ static void a_document_type_declaration_is_refused_wherever_it_stands(void)
 static void what_does_not_nest_is_malformed(void)
 {
     static const struct row rows[] = {
-        {"", "xml-malformed"},          {" ", "xml-malformed"},         {"x", "xml-malformed"},        {"<a>", "xml-malformed"},
-        {"</a>", "xml-malformed"},      {"<a/><b/>", "xml-malformed"},  {"<a", "xml-malformed"},       {"<a x='", "xml-malformed"},
-        {"<a><!-- </a>", "xml-malformed"}, {"<a><![CDATA[ </a>", "xml-malformed"}, {"<a></a></a>", "xml-malformed"}, {"< a/>", "xml-malformed"},
-        {"<a <b/>", "xml-malformed"},   {"<a / x='1'/>", "xml-malformed"}, {"<a/", "xml-malformed"},    {"<>", "xml-malformed"},
+        {"", "xml-malformed"},
+        {" ", "xml-malformed"},
+        {"x", "xml-malformed"},
+        {"<a>", "xml-malformed"},
+        {"</a>", "xml-malformed"},
+        {"<a/><b/>", "xml-malformed"},
+        {"<a", "xml-malformed"},
+        {"<a x='", "xml-malformed"},
+        {"<a><!-- </a>", "xml-malformed"},
+        {"<a><![CDATA[ </a>", "xml-malformed"},
+        {"<a></a></a>", "xml-malformed"},
+        {"< a/>", "xml-malformed"},
+        {"<a <b/>", "xml-malformed"},
+        {"<a / x='1'/>", "xml-malformed"},
+        {"<a/", "xml-malformed"},
+        {"<>", "xml-malformed"},
         {"<a><!-->", "xml-malformed"},
     };
     ALL(rows);
@@ -130,12 +151,24 @@ static void octets_that_no_text_has_are_refused(void)
         size_t n;
         const char *reason;
     } rows[] = {
-        {"<a>\0</a>", 8, "xml-malformed"},         {"<a>\x01</a>", 8, "xml-malformed"},        {"<a>\x1F</a>", 8, "xml-malformed"},
-        {"<a>\t\r\n\x7F</a>", 11, "ok"},           {"<a>\x80</a>", 8, "xml-encoding"},         {"<a>\xC0\x80</a>", 9, "xml-encoding"},
-        {"<a>\xC1\xBF</a>", 9, "xml-encoding"},    {"<a>\xC3\xA9</a>", 9, "ok"},               {"<a>\xC3</a>", 8, "xml-encoding"},
-        {"<a>\xE0\x80\x80</a>", 10, "xml-encoding"}, {"<a>\xE2\x82\xAC</a>", 10, "ok"},        {"<a>\xED\xA0\x80</a>", 10, "xml-encoding"},
-        {"<a>\xEF\xBF\xBE</a>", 10, "xml-encoding"}, {"<a>\xEF\xBF\xBD</a>", 10, "ok"},        {"<a>\xF0\x8F\xBF\xBF</a>", 11, "xml-encoding"},
-        {"<a>\xF0\x9F\x94\x91</a>", 11, "ok"},     {"<a>\xF4\x90\x80\x80</a>", 11, "xml-encoding"}, {"<a>\xF5\x80\x80\x80</a>", 11, "xml-encoding"},
+        {"<a>\0</a>", 8, "xml-malformed"},
+        {"<a>\x01</a>", 8, "xml-malformed"},
+        {"<a>\x1F</a>", 8, "xml-malformed"},
+        {"<a>\t\r\n\x7F</a>", 11, "ok"},
+        {"<a>\x80</a>", 8, "xml-encoding"},
+        {"<a>\xC0\x80</a>", 9, "xml-encoding"},
+        {"<a>\xC1\xBF</a>", 9, "xml-encoding"},
+        {"<a>\xC3\xA9</a>", 9, "ok"},
+        {"<a>\xC3</a>", 8, "xml-encoding"},
+        {"<a>\xE0\x80\x80</a>", 10, "xml-encoding"},
+        {"<a>\xE2\x82\xAC</a>", 10, "ok"},
+        {"<a>\xED\xA0\x80</a>", 10, "xml-encoding"},
+        {"<a>\xEF\xBF\xBE</a>", 10, "xml-encoding"},
+        {"<a>\xEF\xBF\xBD</a>", 10, "ok"},
+        {"<a>\xF0\x8F\xBF\xBF</a>", 11, "xml-encoding"},
+        {"<a>\xF0\x9F\x94\x91</a>", 11, "ok"},
+        {"<a>\xF4\x90\x80\x80</a>", 11, "xml-encoding"},
+        {"<a>\xF5\x80\x80\x80</a>", 11, "xml-encoding"},
         {"<a/>\xC3", 5, "xml-encoding"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -188,7 +221,8 @@ static void the_witnesses_of_an_encoding_must_agree(void)
         {"<?xml version='1.0'", NULL, "xml-malformed"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        expect_octets(rows[i].text, strlen(rows[i].text), rows[i].content_type, WSSEC_ENC_UTF8 | WSSEC_ENC_UTF16, rows[i].reason, rows[i].text);
+        expect_octets(rows[i].text, strlen(rows[i].text), rows[i].content_type, WSSEC_ENC_UTF8 | WSSEC_ENC_UTF16,
+                      rows[i].reason, rows[i].text);
     }
 }
 
@@ -239,7 +273,8 @@ static void offsets_lead_back_to_the_octets_as_received(void)
 
 static void places_of_envelope_header_and_blocks_are_recorded(void)
 {
-    static const char text[] = "<?xml version='1.0'?>\n<s:E a='>'><s:Header ><h:One/>t<Two x='/'>u<z/></Two ></s:Header><s:Body\n><o/></s:Body></s:E>";
+    static const char text[] =
+        "<?xml version='1.0'?>\n<s:E a='>'><s:Header ><h:One/>t<Two x='/'>u<z/></Two ></s:Header><s:Body\n><o/></s:Body></s:E>";
     static const struct {
         const char *name, *from, *open_end, *close_from, *to;
         int parent, depth;
@@ -256,7 +291,8 @@ static void places_of_envelope_header_and_blocks_are_recorded(void)
     CU_ASSERT_EQUAL(scan.folded, 6);
     for (size_t i = 0; i < scan.n_element; i++) {
         const struct wssec_scan_element *e = &scan.element[i];
-        CU_ASSERT(e->name_len == strlen(rows[i].name) && memcmp(scan.names.data + e->name_at, rows[i].name, e->name_len) == 0);
+        CU_ASSERT(e->name_len == strlen(rows[i].name) &&
+                  memcmp(scan.names.data + e->name_at, rows[i].name, e->name_len) == 0);
         CU_ASSERT_EQUAL(e->from, (size_t)(strstr(text, rows[i].from) - text));
         CU_ASSERT_EQUAL(e->name_end, e->from + 1 + e->name_len);
         CU_ASSERT_EQUAL(e->open_end, (size_t)(strstr(text, rows[i].open_end) - text));
@@ -270,7 +306,8 @@ static void places_of_envelope_header_and_blocks_are_recorded(void)
 
 static void the_fold_tells_structures_apart(void)
 {
-    static const char *const texts[] = {"<a/>", "<b/>", "<a><b/></a>", "<ab/>", "<a><b/><c/></a>", "<a><c/><b/></a>", "<a><b><c/></b></a>", "<x:a/>"};
+    static const char *const texts[] = {
+        "<a/>", "<b/>", "<a><b/></a>", "<ab/>", "<a><b/><c/></a>", "<a><c/><b/></a>", "<a><b><c/></b></a>", "<x:a/>"};
     uint64_t seen[sizeof texts / sizeof texts[0]];
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         expect(texts[i], "ok");
@@ -364,7 +401,8 @@ static void a_refusal_names_line_and_column(void)
 
 const struct harness_test harness_tests[] = {
     {"markup that is no tag hides what is in it", markup_that_is_no_tag_hides_what_is_in_it},
-    {"a document type declaration is refused wherever it stands", a_document_type_declaration_is_refused_wherever_it_stands},
+    {"a document type declaration is refused wherever it stands",
+     a_document_type_declaration_is_refused_wherever_it_stands},
     {"what does not nest is malformed", what_does_not_nest_is_malformed},
     {"octets that no text has are refused", octets_that_no_text_has_are_refused},
     {"every octet of a long text is looked at", every_octet_of_a_long_text_is_looked_at},

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_schema.c: the tables by version: an upgraded store is as one made new; one of the version before is served, but
  * not changed; any other version is refused. */
+#include "keystore/audit.h"
+#include "keystore/live.h"
 #include "keystore/schema.h"
 #include "tests/unit/keystore_fixture.h"
 

@@ -40,7 +40,7 @@ static void walk(const char *what, const struct row *rows, size_t n)
 #define STR(inner)       "<ds:Transform Algorithm=\"" STR_TRANSFORM "\">" inner "</ds:Transform>"
 #define PARAMETERS(uri)                                                                                                \
     "<wsse:TransformationParameters><ds:CanonicalizationMethod Algorithm=\"" uri "\"/></"                              \
-                                                                                 "wsse:TransformationParameters>"
+    "wsse:TransformationParameters>"
 #define XPATH                                                                                                          \
     "<ds:Transform Algorithm=\"http://www.w3.org/TR/1999/REC-xpath-19991116\"><ds:XPath>1</ds:XPath></ds:Transform>"
 

@@ -3,8 +3,8 @@
 #include "tests/unit/engine.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/soapmaker.h"
-#include "wssec/worker.h"
 #include "wssec/coding.h"
+#include "wssec/worker.h"
 
 const char *const harness_suite = "sign";
 
@@ -17,8 +17,9 @@ static struct wssec_when when = {MAKER_NOW, MAKER_NOW, WSSEC_TIME_NOW, true, fal
 int harness_setup(void)
 {
     char err[256] = "";
-    static const char *const algorithms[] = {"rsa-sha256",   "rsa-sha384",   "rsa-sha512",   "rsa-pss-sha256", "rsa-pss-sha384",
-                                             "rsa-pss-sha512", "ecdsa-sha256", "ecdsa-sha384", "ecdsa-sha512",   "ed25519"};
+    static const char *const algorithms[] = {"rsa-sha256",     "rsa-sha384",     "rsa-sha512",   "rsa-pss-sha256",
+                                             "rsa-pss-sha384", "rsa-pss-sha512", "ecdsa-sha256", "ecdsa-sha384",
+                                             "ecdsa-sha512",   "ed25519"};
     static const char *const encodings[] = {"utf-8", "utf-16", "iso-8859-1"};
     static const char *const parts[] = {"Body", "Timestamp?"};
     if (wssec_init(&(struct wssec_options){engine_of_environment()}, err, sizeof err) != 0) {
@@ -28,9 +29,11 @@ int harness_setup(void)
     worker = wssec_worker_new();
     judge = wssec_worker_new();
     policy = wssec_policy_new("test");
-    if (worker == NULL || judge == NULL || policy == NULL || wssec_policy_set(policy, "signature-algorithms", 10, algorithms, err, sizeof err) != 0 ||
+    if (worker == NULL || judge == NULL || policy == NULL ||
+        wssec_policy_set(policy, "signature-algorithms", 10, algorithms, err, sizeof err) != 0 ||
         wssec_policy_set(policy, "encodings", 3, encodings, err, sizeof err) != 0 ||
-        wssec_policy_set(policy, "require-signed", 2, parts, err, sizeof err) != 0 || wssec_policy_freeze(policy, err, sizeof err) < 0) {
+        wssec_policy_set(policy, "require-signed", 2, parts, err, sizeof err) != 0 ||
+        wssec_policy_freeze(policy, err, sizeof err) < 0) {
         fprintf(stderr, "%s\n", err);
         return -1;
     }
@@ -56,9 +59,11 @@ int harness_teardown(void)
     return 0;
 }
 
-/* ---- one call ----------------------------------------------------------------------------------------------------- */
+/* ---- one call -----------------------------------------------------------------------------------------------------
+ */
 
-static int own_key(void *ctx, enum wssec_use use, const struct wssec_hint *h, int64_t at, struct wssec_entry *out, int max)
+static int own_key(void *ctx, enum wssec_use use, const struct wssec_hint *h, int64_t at, struct wssec_entry *out,
+                   int max)
 {
     const struct maker_key *k = ctx;
     struct maker_partner p = {.n = 0};
@@ -85,7 +90,8 @@ static cs_buf joined(const struct wssec_output *out)
 }
 
 /* Sign octets that lie in n_slice slices of equal size. Empty result: refused, see v. */
-static cs_buf sign_octets(const void *p, size_t n, size_t n_slice, const struct maker_key *k, const struct wssec_recipe *recipe)
+static cs_buf sign_octets(const void *p, size_t n, size_t n_slice, const struct maker_key *k,
+                          const struct wssec_recipe *recipe)
 {
     struct wssec_slice *slice = calloc(n_slice, sizeof *slice);
     size_t step = n / n_slice;
@@ -137,14 +143,17 @@ static const char *verify(const cs_buf *b, const struct maker_key *k)
 static char *envelope(int soap, const char *header, const char *body)
 {
     cs_buf b = CS_BUF_INIT;
-    (void)cs_buf_addf(&b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<S:Envelope xmlns:S=\"%s\" xmlns:a=\"" WSA10 "\">\n  %s<S:Body  >%s</S:Body>\n</S:Envelope>\n",
+    (void)cs_buf_addf(&b,
+                      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<S:Envelope xmlns:S=\"%s\" xmlns:a=\"" WSA10
+                      "\">\n  %s<S:Body  >%s</S:Body>\n</S:Envelope>\n",
                       soap == 12 ? SOAP12 : SOAP11, header, body);
     return cs_buf_take(&b, NULL);
 }
 
 #define ORDER "<o:order xmlns:o=\"urn:orders\"><o:item>bolt</o:item></o:order>"
 
-/* ---- tests -------------------------------------------------------------------------------------------------------- */
+/* ---- tests --------------------------------------------------------------------------------------------------------
+ */
 
 static void every_key_reference_verifies_and_its_tampered_twin_does_not(void)
 {
@@ -153,7 +162,8 @@ static void every_key_reference_verifies_and_its_tampered_twin_does_not(void)
         for (int kind = WSSEC_KEYREF_DIRECT; kind <= WSSEC_KEYREF_X509_DATA; kind++) {
             for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
                 char *text = envelope(soap, "", ORDER);
-                cs_buf b = sign(text, keys[i], &(struct wssec_recipe){.timestamp = true, .key_reference = (enum wssec_keyref)kind});
+                cs_buf b = sign(text, keys[i],
+                                &(struct wssec_recipe){.timestamp = true, .key_reference = (enum wssec_keyref)kind});
                 CU_ASSERT_EQUAL(v.reason, WSSEC_OK);
                 CU_ASSERT_STRING_EQUAL(verify(&b, keys[i]), "ok");
                 CU_ASSERT_EQUAL(v.soap, soap);
@@ -178,16 +188,28 @@ static void every_algorithm_can_be_asked_for(void)
         const struct maker_key *key;
         const char *reason;
     } row[] = {
-        {"rsa-sha256", &rsa, "ok"},          {"rsa-sha384", &rsa, "ok"},        {"rsa-sha512", &rsa, "ok"},
-        {"rsa-pss-sha256", &rsa, "ok"},      {"rsa-pss-sha384", &rsa, "ok"},    {"rsa-pss-sha512", &rsa, "ok"},
-        {"ecdsa-sha256", &p521, "ok"},       {"ecdsa-sha384", &p256, "ok"},     {"ecdsa-sha512", &p384, "ok"},
-        {"ed25519", &ed, "ok"},              {"ed25519", &rsa, "algorithm-unsupported"}, {"rsa-sha256", &p256, "algorithm-unsupported"},
-        {"rsa-sha1", &rsa, "algorithm-forbidden"}, {"rsa-md5", &rsa, "algorithm-unsupported"}, {"rsa-sha256", &weak, "key-too-short"},
+        {"rsa-sha256", &rsa, "ok"},
+        {"rsa-sha384", &rsa, "ok"},
+        {"rsa-sha512", &rsa, "ok"},
+        {"rsa-pss-sha256", &rsa, "ok"},
+        {"rsa-pss-sha384", &rsa, "ok"},
+        {"rsa-pss-sha512", &rsa, "ok"},
+        {"ecdsa-sha256", &p521, "ok"},
+        {"ecdsa-sha384", &p256, "ok"},
+        {"ecdsa-sha512", &p384, "ok"},
+        {"ed25519", &ed, "ok"},
+        {"ed25519", &rsa, "algorithm-unsupported"},
+        {"rsa-sha256", &p256, "algorithm-unsupported"},
+        {"rsa-sha1", &rsa, "algorithm-forbidden"},
+        {"rsa-md5", &rsa, "algorithm-unsupported"},
+        {"rsa-sha256", &weak, "key-too-short"},
         {"rsa-sha256", NULL, "key-unavailable"},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         char *text = envelope(11, "", ORDER);
-        cs_buf b = sign(text, row[i].key, &(struct wssec_recipe){.signature_algorithm = row[i].word, .digest_algorithm = i % 2 != 0 ? "sha512" : NULL});
+        cs_buf b = sign(text, row[i].key,
+                        &(struct wssec_recipe){.signature_algorithm = row[i].word,
+                                               .digest_algorithm = i % 2 != 0 ? "sha512" : NULL});
         CU_ASSERT_STRING_EQUAL(wssec_reason_code(v.reason), row[i].reason);
         if (strcmp(row[i].reason, "ok") == 0) {
             CU_ASSERT_STRING_EQUAL(verify(&b, row[i].key), "ok");
@@ -212,7 +234,8 @@ static void cut(cs_buf *b, const char *from, const char *to)
 
 static void nothing_but_the_header_and_an_id_is_inserted(void)
 {
-    char *text = envelope(11, "<S:Header>\n<a:To><!-- here -->urn:x</a:To></S:Header><!-- & -->\r\n", "<![CDATA[ <x> ]]>&#13;\xC3\xA9");
+    char *text = envelope(11, "<S:Header>\n<a:To><!-- here -->urn:x</a:To></S:Header><!-- & -->\r\n",
+                          "<![CDATA[ <x> ]]>&#13;\xC3\xA9");
     cs_buf b = sign(text, &rsa, &(struct wssec_recipe){.timestamp = true});
     CU_ASSERT_STRING_EQUAL(verify(&b, &rsa), "ok");
     cut(&b, "<wsse:Security", "</wsse:Security>");
@@ -226,7 +249,12 @@ static void nothing_but_the_header_and_an_id_is_inserted(void)
 static void every_shape_of_header_takes_the_security_block(void)
 {
     static const char *const shapes[] = {
-        "", "<S:Header/>", "<S:Header />", "<S:Header></S:Header>", "<S:Header a:x=\">\"/>", "<S:Header a:x='/>'><a:To>t</a:To></S:Header>",
+        "",
+        "<S:Header/>",
+        "<S:Header />",
+        "<S:Header></S:Header>",
+        "<S:Header a:x=\">\"/>",
+        "<S:Header a:x='/>'><a:To>t</a:To></S:Header>",
         "<S:Header xmlns:S=\"" SOAP11 "\"><a:To>t</a:To></S:Header>",
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
@@ -239,7 +267,8 @@ static void every_shape_of_header_takes_the_security_block(void)
     }
     /* the SOAP namespace as default: elements without prefix, attributes with one of their own */
     const char *plain = "<Envelope xmlns=\"" SOAP12 "\"><Body><x xmlns=\"\"/></Body></Envelope>";
-    cs_buf b = sign(plain, &rsa, &(struct wssec_recipe){.must_understand = true, .role = SOAP12 "/role/ultimateReceiver"});
+    cs_buf b =
+        sign(plain, &rsa, &(struct wssec_recipe){.must_understand = true, .role = SOAP12 "/role/ultimateReceiver"});
     CU_ASSERT_STRING_EQUAL(verify(&b, &rsa), "ok");
     CU_ASSERT_PTR_NOT_NULL(strstr(b.data, "<Header><wsse:Security"));
     CU_ASSERT_PTR_NOT_NULL(strstr(b.data, "soap:mustUnderstand=\"1\" soap:role=\"" SOAP12 "/role/ultimateReceiver\""));
@@ -248,8 +277,9 @@ static void every_shape_of_header_takes_the_security_block(void)
 
 static void prefixes_bound_to_something_else_are_left_alone(void)
 {
-    const char *text = "<S:Envelope xmlns:S=\"" SOAP11 "\" xmlns:wsu=\"urn:other\" xmlns:wsse=\"urn:more\" xmlns:ds=\"urn:d\"><S:Body>"
-                       "<wsu:x ds:y=\"1\"/></S:Body></S:Envelope>";
+    const char *text =
+        "<S:Envelope xmlns:S=\"" SOAP11 "\" xmlns:wsu=\"urn:other\" xmlns:wsse=\"urn:more\" xmlns:ds=\"urn:d\"><S:Body>"
+        "<wsu:x ds:y=\"1\"/></S:Body></S:Envelope>";
     cs_buf b = sign(text, &rsa, NULL);
     CU_ASSERT_STRING_EQUAL(verify(&b, &rsa), "ok");
     CU_ASSERT_PTR_NOT_NULL(strstr(b.data, "<S:Body xmlns:wsu1="));
@@ -273,9 +303,14 @@ static void an_id_that_is_there_is_used(void)
     static const struct {
         const char *text, *reason;
     } bad[] = {
-        {"<S:Envelope xmlns:S=\"" SOAP11 "\" xmlns:u=\"" NS_WSU "\"><S:Body u:Id=\"mine\"><x ID=\"mine\"/></S:Body></S:Envelope>", "duplicate-id"},
-        {"<S:Envelope xmlns:S=\"" SOAP11 "\" xmlns:u=\"" NS_WSU "\"><S:Body u:Id=\"mine\"><x u:Id=\"mine\"/></S:Body></S:Envelope>", "duplicate-id"},
-        {"<S:Envelope xmlns:S=\"" SOAP11 "\" xmlns:u=\"" NS_WSU "\"><S:Body u:Id=\"a b\"/></S:Envelope>", "reference-uri-forbidden"},
+        {"<S:Envelope xmlns:S=\"" SOAP11 "\" xmlns:u=\"" NS_WSU
+         "\"><S:Body u:Id=\"mine\"><x ID=\"mine\"/></S:Body></S:Envelope>",
+         "duplicate-id"},
+        {"<S:Envelope xmlns:S=\"" SOAP11 "\" xmlns:u=\"" NS_WSU
+         "\"><S:Body u:Id=\"mine\"><x u:Id=\"mine\"/></S:Body></S:Envelope>",
+         "duplicate-id"},
+        {"<S:Envelope xmlns:S=\"" SOAP11 "\" xmlns:u=\"" NS_WSU "\"><S:Body u:Id=\"a b\"/></S:Envelope>",
+         "reference-uri-forbidden"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         b = sign(bad[i].text, &rsa, NULL);
@@ -306,7 +341,11 @@ static void parts_are_found_at_their_places(void)
         {{"Boddy"}, "policy-not-evaluable", ""},
         {{"Body", "{" FAR "}near"}, "ok", "Body {...ple.org/a/namespace/that/is/longer/than/what/names/it/}near"},
     };
-    char *text = envelope(11, "<S:Header><near xmlns=\"" FAR "\"/><a:To>t</a:To><block xmlns=\"urn:h\"><a:ReplyTo/></block><h:twice xmlns:h=\"urn:h\"/><h:twice xmlns:h=\"urn:h\"/></S:Header>", ORDER);
+    char *text = envelope(
+        11,
+        "<S:Header><near xmlns=\"" FAR
+        "\"/><a:To>t</a:To><block xmlns=\"urn:h\"><a:ReplyTo/></block><h:twice xmlns:h=\"urn:h\"/><h:twice xmlns:h=\"urn:h\"/></S:Header>",
+        ORDER);
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         size_t n = 0;
         while (n < 4 && row[i].part[n] != NULL) {
@@ -317,7 +356,8 @@ static void parts_are_found_at_their_places(void)
         if (strcmp(row[i].reason, "ok") == 0) {
             char covers[512] = "";
             for (unsigned k = 0; k < v.n_covers; k++) {
-                snprintf(covers + strlen(covers), sizeof covers - strlen(covers), "%s%s", k != 0 ? " " : "", v.covers[k]);
+                snprintf(covers + strlen(covers), sizeof covers - strlen(covers), "%s%s", k != 0 ? " " : "",
+                         v.covers[k]);
             }
             CU_ASSERT_STRING_EQUAL(covers, row[i].covers);
             CU_ASSERT_STRING_EQUAL(verify(&b, &rsa), "ok");
@@ -352,13 +392,16 @@ static void messages_keep_their_encoding(void)
         bool wide = codings[i] != WSSEC_CODING_LATIN1;
         char text[1024];
         cs_buf coded = CS_BUF_INIT;
-        snprintf(text, sizeof text, "<?xml version=\"1.0\" encoding=\"%s\"?><S:Envelope xmlns:S=\"" SOAP11 "\"><S:Header><!-- \xC3\xA9 --></S:Header><S:Body>\xC3\xA9%s</S:Body></S:Envelope>",
+        snprintf(text, sizeof text,
+                 "<?xml version=\"1.0\" encoding=\"%s\"?><S:Envelope xmlns:S=\"" SOAP11
+                 "\"><S:Header><!-- \xC3\xA9 --></S:Header><S:Body>\xC3\xA9%s</S:Body></S:Envelope>",
                  wide ? "UTF-16" : "ISO-8859-1", wide ? "\xF0\x9F\x94\x91\xE2\x82\xAC" : "");
         if (wide) {
             (void)cs_buf_add(&coded, codings[i] == WSSEC_CODING_UTF16LE ? "\xFF\xFE" : "\xFE\xFF", 2);
         }
         CU_ASSERT_EQUAL(wssec_encode(codings[i], text, strlen(text), &coded), 0);
-        for (size_t n_slice = 1; n_slice <= coded.len; n_slice += coded.len - 1) { /* in one piece, and octet by octet */
+        for (size_t n_slice = 1; n_slice <= coded.len;
+             n_slice += coded.len - 1) { /* in one piece, and octet by octet */
             cs_buf b = sign_octets(coded.data, coded.len, n_slice, &rsa, &(struct wssec_recipe){.timestamp = true});
             CU_ASSERT_EQUAL(v.reason, WSSEC_OK);
             CU_ASSERT_STRING_EQUAL(verify(&b, &rsa), "ok");
@@ -407,7 +450,9 @@ static void the_verified_header_can_be_cut_out(void)
                 (void)cs_buf_add(&out_coded, "\xFF\xFE", 2);
             }
             enum wssec_coding coding = wide != 0 ? WSSEC_CODING_UTF16LE : WSSEC_CODING_UTF8;
-            CU_ASSERT_EQUAL(wssec_encode(coding, text, strlen(text), &in) | wssec_encode(coding, expected, strlen(expected), &out_coded), 0);
+            CU_ASSERT_EQUAL(wssec_encode(coding, text, strlen(text), &in) |
+                                wssec_encode(coding, expected, strlen(expected), &out_coded),
+                            0);
             cs_buf b = sign_octets(in.data, in.len, 1, &rsa, &(struct wssec_recipe){.timestamp = true});
             CU_ASSERT_STRING_EQUAL(verify_into(b.data, b.len, &rsa, &seen), "ok");
             struct wssec_slice slice = {(const uint8_t *)b.data, b.len};
@@ -423,7 +468,8 @@ static void the_verified_header_can_be_cut_out(void)
             while (same < out_coded.len && bare.data[same] == out_coded.data[same]) {
                 same++;
             }
-            CU_ASSERT(same + extra <= bare.len && memcmp(bare.data + same + extra, out_coded.data + same, out_coded.len - same) == 0);
+            CU_ASSERT(same + extra <= bare.len &&
+                      memcmp(bare.data + same + extra, out_coded.data + same, out_coded.len - same) == 0);
             seen.verdict = WSSEC_FAIL;
             CU_ASSERT_EQUAL(wssec_remove_header(worker, &signed_in, &seen, &out), WSSEC_RC_USAGE);
             CU_ASSERT_EQUAL(out.n_piece, 0);
@@ -474,7 +520,8 @@ static void the_timestamp_lives_as_long_as_asked(void)
     char *text = envelope(11, "", ORDER);
     static const char *const parts[] = {"Timestamp", "Body"};
     cs_buf b = sign(text, &rsa, &(struct wssec_recipe){.part = parts, .n_part = 2, .ttl = 60});
-    CU_ASSERT_PTR_NOT_NULL(strstr(b.data, "<wsu:Created>2026-09-21T14:13:20Z</wsu:Created><wsu:Expires>2026-09-21T14:14:20Z</wsu:Expires>"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(
+        b.data, "<wsu:Created>2026-09-21T14:13:20Z</wsu:Created><wsu:Expires>2026-09-21T14:14:20Z</wsu:Expires>"));
     cs_buf_free(&b);
     b = sign(text, &rsa, &(struct wssec_recipe){.n_part = 0});
     CU_ASSERT_PTR_NULL(strstr(b.data, "Timestamp"));
@@ -495,7 +542,9 @@ static char *envelope_without_content(char *text)
 static void both_engines_sign_so_that_both_verify(void)
 {
     static const char *const headers[] = {"", "<S:Header/>", "<S:Header><a:To>urn:x</a:To></S:Header>"};
-    static const char *const bodies[] = {ORDER, "a &gt; b\r\n<![CDATA[<x>]]><!-- c -->&#169;<x xmlns='urn:x' b='&quot;' a=''/>", "<x wsu:Id='a' xmlns:wsu='" NS_WSU "'/>"};
+    static const char *const bodies[] = {
+        ORDER, "a &gt; b\r\n<![CDATA[<x>]]><!-- c -->&#169;<x xmlns='urn:x' b='&quot;' a=''/>",
+        "<x wsu:Id='a' xmlns:wsu='" NS_WSU "'/>"};
     enum wssec_engine before = wssec_forced_engine;
     static const enum wssec_engine engines[] = {WSSEC_ENGINE_STREAM, WSSEC_ENGINE_DOM};
     for (size_t i = 0; i < 12; i++) {
@@ -548,7 +597,8 @@ static void a_message_larger_than_any_tree_is_signed_and_verified(void)
 const struct harness_test harness_tests[] = {
     {"both engines sign so that both verify", both_engines_sign_so_that_both_verify},
     {"a message larger than any tree is signed and verified", a_message_larger_than_any_tree_is_signed_and_verified},
-    {"every key reference verifies and its tampered twin does not", every_key_reference_verifies_and_its_tampered_twin_does_not},
+    {"every key reference verifies and its tampered twin does not",
+     every_key_reference_verifies_and_its_tampered_twin_does_not},
     {"every algorithm can be asked for", every_algorithm_can_be_asked_for},
     {"nothing but the header and an id is inserted", nothing_but_the_header_and_an_id_is_inserted},
     {"every shape of header takes the security block", every_shape_of_header_takes_the_security_block},

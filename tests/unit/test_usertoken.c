@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_usertoken.c: UsernameTokens in a signed message: digest and clear text, freshness, the nonce once, every wrong shape. */
+/* test_usertoken.c: UsernameTokens in a signed message: digest and clear text, freshness, the nonce once, every wrong
+ * shape. */
 #include <openssl/evp.h>
 
 #include "tests/unit/engine.h"
@@ -40,7 +41,8 @@ int harness_teardown(void)
     return 0;
 }
 
-static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *h, int64_t at, struct wssec_entry *out, int max)
+static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *h, int64_t at, struct wssec_entry *out,
+                      int max)
 {
     struct maker_partner p = {.n = 0};
     (void)ctx;
@@ -87,7 +89,8 @@ static const char *judged(const char *token)
     struct wssec_resolver keys = {NULL, 1, candidates, with_passwords ? password : NULL};
     struct wssec_replay replay = {NULL, claim};
     struct wssec_when when = {MAKER_NOW, MAKER_NOW, WSSEC_TIME_NOW, freshness, true};
-    char *message = maker_message(&(struct maker){.key = &signer, .in_security = token, .refs = token != NULL ? "Body TS UT" : "Body TS"});
+    char *message = maker_message(
+        &(struct maker){.key = &signer, .in_security = token, .refs = token != NULL ? "Body TS UT" : "Body TS"});
     struct wssec_slice slice = {(const uint8_t *)message, strlen(message)};
     struct wssec_input in = {.slice = &slice, .n_slice = 1, .over_tls = tls};
     struct wssec_policy *p = wssec_policy_new("test");
@@ -131,7 +134,8 @@ static char *digest_token(const char *user, const char *secret, const char *nonc
     char *value = maker_base64(sha1, sizeof sha1);
     char *coded = maker_base64((const uint8_t *)nonce, strlen(nonce));
     (void)cs_buf_addf(&children,
-                      "<wsse:Username>%s</wsse:Username><wsse:Password Type=\"" UTP "#PasswordDigest\">%s</wsse:Password>"
+                      "<wsse:Username>%s</wsse:Username><wsse:Password Type=\"" UTP
+                      "#PasswordDigest\">%s</wsse:Password>"
                       "<wsse:Nonce EncodingType=\"" B64 "\">%.4s%s%s</wsse:Nonce><wsu:Created>%s</wsu:Created>",
                       user, value, coded, spaced ? "\n" : "", coded + 4, when);
     char *made = token_of(children.data);
@@ -230,9 +234,11 @@ static void every_wrong_shape_is_refused(void)
 }
 
 const struct harness_test harness_tests[] = {
-    {"a_digest_passes_and_every_other_password_user_or_nonce_does_not", a_digest_passes_and_every_other_password_user_or_nonce_does_not},
+    {"a_digest_passes_and_every_other_password_user_or_nonce_does_not",
+     a_digest_passes_and_every_other_password_user_or_nonce_does_not},
     {"a_nonce_is_taken_once_however_it_is_coded", a_nonce_is_taken_once_however_it_is_coded},
-    {"created_is_fresh_by_the_policy_and_only_noted_in_archives", created_is_fresh_by_the_policy_and_only_noted_in_archives},
+    {"created_is_fresh_by_the_policy_and_only_noted_in_archives",
+     created_is_fresh_by_the_policy_and_only_noted_in_archives},
     {"clear_text_is_taken_over_tls_only", clear_text_is_taken_over_tls_only},
     {"the_policy_says_whether_a_token_must_be_there_and_passwords_whether_it_is_looked_at",
      the_policy_says_whether_a_token_must_be_there_and_passwords_whether_it_is_looked_at},

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What soapcpp2 makes the serializers of: the two kinds of Body of the bench, and the WS-Security of gSOAP's own plugin.
-//gsoap o schema namespace: urn:example:orders
-//gsoap o schema form: qualified
+// What soapcpp2 makes the serializers of: the two kinds of Body of the bench, and the WS-Security of gSOAP's own
+// plugin.
+// gsoap o schema namespace: urn:example:orders
+// gsoap o schema form: qualified
 #import "wsse.h"
 typedef char *xsd__string;
 struct o__price {

@@ -28,8 +28,9 @@ static int once(struct soap *soap, const char *message, int records, EVP_PKEY *k
     int algorithm = SOAP_SMD_SHA256 | SOAP_SMD_VRFY | (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC ? SOAP_SMD_ECDSA : 0);
     soap_wsse_verify_auto(soap, algorithm, key, 0);
     soap->is = message;
-    int failed = soap_begin_recv(soap) || soap_envelope_begin_in(soap) || soap_recv_header(soap) || soap_body_begin_in(soap) ||
-                 !body(soap, records) || soap_body_end_in(soap) || soap_envelope_end_in(soap) || soap_end_recv(soap) ||
+    int failed = soap_begin_recv(soap) || soap_envelope_begin_in(soap) || soap_recv_header(soap) ||
+                 soap_body_begin_in(soap) || !body(soap, records) || soap_body_end_in(soap) ||
+                 soap_envelope_end_in(soap) || soap_end_recv(soap) ||
                  soap_wsse_verify_element(soap, SOAP_11, "Body") != 1 || soap_wsse_verify_Timestamp(soap);
     if (failed) {
         soap_print_fault(soap, stderr);

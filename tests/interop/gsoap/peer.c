@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gSOAP as a peer, over its wsse plugin: peer sign REFERENCE DIGEST 1|2 KEY CERTIFICATE writes a signed message to standard
- * output (1, 2: SOAP 1.1, 1.2); peer verify DIGEST CERTIFICATE judges the one on standard input. Status 0: signed, or good;
- * 1: refused, why is on standard error; 2: not a task.
+ * gSOAP as a peer, over its wsse plugin: peer sign REFERENCE DIGEST 1|2 KEY CERTIFICATE writes a signed message to
+ * standard output (1, 2: SOAP 1.1, 1.2); peer verify DIGEST CERTIFICATE judges the one on standard input. Status 0:
+ * signed, or good; 1: refused, why is on standard error; 2: not a task.
  */
 #include "c14n.nsmap"
 #include "wsseapi.h"
@@ -12,14 +12,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SOAP_11 "http://schemas.xmlsoap.org/soap/envelope/"
-#define SOAP_12 "http://www.w3.org/2003/05/soap-envelope"
+#define SOAP_11      "http://schemas.xmlsoap.org/soap/envelope/"
+#define SOAP_12      "http://www.w3.org/2003/05/soap-envelope"
 #define X509_PROFILE "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#"
-#define THUMBPRINT "http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#ThumbprintSHA1"
+#define THUMBPRINT   "http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#ThumbprintSHA1"
 
 static int algorithm_of(const char *digest, const EVP_PKEY *key, int use)
 {
-    int algorithm = strcmp(digest, "sha1") == 0 ? SOAP_SMD_SHA1 : strcmp(digest, "sha512") == 0 ? SOAP_SMD_SHA512 : SOAP_SMD_SHA256;
+    int algorithm = strcmp(digest, "sha1") == 0     ? SOAP_SMD_SHA1
+                    : strcmp(digest, "sha512") == 0 ? SOAP_SMD_SHA512
+                                                    : SOAP_SMD_SHA256;
     return algorithm | use | (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC ? SOAP_SMD_ECDSA : 0);
 }
 
@@ -54,9 +56,9 @@ static int refer(struct soap *soap, const char *reference, X509 *certificate)
     }
     if (strcmp(reference, "ski") == 0) {
         const ASN1_OCTET_STRING *ski = X509_get0_subject_key_id(certificate);
-        return soap_wsse_add_KeyInfo_SecurityTokenReferenceKeyIdentifier(soap, NULL, X509_PROFILE "X509SubjectKeyIdentifier",
-                                                                         (unsigned char *)ASN1_STRING_get0_data(ski),
-                                                                         ASN1_STRING_length(ski));
+        return soap_wsse_add_KeyInfo_SecurityTokenReferenceKeyIdentifier(
+            soap, NULL, X509_PROFILE "X509SubjectKeyIdentifier", (unsigned char *)ASN1_STRING_get0_data(ski),
+            ASN1_STRING_length(ski));
     }
     if (strcmp(reference, "thumbprint") == 0) {
         unsigned char hash[EVP_MAX_MD_SIZE];
@@ -66,7 +68,8 @@ static int refer(struct soap *soap, const char *reference, X509 *certificate)
     }
     unsigned char *der = NULL;
     int size = i2d_X509(certificate, &der);
-    int failed = size < 0 || soap_wsse_add_KeyInfo_SecurityTokenReferenceKeyIdentifier(soap, NULL, X509_PROFILE "X509v3", der, size);
+    int failed = size < 0 || soap_wsse_add_KeyInfo_SecurityTokenReferenceKeyIdentifier(
+                                 soap, NULL, X509_PROFILE "X509v3", der, size);
     OPENSSL_free(der);
     return failed;
 }
@@ -97,10 +100,12 @@ static int verify(struct soap *soap, char **task)
     EVP_PKEY *key = X509_get0_pubkey(certificate);
     soap->cafile = task[1];
     soap_wsse_verify_auto(soap, algorithm_of(task[0], key, SOAP_SMD_VRFY), key, 0);
-    int failed = soap_begin_recv(soap) || soap_envelope_begin_in(soap) || soap_recv_header(soap) || soap_body_begin_in(soap) ||
-                 !soap_get_o__order(soap, &order, "o:order", NULL) || soap_body_end_in(soap) || soap_envelope_end_in(soap) ||
-                 soap_end_recv(soap) ||
-                 soap_wsse_verify_element(soap, SOAP_11, "Body") + soap_wsse_verify_element(soap, SOAP_12, "Body") != 1 || soap_wsse_verify_Timestamp(soap);
+    int failed =
+        soap_begin_recv(soap) || soap_envelope_begin_in(soap) || soap_recv_header(soap) || soap_body_begin_in(soap) ||
+        !soap_get_o__order(soap, &order, "o:order", NULL) || soap_body_end_in(soap) || soap_envelope_end_in(soap) ||
+        soap_end_recv(soap) ||
+        soap_wsse_verify_element(soap, SOAP_11, "Body") + soap_wsse_verify_element(soap, SOAP_12, "Body") != 1 ||
+        soap_wsse_verify_Timestamp(soap);
     X509_free(certificate);
     return failed ? 1 : 0;
 }

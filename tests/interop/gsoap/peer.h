@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What soapcpp2 makes the serializers of: one operation, and the WS-Security of gSOAP's own plugin.
-//gsoap o schema namespace: urn:orders
-//gsoap o schema form: qualified
+// gsoap o schema namespace: urn:orders
+// gsoap o schema form: qualified
 #import "wsse.h"
 typedef char *xsd__string;
 int o__order(xsd__string o__item, void);
