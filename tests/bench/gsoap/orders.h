@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What soapcpp2 makes the serializers of: the two kinds of Body of the bench, and the WS-Security of gSOAP's own
-// plugin.
-// gsoap o schema namespace: urn:example:orders
-// gsoap o schema form: qualified
+// The directives below begin right behind the slashes:
+// clang-format off
+// What soapcpp2 makes the serializers of: the two kinds of Body of the bench, and the WS-Security of gSOAP's own plugin.
+//gsoap o schema namespace: urn:example:orders
+//gsoap o schema form: qualified
 #import "wsse.h"
 typedef char *xsd__string;
 struct o__price {
