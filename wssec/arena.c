@@ -15,7 +15,7 @@ struct wssec_arena_block {
     alignas(max_align_t) unsigned char octet[];
 };
 
-static void *take(struct wssec_arena *a, size_t n)
+void *wssec_arena_octets(struct wssec_arena *a, size_t n)
 {
     const size_t align = alignof(max_align_t);
     if (n > SIZE_MAX / 2) {
@@ -40,7 +40,7 @@ static void *take(struct wssec_arena *a, size_t n)
 
 void *wssec_arena_take(struct wssec_arena *a, size_t n)
 {
-    void *p = take(a, n);
+    void *p = wssec_arena_octets(a, n);
     return p != NULL ? memset(p, 0, n) : NULL;
 }
 
@@ -49,7 +49,7 @@ char *wssec_arena_text(struct wssec_arena *a, const void *p, size_t n)
     if (n == SIZE_MAX) {
         return NULL;
     }
-    char *copy = take(a, n + 1);
+    char *copy = wssec_arena_octets(a, n + 1);
     if (copy != NULL) {
         if (n > 0) {
             memcpy(copy, p, n);

@@ -16,6 +16,8 @@ struct wssec_arena {
 
 /** n octets, aligned for any type, zeroed. @return owned by the arena, NULL: no memory */
 void *wssec_arena_take(struct wssec_arena *a, size_t n);
+/** The same, not zeroed: all of it is written by the caller. */
+void *wssec_arena_octets(struct wssec_arena *a, size_t n);
 /** A terminated copy of n octets. @return owned by the arena, NULL: no memory */
 char *wssec_arena_text(struct wssec_arena *a, const void *p, size_t n);
 /** Give everything back but one block, which is used again. */

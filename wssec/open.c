@@ -473,7 +473,7 @@ static struct opener opener_of(struct call *k)
     o.reader =
         (struct wssec_key_reader){&k->w->arena, &k->w->second, k->w->package.mime.n_part > 0 ? &k->w->package : NULL,
                                   k->policy,    k->when->at,   &k->opening.legacy,
-                                  &k->why,      NULL};
+                                  &k->why,      NULL,          &k->w->tokens};
     return o;
 }
 

@@ -81,7 +81,7 @@ struct wssec_slice wssec_base64_content(struct wssec_arena *arena, const xmlNode
         return out;
     }
     size_t room = cs_base64_decoded_max(n);
-    uint8_t *octets = wssec_arena_take(arena, room);
+    uint8_t *octets = wssec_arena_octets(arena, room);
     if (octets == NULL) {
         *rc = WSSEC_RC_NOMEM;
         return out;

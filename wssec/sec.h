@@ -49,6 +49,7 @@ struct wssec_key_reader {
     unsigned *legacy; /**< bit set of exceptions that were used, added to */
     struct wssec_refusal *why;
     const struct wssec_container *files; /**< what a detached signature may be over; NULL: one of a SOAP message */
+    struct wssec_tokens *tokens;         /**< of the worker; NULL: nothing is remembered */
 };
 
 /** Read a wsse:SecurityTokenReference. @return WSSEC_RC_OK, see r->why; WSSEC_RC_NOMEM */

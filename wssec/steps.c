@@ -35,8 +35,9 @@ struct wssec_work *wssec_work_new(const struct wssec_judge *as, struct wssec_mes
         *j = *as;
         k->whole = as->input;
         j->message = m;
-        j->reader = (struct wssec_key_reader){&as->worker->arena, m,          as->package, as->policy,
-                                              as->when->at,       &j->legacy, as->why,     NULL};
+        j->reader =
+            (struct wssec_key_reader){&as->worker->arena, m,       as->package, as->policy,         as->when->at,
+                                      &j->legacy,         as->why, NULL,        &as->worker->tokens};
     }
     return k;
 }
@@ -418,12 +419,13 @@ static void show_extras(struct wssec_work *k)
 {
     struct wssec_verdict *v = k->judge.verdict;
     const struct wssec_opening *o = k->judge.opening;
+    EVP_MD_CTX *md = k->judge.worker->md;
     wssec_exceptions_show(v, k->judge.policy, k->judge.legacy | (o != NULL ? o->legacy : 0));
     for (unsigned i = 0; i < k->n; i++) {
         const struct wssec_slice *s = &k->signature[i]->info.value;
         if (v->n_signature_values < sizeof v->signature_value_sha256 / sizeof v->signature_value_sha256[0] &&
-            EVP_Digest(s->p, s->n, v->signature_value_sha256[v->n_signature_values], NULL, wssec_md("SHA256"), NULL) ==
-                1) {
+            EVP_DigestInit_ex(md, wssec_md("SHA256"), NULL) == 1 && EVP_DigestUpdate(md, s->p, s->n) == 1 &&
+            EVP_DigestFinal_ex(md, v->signature_value_sha256[v->n_signature_values], NULL) == 1) {
             v->n_signature_values++;
         }
     }

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "wssec/sec.h"
+#include "wssec/token.h"
 #include "wssec/worker.h"
 
 #define CERTIFICATE_MAX ((size_t)65536)
@@ -49,12 +50,18 @@ static bool exception(const struct wssec_key_reader *r, enum wssec_legacy l)
     return true;
 }
 
-static int set_certificate(struct wssec_key_name *k, struct wssec_slice der, enum wssec_keyref kind)
+/* Its digest stands in the hint already. */
+static void name_certificate(struct wssec_key_name *k, struct wssec_slice der, enum wssec_keyref kind)
 {
     k->hint.kind = kind;
     k->hint.cert = der.p;
     k->hint.cert_len = der.n;
     k->hint.has_cert = true;
+}
+
+static int set_certificate(struct wssec_key_name *k, struct wssec_slice der, enum wssec_keyref kind)
+{
+    name_certificate(k, der, kind);
     return EVP_Digest(der.p, der.n, k->hint.cert_sha256, NULL, wssec_md("SHA256"), NULL) == 1 ? WSSEC_RC_OK
                                                                                               : WSSEC_RC_NOMEM;
 }
@@ -121,7 +128,7 @@ static int read_token(const struct wssec_key_reader *r, xmlNodePtr token, enum w
         return malformed(r, "BinarySecurityToken has another EncodingType than Base64Binary");
     }
     int rc = WSSEC_RC_OK;
-    struct wssec_slice der = wssec_base64_content(r->arena, token, CERTIFICATE_MAX, &rc);
+    struct wssec_slice der = wssec_token_octets(r->tokens, r->arena, token, CERTIFICATE_MAX, k->hint.cert_sha256, &rc);
     if (rc != WSSEC_RC_OK || der.p == NULL) {
         return rc != WSSEC_RC_OK ? rc : malformed(r, "BinarySecurityToken does not hold base64");
     }
@@ -131,7 +138,8 @@ static int read_token(const struct wssec_key_reader *r, xmlNodePtr token, enum w
     }
     k->certificate[0] = der;
     k->n_certificate = 1;
-    return set_certificate(k, der, kind);
+    name_certificate(k, der, kind);
+    return WSSEC_RC_OK;
 }
 
 /* Ids that begin with a digit, which XML forbids and WSS4J 1.6 gives its tokens. Our own table finds the element:

@@ -42,6 +42,7 @@ void wssec_worker_free(struct wssec_worker *w)
     for (size_t i = 0; i < WSSEC_READY_KEYS; i++) {
         EVP_PKEY_CTX_free(w->ready[i].ctx);
     }
+    wssec_tokens_free(&w->tokens);
     cs_buf_free(&w->signed_info);
     cs_buf_free(&w->scratch);
     cs_buf_free(&w->out);

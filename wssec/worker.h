@@ -13,6 +13,7 @@
 #include "wssec/arena.h"
 #include "wssec/message.h"
 #include "wssec/package.h"
+#include "wssec/token.h"
 
 /** Facts of a stored certificate that would need an X509 decode, kept by the SHA-256 of its DER. */
 struct wssec_cert_facts {
@@ -50,6 +51,7 @@ struct wssec_worker {
     struct wssec_cert_facts facts[WSSEC_FACTS];
     struct wssec_ready_key ready[WSSEC_READY_KEYS];
     uint64_t ready_clock;
+    struct wssec_tokens tokens;
     uint32_t cross_ppm; /**< what has come together of the share that both engines judge */
     /* output side, used by sign.c, splice.c, remove.c */
     cs_buf out;                /**< octets that the pieces of the last answer point to */
