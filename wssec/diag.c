@@ -298,7 +298,8 @@ static int read_name(struct look *k, struct wssec_worker *w, const struct wssec_
 {
     struct wssec_refusal ignored = {WSSEC_OK, ""};
     unsigned legacy = 0;
-    struct wssec_key_reader reader = {&w->arena, k->message, NULL, p, k->when->at, &legacy, &ignored, NULL, NULL};
+    struct wssec_key_reader reader = {
+        .arena = &w->arena, .message = k->message, .policy = p, .at = k->when->at, .legacy = &legacy, .why = &ignored};
     xmlNodePtr signature = wssec_find(k->message->security, WSSEC_NS_DS, "Signature");
     xmlNodePtr info = NULL;
     for (xmlNodePtr n = wssec_first_element(signature); n != NULL; n = wssec_next_element(n)) {

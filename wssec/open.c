@@ -470,10 +470,14 @@ static struct opener opener_of(struct call *k)
                        .in = &k->in,
                        .opening = &k->opening,
                        .explain = k->explain};
-    o.reader =
-        (struct wssec_key_reader){&k->w->arena, &k->w->second, k->w->package.mime.n_part > 0 ? &k->w->package : NULL,
-                                  k->policy,    k->when->at,   &k->opening.legacy,
-                                  &k->why,      NULL,          &k->w->tokens};
+    o.reader = (struct wssec_key_reader){.arena = &k->w->arena,
+                                         .message = &k->w->second,
+                                         .package = k->w->package.mime.n_part > 0 ? &k->w->package : NULL,
+                                         .policy = k->policy,
+                                         .at = k->when->at,
+                                         .legacy = &k->opening.legacy,
+                                         .why = &k->why,
+                                         .tokens = &k->w->tokens};
     return o;
 }
 

@@ -35,9 +35,14 @@ struct wssec_work *wssec_work_new(const struct wssec_judge *as, struct wssec_mes
         *j = *as;
         k->whole = as->input;
         j->message = m;
-        j->reader =
-            (struct wssec_key_reader){&as->worker->arena, m,       as->package, as->policy,         as->when->at,
-                                      &j->legacy,         as->why, NULL,        &as->worker->tokens};
+        j->reader = (struct wssec_key_reader){.arena = &as->worker->arena,
+                                              .message = m,
+                                              .package = as->package,
+                                              .policy = as->policy,
+                                              .at = as->when->at,
+                                              .legacy = &j->legacy,
+                                              .why = as->why,
+                                              .tokens = &as->worker->tokens};
     }
     return k;
 }

@@ -4,7 +4,7 @@
  * elsewhere; and as nobody signed, nothing passes.
  */
 #include "archive/asic.h"
-#include "tests/unit/engine.h"
+#include "tests/fuzz/worker.h"
 #include "tests/unit/soapmaker.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -12,25 +12,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct maker_key key;
 static struct maker_partner partner;
-static struct wssec_worker *worker;
-static struct wssec_policy *policy;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    char err[200];
     (void)argc;
     (void)argv;
-    if (wssec_init(&(struct wssec_options){engine_of_environment()}, err, sizeof err) != 0) {
-        abort();
-    }
-    worker = wssec_worker_new();
-    policy = wssec_policy_new("fuzz");
+    worker_begin();
     key = maker_key_new("ec:P-256", NULL);
     maker_accept(&partner, &key, WSSEC_ACTIVE);
-    if (worker == NULL || policy == NULL || wssec_policy_freeze(policy, err, sizeof err) < 0) {
-        abort();
-    }
-    xmlSetGenericErrorFunc(NULL, NULL);
+    worker_ready();
     return 0;
 }
 

@@ -3,7 +3,7 @@
  * fuzz_hashchain.c: a hash chain and its result, as they lie in a signed container, one behind the other with an octet
  * 255 between them. The walk ends, and every end that is given was really found.
  */
-#include "tests/unit/engine.h"
+#include "tests/fuzz/worker.h"
 #include "tests/unit/soapmaker.h"
 #include "wssec/hashchain.h"
 #include "wssec/worker.h"
@@ -11,23 +11,12 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct wssec_worker *worker;
-static struct wssec_policy *policy;
-
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    char err[200];
     (void)argc;
     (void)argv;
-    if (wssec_init(&(struct wssec_options){engine_of_environment()}, err, sizeof err) != 0) {
-        abort();
-    }
-    worker = wssec_worker_new();
-    policy = wssec_policy_new("fuzz");
-    if (worker == NULL || policy == NULL || wssec_policy_freeze(policy, err, sizeof err) < 0) {
-        abort();
-    }
-    xmlSetGenericErrorFunc(NULL, NULL);
+    worker_begin();
+    worker_ready();
     return 0;
 }
 
@@ -48,8 +37,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct wssec_judge j = {.worker = worker, .policy = policy, .when = &when, .why = &why};
     unsigned legacy = 0;
     wssec_arena_reset(&worker->arena);
-    j.reader =
-        (struct wssec_key_reader){&worker->arena, &worker->second, NULL, policy, MAKER_NOW, &legacy, &why, &files};
+    j.reader = (struct wssec_key_reader){.arena = &worker->arena,
+                                         .message = &worker->second,
+                                         .policy = policy,
+                                         .at = MAKER_NOW,
+                                         .legacy = &legacy,
+                                         .why = &why,
+                                         .files = &files};
     if (wssec_hashchain_read(&j, 1, &chain) != WSSEC_RC_OK || (!chain.is_one && why.reason != WSSEC_OK)) {
         abort();
     }

@@ -3,7 +3,7 @@
  * fuzz_reader.c: anything as the content of a Body, in pieces of any length. What the reader accepts libxml2 accepts
  * too, with the same canonical octets; what it builds a tree of libxml2 takes for well-formed.
  */
-#include "tests/unit/engine.h"
+#include "tests/fuzz/worker.h"
 #include "tests/unit/soapmaker.h"
 #include "wssec/canon.h"
 #include "wssec/stream.h"
@@ -16,8 +16,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     "<S:Envelope xmlns:S=\"" SOAP11 "\" xmlns:wsu=\"" NS_WSU "\" xmlns=\"urn:d\"><S:Header/><S:Body wsu:Id=\"body\">"
 #define TAIL "</S:Body></S:Envelope>"
 
-static struct wssec_worker *worker;
-static struct wssec_policy *policy;
 static struct wssec_emitter emitter;
 static struct wssec_message whole, head, own;
 
@@ -30,14 +28,10 @@ static void must(int condition)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    char err[200];
     (void)argc;
     (void)argv;
-    must(wssec_init(&(struct wssec_options){engine_of_environment()}, err, sizeof err) == 0);
-    worker = wssec_worker_new();
-    policy = wssec_policy_new("fuzz");
-    must(worker != NULL && policy != NULL && wssec_policy_freeze(policy, err, sizeof err) >= 0);
-    xmlSetGenericErrorFunc(NULL, NULL);
+    worker_begin();
+    worker_ready();
     return 0;
 }
 

@@ -3,7 +3,7 @@
  * fuzz_signature.c: the content of ds:Signature inside a message that is otherwise in order. Nobody signed it, so
  * nothing may pass; the readers of SignedInfo, key references and values meet every shape.
  */
-#include "tests/unit/engine.h"
+#include "tests/fuzz/worker.h"
 #include "tests/unit/soapmaker.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -20,8 +20,6 @@ static const char after[] =
 
 static struct maker_key key;
 static struct maker_partner partner;
-static struct wssec_worker *worker;
-static struct wssec_policy *policy;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -30,20 +28,14 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     char err[200];
     (void)argc;
     (void)argv;
-    if (wssec_init(&(struct wssec_options){engine_of_environment()}, err, sizeof err) != 0) {
-        abort();
-    }
-    worker = wssec_worker_new();
-    policy = wssec_policy_new("fuzz");
+    worker_begin();
     key = maker_key_new("ec:P-256", NULL);
     maker_accept(&partner, &key, WSSEC_ACTIVE);
-    if (worker == NULL || policy == NULL ||
-        wssec_policy_set(policy, "canonicalization", 3, all, err, sizeof err) != 0 ||
-        wssec_policy_set(policy, "allow", 1, allow, err, sizeof err) != 0 ||
-        wssec_policy_freeze(policy, err, sizeof err) < 0) {
+    if (wssec_policy_set(policy, "canonicalization", 3, all, err, sizeof err) != 0 ||
+        wssec_policy_set(policy, "allow", 1, allow, err, sizeof err) != 0) {
         abort();
     }
-    xmlSetGenericErrorFunc(NULL, NULL);
+    worker_ready();
     return 0;
 }
 

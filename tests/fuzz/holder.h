@@ -4,13 +4,11 @@
 #ifndef TESTS_FUZZ_HOLDER_H
 #define TESTS_FUZZ_HOLDER_H
 
-#include "tests/unit/engine.h"
+#include "tests/fuzz/worker.h"
 #include "tests/unit/soapmaker.h"
 
 static struct maker_key signer, own, older;
 static bool to_curve; /* seal for the older key, which is one of P-256 */
-static struct wssec_worker *worker;
-static struct wssec_policy *policy;
 static const struct wssec_when when = {MAKER_NOW, MAKER_NOW, WSSEC_TIME_NOW, true, false};
 
 static int candidates(void *ctx, enum wssec_use use, const struct wssec_hint *h, int64_t at, struct wssec_entry *out,
@@ -52,19 +50,11 @@ static void holder_begin(void)
 {
     static const struct maker_cert own_cert = {.subject = "own", .serial = 11, .key_usage = "keyEncipherment"};
     static const struct maker_cert older_cert = {.subject = "own", .serial = 10, .key_usage = "keyEncipherment"};
-    char err[200];
-    if (wssec_init(&(struct wssec_options){engine_of_environment()}, err, sizeof err) != 0) {
-        abort();
-    }
-    worker = wssec_worker_new();
-    policy = wssec_policy_new("fuzz");
-    if (worker == NULL || policy == NULL || wssec_policy_freeze(policy, err, sizeof err) < 0) {
-        abort();
-    }
+    worker_begin();
+    worker_ready();
     signer = maker_key_new("ec:P-256", NULL);
     own = maker_key_new("rsa:2048", &own_cert);
     older = maker_key_new("ec:P-256", &older_cert);
-    xmlSetGenericErrorFunc(NULL, NULL);
 }
 
 #endif

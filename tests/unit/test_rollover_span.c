@@ -50,6 +50,17 @@ static void begin(struct scene *s, bool release_by_hand)
     CU_ASSERT_EQUAL(confirm(s, "7"), 0);
 }
 
+/** The downtime is over, and nothing was heard of the new certificate; so the old one is asked for, and is found so. */
+static void overrun(struct scene *s, enum ks_probe_outcome old)
+{
+    begin(s, false);
+    keep(s, TO);
+    CU_ASSERT(is(s, "open") && active(s, 2)); /* asked, not heard yet */
+    s->now = TO + 5;
+    found(s, 1, old);
+    keep(s, TO + 5);
+}
+
 static void end(struct scene *s)
 {
     ks_runbook_free(s->book);
@@ -59,12 +70,7 @@ static void end(struct scene *s)
 static void test_the_old_one_comes_back_only_when_a_probe_finds_it_accepted(void)
 {
     struct scene s;
-    begin(&s, false);
-    keep(&s, TO);
-    CU_ASSERT(is(&s, "open") && active(&s, 2)); /* asked, not heard yet */
-    s.now = TO + 5;
-    found(&s, 1, KS_PROBE_ACCEPTED);
-    keep(&s, TO + 5);
+    overrun(&s, KS_PROBE_ACCEPTED);
     CU_ASSERT(is(&s, "aborted") && active(&s, 1) && !active(&s, 2));
     CU_ASSERT_EQUAL(s.told, 1);
     end(&s);
@@ -73,11 +79,7 @@ static void test_the_old_one_comes_back_only_when_a_probe_finds_it_accepted(void
 static void test_where_the_old_one_is_refused_the_routes_stay_on_hold_and_people_are_told_once(void)
 {
     struct scene s;
-    begin(&s, false);
-    keep(&s, TO);
-    s.now = TO + 5;
-    found(&s, 1, KS_PROBE_REFUSED);
-    keep(&s, TO + 5);
+    overrun(&s, KS_PROBE_REFUSED);
     keep(&s, TO + 120);
     CU_ASSERT(is(&s, "open") && active(&s, 2));
     CU_ASSERT_EQUAL(s.told, 1);
@@ -90,11 +92,7 @@ static void test_where_the_old_one_is_refused_the_routes_stay_on_hold_and_people
 static void test_what_a_probe_found_an_hour_ago_is_asked_again(void)
 {
     struct scene s;
-    begin(&s, false);
-    keep(&s, TO);
-    s.now = TO + 5;
-    found(&s, 1, KS_PROBE_REFUSED);
-    keep(&s, TO + 5);
+    overrun(&s, KS_PROBE_REFUSED);
     keep(&s, TO + 4000); /* the answer of then is none of now */
     CU_ASSERT(is(&s, "open"));
     s.now = TO + 4005;
@@ -107,11 +105,7 @@ static void test_what_a_probe_found_an_hour_ago_is_asked_again(void)
 static void test_a_receiver_that_cannot_be_asked_is_taken_to_be_as_before(void)
 {
     struct scene s;
-    begin(&s, false);
-    keep(&s, TO);
-    s.now = TO + 5;
-    found(&s, 1, KS_PROBE_SILENT);
-    keep(&s, TO + 5);
+    overrun(&s, KS_PROBE_SILENT);
     CU_ASSERT(is(&s, "aborted") && active(&s, 1));
     end(&s);
     begin(&s, false);
