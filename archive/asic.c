@@ -223,11 +223,12 @@ static enum wssec_reason sort_out(struct reading *r)
         } else if (strcmp(m->name, "ts-hashchain.xml") == 0) {
             c->batch_stamped[1] = (struct wssec_file){m->name, slice_of(m)};
         } else if (strncmp(m->name, "META-INF/", 9) != 0) {
-            if ((strcmp(m->name, "message.xml") == 0 || ends(m->name, "-message.xml")) && c->message != NULL) {
+            bool is_message = strcmp(m->name, "message.xml") == 0 || ends(m->name, "-message.xml");
+            if (is_message && c->message != NULL) {
                 return refuse(r, WSSEC_CONTAINER_MALFORMED, "it holds two messages: %.64s and %.64s", c->message,
                               m->name);
             }
-            c->message = strcmp(m->name, "message.xml") == 0 || ends(m->name, "-message.xml") ? m->name : c->message;
+            c->message = is_message ? m->name : c->message;
             a->part[c->n_part++] = (struct wssec_file){m->name, slice_of(m)};
         }
     }

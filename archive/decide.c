@@ -162,14 +162,20 @@ static bool of_certificates(enum wssec_reason reason)
     }
 }
 
-const struct wssec_policy *archive_policy_of(const struct archive_court *court, const char *partner)
+const struct archive_partner *archive_partner_of(const struct archive_court *court, const char *name)
 {
     for (size_t i = 0; i < court->n_partner; i++) {
-        if (strcmp(court->partner[i].name, partner) == 0) {
-            return court->partner[i].policy;
+        if (strcmp(court->partner[i].name, name) == 0) {
+            return &court->partner[i];
         }
     }
-    return court->fallback;
+    return NULL;
+}
+
+const struct wssec_policy *archive_policy_of(const struct archive_court *court, const char *partner)
+{
+    const struct archive_partner *p = archive_partner_of(court, partner);
+    return p != NULL ? p->policy : court->fallback;
 }
 
 void archive_decide_beyond(const struct archive_court *court, struct archive_record *r)

@@ -49,6 +49,8 @@ void archive_bench_judge(struct archive_bench *b, const struct archive_item *ite
 void archive_decide(const struct archive_court *court, const struct wssec_policy *policy, struct archive_record *r);
 /** r has that reason and its verdict, whatever the instant. */
 void archive_record_final(struct archive_record *r, enum wssec_reason reason);
+/** A partner of the court by its name; NULL: it has none of that name. */
+const struct archive_partner *archive_partner_of(const struct archive_court *court, const char *name);
 /** The policy of a partner of the court; "" or nobody's: its fallback. */
 const struct wssec_policy *archive_policy_of(const struct archive_court *court, const char *partner);
 /** Does the message's own word of its time (v->claimed) count? Where the operator says so, or where the policy lets an

@@ -71,16 +71,6 @@ static bool alone(const struct again *a, const uint8_t spki[32])
            (i + 1 == a->n_key || by_octets(a->key[i + 1], spki) != 0);
 }
 
-static const struct archive_partner *partner_of(const struct again *a, const char *name)
-{
-    for (size_t i = 0; i < a->court->n_partner; i++) {
-        if (strcmp(a->court->partner[i].name, name) == 0) {
-            return &a->court->partner[i];
-        }
-    }
-    return NULL;
-}
-
 static bool has_note(const struct wssec_verdict *v, const char *begin)
 {
     for (unsigned i = 0; i < v->n_notes; i++) {
@@ -95,7 +85,7 @@ static bool has_note(const struct wssec_verdict *v, const char *begin)
 static bool signer_stands(const struct again *a, const struct archive_record *r)
 {
     const struct wssec_certificate *c = &r->v.certificate;
-    const struct archive_partner *p = partner_of(a, r->partner);
+    const struct archive_partner *p = archive_partner_of(a->court, r->partner);
     const ks_entry *e = r->v.has_certificate ? ks_entry_find(a->court->snapshot, c->alias, c->ordinal) : NULL;
     return p != NULL && p->chain == NULL && p->users == NULL && e != NULL && r->v.n_also == 0 &&
            memcmp(ks_entry_sha256(e), c->sha256, sizeof c->sha256) == 0 &&

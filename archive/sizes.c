@@ -2,9 +2,9 @@
 /* sizes.c: see sizes.h. */
 #include "archive/sizes.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -45,27 +45,21 @@ static void *walk(void *ctx)
 /* Standard input, and a list that is a pipe, are read once, and that is for the run. */
 static bool is_read_twice(const struct archive_order *order)
 {
-    for (size_t i = 0; i < order->path.n; i++) {
+    int start = open(order->directory != NULL ? order->directory : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool twice = start >= 0;
+    for (size_t i = 0; twice && i < order->path.n; i++) {
         const char *text = order->path.text[i];
         struct stat st;
-        char *name = NULL;
-        bool beside = text[0] == '@' && text[1] != '/' && order->directory != NULL;
-        if (strcmp(text, "-") == 0) {
-            return false;
-        }
-        if (text[0] != '@') {
-            continue;
-        }
-        if (asprintf(&name, "%s%s%s", beside ? order->directory : "", beside ? "/" : "", text + 1) < 0) {
-            return false;
-        }
-        bool file = stat(name, &st) == 0 && S_ISREG(st.st_mode);
-        free(name);
-        if (!file) {
-            return false;
+        if (text[0] == '@') {
+            twice = fstatat(start, text + 1, &st, 0) == 0 && S_ISREG(st.st_mode);
+        } else {
+            twice = strcmp(text, "-") != 0;
         }
     }
-    return true;
+    if (start >= 0) {
+        close(start);
+    }
+    return twice;
 }
 
 struct archive_sizes *archive_sizes_begin(const struct archive_order *order)
