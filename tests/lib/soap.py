@@ -113,7 +113,9 @@ def sign(pair, body=ANSWER, soap=SOAP11, created_s=0, ttl_s=240, parts=("Body", 
         f'<ds:Reference URI="#{p}"><ds:Transforms><ds:Transform Algorithm="{EXC}"></ds:Transform></ds:Transforms>'
         f'<ds:DigestMethod Algorithm="{SHA256}"></ds:DigestMethod><ds:DigestValue>{_digest(bare, p)}</ds:DigestValue>'
         f'</ds:Reference>' for p in parts) + "".join(attachment_reference(*a) for a in attachments)
-    signed_info = (f'<ds:SignedInfo><ds:CanonicalizationMethod Algorithm="{EXC}"></ds:CanonicalizationMethod>'
+    # The mark is part of what is signed: an RSA signature over equal octets is equal, and within one millisecond the
+    # Timestamps are equal too; such a pair would truly be a replay.
+    signed_info = (f'<ds:SignedInfo Id="SI-{mark}"><ds:CanonicalizationMethod Algorithm="{EXC}"></ds:CanonicalizationMethod>'
                    f'<ds:SignatureMethod Algorithm="{algorithm}"></ds:SignatureMethod>{references}</ds:SignedInfo>')
     key_info = (f'<ds:KeyInfo><wsse:SecurityTokenReference><wsse:Reference URI="#X509-{mark}" ValueType="{X509V3}"/>'
                 f'</wsse:SecurityTokenReference></ds:KeyInfo>')

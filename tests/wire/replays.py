@@ -111,6 +111,22 @@ def test_two_gateways_share_what_they_saw():
         ended(new)
 
 
+def test_two_messages_of_one_instant_are_two():
+    """Equal but for what their signer drew by chance: no replay. On a fast machine two messages made by one after the other are
+    such a pair."""
+    real, instant = soap._instant, soap._instant(0)
+    soap._instant = lambda seconds: instant if seconds == 0 else real(seconds)
+    try:
+        texts = [message(), message()]
+    finally:
+        soap._instant = real
+    with SITE.gateway("store local;") as gateway:
+        for text in texts:
+            report.equal(outcome(gateway, text), "ok", "a message of one instant")
+            report.equal(outcome(gateway, text), "replay", "the same octets again")
+        ended(gateway)
+
+
 def test_more_entries_forget_nothing():
     text = message()
     with SITE.gateway() as gateway:
