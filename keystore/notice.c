@@ -80,10 +80,29 @@ struct telling {
     const struct ks_fact *fact;
 };
 
+/** An address, and whether it is met on a list. */
+struct meeting {
+    const char *mail;
+    bool met;
+};
+
+static int meet(void *ctx, const ks_addressee *a, cs_error *e)
+{
+    struct meeting *m = ctx;
+    (void)e;
+    m->met = m->met || strcmp(a->mail, m->mail) == 0;
+    return 0;
+}
+
 static int tell_one(void *ctx, const ks_addressee *a, cs_error *e)
 {
     const struct telling *t = ctx;
-    return ks_mail_ok(a->mail) && ks_line_ok(a->name, sizeof a->name)
+    const ks_tell *told = &t->fact->told;
+    struct meeting himself = {a->mail, false};
+    if (told->author != NULL && ks_addressees_each(t->s, told->author, told->partner, meet, &himself, e) != 0) {
+        return -1;
+    }
+    return !himself.met && ks_mail_ok(a->mail) && ks_line_ok(a->name, sizeof a->name)
                ? t->s->driver->notices->delivery_add(t->s->b, t->fact, a->name, a->mail, e)
                : 0;
 }

@@ -42,6 +42,7 @@ typedef struct ks_tell {
     const char *text;    /**< a sentence for the mail, one line; NULL: none */
     const char *role;    /**< told, too: operators with this role, and the partner's contacts; NULL: nobody */
     const char *partner; /**< whose contacts; NULL: nobody's */
+    const char *author;  /**< role that tells it: an address that has this role, too, gets no mail; NULL: none */
     const char *subject; /**< one line; NULL: that of the kind */
     const char *body;    /**< the whole letter, lines end with LF; NULL: composed of the entry and the text */
     bool attach;         /**< the certificate of the entry and its chain go along */

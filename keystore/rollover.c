@@ -71,6 +71,16 @@ static void tell_evidence(struct ks_rollover *r, size_t i)
     }
 }
 
+/** A step whose turn has come, or whose turn came and went at once: what informs is told all the same, unless somebody
+ *  said that he told it, or it is needless. */
+static bool to_be_told(const struct ks_rollover *r, size_t i)
+{
+    const struct ks_step_judged *j = &r->judged[i];
+    bool informs = r->runbook->step[i].kind == KS_STEP_INFORM && j->closes_now && j->state == KS_STEP_DONE &&
+                   (j->by & KS_BIT(KS_FACT_CONFIRMED)) == 0;
+    return r->step[i].row.told_at == 0 && (j->state == KS_STEP_READY || informs);
+}
+
 /** What has come true since: steps that close, whose turn it is now, the end. *changed: something was written */
 static int settle(struct ks_record *rec, struct ks_rollover *r, bool *changed, cs_error *e)
 {
@@ -79,19 +89,20 @@ static int settle(struct ks_record *rec, struct ks_rollover *r, bool *changed, c
     for (size_t i = 0; i < r->runbook->n; i++) {
         struct ks_roll_step *s = &r->step[i];
         const struct ks_step_judged *j = &r->judged[i];
-        bool ready = j->state == KS_STEP_READY && s->row.told_at == 0;
-        if (!j->closes_now && !ready) {
+        bool tell = to_be_told(r, i);
+        if (!j->closes_now && !tell) {
             continue;
+        }
+        if (tell) {
+            s->row.told_at = rec->now;
+            if (!rec->dry_run && ks_rollover_tell(rec->s, r, i, rec->now, e) != 0) {
+                return -1;
+            }
         }
         if (j->closes_now) {
             tell_evidence(r, i);
             s->row.done_at = rec->now;
             cs_copy(s->row.done_by, sizeof s->row.done_by, rec->who->name);
-        } else {
-            s->row.told_at = rec->now;
-            if (!rec->dry_run && ks_rollover_tell(rec->s, r, i, rec->now, e) != 0) {
-                return -1;
-            }
         }
         cs_copy(s->row.state, sizeof s->row.state, ks_step_state_word(j->state));
         if (write_step(rec, r, i, j->closes_now ? "rollover-step" : "rollover-turn", e) != 0) {
@@ -347,11 +358,13 @@ out:
 
 /* ---- the span -------------------------------------------------------------------------------------------------- */
 
-/** What was closed by that fact does not count any more; the steps behind it wait again. */
+/** What was closed by that fact does not count any more; the steps behind it wait again. Of another span those hear
+ *  who heard of the one before. */
 static int open_again(struct ks_record *rec, struct ks_rollover *r, enum ks_fact_of fact, cs_error *e)
 {
     for (size_t i = 0; i < r->runbook->n; i++) {
-        bool by_it = false;
+        bool told = fact == KS_FACT_WINDOW_SET && ks_rollover_tells_span(r, i);
+        bool by_it = told;
         for (size_t w = 0; w < r->runbook->step[i].n_way; w++) {
             by_it = by_it || (r->runbook->step[i].way[w] & KS_BIT(fact)) != 0;
         }
@@ -361,6 +374,7 @@ static int open_again(struct ks_record *rec, struct ks_rollover *r, enum ks_fact
         }
         s->row.said[0] = s->evidence[0] = s->row.done_by[0] = '\0';
         s->row.done_at = 0;
+        s->row.told_at = told ? 0 : s->row.told_at;
         cs_copy(s->row.state, sizeof s->row.state, ks_step_state_word(KS_STEP_READY));
         if (write_step(rec, r, i, "rollover-reopen", e) != 0) {
             return -1;

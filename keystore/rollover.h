@@ -209,6 +209,8 @@ int ks_rollover_unset(ks_store *s, const struct ks_rollover *r, const ks_actor *
                       cs_error *e) CS_MUST_CHECK;
 /** Tell whom a step is for that its turn has come, within the caller's transaction. */
 int ks_rollover_tell(ks_store *s, const struct ks_rollover *r, size_t place, cs_time now, cs_error *e) CS_MUST_CHECK;
+/** Does the step tell somebody of the agreed span? Then he hears of it again when the span is moved. */
+bool ks_rollover_tells_span(const struct ks_rollover *r, size_t place);
 /** Why somebody hears of a step a second time. */
 struct ks_reminder {
     cs_time deadline, due_at, now; /**< due_at: instant of the reminder, by which one is told from another */

@@ -173,26 +173,6 @@ static void known_of(struct ks_rollover *r)
     }
 }
 
-static int gather(ks_store *s, struct ks_rollover *r, cs_time now, cs_error *e)
-{
-    return read_entries(s, r, e) == 0 && ks_rollover_facts(s, r, now, e) == 0 ? ks_rollover_senders(s, r, e) : -1;
-}
-
-static void conclude(struct ks_rollover *r)
-{
-    known_of(r);
-    r->complete = ks_runbook_judge(r->runbook, &r->facts, r->known, r->judged);
-}
-
-int ks_rollover_look(ks_store *s, struct ks_rollover *r, cs_time now, cs_error *e)
-{
-    if (gather(s, r, now, e) != 0) {
-        return -1;
-    }
-    conclude(r);
-    return 0;
-}
-
 /** Mails of each step; of one that each sender hears of, those to all of them. */
 static int read_mails(ks_store *s, struct ks_rollover *r, cs_error *e)
 {
@@ -214,6 +194,28 @@ static int read_mails(ks_store *s, struct ks_rollover *r, cs_error *e)
     return 0;
 }
 
+static int gather(ks_store *s, struct ks_rollover *r, cs_time now, cs_error *e)
+{
+    return read_entries(s, r, e) == 0 && ks_rollover_facts(s, r, now, e) == 0 && ks_rollover_senders(s, r, e) == 0
+               ? read_mails(s, r, e)
+               : -1;
+}
+
+static void conclude(struct ks_rollover *r)
+{
+    known_of(r);
+    r->complete = ks_runbook_judge(r->runbook, &r->facts, r->known, r->judged);
+}
+
+int ks_rollover_look(ks_store *s, struct ks_rollover *r, cs_time now, cs_error *e)
+{
+    if (gather(s, r, now, e) != 0) {
+        return -1;
+    }
+    conclude(r);
+    return 0;
+}
+
 int ks_rollover_load(ks_store *s, int64_t id, cs_time now, struct ks_rollover **out, cs_error *e)
 {
     struct ks_rollover *r = calloc(1, sizeof *r);
@@ -228,9 +230,7 @@ int ks_rollover_load(ks_store *s, int64_t id, cs_time now, struct ks_rollover **
     }
     snprintf(r->name, sizeof r->name, "R-%lld", (long long)id);
     if (rc == 0) {
-        rc = s->driver->rollovers->steps(s->b, id, take_step, r, e) == 0 && gather(s, r, now, e) == 0
-                 ? read_mails(s, r, e)
-                 : -1;
+        rc = s->driver->rollovers->steps(s->b, id, take_step, r, e) == 0 ? gather(s, r, now, e) : -1;
     }
     if (rc == 0) {
         conclude(r);

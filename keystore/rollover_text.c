@@ -218,6 +218,25 @@ int ks_rollover_message(ks_store *s, const struct ks_rollover *r, size_t place, 
     return compose(s, r, place, NULL, false, out, e);
 }
 
+/** Of an inform step that goes to somebody of the house: the role that it comes from, so that nobody writes to himself.
+ *  NULL: it is sent in any case. */
+static const char *author_of(const struct ks_runbook_step *step)
+{
+    size_t p = 0;
+    while (p < KS_PARTS && (step->who & (1U << p)) == 0) {
+        p++;
+    }
+    return step->kind == KS_STEP_INFORM && !outside(step->to) && p < KS_PARTS ? ks_part_word((enum ks_part)p) : NULL;
+}
+
+/** By which one telling of a step is another than the one before: a reminder, or an agreed span that was moved. */
+static int64_t occasion_of(const struct ks_rollover *r, size_t place, enum ks_part part,
+                           const struct ks_reminder *again)
+{
+    cs_time at = again != NULL ? again->due_at : ks_rollover_tells_span(r, place) ? r->row.window_from : 0;
+    return at * KS_PARTS + (int64_t)part;
+}
+
 /** One role, of one sender ("": of the partner of all of it). Whom of a step it is that acts, gets a link where a word
  *  closes it. @return as ks_notice_tell */
 static int tell_one(ks_store *s, const struct ks_rollover *r, size_t place, enum ks_part part, const char *sender,
@@ -238,9 +257,10 @@ static int tell_one(ks_store *s, const struct ks_rollover *r, size_t place, enum
                            .entry_id = informs && r->has_new ? r->row.new_entry : 0,
                            .attach = informs && r->has_new,
                            .about = about,
-                           .occasion = again == NULL ? (int64_t)part : again->due_at * KS_PARTS + (int64_t)part,
+                           .occasion = occasion_of(r, place, part, again),
                            .role = ks_part_word(part),
                            .partner = partner[0] != '\0' ? partner : NULL,
+                           .author = author_of(step),
                            .subject = subject.data,
                            .body = body.data,
                            .link = link ? about : NULL};
@@ -279,6 +299,26 @@ static bool acts(const struct ks_runbook_step *step, enum ks_part p)
            (outside(p) ? step->text[0] != '\0' || ks_step_takes_word(step) : step->kind == KS_STEP_DO);
 }
 
+/** Did a mail of the step before ask somebody of the house for this very thing? (To those outside the mail of their
+ *  step brings the link.) */
+static bool was_asked(const struct ks_rollover *r, size_t place, enum ks_part p)
+{
+    for (size_t i = 0; i < place && !outside(p); i++) {
+        const struct ks_runbook_step *before = &r->runbook->step[i];
+        if ((r->runbook->step[place].after & (1U << i)) != 0 && before->kind == KS_STEP_INFORM && before->to == p &&
+            r->step[i].sent > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ks_rollover_tells_span(const struct ks_rollover *r, size_t place)
+{
+    const struct ks_runbook_step *step = &r->runbook->step[place];
+    return step->kind == KS_STEP_INFORM && r->row.window_from != 0 && strstr(step->text, "{{window.") != NULL;
+}
+
 int ks_rollover_tell(ks_store *s, const struct ks_rollover *r, size_t place, cs_time now, cs_error *e)
 {
     const struct ks_runbook_step *step = &r->runbook->step[place];
@@ -286,7 +326,8 @@ int ks_rollover_tell(ks_store *s, const struct ks_rollover *r, size_t place, cs_
         return tell_part(s, r, place, step->to, NULL, now, e) < 0 ? -1 : 0;
     }
     for (size_t p = 0; step->kind != KS_STEP_AUTO && p < KS_PARTS; p++) {
-        if (acts(step, (enum ks_part)p) && tell_part(s, r, place, (enum ks_part)p, NULL, now, e) < 0) {
+        if (acts(step, (enum ks_part)p) && !was_asked(r, place, (enum ks_part)p) &&
+            tell_part(s, r, place, (enum ks_part)p, NULL, now, e) < 0) {
             return -1;
         }
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_rollover_senders.c: a certificate that many senders trust: each is told, and says for himself that he is ready.
- */
+/* test_rollover_senders.c: a certificate that many senders trust: each is told, and says for himself that he is ready;
+ * and who hears of what besides, once. */
 #include "keystore/addressee.h"
 #include "tests/unit/rollover_scene.h"
 
@@ -18,15 +18,17 @@ int harness_teardown(void)
     return 0;
 }
 
+#define SENDERS                                                                                                        \
+    "sender-admin\tacme\tAnna\tanna@acme.example\n"                                                                    \
+    "sender-admin\tacme\tAlan\talan@acme.example\n"                                                                    \
+    "sender-admin\tbeta\tBea\tbea@beta.example\n"                                                                      \
+    "sender-admin\tgamma\tGus\tgus@gamma.example\n"                                                                    \
+    "receiver-admin\tdelta\tDan\tdan@delta.example\n"
+
 /** Listener certificate gw; acme and beta send through its route, or through none that is known; gamma through another.
- */
-static void begin(struct scene *s, bool require_all)
+ *  list: who there is */
+static void begin(struct scene *s, const char *list, bool require_all)
 {
-    static const char list[] = "sender-admin\tacme\tAnna\tanna@acme.example\n"
-                               "sender-admin\tacme\tAlan\talan@acme.example\n"
-                               "sender-admin\tbeta\tBea\tbea@beta.example\n"
-                               "sender-admin\tgamma\tGus\tgus@gamma.example\n"
-                               "receiver-admin\tdelta\tDan\tdan@delta.example\n";
     const ks_node_use use[] = {{"orders", "gw", NULL}, {"orders", NULL, "acme"}, {"bills", NULL, "gamma"}};
     const struct ks_roll_request q = {.runbook = s->book = read_book("tls-server.conf"),
                                       .alias = "gw",
@@ -49,20 +51,37 @@ static void begin(struct scene *s, bool require_all)
     keep(s, NOW + 1);
 }
 
-/** @return exit code of the command of step 2, which sets the instant */
+/** @return exit code of the command of step 2a, which sets the instant */
 static int set_instant(struct scene *s)
 {
     struct ks_rollover *r = look(s);
-    size_t at = ks_runbook_find(r->runbook, "2");
+    size_t at = ks_runbook_find(r->runbook, "2a");
     int rc = EXIT_OF(&s->f, ks_rollover_run(s->f.s, r, at, false, &actor, s->now, &s->f.out, &s->f.e));
     ks_rollover_free(r);
     return rc;
 }
 
+/** Mails about a step ("R-1/3/%") to an address. */
+static int mails(struct scene *s, const char *about, const char *to)
+{
+    char query[256];
+    snprintf(
+        query, sizeof query,
+        "select count(*) from delivery join notification using(dedup_key) where about like '%s' and mail like '%s'",
+        about, to);
+    return sql_number(&s->f, query);
+}
+
+static void send_all(struct scene *s)
+{
+    sql(&s->f, "update delivery set state='sent'");
+    keep(s, s->now + 1);
+}
+
 /** Up to where senders are asked. */
 static void ask(struct scene *s, bool require_all)
 {
-    begin(s, require_all);
+    begin(s, SENDERS, require_all);
     CU_ASSERT_EQUAL(set_instant(s), 0);
     keep(s, NOW + 2);
     CU_ASSERT_EQUAL(confirm(s, "3"), 0);
@@ -146,19 +165,90 @@ static void test_where_all_are_required_the_exchange_is_put_off_until_the_last_o
     ask(&s, true);
     CU_ASSERT_EQUAL(confirm(&s, "4/acme"), 0);
     keep(&s, AT - KS_ROLL_READY_S);
-    CU_ASSERT(s.told == 1 && state_of(&s, "2") == KS_STEP_READY);
+    CU_ASSERT(s.told == 1 && state_of(&s, "2a") == KS_STEP_READY);
     CU_ASSERT(set_instant(&s) == CS_EXIT_GUARD && strstr(s.f.e.text, "not yet: beta") != NULL);
     keep(&s, AT + 60);
     CU_ASSERT(!active(&s, 2) && state_of(&s, "5") == KS_STEP_WAITS);
     const cs_time later = AT + CS_DAY;
     CU_ASSERT_EQUAL(EXIT_OF(&s.f, ks_rollover_window(s.f.s, 1, later, later + 60, false, &actor, s.now, &s.f.e)), 0);
-    CU_ASSERT(state_of(&s, "2") == KS_STEP_READY && set_instant(&s) == 0);
+    CU_ASSERT(state_of(&s, "2a") == KS_STEP_READY && set_instant(&s) == 0);
     keep(&s, AT + 61);
+    CU_ASSERT_EQUAL(mails(&s, "R-1/3/%", "%@%"), 6); /* who heard of the instant before hears of this one */
+    CU_ASSERT(confirm(&s, "4/beta") == CS_EXIT_CONFLICT && confirm(&s, "3") == 0);
     CU_ASSERT_EQUAL(confirm(&s, "4/beta"), 0);
     keep(&s, later - KS_ROLL_READY_S);
     CU_ASSERT(s.told == 1 && !active(&s, 2));
     keep(&s, later);
     CU_ASSERT(active(&s, 2) && state_of(&s, "5") == KS_STEP_DONE);
+    end(&s);
+}
+
+static void test_the_tenant_hears_of_the_instant_before_the_senders_do(void)
+{
+    struct scene s;
+    begin(&s, SENDERS "lb-admin\t\tLea\tlea@example.com\ntenant-admin\t\tTom\ttom@example.com\n", false);
+    CU_ASSERT_EQUAL(set_instant(&s), 0);
+    keep(&s, NOW + 2);
+    CU_ASSERT(mails(&s, "R-1/2b", "tom@example.com") == 1 && mails(&s, "R-1/2b", "%@%") == 1);
+    CU_ASSERT_EQUAL(sql_number(&s.f,
+                               "select count(*) from notification where about='R-1/2b' and attach=1 and body like "
+                               "'%the server certificate of gw is exchanged. New root: CN=%'"),
+                    1);
+    CU_ASSERT(state_of(&s, "2b") == KS_STEP_READY && state_of(&s, "3") == KS_STEP_WAITS); /* not sent yet */
+    send_all(&s);
+    CU_ASSERT(state_of(&s, "2b") == KS_STEP_DONE && mails(&s, "R-1/3/%", "%@%") == 3);
+    end(&s);
+}
+
+static void test_nobody_of_the_house_writes_to_himself(void)
+{
+    struct scene s;
+    begin(&s, SENDERS "lb-admin\t\tLea\tlea@example.com\ntenant-admin\t\tLea\tlea@example.com\n", false);
+    CU_ASSERT_EQUAL(set_instant(&s), 0);
+    keep(&s, NOW + 2);
+    CU_ASSERT(mails(&s, "R-1/2b", "%@%") == 0 && state_of(&s, "2b") == KS_STEP_DONE);
+    CU_ASSERT_EQUAL(mails(&s, "R-1/3/%", "%@%"), 3);
+    end(&s);
+}
+
+/** A certificate of that common name, self-signed, into a slot. */
+static void add_one(struct scene *s, enum ks_role role, const char *alias, const char *cn, bool activate)
+{
+    struct made m = make_certificate(
+        &(struct recipe){.cn = cn, .from = NOW - CS_DAY, .to = NOW + 300 * CS_DAY, .ca = role == KS_TRUST_ANCHOR});
+    ks_add a = adding(role, NULL, alias, &m, activate);
+    MADE(add_at(&s->f, &a, NOW) == 0);
+    made_free(&m);
+}
+
+static void test_the_developer_is_given_the_certificate_and_asked_for_its_names_once(void)
+{
+    static const char list[] = "tenant-admin\t\tTom\ttom@example.com\nintegration-developer\t\tDee\tdee@example.com\n";
+    struct scene s;
+    ks_mapping_outcome done;
+    bool changed = false;
+    const ks_mapping_new names = {.route = "orders", .subject = "CN=sender 1", .issuer = "CN=sender 1"};
+    struct ks_roll_request q = {.runbook = read_book("authz-client.conf"), .alias = "sender"};
+    scene_open(&s, "sender", "");
+    s.book = (struct ks_runbook *)q.runbook;
+    MADE(ks_set_addressees(s.f.s, list, &actor, NOW, &changed, &s.f.e) == 0);
+    add_one(&s, KS_AUTHZ_CLIENT, "sender", "sender 1", true);
+    MADE(ks_mapping_add(s.f.s, &names, false, &actor, NOW, &done, &s.f.e) == 0);
+    MADE(ks_rollover_start(s.f.s, &q, false, &actor, NOW, NULL, &s.f.e) == 0);
+    add_one(&s, KS_AUTHZ_CLIENT, "sender", "sender 2", true);
+    keep(&s, NOW + 1);
+    CU_ASSERT(state_of(&s, "3a") == KS_STEP_READY && mails(&s, "R-1/3b", "%@%") == 0);
+    add_one(&s, KS_TRUST_ANCHOR, "senders", "sender 2", true);
+    keep(&s, NOW + 2);
+    CU_ASSERT_EQUAL(sql_number(&s.f,
+                               "select count(*) from notification where about='R-1/3b' and attach=1 and body like "
+                               "'%let in its subject CN=sender 2 and its issuer CN=sender 2, beside those of "
+                               "sender#1, on the routes orders.%rollover next R-1%'"),
+                    1);
+    CU_ASSERT(mails(&s, "R-1/3b", "dee@example.com") == 1 && state_of(&s, "4a") == KS_STEP_WAITS);
+    send_all(&s);
+    CU_ASSERT(state_of(&s, "3b") == KS_STEP_DONE && state_of(&s, "4a") == KS_STEP_READY);
+    CU_ASSERT_EQUAL(mails(&s, "R-1/4a", "%@%"), 0); /* the mail before asked for just that */
     end(&s);
 }
 
@@ -171,5 +261,8 @@ const struct harness_test harness_tests[] = {
     TEST(a_link_of_one_sender_is_no_word_of_another),
     TEST(who_is_not_ready_an_hour_before_is_named_once_and_the_exchange_comes),
     TEST(where_all_are_required_the_exchange_is_put_off_until_the_last_one_is_ready),
+    TEST(the_tenant_hears_of_the_instant_before_the_senders_do),
+    TEST(nobody_of_the_house_writes_to_himself),
+    TEST(the_developer_is_given_the_certificate_and_asked_for_its_names_once),
     {NULL, NULL},
 };

@@ -343,7 +343,7 @@ def test_a_sender_with_unchanged_names_skips_what_is_about_names():
     r.command("keystore", "add", "--role", "authz-client", "--alias", "senders", new.certificate_file)
     r.command("keystore", "tick")
     states = r.states()
-    equal({n: states[n] for n in ("2", "3", "4a", "4b")}, {"2": "done", "3": "done", "4a": "skipped", "4b": "ready"}, "states")
+    equal({n: states[n] for n in ("2", "3a", "3b", "4a", "4b")}, {"2": "done", "3a": "done", "3b": "skipped", "4a": "skipped", "4b": "ready"}, "states")
     r.roll("next", "R-1")
     users = [(m["entry"], m["user"]) for m in map(json.loads, r.command("keystore", "mapping", "list", "--json").stdout.splitlines())]
     equal(users, [("senders#1", "orders-sender"), ("senders#2", "orders-sender")], "both stand for the user")
@@ -369,7 +369,7 @@ def test_each_sender_says_for_himself_that_he_is_ready_and_who_is_not_is_named()
     equal([(s["partner"], s["done"]) for s in four["senders"]], [("acme", True), ("beta", False)], "senders")
     r.now = FROM.replace("T22:00", "T21:30")
     r.command("keystore", "tick", exits=1)  # what is put off is told
-    equal((r.states()["2"], r.entries()["gw#2"]), ("ready", "pre-active"), "put off")
+    equal((r.states()["2a"], r.entries()["gw#2"]), ("ready", "pre-active"), "put off")
     r.roll("next", "R-1", exits=10, says="not every sender is ready, as R-1 requires; not yet: beta")
     r.roll("confirm", "R-1", "4/beta", "--note", "Bea by mail")
     r.roll("next", "R-1")

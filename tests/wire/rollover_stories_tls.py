@@ -89,9 +89,10 @@ def test_a_sender_of_another_name_and_authority_is_let_in_beside_the_old_one():
             sender.roll("start", "authz-client", "--alias", "sender")
             sender.keystore.run("add", "--role", "authz-client", "--alias", "sender", sender.new.certificate_file, "--activate")
             sender.until("2")
-            sender.until("3", "ready")  # its authority is not known yet
+            sender.until("3a", "ready")  # its authority is not known yet
             sender.keystore.run("add", "--role", "trust-anchor", "--alias", "senders", sender.issuer.certificate_file, "--activate")
-            sender.until("3")
+            sender.until("3a")
+            sender.until("3b")
             sender.roll("next", "R-1")
             sender.roll("next", "R-1")
             for step in ("4a", "4b"):  # names and user of the new one
@@ -124,7 +125,7 @@ def test_a_sender_of_unchanged_names_changes_its_user_alone():
         with sender.flowing():
             sender.roll("start", "authz-client", "--alias", "sender")
             sender.keystore.run("add", "--role", "authz-client", "--alias", "sender", sender.new.certificate_file, "--activate")
-            sender.until("3")
+            sender.until("3a")
             report.until(lambda: sender.status() and "4a" in sender.shown, story.LONG_S, "step 4a")
             equal((sender.states()["4a"], sender.shown["4a"]), ("skipped", "dn-unchanged (subject and issuer are the same)"), "step 4a")
             sender.roll("next", "R-1")
@@ -175,7 +176,8 @@ def test_a_server_certificate_of_a_new_root_is_exchanged_at_its_instant():
         home.add("tls-server", "gw", listener.new, "--reason", "the next one")
         listener.until("1")
         listener.roll("next", "R-1")
-        listener.until("2")
+        listener.until("2a")
+        listener.until("2b")
         listener.roll("confirm", "R-1", "3", "--note", "told by phone")
         listener.trusted = [home.receivers, listener.root]
         listener.roll("confirm", "R-1", "4", "--note", "Jo Doe by phone")
@@ -183,8 +185,11 @@ def test_a_server_certificate_of_a_new_root_is_exchanged_at_its_instant():
         listener.until("5", "ready")
         equal(set(presented), {home.server.der}, "before the instant")
         listener.roll("window", "R-1", story.instant(6), story.instant(3600))
-        listener.until("2", "ready")  # the instant that is set is not the agreed one any more
+        for step in ("2a", "2b", "3"):  # the instant that is set is not the agreed one any more, nor the one that people know
+            equal(listener.states()[step], "waits" if step != "2a" else "ready", f"step {step}")
         listener.roll("next", "R-1")
+        listener.until("2b")
+        listener.roll("confirm", "R-1", "3", "--note", "told of the new instant by phone")
         listener.until("5")
         running.wait_for(10)
         del presented[:]
