@@ -4,18 +4,24 @@
 
 #include <curl/curl.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 
+#define LISTEN_MS 5000 /* an alert follows the handshake at once */
+#define LOOK_MS   100  /* between two questions whether to stop */
+
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static CURLcode curl_ready = CURLE_FAILED_INIT;
+static int of_exchange = -1; /* a context's place for its struct ks_http */
 
 static void start_curl(void)
 {
-    curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+    of_exchange = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    curl_ready = of_exchange >= 0 ? curl_global_init(CURL_GLOBAL_DEFAULT) : CURLE_FAILED_INIT;
 }
 
 bool ks_http_ready(void)
@@ -64,11 +70,25 @@ static int show_certificate(SSL *ssl, void *ctx)
                : 0;
 }
 
+/** What the server says when it ends a handshake; its words may come after ours is over (TLS 1.3). */
+static void see_alert(const SSL *ssl, int where, int value)
+{
+    struct ks_http *h = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), of_exchange);
+    if (h != NULL && (where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (value & 0xff) != SSL_AD_CLOSE_NOTIFY) {
+        h->tls_refused = true;
+        snprintf(h->text, sizeof h->text, "the server ended it: TLS alert %s", SSL_alert_desc_string_long(value));
+    }
+}
+
 static CURLcode prepare_tls(CURL *curl, void *ssl_ctx, void *ctx)
 {
     (void)curl;
     SSL_CTX *tls = ssl_ctx;
     struct ks_http *h = ctx;
+    if (SSL_CTX_set_ex_data(tls, of_exchange, h) != 1) {
+        return CURLE_OUT_OF_MEMORY;
+    }
+    SSL_CTX_set_info_callback(tls, see_alert);
     SSL_CTX_set_cert_cb(tls, show_certificate, h);
     SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
     if (h->anchors == NULL) {
@@ -178,6 +198,26 @@ static bool set_way(CURL *curl, struct ks_http *h, const struct curl_slist *head
     return good && set_tls(curl, h);
 }
 
+/** A server of TLS 1.3 that refuses our certificate says so behind our handshake, and may hang up at the same time: the
+ *  request then fails before anybody has read why. Connected once more, with nothing to send, one hears it. */
+static void listen_for_alert(CURL *curl, struct ks_http *h)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    char octets[256];
+    size_t n = 0;
+    CURLcode rc = CURLE_AGAIN;
+    if (curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L) != CURLE_OK || curl_easy_perform(curl) != CURLE_OK ||
+        curl_easy_getinfo(curl, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD) {
+        ERR_clear_error();
+        return;
+    }
+    for (int waited = 0; rc == CURLE_AGAIN && waited < LISTEN_MS && !asked_to_stop(h, 0, 0, 0, 0); waited += LOOK_MS) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        rc = poll(&p, 1, LOOK_MS) < 0 ? CURLE_RECV_ERROR : curl_easy_recv(curl, octets, sizeof octets, &n);
+    }
+    ERR_clear_error();
+}
+
 static void perform(CURL *curl, struct ks_http *h, const char *why)
 {
     curl_off_t after = 0;
@@ -193,10 +233,15 @@ static void perform(CURL *curl, struct ks_http *h, const char *why)
         }
         return;
     }
-    bool tls = rc == CURLE_SSL_CONNECT_ERROR || rc == CURLE_RECV_ERROR || rc == CURLE_SEND_ERROR;
-    h->tls_refused = tls && strstr(why, "alert") != NULL; /* of the server: ours is another error */
-    snprintf(h->text, sizeof h->text, "%s", why[0] != '\0' ? why : curl_easy_strerror(rc));
-    ks_printable(h->text);
+    bool broken =
+        rc == CURLE_SSL_CONNECT_ERROR || rc == CURLE_RECV_ERROR || rc == CURLE_SEND_ERROR || rc == CURLE_GOT_NOTHING;
+    if (!h->tls_refused) {
+        snprintf(h->text, sizeof h->text, "%s", why[0] != '\0' ? why : curl_easy_strerror(rc));
+        ks_printable(h->text);
+    }
+    if (broken && h->asked && !h->tls_refused) {
+        listen_for_alert(curl, h);
+    }
 }
 
 int ks_http_do(struct ks_http *h)

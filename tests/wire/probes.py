@@ -4,6 +4,7 @@
 """Probes with the new client certificate, before it is activated (guard G11): receivers that accept both, one, or none;
 that ask for no certificate; under TLS 1.2 and 1.3; by a person and by the keeper."""
 import os
+import re
 import ssl
 import sys
 
@@ -75,6 +76,14 @@ def test_one_that_accepts_the_old_one_alone_keeps_it():
             equal(house.states(), {"ack-client#1": "active", "ack-client#2": "pre-active"}, "states")
             house.accepts(house.old, house.new)
             until(lambda: house.activate().returncode == 0, 60, "activation, once it is accepted")
+
+
+def test_a_refusal_is_heard_though_the_receiver_hangs_up_with_it():
+    with House(version=ssl.TLSVersion.TLSv1_3) as house:
+        for _ in range(12):  # whether the request or the end of the connection comes first is chance
+            done = house.activate()
+            check(re.search(r"ack-client#2: \S+ refused", done.stderr), done.stderr)
+        check("why=\"the server ended it: TLS alert unknown CA\"" in house.gateway.stderr(), house.gateway.stderr()[-300:])
 
 
 def test_what_is_no_evidence_does_not_pass():
