@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A roll-over while it happens: its steps as they close, and the traffic of which nothing may be lost."""
+import contextlib
 import datetime
 import json
 
+import faketime
+import load
 import product
 import report
 from report import check, equal
@@ -11,12 +14,33 @@ LONG_S = 90
 
 
 class Story:
-    """A gateway and its keystore, and roll-over R-1 as `rollover status` shows it."""
+    """A gateway and its keystore, the peer behind it, and roll-over R-1 as `rollover status` shows it."""
 
-    def __init__(self, gateway, keystore):
+    def __init__(self, gateway, keystore, upstream=None):
         self.gateway = gateway
         self.keystore = keystore
+        self.upstream = upstream
         self.shown = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.gateway.__exit__()
+        if self.upstream is not None:
+            self.upstream.stop()
+
+    def load(self, connections=6, per_second=60):
+        """The traffic of this story, not yet begun."""
+        return load.Load(self.gateway.address, connections, per_second, good=lambda reply: reply.status == 200)
+
+    @contextlib.contextmanager
+    def flowing(self, **how):
+        """Traffic from before the first step until behind the last one, of which nothing may be lost. how: for load()"""
+        with self.load(**how) as running:
+            running.wait_for(20)
+            yield running
+            nothing_lost(running)
 
     def roll(self, *args, exits=0):
         done = product.countersign("-c", self.gateway.conf_file, "rollover", *args, check=False)
@@ -34,6 +58,23 @@ class Story:
 
     def states(self):
         return {step["step"]: step["state"] for step in self.status()["steps"]}
+
+    @contextlib.contextmanager
+    def later(self, seconds, routes, **how):
+        """The gateway and its people so much later: a new process on the same keystore, with these routes."""
+        self.gateway.__exit__()
+        with faketime.ahead(seconds):
+            self.keystore.run("clock", "accept", check=False)
+            self.gateway = product.Gateway(product.new_directory(), self.keystore, routes, **how)
+            yield
+
+    def fact(self, word):
+        """What is seen of a check just now."""
+        return self.status()["facts"][word]["seen"]
+
+    def said(self, step, note="Jo Doe by phone"):
+        """Somebody outside said that a step is done."""
+        self.roll("confirm", "R-1", step, "--note", note)
 
     def until(self, step, state="done"):
         """Wait for a step to be in that state; one that is done is so when it is written down, with what was seen."""

@@ -5,6 +5,7 @@
 """Roll-overs of the keys of messages from end to end, with a gateway that is running and a partner that takes what it is
 told to take: own signing keys, own decryption keys, a partner's encryption certificate; of requests and of responses;
 partners that take two keys at a time, and partners that take one. Nothing is lost."""
+import contextlib
 import os
 
 import faketime
@@ -15,7 +16,7 @@ import report
 import soap
 import wire
 from report import check, equal
-from story import Story, instant, nothing_lost
+from story import Story, instant
 
 ROUTE = """
 partner acme {{ }}
@@ -40,15 +41,8 @@ class Messages(Story):
         place = product.new_directory()
         keystore = product.Keystore(place)
         self.prepare(place, keystore)
-        self.upstream = wire.Upstream(self.answer)
-        super().__init__(product.Gateway(place, keystore, ROUTE.format(url=self.upstream.url, side=side, action=action)), keystore)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.gateway.__exit__()
-        self.upstream.stop()
+        upstream = wire.Upstream(self.answer)
+        super().__init__(product.Gateway(place, keystore, ROUTE.format(url=upstream.url, side=side, action=action)), keystore, upstream)
 
     def answer(self, request):
         good = self.side == "response" or self.takes(request.body.decode())
@@ -65,17 +59,31 @@ class Messages(Story):
     def good(self, reply):
         return reply.status == 200 and (self.side == "request" or self.takes(reply.body.decode()))
 
-    def load(self):
-        return load.Load(self.gateway.address, 2, 20, body=self.given("request"), good=self.good)
+    def load(self, connections=2, per_second=20):
+        return load.Load(self.gateway.address, connections, per_second, body=self.given("request"), good=self.good)
 
-    def said(self, step):
-        self.roll("confirm", "R-1", step, "--note", "Jo Doe by phone")
+    @contextlib.contextmanager
+    def rolling(self, runbook, *args):
+        """A roll-over of the slot of this story from its beginning to its end, while traffic flows."""
+        with self.flowing() as running:
+            self.roll("start", runbook, "--alias", self.alias, "--partner", "acme", *args)
+            yield running
+            self.over()
 
-    def window(self):
-        return "--window", instant(6), instant(600)
+    def rolling_in_a_window(self, runbook):
+        return self.rolling(runbook, "--window", instant(6), instant(600))
+
+    def in_its_window(self):
+        """Hold and exchange without a hand, the partner takes the new one alone and says so, and what waited goes out."""
+        self.until("6")
+        self.taken = {2}
+        self.said("7")
+        self.until("8")
 
 
 class Signing(Messages):
+    alias = "own-sign"
+
     def __init__(self, side):
         super().__init__(side, "sign own-sign { parts Body Timestamp; }")
 
@@ -96,6 +104,8 @@ class Signing(Messages):
 
 
 class Encrypting(Messages):
+    alias = "acme-enc"
+
     def __init__(self, side):
         super().__init__(side, "encrypt acme;")
 
@@ -115,6 +125,8 @@ class Encrypting(Messages):
 
 class Decrypting(Messages):
     """Messages that the partner encrypted to the newest entry of `taken`."""
+
+    alias = "own-dec"
 
     def __init__(self, side):
         self.sealed = {}
@@ -141,45 +153,33 @@ class Decrypting(Messages):
 
 
 def sign_dual(side):
-    with Signing(side) as story, story.load() as running:
-        running.wait_for(10)
-        story.roll("start", f"sign.{side}.dual", "--alias", "own-sign", "--partner", "acme")
-        story.roll("next", "R-1")
-        story.said("2")
-        story.until("4", "waits")
-        story.taken = {1, 2}
-        story.said("3")
-        story.roll("next", "R-1")
-        story.until("5")
-        story.taken = {2}
-        running.wait_for(10)
-        story.said("6")
-        story.until("7", "ready")
-        story.said("7")
-        story.over()
+    with Signing(side) as story:
+        with story.rolling(f"sign.{side}.dual") as running:
+            story.roll("next", "R-1")
+            story.said("2")
+            story.until("4", "waits")
+            story.taken = {1, 2}
+            story.said("3")
+            story.roll("next", "R-1")
+            story.until("5")
+            story.taken = {2}
+            running.wait_for(10)
+            story.said("6")
+            story.until("7", "ready")
+            story.said("7")
         equal(story.keystore.entries()["own-sign#1"]["state"], "deactivated", "the old one, which is kept for its window")
-        nothing_lost(running)
 
 
 def sign_window(side):
-    with Signing(side) as story, story.load() as running:
-        running.wait_for(10)
-        story.roll("start", f"sign.{side}.window", "--alias", "own-sign", "--partner", "acme", *story.window())
+    with Signing(side) as story, story.rolling_in_a_window(f"sign.{side}.window") as running:
         story.roll("next", "R-1")
         story.said("2")
-        story.until("6")
-        story.taken = {2}
-        story.said("7")
-        story.until("8")
+        story.in_its_window()
         running.wait_for(10)
-        story.over()
-        nothing_lost(running)
 
 
 def encrypt_dual(side):
-    with Encrypting(side) as story, story.load() as running:
-        running.wait_for(10)
-        story.roll("start", f"encrypt.{side}.dual", "--alias", "acme-enc")
+    with Encrypting(side) as story, story.rolling(f"encrypt.{side}.dual") as running:
         story.until("1", "ready")
         story.taken = {1, 2}
         story.receive()
@@ -190,31 +190,21 @@ def encrypt_dual(side):
         running.wait_for(10)
         story.said("5")
         story.said("6")
-        story.over()
-        nothing_lost(running)
 
 
 def encrypt_window(side):
-    with Encrypting(side) as story, story.load() as running:
-        running.wait_for(10)
-        story.roll("start", f"encrypt.{side}.window", "--alias", "acme-enc", *story.window())
+    with Encrypting(side) as story, story.rolling_in_a_window(f"encrypt.{side}.window") as running:
         story.receive()
         story.until("1")
         story.said("2")
-        story.until("6")
-        story.taken = {2}
-        story.said("7")
-        story.until("8")
+        story.in_its_window()
         running.wait_for(10)
-        story.over()
-        nothing_lost(running)
 
 
 def decrypt(side):
     with Decrypting(side) as story:
-        with story.load() as running:
-            running.wait_for(10)
-            story.roll("start", f"decrypt.{side}", "--alias", "own-dec", "--partner", "acme")
+        with story.flowing() as running:
+            story.roll("start", f"decrypt.{side}", "--alias", story.alias, "--partner", "acme")
             story.roll("next", "R-1")
             story.roll("next", "R-1")
             running.wait_for(10)  # with the old one, which decrypts on
@@ -228,7 +218,6 @@ def decrypt(side):
             story.said("5")
             refused = story.roll("next", "R-1", exits=10)
             check("refused G8 retention" in refused.stderr, refused.stderr)
-            nothing_lost(running)
         story.gateway.__exit__()
         with faketime.day(91):
             story.keystore.run("clock", "accept", check=False)

@@ -6,14 +6,11 @@
 is running, senders that change over while they send, and nothing lost."""
 import contextlib
 import json
-import os
 import ssl
 import sys
 
-import faketime
 import keys
 import load
-import product
 import report
 import story
 import tls
@@ -44,13 +41,10 @@ class Sender(story.Story):
         home.keystore.run("mapping", "add", "--certificate", "sender#1", "--user", "orders-sender")
         home.keystore.run("mapping", "add", "--route", "named", "--subject", subject, "--issuer", "CN=Senders CA,O=ACME")
 
-    def __enter__(self):
-        return self
-
     def __exit__(self, *what):
         self.home.__exit__(*what)
 
-    def load(self, path):
+    def load_of(self, path):
         return load.Reconnecting(None, 2, 12, good=lambda reply: reply.status == 200, connect=lambda: self.home.client(self.sends_with),
                                  octets=tls.post(path, fields=["Connection: close"]))
 
@@ -65,7 +59,7 @@ class Sender(story.Story):
     @contextlib.contextmanager
     def flowing(self):
         """Traffic on both routes, of which nothing may be lost."""
-        with self.load("/plain") as users, self.load("/named") as names:
+        with self.load_of("/plain") as users, self.load_of("/named") as names:
             yield users, names
             for running in (users, names):
                 running.wait_for(10)
@@ -73,13 +67,8 @@ class Sender(story.Story):
 
     @contextlib.contextmanager
     def a_day_later(self):
-        """The gateway and its people one day on."""
-        self.home.gateway.__exit__()
-        place = os.path.join(self.home.place, "later")
-        os.mkdir(place)
-        with faketime.ahead(DAY_OVER_S):
-            self.keystore.run("clock", "accept", check=False)
-            self.gateway = self.home.gateway = product.Gateway(place, self.keystore, ROUTES.format(**self.home.text), listeners=tls.LISTENER)
+        with self.later(DAY_OVER_S, ROUTES.format(**self.home.text), listeners=tls.LISTENER):
+            self.home.gateway = self.gateway
             yield
 
 
@@ -99,13 +88,13 @@ def test_a_sender_of_another_name_and_authority_is_let_in_beside_the_old_one():
                 sender.until(step)
             equal(sender.open_mappings(), ["CN=orders-1,O=ACME", "CN=orders-2,O=ACME", "sender#1", "sender#2"], "mappings")
             sender.until("5")
-            sender.roll("confirm", "R-1", "6", "--note", "told by phone")
+            sender.said("6", "told by phone")
             sender.until("7", "ready")  # nobody sends with it yet
             sender.sends_with = sender.new
             sender.until("7")
             for running in flows:
                 running.wait_for(10)
-            sender.roll("confirm", "R-1", "8", "--note", "Jo Doe by phone")
+            sender.said("8")
             sender.until("9a")
             refused = sender.roll("next", "R-1", exits=10)
             check("still seen" in refused.stderr, refused.stderr)
@@ -130,10 +119,10 @@ def test_a_sender_of_unchanged_names_changes_its_user_alone():
             equal((sender.states()["4a"], sender.shown["4a"]), ("skipped", "dn-unchanged (subject and issuer are the same)"), "step 4a")
             sender.roll("next", "R-1")
             equal(sender.open_mappings(), ["CN=orders,O=ACME", "sender#1", "sender#2"], "mappings")
-            sender.roll("confirm", "R-1", "6", "--note", "told by phone")
+            sender.said("6", "told by phone")
             sender.sends_with = sender.new
             sender.until("7")
-            sender.roll("confirm", "R-1", "8", "--note", "Jo Doe by phone")
+            sender.said("8")
             check("still seen" in sender.roll("next", "R-1", exits=10).stderr, "the old one was used just now")
         with sender.a_day_later(), sender.flowing():
             sender.roll("next", "R-1")
@@ -178,9 +167,9 @@ def test_a_server_certificate_of_a_new_root_is_exchanged_at_its_instant():
         listener.roll("next", "R-1")
         listener.until("2a")
         listener.until("2b")
-        listener.roll("confirm", "R-1", "3", "--note", "told by phone")
+        listener.said("3", "told by phone")
         listener.trusted = [home.receivers, listener.root]
-        listener.roll("confirm", "R-1", "4", "--note", "Jo Doe by phone")
+        listener.said("4")
         running.wait_for(20)
         listener.until("5", "ready")
         equal(set(presented), {home.server.der}, "before the instant")
@@ -202,7 +191,7 @@ def test_a_server_certificate_of_a_new_root_is_exchanged_at_its_instant():
         except ssl.SSLError:
             pass
         report.until(lambda: listener.status()["facts"]["none-refused"]["seen"].startswith("1 refused"), 90, "who refuses is counted")
-        listener.roll("confirm", "R-1", "6", "--note", "Jo Doe by phone")
+        listener.said("6")
         listener.over()
         story.nothing_lost(running)
 
