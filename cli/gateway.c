@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gateway.c: countersign gateway: the configuration as the gateway wants it, and the process itself. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "cli/doubts.h"
 #include "cli/policy.h"
 #include "gateway/master.h"
 #include "keystore/addressee.h"
@@ -20,6 +21,7 @@ struct loaded {
     struct wssec_policy **policy;  /* owned references; one per partner of settings->config, in its order */
     char *persons;                 /* owned: operators and approvers as the store keeps them */
     char *addressees;              /* owned: who is told because of a role, likewise */
+    bool checking;                 /* --check: a person looks, and nothing is confined */
 };
 
 static void loaded_free(struct loaded *l)
@@ -86,29 +88,10 @@ static const struct ks_user *settings_user(const struct gw_settings *s, const ch
     return ks_config_user(&l->settings->config, name);
 }
 
-/* Files that are read late, when somebody waits for a mail or a certificate: one that is not there is told now. */
-static void look_at_files(const struct cs_conf_node *node, struct cs_conf_report *report)
-{
-    static const struct {
-        const char *statement;
-        int arg;
-    } late[] = {{"password", 1}, {"secret", 1}, {"ca-file", 0}, {"exec", 0}};
-    for (; node != NULL; node = node->next) {
-        for (size_t i = 0; i < sizeof late / sizeof late[0]; i++) {
-            struct stat st;
-            const char *path = late[i].arg < node->argc ? node->arg[late[i].arg].text : NULL;
-            if (path != NULL && strcmp(node->name, late[i].statement) == 0 && stat(path, &st) != 0 && errno == ENOENT) {
-                cs_conf_warn(report, node, late[i].arg, "there is no file %s", path);
-            }
-        }
-        look_at_files(node->child, report);
-    }
-}
-
 static unsigned settings_check(const struct gw_settings *s, const ks_snapshot *snapshot, struct cs_conf_report *report)
 {
     const struct loaded *l = s->ctx;
-    look_at_files(l->settings->tree != NULL ? cs_conf_root(l->settings->tree) : NULL, report);
+    cli_doubts(l->settings, l->checking, cs_clock_now(), report);
     return ks_config_check(&l->settings->config, snapshot, report);
 }
 
@@ -161,6 +144,7 @@ struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, c
     if (l == NULL || s == NULL || (s->config = gw_config_new()) == NULL) {
         goto out;
     }
+    l->checking = cli_given(c, "check");
     l->settings = cli_settings_read(c->config_file, c->keystore_uri, report, apply_gateway, s->config);
     if (l->settings == NULL || (resolve_partners(l, report) | ks_users_read(&l->settings->config, report)) != 0) {
         goto out;
@@ -279,6 +263,6 @@ const struct cli_command cli_cmd_gateway = {
         "SIGUSR2 upgrades: the program is read anew, a new process takes over, the old one drains; no connection is lost.\n"
         "Log lines go to stderr, as JSON with --json; the access log goes where the configuration says.\n"
         "Exit: 0 stopped as told, or the check found nothing; 69 keystore not available; 78 configuration or keystore\n"
-        "cannot be read; with --check every error is printed as file:line:column: message.",
+        "cannot be read; with --check every error and every doubt (warning) is printed as file:line:column: message.",
     .run = run,
 };

@@ -130,6 +130,20 @@ def test_unknown_policy_of_a_partner_is_named():
     report.check(f'{conf}:3:23: no policy "respons"; did you mean "response"?' in done.stderr, done.stderr)
 
 
+def test_what_is_allowed_and_hardly_meant_is_told_with_its_place_and_cure():
+    keystore = product.Keystore(product.new_directory())
+    conf = written("doubts.conf", f'keystore sqlite "{keystore.path}";\noperator anna {{ uid root no-such-account uid:4711; roles tenant-admin; }}\n'
+                   "policy old {\n  legacy sha1 until 2020-02-29;\n  legacy rsa-1024 until 2999-12-31; }\n"
+                   'mail { server "smtp://127.0.0.1:9"; from "a@example.com"; ca-file "/nowhere/ca.pem"; }\nlistener front { address 127.0.0.1:0; }\n')
+    done = countersign("-c", conf, "gateway", "--check")
+    said = done.stderr.splitlines()
+    for place, words in ((f"{conf}:2:26: ", 'this machine has no account "no-such-account": nobody is operator anna by it here; correct the name'),
+                         (f"{conf}:4:21: ", "the exception legacy sha1 is over since 2020-03-01T00:00:00Z"), (f"{conf}:4:21: ", "move the date, or take the line out"),
+                         (f"{conf}:6:67: ", "there is no file /nowhere/ca.pem")):
+        report.check(any(line.startswith(place + "warning: ") and words in line for line in said), f"{place} {words}: {done.stderr}")
+    report.equal(len([line for line in said if line.startswith(conf)]), 3, f"warnings: {done.stderr}")
+
+
 def test_directives_of_later_builds_are_not_taken_silently():
     for line in ("console { }", "route r { console off; }"):
         conf = written("later.conf", line + "\n")
