@@ -32,6 +32,7 @@ struct keeper {
     bool stop, again;    /* under lock */
     struct gateway *gw;  /* borrowed */
     char *uri;           /* owned */
+    ks_store *store;     /* owned, of the thread until it ended; kept open, NULL after trouble */
     struct fetch *fetch; /* borrowed */
     bool suspect;        /* told once */
     bool mine;           /* this node does it */
@@ -62,29 +63,36 @@ static bool has_request(const ks_report *r)
     return false;
 }
 
-/* NULL: the watch thread tells that the keystore is away. */
-static ks_store *open_store(struct keeper *k, int busy_ms)
+/* @return whether it is there; else the watch thread tells that it is away */
+static bool open_store(struct keeper *k, int busy_ms)
 {
     ks_options options;
-    ks_store *store = NULL;
     cs_error e = {0};
     struct runtime *rt = gateway_runtime(k->gw);
     gateway_key_options(rt->plan->settings, &options);
     options.busy_ms = busy_ms;
-    int rc = ks_open(&store, k->uri, &options, &e);
+    int rc = ks_keep_open(&k->store, k->uri, &options, &e);
     runtime_unref(rt);
-    return rc == 0 ? store : NULL;
+    return rc == 0;
+}
+
+/* What went wrong may be of the handle: the next look has a new one. */
+static void give_up(struct keeper *k, const cs_error *why)
+{
+    cs_log(CS_LOG_WARN, "keeper", "what is due in the keystore was not looked at", CS_STR("why", why->text));
+    ks_close(k->store);
+    k->store = NULL;
 }
 
 /* Are we the node that does it? @return 0, else when to ask again: it may be given back before it is over */
-static cs_time take_lease(struct keeper *k, ks_store *store, cs_time now)
+static cs_time take_lease(struct keeper *k, cs_time now)
 {
     ks_lease lease;
     cs_error e = {0};
     const char *node = ks_live_node(k->gw->live);
-    int mine = ks_lease_take(store, KS_LEASE_KEEPER, node, LEASE_S, now, &lease, &e);
+    int mine = ks_lease_take(k->store, KS_LEASE_KEEPER, node, LEASE_S, now, &lease, &e);
     if (mine < 0) {
-        cs_log(CS_LOG_WARN, "keeper", "what is due in the keystore was not looked at", CS_STR("why", e.text));
+        give_up(k, &e);
     }
     if (mine > 0 && !k->mine) {
         cs_log(CS_LOG_NOTICE, "keeper-begins", "from now on this node does what is due in the keystore",
@@ -96,7 +104,7 @@ static cs_time take_lease(struct keeper *k, ks_store *store, cs_time now)
 }
 
 /* Do what is due. @return instant of the next look */
-static cs_time work(struct keeper *k, ks_store *store, cs_time now)
+static cs_time work(struct keeper *k, cs_time now)
 {
     ks_report report;
     cs_error e = {0};
@@ -104,8 +112,8 @@ static cs_time work(struct keeper *k, ks_store *store, cs_time now)
     cs_clock_uptime(&ran);
     const ks_uptime up = {ran.boot, ran.s};
     cs_time next = now + LOOK_S;
-    if (ks_tick(store, false, &up, now, &report, &e) != 0) {
-        cs_log(CS_LOG_WARN, "keeper", "what is due in the keystore was not looked at", CS_STR("why", e.text));
+    if (ks_tick(k->store, false, &up, now, &report, &e) != 0) {
+        give_up(k, &e);
         return next;
     }
     if (report.clock.suspect && !k->suspect) {
@@ -128,15 +136,13 @@ static cs_time work(struct keeper *k, ks_store *store, cs_time now)
 /* asked: something changed. @return seconds until the next look */
 static int64_t look(struct keeper *k, bool asked, cs_time now)
 {
-    ks_store *store = open_store(k, 0);
     cs_time next = now + LOOK_S;
-    if (store != NULL && (next = take_lease(k, store, now)) == 0) {
+    if (open_store(k, 0) && (next = take_lease(k, now)) == 0) {
         if (asked || now >= k->next || k->next - now > LOOK_S) {
-            k->next = work(k, store, now);
+            k->next = work(k, now);
         }
         next = k->next < now + RENEW_S ? k->next : now + RENEW_S;
     }
-    ks_close(store);
     return next > now ? next - now : 1;
 }
 
@@ -206,12 +212,11 @@ void keeper_stop(struct keeper *k)
     pthread_cond_signal(&k->wake);
     pthread_mutex_unlock(&k->lock);
     pthread_join(k->thread, NULL);
-    ks_store *store = k->mine ? open_store(k, STOP_BUSY_MS) : NULL; /* else it lapses by itself */
-    if (store != NULL) {
+    if (k->mine && open_store(k, STOP_BUSY_MS)) { /* else it lapses by itself */
         cs_error ignored = {0};
-        (void)!ks_lease_drop(store, KS_LEASE_KEEPER, ks_live_node(k->gw->live), cs_clock_now(), &ignored);
+        (void)!ks_lease_drop(k->store, KS_LEASE_KEEPER, ks_live_node(k->gw->live), cs_clock_now(), &ignored);
     }
-    ks_close(store);
+    ks_close(k->store);
     pthread_cond_destroy(&k->wake);
     pthread_mutex_destroy(&k->lock);
     free(k->uri);

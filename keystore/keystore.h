@@ -107,8 +107,8 @@ typedef struct ks_kek_source {
 
 /** What becomes of private keys that do not open when a snapshot is built. */
 enum ks_keys {
-    KS_KEYS_TRY,
-    /**< the entry stands without key (commands that may need none) */ KS_KEYS_NEED /**< no snapshot: exit 78 */
+    KS_KEYS_TRY, /**< the entry stands without key (commands that may need none) */
+    KS_KEYS_NEED /**< no snapshot: exit 78 */
 };
 
 typedef struct ks_options {
@@ -135,6 +135,9 @@ int ks_init(const char *uri, const ks_options *opt, cs_time now, bool *created, 
 /** Open "sqlite:PATH". Missing, corrupt, of another version: exit 78; locked, unreachable, not writable when written:
  * exit 69. */
 int ks_open(ks_store **out, const char *uri, const ks_options *opt, cs_error *e) CS_MUST_CHECK;
+/** A store that is used again and again by one thread: *kept is opened when it is NULL, and anew when another file took
+ * the place of its own. All options but read_only hold from now on. @return 0, or -1 as ks_open, with *kept NULL */
+int ks_keep_open(ks_store **kept, const char *uri, const ks_options *opt, cs_error *e) CS_MUST_CHECK;
 void ks_close(ks_store *s);
 uint64_t ks_generation(ks_store *s);
 #define KS_SCHEMA_VERSION 2 /* of the tables that this release makes; it works with the version before, too */

@@ -115,6 +115,7 @@ int ks_sqlite_follow_version(struct ks_backend *b, cs_error *e)
     if (version != b->version && stand_ins(b, KS_SCHEMA_VERSION - 1, version != KS_SCHEMA_VERSION, e) != 0) {
         return -1;
     }
+    b->watched = b->watched && version == b->version; /* tables came, or went: a handle that stays open watches anew */
     b->version = version;
     return 0;
 }

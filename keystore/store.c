@@ -64,6 +64,11 @@ int ks_store_sources(ks_store *s, const ks_options *opt)
     return 0;
 }
 
+static int busy_of(const ks_options *opt)
+{
+    return opt->busy_ms > 0 ? opt->busy_ms : BUSY_MS;
+}
+
 int ks_open(ks_store **out, const char *uri, const ks_options *opt, cs_error *e)
 {
     const char *where = NULL;
@@ -86,12 +91,30 @@ int ks_open(ks_store **out, const char *uri, const ks_options *opt, cs_error *e)
         ks_close(s);
         return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
     }
-    if (driver->open(&s->b, where, s->options.read_only, s->options.busy_ms > 0 ? s->options.busy_ms : BUSY_MS, e) !=
-        0) {
+    if (driver->open(&s->b, where, s->options.read_only, busy_of(&s->options), e) != 0) {
         ks_close(s);
         return -1;
     }
     *out = s;
+    return 0;
+}
+
+int ks_keep_open(ks_store **kept, const char *uri, const ks_options *opt, cs_error *e)
+{
+    ks_store *s = *kept;
+    cs_error replaced = {0};
+    *kept = NULL;
+    if (s == NULL || s->driver->changed(s->b, &replaced) < 0) {
+        ks_close(s);
+        return ks_open(kept, uri, opt, e);
+    }
+    if (ks_store_sources(s, opt) != 0) {
+        ks_close(s);
+        return cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory");
+    }
+    s->options = *opt;
+    s->driver->set_busy(s->b, busy_of(opt));
+    *kept = s;
     return 0;
 }
 

@@ -203,6 +203,35 @@ static void test_locked_store_gives_up_in_time(void)
     fixture_close(&f);
 }
 
+static void test_kept_handle_stays_until_another_file_takes_its_place(void)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct made m = make_certificate(&(struct recipe){0});
+    ks_add a = adding(KS_VERIFIER, "acme", "acme-sign", &m, true);
+    MADE(add_at(&f, &a, NOW) == 0);
+    const ks_options options = {.busy_ms = 50};
+    ks_store *kept = NULL;
+    CU_ASSERT_EQUAL(ks_keep_open(&kept, f.uri, &options, &f.e), 0);
+    const ks_store *first = kept;
+    MADE(act_at(&f, KS_DO_DEACTIVATE, "acme-sign", 1, NOW) == 0); /* changes of others are no other file */
+    CU_ASSERT_EQUAL(ks_keep_open(&kept, f.uri, &options, &f.e), 0);
+    CU_ASSERT_PTR_EQUAL(kept, first);
+    CU_ASSERT_EQUAL(ks_generation(kept), ks_generation(f.s));
+    fixture_close(&f);
+    char away[4500];
+    bool created = false;
+    snprintf(away, sizeof away, "%s.away", f.path);
+    MADE(rename(f.path, away) == 0 && ks_init(f.uri, NULL, NOW, &created, &f.e) == 0 && created);
+    CU_ASSERT_EQUAL(ks_keep_open(&kept, f.uri, &options, &f.e), 0);
+    CU_ASSERT_EQUAL(ks_generation(kept), 1);
+    MADE(unlink(f.path) == 0);
+    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_keep_open(&kept, f.uri, &options, &f.e)), CS_EXIT_CONFIG);
+    CU_ASSERT_STRING_EQUAL(f.e.reason, "store-missing");
+    CU_ASSERT_PTR_NULL(kept);
+    made_free(&m);
+}
+
 static void test_schema_refuses_what_no_bug_may_do(void)
 {
     struct fixture f;
@@ -389,6 +418,7 @@ const struct harness_test harness_tests[] = {
     {"damaged_pages_are_told", test_damaged_pages_are_told},
     {"read_only_file_or_directory_is_not_written", test_read_only_file_or_directory_is_not_written},
     {"locked_store_gives_up_in_time", test_locked_store_gives_up_in_time},
+    {"kept_handle_stays_until_another_file_takes_its_place", test_kept_handle_stays_until_another_file_takes_its_place},
     {"schema_refuses_what_no_bug_may_do", test_schema_refuses_what_no_bug_may_do},
     {"damaged_link_does_not_spoil_the_next_look", test_damaged_link_does_not_spoil_the_next_look},
     {"private_keys_are_sealed", test_private_keys_are_sealed},

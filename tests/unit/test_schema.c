@@ -154,6 +154,24 @@ static void test_follower_opened_before_the_upgrade_goes_on(void)
     fixture_close(&f);
 }
 
+static void test_handle_that_wrote_before_the_upgrade_audits_the_tables_of_after_it(void)
+{
+    struct fixture f;
+    const ks_request later = {.verb = KS_DO_DEACTIVATE, .alias = "acme-sign", .n = 1, .at = NOW + CS_DAY};
+    int from = 0;
+    fixture_old(&f);
+    ks_store *other = NULL;
+    MADE(EXIT_OF(&f, ks_open(&other, f.uri, NULL, &f.e)) == 0);
+    MADE(EXIT_OF(&f, ks_report_node(other, "n1", NULL, 0, NOW, &f.e)) == 0);
+    MADE(EXIT_OF(&f, ks_upgrade(f.s, &actor, NOW, &from, &f.e)) == 0);
+    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_change(other, &later, &actor, NOW, &f.out, &f.e)), 0);
+    uint64_t rows = 0;
+    char text[256];
+    CU_ASSERT_EQUAL(ks_audit_verify(other, &rows, text, sizeof text, &f.e), 0);
+    ks_close(other);
+    fixture_close(&f);
+}
+
 static void test_other_versions_are_refused_with_both_named(void)
 {
     struct fixture f;
@@ -210,6 +228,8 @@ const struct harness_test harness_tests[] = {
      test_store_of_the_version_before_is_served_but_not_changed},
     {"upgraded_store_is_as_one_made_new", test_upgraded_store_is_as_one_made_new},
     {"follower_opened_before_the_upgrade_goes_on", test_follower_opened_before_the_upgrade_goes_on},
+    {"handle_that_wrote_before_the_upgrade_audits_the_tables_of_after_it",
+     test_handle_that_wrote_before_the_upgrade_audits_the_tables_of_after_it},
     {"other_versions_are_refused_with_both_named", test_other_versions_are_refused_with_both_named},
     {"tables_of_a_version_in_use_stand_still", test_tables_of_a_version_in_use_stand_still},
     {NULL, NULL},
