@@ -139,9 +139,9 @@ class Wss4j:
         if not shutil.which("javac") or not shutil.which("java") or not all(map(os.path.exists, JARS)):
             raise Skip("no javac or no WSS4J here (packages default-jdk-headless, libwss4j-java)")
         classes = world.path("classes")
-        os.mkdir(classes)
-        subprocess.run(["javac", "-cp", ":".join(JARS), "-d", classes, *glob.glob(os.path.join(HERE, "wss4j", "*.java"))], check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        made = subprocess.run(["javac", "-cp", ":".join(JARS), "-d", classes, *glob.glob(os.path.join(HERE, "wss4j", "*.java"))],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        check(made.returncode == 0, made.stdout)
         self.child = subprocess.Popen(["java", "-Xshare:auto", "-cp", ":".join([classes] + JARS), "Peer"], stdin=subprocess.PIPE,
                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 

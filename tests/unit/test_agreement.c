@@ -9,6 +9,7 @@
 const char *const harness_suite = "agreement";
 
 #define NS_MORE "http://www.w3.org/2021/04/xmldsig-more#"
+#define DER_KEY "DEREncodedKeyValue xmlns:dsig11=\"http://www.w3.org/2009/xmldsig11#\">"
 
 static void use(const char *kind)
 {
@@ -65,9 +66,21 @@ static char *flipped(const char *word, size_t at)
     return text;
 }
 
-static void every_wrong_value_is_one_refusal(void)
+/* Nobody learns from the answer which of the texts it was. Takes the texts. */
+static void all_are_one_refusal(char *const *text, size_t n)
 {
     char fault[2048] = "";
+    for (size_t i = 0; i < n; i++) {
+        char other[sizeof fault];
+        refused(text[i], false, NULL, "decryption-failed");
+        CU_ASSERT_TRUE(v.opening);
+        (void)wssec_fault(&v, "5f0c", i == 0 ? fault : other, sizeof fault);
+        CU_ASSERT(i == 0 || strcmp(fault, other) == 0);
+    }
+}
+
+static void every_wrong_value_is_one_refusal(void)
+{
     use("ec:P-256");
     char *text[] = {
         flipped("PublicKey>", 20), /* no point of the curve */
@@ -79,13 +92,7 @@ static void every_wrong_value_is_one_refusal(void)
         changed("#kw-aes256", "#kw-aes128"),
         changed("urn:oid:1.2.840.10045.3.1.7", "urn:oid:1.3.132.0.34"),
     };
-    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++) {
-        char other[2048];
-        refused(text[i], false, NULL, "decryption-failed");
-        CU_ASSERT_TRUE(v.opening);
-        (void)wssec_fault(&v, "5f0c", i == 0 ? fault : other, sizeof fault);
-        CU_ASSERT(i == 0 || strcmp(fault, other) == 0);
-    }
+    all_are_one_refusal(text, sizeof text / sizeof text[0]);
     opens_to(changed("PartyUInfo=\"00\" PartyVInfo=\"00\"", "PartyUInfo=\"\""), false, NULL, PLAIN);
 }
 
@@ -94,12 +101,11 @@ static void every_wrong_value_with_hkdf_is_the_same_refusal(void)
     /* points that agree on nothing but zeros with whatever key */
     static const uint8_t zeros[32] = {0};
     static const uint8_t one[32] = {1};
-    char fault[2048] = "";
     char none[64];
     char first[64];
     use("x25519");
     char *text[] = {
-        flipped("DEREncodedKeyValue xmlns:dsig11=\"http://www.w3.org/2009/xmldsig11#\">", 20),
+        flipped(DER_KEY, 20),
         flipped("<more:Salt>", 3),
         flipped("<more:Info>", 3),
         changed("hmac-sha256", "hmac-sha512"),
@@ -117,21 +123,26 @@ static void every_wrong_value_with_hkdf_is_the_same_refusal(void)
         free(text[6 + i]);
         text[6 + i] = sealed;
     }
-    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++) {
-        char other[2048];
-        refused(text[i], false, NULL, "decryption-failed");
-        CU_ASSERT_TRUE(v.opening);
-        (void)wssec_fault(&v, "5f0c", i == 0 ? fault : other, sizeof fault);
-        CU_ASSERT(i == 0 || strcmp(fault, other) == 0);
-    }
+    all_are_one_refusal(text, sizeof text / sizeof text[0]);
     opens_to(changed("<more:KeyLength>32</more:KeyLength>", ""), false, NULL, PLAIN);
+}
+
+struct wrong_form {
+    const char *from, *to, *reason;
+};
+
+static void each_is_refused_before_a_key_is_used(const char *kind, const struct wrong_form *row, size_t n)
+{
+    use(kind);
+    for (size_t i = 0; i < n; i++) {
+        refused(changed(row[i].from, row[i].to), false, NULL, row[i].reason);
+        CU_ASSERT_FALSE(v.opening);
+    }
 }
 
 static void wrong_forms_are_refused_before_a_key_is_used(void)
 {
-    static const struct {
-        const char *from, *to, *reason;
-    } rows[] = {
+    static const struct wrong_form rows[] = {
         {"xmlenc11#ECDH-ES", "xmlenc11#dh-es", "algorithm-unsupported"},
         {"xmlenc11#ConcatKDF", "xmlenc11#pbkdf2", "algorithm-unsupported"},
         {NS_XENC "sha256", NS_DS "sha1", "algorithm-unsupported"},
@@ -148,9 +159,7 @@ static void wrong_forms_are_refused_before_a_key_is_used(void)
         {"</xenc:AgreementMethod>", "</xenc:AgreementMethod><ds:KeyName/>", "token-unsupported"},
         {"<ds:KeyValue>", "<ds:RSAKeyValue/><ds:KeyValue>", "security-malformed"},
     };
-    static const struct {
-        const char *from, *to, *reason;
-    } x25519_rows[] = {
+    static const struct wrong_form x25519_rows[] = {
         {"xmldsig-more#x25519", "xmldsig-more#x448", "algorithm-unsupported"},
         {NS_MORE "x25519", NS_XENC11 "ECDH-ES", "security-malformed"},
         {"xmldsig-more#hkdf", "xmldsig-more#pbkdf2", "algorithm-unsupported"},
@@ -164,19 +173,10 @@ static void wrong_forms_are_refused_before_a_key_is_used(void)
         {"<more:KeyLength>32", "<more:KeyLength>0000000000000032", "security-malformed"},
         {"</more:HKDFParams>", "<more:KeyLength>32</more:KeyLength></more:HKDFParams>", "security-malformed"},
         {"</more:HKDFParams>", "</more:HKDFParams><a/>", "security-malformed"},
-        {"DEREncodedKeyValue xmlns:dsig11=\"http://www.w3.org/2009/xmldsig11#\">",
-         "DEREncodedKeyValue xmlns:dsig11=\"http://www.w3.org/2009/xmldsig11#\">AAAA", "algorithm-unsupported"},
+        {DER_KEY, DER_KEY "AAAA", "algorithm-unsupported"},
     };
-    use("ec:P-256");
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        refused(changed(rows[i].from, rows[i].to), false, NULL, rows[i].reason);
-        CU_ASSERT_FALSE(v.opening);
-    }
-    use("x25519");
-    for (size_t i = 0; i < sizeof x25519_rows / sizeof x25519_rows[0]; i++) {
-        refused(changed(x25519_rows[i].from, x25519_rows[i].to), false, NULL, x25519_rows[i].reason);
-        CU_ASSERT_FALSE(v.opening);
-    }
+    each_is_refused_before_a_key_is_used("ec:P-256", rows, sizeof rows / sizeof rows[0]);
+    each_is_refused_before_a_key_is_used("x25519", x25519_rows, sizeof x25519_rows / sizeof x25519_rows[0]);
 }
 
 static void a_key_of_another_kind_or_curve_does_not_open(void)

@@ -93,6 +93,12 @@ public final class Peer {
         identity.transform(new DOMSource(document), new StreamResult(new File(file)));
     }
 
+    private static WSSecHeader headerIn(Document document) throws Exception {
+        WSSecHeader header = new WSSecHeader();
+        header.insertSecurityHeader(document);
+        return header;
+    }
+
     private static void addSignature(Document document, WSSecHeader header, String[] kinds, Crypto crypto, WSEncryptionPart... more)
             throws Exception {
         WSSecTimestamp timestamp = new WSSecTimestamp();
@@ -117,8 +123,7 @@ public final class Peer {
 
     private static void sign(String[] task) throws Exception {
         Document document = read(task[6]);
-        WSSecHeader header = new WSSecHeader();
-        header.insertSecurityHeader(document);
+        WSSecHeader header = headerIn(document);
         addSignature(document, header, Arrays.copyOfRange(task, 2, 6), crypto(task[1]));
         write(document, task[7]);
     }
@@ -126,8 +131,7 @@ public final class Peer {
     /* The Body's content and, where it is signed first, the signature too. */
     private static void encrypt(String[] task) throws Exception {
         Document document = read(task[6]);
-        WSSecHeader header = new WSSecHeader();
-        header.insertSecurityHeader(document);
+        WSSecHeader header = headerIn(document);
         if ("sign-encrypt".equals(task[5])) {
             addSignature(document, header, USUAL, crypto(task[1]));
         }
@@ -151,8 +155,7 @@ public final class Peer {
 
     private static void seal(String[] task) throws Exception {
         Document document = read(task[4]);
-        WSSecHeader header = new WSSecHeader();
-        header.insertSecurityHeader(document);
+        WSSecHeader header = headerIn(document);
         if ("sign-encrypt".equals(task[3])) {
             addSignature(document, header, USUAL, crypto(task[1]));
         }
@@ -167,8 +170,7 @@ public final class Peer {
 
     private static void user(String[] task) throws Exception {
         Document document = read(task[5]);
-        WSSecHeader header = new WSSecHeader();
-        header.insertSecurityHeader(document);
+        WSSecHeader header = headerIn(document);
         WSSecUsernameToken token = new WSSecUsernameToken();
         token.setUserInfo(task[2], task[3]);
         token.setPasswordType("text".equals(task[4]) ? WSConstants.PASSWORD_TEXT : WSConstants.PASSWORD_DIGEST);
@@ -231,27 +233,26 @@ public final class Peer {
         return covered;
     }
 
+    private static void carryOut(String[] task) throws Exception {
+        switch (task[0]) {
+            case "sign": sign(task); break;
+            case "encrypt": encrypt(task); break;
+            case "seal": seal(task); break;
+            case "user": user(task); break;
+            case "check-user": checkUser(task); break;
+            case "decrypt": decrypt(task); break;
+            case "verify": verify(task); break;
+            default: throw new IllegalArgumentException("no such task: " + task[0]);
+        }
+    }
+
     public static void main(String[] arguments) throws Exception {
         WSSConfig.init();
         BufferedReader tasks = new BufferedReader(new InputStreamReader(System.in, "UTF-8"));
         for (String line = tasks.readLine(); line != null; line = tasks.readLine()) {
             String[] task = line.split("\t");
             try {
-                if ("sign".equals(task[0])) {
-                    sign(task);
-                } else if ("encrypt".equals(task[0])) {
-                    encrypt(task);
-                } else if ("seal".equals(task[0])) {
-                    seal(task);
-                } else if ("user".equals(task[0])) {
-                    user(task);
-                } else if ("check-user".equals(task[0])) {
-                    checkUser(task);
-                } else if ("decrypt".equals(task[0])) {
-                    decrypt(task);
-                } else {
-                    verify(task);
-                }
+                carryOut(task);
                 System.out.println("ok");
             } catch (Exception refused) {
                 System.out.println("refused " + String.valueOf(refused).replace('\n', ' '));
