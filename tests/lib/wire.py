@@ -199,13 +199,16 @@ class Upstream:
         except OSError:
             pass
         self.listener.close()
-        with self.lock:
-            sockets = list(self.sockets)
-        for sock in sockets:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        self.cut()
+
+    def cut(self, most=None):
+        """End so many connections (all of them), also in the middle of what they do."""
+        with self.lock:  # those that close do so behind it: no socket here has given its descriptor back
+            for sock in list(self.sockets)[:most]:
+                try:
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)  # of the connection; that of TLS would have its thread go on in the clear
+                except OSError:
+                    pass  # the peer ended it
 
     def _accept(self):
         while True:
@@ -223,11 +226,12 @@ class Upstream:
         try:
             certificate = None
             if self.tls is not None:
-                plain, sock = sock, self.tls.wrap_socket(sock, server_side=True)
-                certificate = sock.getpeercert(True)
-                with self.lock:
-                    self.sockets.discard(plain)
+                with self.lock:  # the descriptor moves over
+                    self.sockets.discard(sock)
+                    sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
                     self.sockets.add(sock)
+                sock.do_handshake()
+                certificate = sock.getpeercert(True)
             stream = Stream(sock)
             while True:
                 start, fields = stream.head()
