@@ -79,15 +79,33 @@ void cli_rollover_line(const struct cli_context *c, const struct ks_rollover *r)
     }
 }
 
-/* Where a mail of the step reaches nobody, it is written and sent by hand. */
-static void print_untold(const struct ks_rollover *r, size_t i)
+/* Does the one who is asked, or told, know of it? Where a mail of the step reaches nobody, it is sent by hand. */
+static void print_told(const struct ks_rollover *r, size_t i)
 {
     const struct ks_runbook_step *step = &r->runbook->step[i];
-    if (step->kind == KS_STEP_INFORM && r->step[i].row.told_at != 0 && r->step[i].told == 0) {
-        printf("      nobody with the role %s has an address (%s): countersign rollover message %s %s -o FILE, send "
-               "it, and confirm\n",
-               ks_part_word(step->to), r->partner[0] != '\0' ? r->partner : "no partner is known", r->name, step->n);
+    const struct ks_roll_step *known = &r->step[i];
+    bool informs = step->kind == KS_STEP_INFORM;
+    unsigned whom = informs ? 1U << step->to : step->who & KS_OUTSIDE;
+    char who[160];
+    if (known->row.told_at == 0 || whom == 0 || (known->told == 0 && !informs && step->text[0] == '\0')) {
+        return;
     }
+    if (known->told > 0) {
+        printf("      told by mail: %zu of %zu gone out\n", known->sent, known->told);
+    } else {
+        printf(
+            "      to do: countersign rollover message %s %s -o FILE, and send it to %s: nobody with that role has an "
+            "address (%s)\n",
+            r->name, step->n, cli_parts_text(whom, " and ", who, sizeof who),
+            r->partner[0] != '\0' ? r->partner : "no partner is known");
+    }
+}
+
+/* Whoever is outside mostly says it to somebody here, who notes by whom he was told. */
+static const char *note_of(const struct ks_runbook_step *step)
+{
+    bool outside = (step->who & KS_OUTSIDE) != 0;
+    return !outside ? "" : (step->who & ~KS_OUTSIDE) == 0 ? " --note TEXT" : " [--note TEXT of one outside]";
 }
 
 /* One of the ways to close a step: what holds of it already is left out. */
@@ -106,10 +124,10 @@ static void print_way(const struct ks_rollover *r, size_t i, size_t way)
         const char *seen = of_mail ? "" : r->facts.text[f];
         printf("%s", first ? (way == 0 ? "      done when: " : "             or: ") : ",\n            and: ");
         if (row[f].fact == KS_FACT_CONFIRMED) {
-            printf("%s%s said so (%s): countersign rollover confirm %s %s%s",
+            printf("%s%s said so (%s): countersign rollover confirm %s %s%s%s",
                    ks_rollover_by_sender(r, i) ? "each " : "",
                    cli_parts_text(step->who, step->each ? " and " : " or ", who, sizeof who), row[f].word, r->name,
-                   step->n, ks_rollover_by_sender(r, i) ? "/SENDER" : "");
+                   step->n, ks_rollover_by_sender(r, i) ? "/SENDER" : "", note_of(step));
         } else {
             printf("%s (%s%s%s)", row[f].help, row[f].word, seen[0] != '\0' ? ": " : "", seen);
         }
@@ -151,15 +169,20 @@ static const char *turn_of(const struct ks_rollover *r, size_t i)
     const struct ks_runbook_step *step = &r->runbook->step[i];
     bool hand = step->n_run > 0 || step->by_hand[0] != '\0';
     bool mail = step->kind == KS_STEP_INFORM && r->step[i].told > 0;
-    return mail                                  ? "NEXT, by itself: a mail is under way"
-           : ks_rollover_by_itself(r, i)         ? "NEXT, by itself"
-           : step->kind == KS_STEP_WAIT && !hand ? "NEXT, but nothing is to be done: it is waited for"
-                                                 : "NEXT";
+    bool waits = (step->kind == KS_STEP_WAIT && !hand) || (mail && r->step[i].sent == r->step[i].told);
+    return waits                         ? "NEXT, but nothing is to be done: it is waited for"
+           : mail                        ? "NEXT, by itself: a mail is under way"
+           : ks_rollover_by_itself(r, i) ? "NEXT, by itself"
+                                         : "NEXT";
 }
 
-static void print_now(const struct ks_rollover *r)
+static void print_now(const struct cli_context *c, const struct ks_rollover *r)
 {
     char who[160];
+    char when[80];
+    char left[32];
+    cs_time at = 0;
+    const char *then = ks_rollover_deadline(r, c->now, &at);
     bool any = false;
     for (size_t i = 0; strcmp(r->row.state, "open") == 0 && i < r->runbook->n; i++) {
         const struct ks_runbook_step *step = &r->runbook->step[i];
@@ -170,6 +193,12 @@ static void print_now(const struct ks_rollover *r)
         }
     }
     printf("%s", any ? "\n" : "");
+    if (any && then == NULL) {
+        printf("  in time: nothing presses\n");
+    } else if (any) {
+        printf("  in time: %s left; %s %s\n", cli_span(at - c->now, left, sizeof left), then,
+               cli_time_local(at, when, sizeof when));
+    }
 }
 
 /* "step 2, give the partner the new certificate; step 3, …" */
@@ -189,23 +218,31 @@ static int print_waits(struct cli_context *c, ks_store *s, const struct ks_rollo
     return rc;
 }
 
+/* A command about a certificate that is not there yet, or about no route, is none. */
+static bool can_run(const struct ks_rollover *r, const char *command)
+{
+    return (r->has_new || strstr(command, "{{new") == NULL) &&
+           (r->n_route > 0 || strstr(command, "{{routes}}") == NULL);
+}
+
 static int print_ready(struct cli_context *c, ks_store *s, const struct ks_rollover *r, size_t i)
 {
     const struct ks_runbook_step *step = &r->runbook->step[i];
     cs_buf text = CS_BUF_INIT;
+    bool any = false;
     int rc = 0;
     for (size_t k = 0; rc == 0 && k < step->n_run; k++) {
-        rc = render(c, s, r, step->run[k], &text);
-        if (rc == 0) {
+        if (can_run(r, step->run[k]) && (rc = render(c, s, r, step->run[k], &text)) == 0) {
             printf("      %s: countersign rollover next %s   (countersign %s)\n",
                    ks_rollover_by_itself(r, i) ? "by itself, or" : "to do", r->name, text.data);
+            any = true;
         }
     }
     if (rc == 0 && step->by_hand[0] != '\0' && (rc = render(c, s, r, step->by_hand, &text)) == 0) {
-        printf("      %s%s\n", step->n_run > 0 ? "or: " : "", text.data);
+        printf("      %s%s\n", any ? "or: " : "", text.data);
     }
+    print_told(r, i);
     print_ways(r, i);
-    print_untold(r, i);
     cs_buf_free(&text);
     return rc;
 }
@@ -252,7 +289,7 @@ static int print_people(struct cli_context *c, ks_store *s, const struct ks_roll
     if (rc == 0 && shared[0] != '\0') {
         printf("  the same key is exchanged by %s\n", shared);
     }
-    print_now(r);
+    print_now(c, r);
     for (size_t i = 0; rc == 0 && i < r->runbook->n; i++) {
         rc = print_step(c, s, r, i);
     }
@@ -300,8 +337,10 @@ static int step_json(struct cli_context *c, ks_store *s, cs_json *j, const struc
     cs_json_str(j, "lacks", judged->state == KS_STEP_READY ? judged->missing : NULL);
     cs_json_array(j, "commands");
     for (size_t k = 0; rc == 0 && judged->state == KS_STEP_READY && k < step->n_run; k++) {
-        rc = render(c, s, r, step->run[k], &text);
-        cs_json_str(j, NULL, rc == 0 ? text.data : NULL);
+        if (can_run(r, step->run[k])) {
+            rc = render(c, s, r, step->run[k], &text);
+            cs_json_str(j, NULL, rc == 0 ? text.data : NULL);
+        }
     }
     cs_json_array_end(j);
     cs_json_str(j, "done_by", r->step[i].row.done_by[0] != '\0' ? r->step[i].row.done_by : NULL);
@@ -331,6 +370,8 @@ static int print_json(struct cli_context *c, ks_store *s, const struct ks_rollov
     cs_buf b = CS_BUF_INIT;
     cs_json j;
     char entry[KS_WORD + 12];
+    const char *then = NULL;
+    cs_time at = 0;
     int rc = 0;
     cs_json_begin(&j, &b);
     cs_json_object(&j, NULL);
@@ -354,6 +395,9 @@ static int print_json(struct cli_context *c, ks_store *s, const struct ks_rollov
     cs_json_time(&j, "window_from", r->row.window_from);
     cs_json_time(&j, "window_to", r->row.window_to);
     cs_json_time(&j, "ended", r->row.ended_at);
+    then = strcmp(r->row.state, "open") == 0 ? ks_rollover_deadline(r, c->now, &at) : NULL;
+    cs_json_time(&j, "deadline", then != NULL ? at : 0);
+    cs_json_str(&j, "deadline_is", then);
     cs_json_array(&j, "steps");
     for (size_t i = 0; rc == 0 && i < r->runbook->n; i++) {
         rc = step_json(c, s, &j, r, i);

@@ -261,10 +261,9 @@ static int may_confirm(const struct ks_rollover *r, const char *step, size_t *pl
 /** Which roles' word it is. A tenant administrator may pass on the word of a role outside, with a note. */
 static unsigned speaks_for(const struct ks_runbook_step *step, unsigned roles, const char *note)
 {
-    const unsigned out = 1U << KS_RECEIVER_ADMIN | 1U << KS_SENDER_ADMIN | 1U << KS_LB_ADMIN;
     unsigned own = step->who & roles;
     if ((roles & (1U << KS_TENANT_ADMIN)) != 0 && note != NULL && note[0] != '\0') {
-        own |= step->who & out;
+        own |= step->who & KS_OUTSIDE;
     }
     return own;
 }

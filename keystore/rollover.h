@@ -119,6 +119,9 @@ bool ks_rollover_setting(const struct ks_rollover *r, const char *word);
 
 /** Does its runbook put routes on hold? */
 bool ks_rollover_holds(const struct ks_rollover *r);
+/** What is to be done should be done by *at. @return what is then ("the old certificate ends"); NULL: nothing presses
+ */
+const char *ks_rollover_deadline(const struct ks_rollover *r, cs_time now, cs_time *at);
 /** Is the step of that place carried out by the keeper when its turn has come? */
 bool ks_rollover_by_itself(const struct ks_rollover *r, size_t place);
 

@@ -26,7 +26,9 @@ static int change(const struct doing *d, const ks_info *i, bool there, ks_reques
 {
     if (!there) {
         return cs_error_set(e, CS_EXIT_USAGE, "rollover-entry",
-                            "%s has no certificate yet that this could be done with", d->r->row.alias);
+                            "%s has no certificate yet that this could be done with; how it gets one: countersign "
+                            "rollover status %s",
+                            d->r->row.alias, d->r->name);
     }
     q.alias = d->r->row.alias;
     q.n = i->n;
@@ -194,7 +196,9 @@ static int mappings(const struct doing *d, enum ks_deed deed, cs_error *e)
     for (size_t i = 0; rc == 0 && i < all.n; i++) {
         enum fate fate = all.row[i].info.to == 0 ? fate_of(deed, &all.row[i], unchanged) : FATE_NONE;
         if (fate == FATE_ADD && !d->r->has_new) {
-            rc = cs_error_set(e, CS_EXIT_USAGE, "rollover-entry", "%s has no new certificate yet", d->r->row.alias);
+            rc = cs_error_set(e, CS_EXIT_USAGE, "rollover-entry",
+                              "%s has no new certificate yet; how it gets one: countersign rollover status %s",
+                              d->r->row.alias, d->r->name);
         } else if (fate != FATE_NONE) {
             rc = fate == FATE_ADD ? add(d, &all.row[i], e) : retire(d, all.row[i].info.map_id, e);
         }

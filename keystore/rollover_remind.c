@@ -31,6 +31,18 @@ static struct deadline deadline_of(const struct ks_rollover *r, cs_time now)
     return (struct deadline){0};
 }
 
+const char *ks_rollover_deadline(const struct ks_rollover *r, cs_time now, cs_time *at)
+{
+    struct deadline d = deadline_of(r, now);
+    if (r->row.window_from <= now && r->row.window_to > now && ks_rollover_holds(r)) {
+        *at = r->row.window_to;
+        return "the agreed window ends";
+    }
+    bool runs = d.at == 0 && r->has_old && r->old_info.state == KS_DEACTIVATED && r->old_info.process_stop > now;
+    *at = runs ? r->old_info.process_stop : d.at;
+    return runs ? "the retention of the old certificate ends" : d.at != 0 ? d.until : NULL;
+}
+
 /** The reminder of a step that is due, 0: none; *next: the one after it. Who heard of it after that instant knows. */
 static cs_time due_of(const struct ks_rollover *r, size_t place, const struct deadline *d, cs_time now, cs_time *next)
 {

@@ -8,6 +8,8 @@
 #include "keystore/addressee.h"
 #include "keystore/rollover.h"
 
+#define NONE "none known" /* an empty list */
+
 struct filling {
     ks_store *s;
     const struct ks_rollover *r;
@@ -76,7 +78,7 @@ static int add_mappings(struct filling *f, const char *word)
         }
         any = any || wanted;
     }
-    cs_buf_adds(f->out, any ? "" : "(none)");
+    cs_buf_adds(f->out, any ? "" : NONE);
     free(all.row);
     return 0;
 }
@@ -106,7 +108,7 @@ static int add_word(struct filling *f, const char *word)
         for (size_t k = 0; k < r->n_route; k++) {
             cs_buf_addf(f->out, "%s%s", k > 0 ? " " : "", r->route[k]);
         }
-        cs_buf_adds(f->out, r->n_route == 0 ? "(none)" : "");
+        cs_buf_adds(f->out, r->n_route == 0 ? NONE : "");
     } else {
         cs_buf_adds(f->out, strcmp(word, "id") == 0 ? r->name : strcmp(word, "alias") == 0 ? r->row.alias : r->partner);
     }
@@ -139,7 +141,7 @@ int ks_rollover_text(ks_store *s, const struct ks_rollover *r, const char *text,
 
 static bool outside(enum ks_part p)
 {
-    return p == KS_RECEIVER_ADMIN || p == KS_SENDER_ADMIN || p == KS_LB_ADMIN;
+    return (KS_OUTSIDE & 1U << p) != 0;
 }
 
 static void add_entry(cs_buf *b, const char *head, const ks_info *i)

@@ -18,6 +18,8 @@
 
 /** Who takes part. The order is that of the roles of an operator. */
 enum ks_part { KS_TENANT_ADMIN, KS_RECEIVER_ADMIN, KS_SENDER_ADMIN, KS_LB_ADMIN, KS_INTEGRATION_DEVELOPER, KS_PARTS };
+/** Who works with other systems than this one. */
+#define KS_OUTSIDE (1U << KS_RECEIVER_ADMIN | 1U << KS_SENDER_ADMIN | 1U << KS_LB_ADMIN)
 const char *ks_part_word(enum ks_part p);
 int ks_part_parse(const char *word, enum ks_part *p); /**< @return 0, or -1 */
 
