@@ -276,7 +276,7 @@ $(FUZZ_OUT)/%: $(FUZZ_OUT)/obj/tests/fuzz/fuzz_%.o $(FUZZ_OUT)/libcountersign.a
 # ---- install ---------------------------------------------------------------------------------------------------------
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/wssec
-	install -d $(DESTDIR)$(PREFIX)/share/countersign/runbooks $(DESTDIR)$(PREFIX)/share/countersign/issuers $(DESTDIR)$(PREFIX)/share/doc/countersign
+	install -d $(DESTDIR)$(PREFIX)/share/countersign/runbooks $(DESTDIR)$(PREFIX)/share/countersign/letters/de $(DESTDIR)$(PREFIX)/share/countersign/issuers $(DESTDIR)$(PREFIX)/share/doc/countersign
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(addprefix $(DESTDIR)$(PREFIX)/share/man/man,1 3 5)
 	install -m 755 $(OUT)/countersign $(DESTDIR)$(PREFIX)/bin/countersign
 	install -m 644 $(OUT)/libwssec.a $(DESTDIR)$(PREFIX)/lib/libwssec.a
@@ -287,6 +287,7 @@ install: all
 	install -m 644 wssec/wssec.h wssec/reason.def $(DESTDIR)$(PREFIX)/include/wssec/
 	install -m 644 conf/countersign.conf conf/countersign.logrotate $(DESTDIR)$(PREFIX)/share/countersign/
 	install -m 644 conf/runbooks/*.conf $(DESTDIR)$(PREFIX)/share/countersign/runbooks/
+	install -m 644 conf/letters/de/*.txt $(DESTDIR)$(PREFIX)/share/countersign/letters/de/
 	install -m 755 conf/issuers/acme-lego $(DESTDIR)$(PREFIX)/share/countersign/issuers/
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/lib/,systemd/system sysusers.d tmpfiles.d)
 	sed -e 's,/usr/bin/countersign,$(PREFIX)/bin/countersign,' conf/systemd/countersign.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/countersign.service

@@ -14,6 +14,7 @@
 #include "gateway/master.h"
 #include "keystore/addressee.h"
 #include "keystore/issuer_config.h"
+#include "keystore/template.h"
 
 /* What the gateway borrows of the settings; immutable once given away, so any thread may ask it. */
 struct loaded {
@@ -146,7 +147,8 @@ struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, c
     }
     l->checking = cli_given(c, "check");
     l->settings = cli_settings_read(c->config_file, c->keystore_uri, report, apply_gateway, s->config);
-    if (l->settings == NULL || (resolve_partners(l, report) | ks_users_read(&l->settings->config, report)) != 0) {
+    if (l->settings == NULL || (resolve_partners(l, report) | ks_users_read(&l->settings->config, report) |
+                                ks_templates_read(&l->settings->config.mail, report)) != 0) {
         goto out;
     }
     if (l->settings->keystore_uri == NULL) {

@@ -100,9 +100,12 @@ static const char *links_of(const struct cli_settings *settings)
 }
 
 /* Notices that wait. One that no server takes is told and tried again: no failure of what else was due. */
-static int deliver(struct cli_context *c, const struct cli_settings *settings, ks_store *store)
+static int deliver(struct cli_context *c, struct cli_settings *settings, ks_store *store)
 {
     ks_delivered done;
+    if (cli_templates_read(c, settings) != 0) {
+        return cli_fail(c);
+    }
     ks_mail mail = settings->config.mail;
     mail.link_base = links_of(settings);
     mail.link = mail.link_base != NULL ? ks_link_write : NULL;

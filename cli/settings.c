@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "cli/policy.h"
+#include "keystore/template.h"
 #include "keystore/users.h"
 
 void cli_settings_free(struct cli_settings *s)
@@ -183,6 +184,17 @@ int cli_users_read(struct cli_context *c, struct cli_settings *s)
     return rc == 0 ? 0
                    : cs_error_set(&c->error, CS_EXIT_CONFIG, "configuration",
                                   "user names cannot be judged or borne; see the lines above");
+}
+
+int cli_templates_read(struct cli_context *c, struct cli_settings *s)
+{
+    struct cs_conf_report report = {0};
+    int rc = ks_templates_read(&s->config.mail, &report);
+    print_report(&report);
+    cs_conf_report_free(&report);
+    return rc == 0 ? 0
+                   : cs_error_set(&c->error, CS_EXIT_CONFIG, "configuration",
+                                  "letters of mail { templates } cannot be used; see the lines above");
 }
 
 int cli_open_store(struct cli_context *c, bool read_only, struct cli_settings **settings, ks_store **store)

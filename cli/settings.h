@@ -50,6 +50,9 @@ struct wssec_policy *cli_settings_policy(struct cli_context *c, const struct cli
 /** Read the passwords of the configuration's users. @return 0, or -1 with c->error set (78), the errors printed */
 int cli_users_read(struct cli_context *c, struct cli_settings *s) CS_MUST_CHECK;
 
+/** Read the letters of the configuration's locales. @return 0, or -1 with c->error set (78), the errors printed */
+int cli_templates_read(struct cli_context *c, struct cli_settings *s) CS_MUST_CHECK;
+
 /** SHA-256, hexadecimal, of the statements at top level with these names, without those inside of the other names (NULL
  * ends either; without: may be NULL). @return 0, or -1 */
 int cli_settings_hash(const struct cli_settings *s, const char *const names[], const char *const without[],

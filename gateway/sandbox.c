@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "keystore/template.h"
 
 /* ---- paths ------------------------------------------------------------------------------------------------------- */
 
@@ -192,6 +193,9 @@ static void let_ways(struct sandbox_paths *p, const ks_mail *ways)
         if (file[i][0] != '\0') {
             sandbox_let_around(p, file[i], SANDBOX_READ);
         }
+    }
+    if (ways->templates != NULL && ways->templates->directory[0] != '\0') {
+        sandbox_let(p, ways->templates->directory, SANDBOX_READ); /* read anew by a reload */
     }
 }
 

@@ -11,6 +11,7 @@
 #include "keystore/mail_config.h"
 #include "keystore/operators.h"
 #include "keystore/pkcs11.h"
+#include "keystore/template.h"
 #include "keystore/users.h"
 
 #define CONCURRENCY_MOST 1000000
@@ -446,6 +447,16 @@ static const struct cs_directive rows[] = {
      "ca-file \"/etc/countersign/mail-ca.pem\";", "ca-file \"\";", ks_set_mail_ca},
     {"timeout", "mail", "duration", NULL, 0, "30s", "how long one mail may take, connection included: 1s to 300s",
      "timeout 10s;", "timeout 500ms;", ks_set_mail_timeout},
+    {"templates", "mail", "string", NULL, 0, NULL,
+     "a directory with letters of one's own: LOCALE/KIND.txt (docs/notices.md)",
+     "templates \"/etc/countersign/letters\";", "templates \"\";", ks_set_mail_templates},
+    {"locale", "mail", "word string*", NULL, CS_DIR_REPEAT, "en",
+     "whose letters are used; with addresses or domains behind it: for those alone",
+     "locale de \"@example.com\" \"anna@acme.example\";", "locale ../de;", ks_set_mail_locale},
+    {"interrupted", "mail", "resend|assume-sent", NULL, 0, "resend",
+     "a mail of which nobody knows whether it went out, since its process was killed: sent again with the same "
+     "Message-ID, or counted as sent; in the last 3 days before an end it is sent again in any case",
+     "interrupted assume-sent;", "interrupted maybe;", ks_set_mail_interrupted},
     {"issuer", "", "name", "issuer", CS_DIR_REPEAT, NULL, "a certification authority of others that answers by itself",
      "issuer corp { cmp \"https://ca.example/cmp\"; }", "issuer own { cmp \"https://ca.example/cmp\"; }",
      ks_set_issuer_block},
@@ -551,6 +562,7 @@ void ks_config_free(struct ks_config *c)
     ks_operators_free(c);
     ks_users_free(c);
     ks_issuers_free(c);
+    ks_templates_free(c->mail.templates);
     free(c->uri);
     *c = (struct ks_config)KS_CONFIG_INIT;
 }

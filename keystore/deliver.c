@@ -15,6 +15,7 @@
 #define FIRST_WAIT 60  /* after a failed attempt, doubled each time */
 #define LONGEST    14400
 #define HOOK_NEWS  (7 * CS_DAY) /* what is older is not told to a webhook any more */
+#define URGENT     (3 * CS_DAY)
 #define SILENT_MAX 3 /* servers that say nothing in a row: the way is down, the others wait for the next round */
 
 static int claim(ks_store *s, const ks_mail *mail, const struct ks_ways *ways, cs_time now, struct ks_delivery *d,
@@ -81,6 +82,14 @@ static bool is_stale(const struct ks_mailing *m)
     return (m->d.kind == KS_NOTICE_EXPIRATION || m->d.kind == KS_NOTICE_EXPIRED) && m->info.state != KS_ACTIVE;
 }
 
+/** Is it about an end that is near? Then a mail too many is better than one too few. */
+static bool is_urgent(const struct ks_mailing *m, cs_time now)
+{
+    bool end =
+        m->d.kind == KS_NOTICE_EXPIRATION || m->d.kind == KS_NOTICE_EXPIRED || m->d.kind == KS_NOTICE_RENEWAL_FAILED;
+    return end && m->info.not_after - now <= URGENT;
+}
+
 static enum ks_sent post(const ks_mail *mail, const struct ks_mailing *m, cs_time now, char *text, size_t size)
 {
     char file[KS_WORD + 24];
@@ -111,6 +120,10 @@ static int deliver(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cs_ti
         return settle(s, &m->d, "dropped", now, "the certificate is not in use any more", e);
     }
     bool hook = m->d.mail[0] == '\0';
+    if (m->d.interrupted && mail->assume_sent && !hook && !is_urgent(m, now)) {
+        out->sent++;
+        return settle(s, &m->d, "sent", now, "assumed: its process ended while it was on its way", e);
+    }
     if (ks_letter_compose(s, mail, m, now, hook, e) != 0 || (hook && ks_hook_compose(m, now, e) != 0)) {
         return -1;
     }

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "keystore/link.h"
+#include "keystore/template.h"
 
 #define LINK_MARK "{{link}}"
 
@@ -130,31 +131,40 @@ static void add_composed(struct ks_mailing *m, const char *type, const char *nam
     }
 }
 
-/** How a subscriber gets no more of them. */
-static int add_way_out(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cs_time now, cs_error *e)
+/** The link of a subscriber by which he gets no more of them, if links are served. */
+static int make_way_out(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cs_time now, cs_error *e)
 {
     char reference[KS_WORD + 16];
-    if (m->d.sub_id == 0 || m->d.alias[0] == '\0') {
-        return 0;
-    }
-    cs_buf_addf(&m->body, "\r\nNo more of these mails:  countersign keystore unsubscribe %s --mail %s\r\n", m->d.alias,
-                m->d.mail);
-    if (mail->link == NULL) {
+    if (m->d.sub_id == 0 || m->d.alias[0] == '\0' || mail->link == NULL) {
         return 0;
     }
     ks_link_opt_out(m->d.alias, reference, sizeof reference);
-    if (mail->link(mail->link_base, s, reference, m->d.mail, now, &m->opt_out, e) != 0) {
-        return -1;
+    return mail->link(mail->link_base, s, reference, m->d.mail, now, &m->opt_out, e);
+}
+
+static void add_command_out(cs_buf *b, const struct ks_mailing *m)
+{
+    cs_buf_addf(b, "countersign keystore unsubscribe %s --mail %s", m->d.alias, m->d.mail);
+}
+
+/** How a subscriber gets no more of them. */
+static void add_way_out(struct ks_mailing *m)
+{
+    if (m->d.sub_id == 0 || m->d.alias[0] == '\0') {
+        return;
     }
-    cs_buf_addf(&m->body, "or:  %s\r\n", m->opt_out.data != NULL ? m->opt_out.data : "");
-    return 0;
+    cs_buf_adds(&m->body, "\r\nNo more of these mails:  ");
+    add_command_out(&m->body, m);
+    cs_buf_adds(&m->body, "\r\n");
+    if (m->opt_out.len > 0) {
+        cs_buf_addf(&m->body, "or:  %s\r\n", m->opt_out.data);
+    }
 }
 
 /** One line of a letter that came ready; the mark of a link becomes a link, or the line goes. */
-static int add_line(ks_store *s, const ks_mail *mail, struct ks_mailing *m, const char *line, size_t n, cs_time now,
-                    cs_error *e)
+static int add_line(ks_store *s, const ks_mail *mail, const struct ks_mailing *m, const char *line, size_t n,
+                    cs_time now, cs_buf *b, cs_error *e)
 {
-    cs_buf *b = &m->body;
     const char *mark = memmem(line, n, LINK_MARK, sizeof LINK_MARK - 1);
     if (mark == NULL) {
         cs_buf_add(b, line, n);
@@ -173,14 +183,109 @@ static int add_line(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cons
     return cs_buf_adds(b, "\r\n");
 }
 
-static int add_ready(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cs_time now, cs_error *e)
+static int add_ready(ks_store *s, const ks_mail *mail, const struct ks_mailing *m, cs_time now, cs_buf *b, cs_error *e)
 {
     for (const char *p = m->d.body; *p != '\0';) {
         size_t n = strcspn(p, "\n");
-        if (add_line(s, mail, m, p, n, now, e) != 0) {
+        if (add_line(s, mail, m, p, n, now, b, e) != 0) {
             return -1;
         }
         p += n + (p[n] == '\n' ? 1 : 0);
+    }
+    return 0;
+}
+
+/* ---- in the words of the house ------------------------------------------------------------------------------------
+ */
+
+struct saying {
+    ks_store *s;
+    const ks_mail *mail;
+    const struct ks_mailing *m;
+    cs_time now;
+    const char *type, *name; /* of the system */
+};
+
+static void say_time(cs_buf *out, cs_time t)
+{
+    char text[CS_TIME_TEXT];
+    cs_buf_adds(out, t != 0 ? cs_time_format(t, text) : "-");
+}
+
+static void say_hash(cs_buf *out, const uint8_t sha256[32])
+{
+    char hex[65];
+    cs_buf_adds(out, cs_hex(sha256, 32, hex));
+}
+
+/** A word about the entry; of none: "-". */
+static void say_entry(const struct saying *y, enum ks_template_word word, cs_buf *out)
+{
+    const ks_info *i = &y->m->info;
+    const char *const text[KS_SAYS] = {
+        [KS_SAY_ALIAS] = i->alias,   [KS_SAY_SUBJECT] = i->subject,         [KS_SAY_ISSUER] = i->issuer,
+        [KS_SAY_SERIAL] = i->serial, [KS_SAY_ROLE] = ks_role_word(i->role), [KS_SAY_STATE] = ks_state_word(i->state)};
+    int64_t left = i->not_after > y->now ? i->not_after - y->now : 0;
+    if (i->n == 0) {
+        cs_buf_adds(out, "-");
+    } else if (text[word] != NULL) {
+        cs_buf_adds(out, text[word]);
+    } else if (word == KS_SAY_ENTRY) {
+        cs_buf_addf(out, "%s#%u", i->alias, i->n);
+    } else if (word == KS_SAY_DAYS) {
+        cs_buf_addf(out, "%lld", (long long)(left / CS_DAY));
+    } else if (word == KS_SAY_SHA256 || word == KS_SAY_PUBLIC_KEY) {
+        say_hash(out, word == KS_SAY_SHA256 ? i->sha256 : i->spki_sha256);
+    } else {
+        say_time(out, word == KS_SAY_NOT_BEFORE  ? i->not_before
+                      : word == KS_SAY_NOT_AFTER ? i->not_after
+                                                 : i->process_stop);
+    }
+}
+
+static int say(void *ctx, enum ks_template_word word, cs_buf *out, cs_error *e)
+{
+    const struct saying *y = ctx;
+    const struct ks_mailing *m = y->m;
+    bool subscriber = m->d.sub_id != 0 && m->d.alias[0] != '\0';
+    switch (word) {
+    case KS_SAY_NAME: return cs_buf_adds(out, m->d.name);
+    case KS_SAY_ABOUT: return cs_buf_adds(out, m->d.about[0] != '\0' ? m->d.about : m->info.alias);
+    case KS_SAY_TEXT: return m->d.text[0] != '\0' ? cs_buf_adds(out, m->d.text) : 1;
+    case KS_SAY_SYSTEM_TYPE: return cs_buf_adds(out, y->type);
+    case KS_SAY_SYSTEM_NAME: return cs_buf_adds(out, y->name);
+    case KS_SAY_BODY: return m->d.body != NULL ? add_ready(y->s, y->mail, m, y->now, out, e) : 0;
+    case KS_SAY_OPT_OUT:
+        if (subscriber) {
+            add_command_out(out, m);
+        }
+        return subscriber ? 0 : 1;
+    case KS_SAY_OPT_OUT_LINK: return m->opt_out.len > 0 ? cs_buf_adds(out, m->opt_out.data) : 1;
+    default: say_entry(y, word, out); return 0;
+    }
+}
+
+/** The subject of a template takes the place of the usual one, unless what was filled in would break its line. */
+static int set_subject(struct saying *y, const char *subject, struct ks_mailing *m, cs_error *e)
+{
+    cs_buf b = CS_BUF_INIT;
+    int rc = ks_template_fill(subject, say, y, &b, e);
+    if (rc == 0 && ks_line_ok(b.data, sizeof m->subject)) {
+        cs_copy(m->subject, sizeof m->subject, b.data);
+    }
+    cs_buf_free(&b);
+    return rc;
+}
+
+static int compose_by(struct saying *y, const struct ks_template *t, struct ks_mailing *m, cs_error *e)
+{
+    bool own_way_out = (t->says & (1U << KS_SAY_OPT_OUT | 1U << KS_SAY_OPT_OUT_LINK)) != 0;
+    if ((t->subject != NULL && set_subject(y, t->subject, m, e) != 0) ||
+        ks_template_fill(t->body, say, y, &m->body, e) != 0) {
+        return -1;
+    }
+    if (!own_way_out) {
+        add_way_out(m);
     }
     return 0;
 }
@@ -202,14 +307,23 @@ int ks_letter_compose(ks_store *s, const ks_mail *mail, struct ks_mailing *m, cs
     if (subject_alone) {
         return 0;
     }
+    const struct ks_template *own = ks_template_for(mail, m->d.mail, m->d.kind);
+    struct saying saying = {s, mail, m, now, type, name};
     cs_buf_adds(&m->body, "");
-    if (m->d.body == NULL) {
-        add_composed(m, type, name, now);
-    } else if (add_ready(s, mail, m, now, e) != 0) {
+    if (make_way_out(s, mail, m, now, e) != 0) {
         return -1;
     }
-    if (add_way_out(s, mail, m, now, e) != 0) {
+    if (own != NULL) {
+        if (compose_by(&saying, own, m, e) != 0) {
+            return -1;
+        }
+    } else if (m->d.body == NULL) {
+        add_composed(m, type, name, now);
+    } else if (add_ready(s, mail, m, now, &m->body, e) != 0) {
         return -1;
+    }
+    if (own == NULL) {
+        add_way_out(m);
     }
     return m->body.failed || m->opt_out.failed ? cs_error_set(e, CS_EXIT_INTERNAL, "out-of-memory", "out of memory")
                                                : 0;

@@ -17,6 +17,8 @@ typedef struct ks_hook {
     int64_t timeout_ms;
 } ks_hook;
 
+struct ks_templates;
+
 /** The ways for notices: the block mail { } of a configuration, and beside it the webhook. Plain data: a copy is one's
  *  own. */
 typedef struct ks_mail {
@@ -28,6 +30,8 @@ typedef struct ks_mail {
     char ca_file[1024];       /**< PEM; "": the system's authorities */
     bool starttls_required;   /**< a server without TLS gets no letter; where a user is given, too */
     int64_t timeout_ms;       /**< of one letter, connection included */
+    bool assume_sent; /**< what was on its way when its process was killed counts as sent, but for ends within 3 days */
+    struct ks_templates *templates; /**< the configuration's; NULL: letters are the built-in ones */
     ks_hook hook;
     bool (*stop)(void *ctx); /**< asked now and then while a letter is under way: true gives it up. NULL: never */
     void *stop_ctx;
@@ -53,7 +57,8 @@ typedef struct ks_delivered {
  * Send what is due, one letter after the other. No transaction is open while a server is waited for: a delivery is
  * claimed, sent, settled. After a kill in between it is sent again with the same Message-ID. 4xx and trouble with the
  * connection: again after 1 min to 4 h; 5xx: failed for good; neither touches the other letters. The webhook likewise,
- * for a week. What has no way given stays in the queue. May run in several processes at once.
+ * for a week. A letter whose process was killed in between goes out again (the same Message-ID), or counts as sent
+ * (assume_sent). What has no way given stays in the queue. May run in several processes at once.
  * Any thread with a store of its own; blocks up to the timeout per letter.
  */
 int ks_deliver(ks_store *s, const ks_mail *mail, cs_time now, ks_delivered *out, cs_error *e) CS_MUST_CHECK;

@@ -90,6 +90,14 @@ void ks_set_mail_starttls(const struct cs_conf_node *node, void *parent, void **
     m->starttls_required = strcmp(node->arg[0].text, "required") == 0;
 }
 
+void ks_set_mail_interrupted(const struct cs_conf_node *node, void *parent, void **child, struct cs_conf_report *report)
+{
+    (void)child;
+    (void)report;
+    ks_mail *m = parent;
+    m->assume_sent = strcmp(node->arg[0].text, "assume-sent") == 0;
+}
+
 static void take_timeout(const struct cs_conf_node *node, int64_t *out, struct cs_conf_report *report)
 {
     int64_t ms = 0;

@@ -52,6 +52,7 @@ struct ks_delivery {
     char name[KS_FULL_NAME], mail[KS_MAIL];
     char message_id[KS_MESSAGE_ID]; /**< without brackets; fixed by the first attempt */
     int64_t attempts;
+    bool interrupted; /**< a process that was sending it ended without a word */
     char text[KS_NOTICE_TEXT];
 };
 

@@ -318,6 +318,7 @@ static int read_delivery(struct ks_query *q, struct ks_delivery *d)
     d->attempts = sqlite3_column_int64(q->stmt, texts + 3);
     d->due_at = sqlite3_column_int64(q->stmt, texts + 4);
     d->attach = sqlite3_column_int(q->stmt, texts + 5) != 0;
+    d->interrupted = sqlite3_column_int(q->stmt, texts + 8) != 0;
     const char *body = (const char *)sqlite3_column_text(q->stmt, texts + 7);
     for (int k = 0; k < KS_NOTICES; k++) {
         if (ks_column_text(q, texts + 6, kind, sizeof kind) == 0 &&
@@ -346,7 +347,7 @@ static int claim(struct ks_backend *b, const struct ks_ways *ways, cs_time now, 
     struct ks_query q = ks_query_open(
         b, "select d.dedup_key, d.mail, d.name, d.message_id, s.alias, json_extract(s.policy_json,'$.system_type'),"
            " json_extract(s.policy_json,'$.system_name'), f.about, f.text, f.subject, f.link,"
-           " d.sub_id, f.threshold, n.n, d.attempts, f.due_at, f.attach, f.kind, f.body"
+           " d.sub_id, f.threshold, n.n, d.attempts, f.due_at, f.attach, f.kind, f.body, d.state='sending'"
            " from delivery d join notification f using(dedup_key) left join entry n on n.entry_id=f.entry_id"
            " left join slot s on s.slot_id=n.slot_id"
            " where " HAS_WAY " and d.next_at<=?4 order by d.next_at, d.dedup_key, d.mail limit 1");

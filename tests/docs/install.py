@@ -90,8 +90,11 @@ def test_install_puts_everything_in_its_place():
     make("install", f"PREFIX={PREFIX}")
     runbooks = [f"share/countersign/runbooks/{name}" for name in os.listdir(os.path.join(product.ROOT, "conf", "runbooks"))]
     report.check(runbooks, "no runbooks")
+    letters = [f"share/countersign/letters/de/{name}" for name in os.listdir(os.path.join(product.ROOT, "conf", "letters", "de"))]
+    report.check(letters, "no letters")
     report.equal(files_below(PREFIX), sorted([
         *runbooks,
+        *letters,
         "bin/countersign", "include/wssec/reason.def", "include/wssec/wssec.h", "lib/libwssec.a", "lib/libwssec.so", "lib/libwssec.so.1",
         "lib/pkgconfig/wssec.pc", "lib/systemd/system/countersign.service", "lib/systemd/system/countersign-tick.service",
         "lib/systemd/system/countersign-tick.timer", "lib/systemd/system/countersign.socket",

@@ -38,6 +38,13 @@ def test_each_kind_of_notice_stands_on_its_page():
     report.check(len(kinds) > 10, f"too few kinds were found: {kinds}")
 
 
+def test_each_word_of_a_letter_stands_on_its_page():
+    words = re.findall(r'\[KS_SAY_\w+\] = \{"([a-z0-9.-]+)"', source("keystore", "template.c"))
+    told = {word for row in re.findall(r"^\| (`\{\{.*?) \|", source("docs", "notices.md"), re.M) for word in re.findall(r"\{\{([a-z0-9.-]+)\}\}", row)}
+    report.equal(told, set(words), "words")
+    report.check(len(words) > 15, f"too few words were found: {words}")
+
+
 def test_a_template_that_names_no_table_is_refused():
     done = generated("one\n@NO-TABLE@\ntwo\n")
     report.equal(done.returncode, 1, "exit")
