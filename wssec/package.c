@@ -42,6 +42,36 @@ void wssec_package_none(struct wssec_package *k)
     k->n_include = 0;
 }
 
+/* What a file that was given by mistake is, by octets with which no message begins. NULL: it may be one. */
+static const char *foreign(const struct wssec_input *in)
+{
+    static const struct {
+        const char *octets;
+        size_t n;
+        const char *what;
+    } kind[] = {
+        {"-----BEGIN ", 11, "a PEM file (a certificate, a key), not a message"},
+        {"\x30\x82", 2, "a DER file (a certificate, a key, PKCS#12), not a message"},
+        {"%PDF-", 5, "a PDF, not a message"},
+        {"PK\x03\x04", 4, "an archive (zip), not a message"},
+        {"\x1f\x8b", 2, "compressed (gzip), not a message"},
+        {"\x28\xb5\x2f\xfd", 4, "compressed (zstd), not a message"},
+    };
+    uint8_t head[11];
+    size_t n = 0;
+    for (size_t i = 0; i < in->n_slice && n < sizeof head; i++) {
+        for (size_t k = 0; k < in->slice[i].n && n < sizeof head; k++) {
+            head[n++] = in->slice[i].p[k];
+        }
+    }
+    for (size_t i = 0; i < sizeof kind / sizeof kind[0]; i++) {
+        if (n >= kind[i].n && memcmp(head, kind[i].octets, kind[i].n) == 0) {
+            return kind[i].what;
+        }
+    }
+    return NULL;
+}
+
 int wssec_package_open(struct wssec_package *k, const struct wssec_input *in, const struct wssec_limits *limits,
                        struct wssec_refusal *why)
 {
@@ -55,6 +85,11 @@ int wssec_package_open(struct wssec_package *k, const struct wssec_input *in, co
     k->in = in;
     k->root = *in;
     k->root_at = (struct wssec_range){0, (size_t)octets};
+    const char *what = in->content_type == NULL ? foreign(in) : NULL;
+    if (what != NULL) {
+        (void)wssec_refuse(why, WSSEC_UNSUPPORTED_FORMAT, "it is %s", what);
+        return WSSEC_RC_OK;
+    }
     int rc = wssec_mime_front(&k->mime, in->slice, in->n_slice, in->content_type, &mime, &front);
     if (rc != WSSEC_RC_OK || front.kind == WSSEC_MIME_PLAIN) {
         return rc;

@@ -226,7 +226,7 @@ def test_names_and_links_lead_nowhere():
     os.symlink("/etc/passwd", os.path.join(tree, "sub", "out"))
     os.symlink("nowhere", os.path.join(tree, "sub", "dangling"))
     os.mkfifo(os.path.join(tree, "sub", "pipe"))
-    for name, octets in (("empty.xml", b""), ("binary.bin", b"\x00\x01\x02"), ("no.xml", b"<a/>"), ("broken.xml", b"<a><b></a>")):
+    for name, octets in (("empty.xml", b""), ("binary.bin", b"\x00\x01\x02"), ("key.pem", b"-----BEGIN PRIVATE KEY-----\n"), ("no.xml", b"<a/>"), ("broken.xml", b"<a><b></a>")):
         with open(os.path.join(tree, name), "wb") as out:
             out.write(octets)
     if os.getuid() != 0:
@@ -239,8 +239,9 @@ def test_names_and_links_lead_nowhere():
                  {k: ("error", "io-error") for k in ("loop", "out", "dangling", "pipe")}, "")
     report.equal(by_loc["odd/empty.xml"], ("error", "unsupported-format"), "")
     report.equal(by_loc["odd/binary.bin"], ("error", "unsupported-format"), "")
+    report.equal(by_loc["odd/key.pem"], ("error", "unsupported-format"), "no multipart")
     report.equal(by_loc["odd/broken.xml"], ("error", "xml-malformed"), "")
-    report.equal((len(found), code), (10, 3), "")
+    report.equal((len(found), code), (11, 3), "")
     with tarfile.open(HOUSE.path("odd.tar"), "w") as out:
         for name in ("../../etc/evil.xml", "twice.xml", "twice.xml"):
             info = tarfile.TarInfo(name)

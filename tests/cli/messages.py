@@ -4,6 +4,7 @@
 # tests/run: quick
 """countersign verify and countersign sign as a script sees them: records, exit codes, what is warned of, what is written."""
 import datetime
+import gzip
 import json
 import os
 import stat
@@ -310,6 +311,24 @@ def test_a_message_with_attachments_is_signed_and_judged_as_a_file():
     code, records = verify("--partner", "ourselves", "--content-type", "multipart/related; boundary=x", out)
     equal((code, records[0]["reason"]), (1, "mime-malformed"), "another boundary")
     equal(command("diagnose", out).returncode, 0, "exit code of diagnose")
+
+
+def test_what_is_no_message_is_called_by_its_name():
+    pair = new_pair(DIRECTORY, "taken-for-a-message")
+    name = path("no-message")
+    for octets, what in ((open(pair.certificate_file, "rb").read(), "a PEM file"), (open(pair.key_file, "rb").read(), "a PEM file"),
+                         (pair.der, "a DER file"), (b"%PDF-1.4\n", "a PDF"), (gzip.compress(soap.envelope().encode()), "compressed (gzip)"),
+                         (b"PK\x03\x04\n", "an archive (zip)")):
+        with open(name, "wb") as out:
+            out.write(octets)
+        code, records = verify(name)
+        equal((code, records[0]["verdict"], records[0]["reason"]), (1, "fail", "unsupported-format"), what)
+        check(records[0]["detail"].startswith(f"it is {what}") and records[0]["detail"].endswith(", not a message"), records[0]["detail"])
+        check("countersign archive verify" in command("verify", name).stdout, f"{what}: the cure")
+        check("not a message" in command("decrypt", name).stderr, f"{what} to decrypt")
+    with open(name, "wb") as out:
+        out.write(b"-----BEGINS\r\nContent-Type: text/xml\r\n\r\n<a/>\r\n-----BEGINS--\r\n")
+    equal(verify(name)[1][0]["reason"], "soap-shape", "a multipart whose boundary looks alike")
 
 
 def test_attachments_are_encrypted_and_decrypted_as_a_file():
