@@ -426,18 +426,17 @@ static int read_back(struct pool *p, struct archive_done **done, uint64_t *last,
     return rc;
 }
 
-static struct pool *pool_new(const struct archive_run *run, const struct archive_court *court,
-                             struct archive_journal *journal, const struct archive_watch *watch)
+static struct pool *pool_new(const struct archive_work *work)
 {
     pthread_condattr_t monotonic;
     struct pool *p = calloc(1, sizeof *p);
     if (p == NULL) {
         return NULL;
     }
-    p->run = run;
-    p->court = court;
-    p->journal = journal;
-    p->watch = watch;
+    p->run = work->run;
+    p->court = work->court;
+    p->journal = work->journal;
+    p->watch = work->watch;
     (void)pthread_mutex_init(&p->taking, NULL);
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_condattr_init(&monotonic);
@@ -536,17 +535,16 @@ out:
     return rc;
 }
 
-int archive_verify(const struct archive_run *run, const struct archive_means *means, const struct archive_court *court,
-                   struct archive_journal *journal, bool resume, const struct archive_watch *watch,
-                   struct archive_counts *out, struct archive_tally *tally, cs_error *e)
+int archive_verify(const struct archive_work *work, struct archive_counts *out, struct archive_tally *tally,
+                   cs_error *e)
 {
-    struct pool *p = pool_new(run, court, journal, watch);
+    struct pool *p = pool_new(work);
     memset(out, 0, sizeof *out);
     if (p == NULL) {
         return cs_error_set(e, CS_EXIT_INTERNAL, "no-memory", "out of memory");
     }
-    p->tally = resume ? NULL : tally;
-    int rc = run_pool(p, means, resume, e);
+    p->tally = work->resume ? NULL : tally;
+    int rc = run_pool(p, work->means, work->resume, e);
     *out = p->counts;
     for (size_t i = 0; p->slot != NULL && i < p->n_slot; i++) {
         out->judged_by_signature += p->slot[i].over ? p->slot[i].computed : 0;

@@ -30,13 +30,22 @@ struct archive_watch {
 
 enum archive_end { ARCHIVE_COMPLETE, ARCHIVE_STOPPED };
 
-/** Judge all that order names and journal does not hold. Starts means->jobs threads and joins them. last: what is in
- * the journal already (resume), or NULL for a new one. out: counts of the whole journal. tally: empty; of a run from
- * its beginning it has all records afterwards, of one that was resumed none (archive_tally_read).
+/** What a run works with. All borrowed until its end. */
+struct archive_work {
+    const struct archive_run *run;
+    const struct archive_means *means;
+    const struct archive_court *court;
+    struct archive_journal *journal;
+    bool resume; /**< the journal holds the beginning of this run already */
+    const struct archive_watch *watch;
+};
+
+/** Judge all that the run names and its journal does not hold. Starts means->jobs threads and joins them. out: counts
+ * of the whole journal. tally: empty; of a run from its beginning it has all records afterwards, of one that was
+ * resumed none (archive_tally_read).
  *  @return an enum archive_end, or -1 with e filled; the journal stays whole in any case */
-int archive_verify(const struct archive_run *run, const struct archive_means *means, const struct archive_court *court,
-                   struct archive_journal *journal, bool resume, const struct archive_watch *watch,
-                   struct archive_counts *out, struct archive_tally *tally, cs_error *e) CS_MUST_CHECK;
+int archive_verify(const struct archive_work *work, struct archive_counts *out, struct archive_tally *tally,
+                   cs_error *e) CS_MUST_CHECK;
 
 /** The exit code of counts (1, 3, 2, 4, 0), gap: coverage is not complete (5). */
 int archive_exit_code(const struct archive_counts *c, bool gap);

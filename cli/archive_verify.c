@@ -176,8 +176,8 @@ static int judge_all(struct verifying *k, int *code)
     }
     k->progress.run = k->run.id;
     cli_progress_watch(&k->progress, &watch);
-    int rc = archive_verify(&k->run, &k->means, &k->court.court, k->journal, k->resume, &watch, &k->counts, &k->tally,
-                            &k->c->error);
+    int rc = archive_verify(&(struct archive_work){&k->run, &k->means, &k->court.court, k->journal, k->resume, &watch},
+                            &k->counts, &k->tally, &k->c->error);
     cli_progress_end(&k->progress);
     if (rc == ARCHIVE_STOPPED) {
         *code = stopped(k);

@@ -16,7 +16,7 @@ static int carry_generate(ks_store *s, const void *what, bool dry_run, const ks_
     const struct generating *g = what;
     int rc = 0;
     if (cli_issue_wanted(g->c, s, g->new->alias, g->issuer, &rc)) {
-        const struct cli_issue issue = {g->c, g->new, g->issuer, false};
+        const struct cli_issue issue = {g->c, {g->new, g->issuer, false}};
         return cli_issue_carry(s, &issue, dry_run, who, now, out, e);
     }
     rc = rc != 0 ? rc : ks_generate(s, g->new, dry_run, who, now, out, e);

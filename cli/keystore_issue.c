@@ -28,11 +28,11 @@ static int not_yet(const struct cli_issue *what, const ks_csr *csr, const ks_iss
 {
     const char *next = "it is asked again by itself, or by: countersign keystore tick";
     return told->waits ? cs_error_set(e, CS_EXIT_STOPPED, "issuer-waits", "%s#%u waits for its certificate: %.250s; %s",
-                                      what->new->alias, csr->n, told->text, next)
+                                      what->ask.new->alias, csr->n, told->text, next)
                        : cs_error_set(e, CS_EXIT_UNAVAILABLE, "issuer-failed",
                                       "%s#%u has no certificate yet: %.250s; its key is kept, and %s; to give it up: "
                                       "countersign keystore csr --alias %s --discard",
-                                      what->new->alias, csr->n, told->text, next, what->new->alias);
+                                      what->ask.new->alias, csr->n, told->text, next, what->ask.new->alias);
 }
 
 static int tell_made(ks_store *s, const ks_issued *told, cs_time now, ks_outcome *out, cs_error *e)
@@ -71,11 +71,11 @@ int cli_issue_carry(ks_store *s, const void *ctx, bool dry_run, const ks_actor *
     ks_issued told = {.waits = true};
     cs_time next = 0;
     ks_csr csr;
-    int rc = ks_issue_ask(s, &all, what->new, what->issuer, what->replace, dry_run, who, now, &csr, out, e);
+    int rc = ks_issue_ask(s, &all, &what->ask, dry_run, who, now, &csr, out, e);
     if (rc == 0 && dry_run) {
         rc = rehearsed(&csr, out);
     } else if (rc == 0) {
-        rc = ks_issue_due(s, &all, what->new->alias, now, keep, &told, &next, e);
+        rc = ks_issue_due(s, &all, what->ask.new->alias, now, keep, &told, &next, e);
         rc = rc == 0 && !told.done ? not_yet(what, &csr, &told, e) : rc;
         rc = rc == 0 ? tell_made(s, &told, now, out, e) : rc;
         if (rc == 0) {

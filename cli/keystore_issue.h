@@ -8,9 +8,7 @@
 
 struct cli_issue {
     struct cli_context *c;
-    const ks_new *new;
-    const char *issuer; /**< NULL: the slot's */
-    bool replace;       /**< renew: the inactive entry of a full slot makes room */
+    ks_ask ask;
 };
 /** Does an issuer of others make it: named, or the slot's? *rc -1: c->error set */
 bool cli_issue_wanted(struct cli_context *c, ks_store *s, const char *alias, const char *issuer, int *rc);

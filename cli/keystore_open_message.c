@@ -2,29 +2,23 @@
 /* keystore_open_message.c: keystore open-message add and close: messages that wait and need an entry. */
 #include "cli/keystore.h"
 
-struct told {
-    const char *ref;
-    struct cli_entry entry;
-    bool open;
-};
-
 static int carry_message(ks_store *s, const void *what, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
                          cs_error *e)
 {
-    const struct told *t = what;
-    return ks_open_message(s, t->ref, t->entry.alias, t->entry.n, t->open, dry_run, who, now, out, e);
+    return ks_open_message(s, what, dry_run, who, now, out, e);
 }
 
 static int run_message(struct cli_context *c, bool open)
 {
-    struct told t = {.ref = c->argv[0], .open = open};
+    struct cli_entry named;
     const char *entry = cli_option(c, "entry");
-    if (cli_entry_read(c, entry, false, &t.entry) != 0) {
+    if (cli_entry_read(c, entry, false, &named) != 0) {
         return CS_EXIT_USAGE;
     }
+    const ks_waiting message = {.ref = c->argv[0], .alias = named.alias, .n = named.n, .open = open};
     const struct cli_change change = {open ? "open-message add" : "open-message close", entry, cli_given(c, "dry-run"),
                                       false};
-    return cli_change_run(c, &change, carry_message, &t);
+    return cli_change_run(c, &change, carry_message, &message);
 }
 
 static int run_add(struct cli_context *c)

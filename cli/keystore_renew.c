@@ -19,7 +19,7 @@ static int carry_renew(ks_store *s, const void *what, bool dry_run, const ks_act
 {
     const struct renewing *r = what;
     const ks_new new = {.alias = r->alias};
-    const struct cli_issue issue = {r->c, &new, NULL, true};
+    const struct cli_issue issue = {r->c, {&new, NULL, true}};
     int rc = 0;
     bool outside = cli_issue_wanted(r->c, s, r->alias, NULL, &rc);
     return rc != 0   ? rc

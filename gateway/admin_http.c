@@ -66,8 +66,15 @@ static void answer_request(struct admin_conn *c, const struct http1_head *h)
         cs_buf_addf(&a.body, "%d %s\n", a.status, http1_status_text(a.status));
     }
     c->last = close;
-    if (a.body.failed || http1_write_plain(&c->out, a.status, a.type, a.body.data, a.body.len, close, head_only,
-                                           a.status == 405 ? extra : extra + 1, a.status == 405 ? 2 : 1) != 0) {
+    const struct http1_plain reply = {.status = a.status,
+                                      .type = a.type,
+                                      .body = a.body.data,
+                                      .n = a.body.len,
+                                      .close = close,
+                                      .head_only = head_only,
+                                      .extra = a.status == 405 ? extra : extra + 1,
+                                      .n_extra = a.status == 405 ? 2 : 1};
+    if (a.body.failed || http1_write_plain(&c->out, &reply) != 0) {
         conn_close(&c->conn);
     } else {
         admin_send(c);
@@ -81,8 +88,9 @@ static void answer_malformed(struct admin_conn *c)
     int status = http1_failure(c->parser)->status;
     int n = snprintf(text, sizeof text, "%d %s\n", status, http1_status_text(status));
     c->last = true;
-    if (http1_write_plain(&c->out, status, "text/plain; charset=us-ascii", text, (size_t)n, true, false, NULL, 0) !=
-        0) {
+    const struct http1_plain reply = {
+        .status = status, .type = "text/plain; charset=us-ascii", .body = text, .n = (size_t)n, .close = true};
+    if (http1_write_plain(&c->out, &reply) != 0) {
         conn_close(&c->conn);
     } else {
         admin_send(c);

@@ -114,10 +114,16 @@ static void answer_plain(struct exchange *ex, int status, bool retry_after, bool
         ex->keep = false;
     }
     int len = snprintf(text, sizeof text, "%d %s\n%s\n", status, http1_status_text(status), ex->id);
-    bool head_only = strcmp(http1_head(ex->parser)->method, "HEAD") == 0;
+    const struct http1_plain reply = {.status = status,
+                                      .type = "text/plain; charset=us-ascii",
+                                      .body = text,
+                                      .n = (size_t)len,
+                                      .close = !ex->keep,
+                                      .head_only = strcmp(http1_head(ex->parser)->method, "HEAD") == 0,
+                                      .extra = extra,
+                                      .n_extra = n};
     ex->status = status;
-    if (http1_write_plain(&ex->client_head, status, "text/plain; charset=us-ascii", text, (size_t)len, !ex->keep,
-                          head_only, extra, n) != 0) {
+    if (http1_write_plain(&ex->client_head, &reply) != 0) {
         ex->status = 0;
         cs_buf_free(&ex->client_head);
     }
@@ -142,8 +148,13 @@ static void answer_fault(struct exchange *ex, const struct wssec_verdict *v, boo
     ex->status = wssec_fault_status(&shown, response);
     ex->fault_sent = true;
     ex->keep = ex->keep && ex->parser_done && !client_last_reply(ex->client);
-    const char *type = shown.soap == 12 ? "application/soap+xml; charset=utf-8" : "text/xml; charset=utf-8";
-    if (http1_write_plain(&ex->client_head, ex->status, type, fault, n, !ex->keep, false, NULL, 0) != 0) {
+    const struct http1_plain reply = {.status = ex->status,
+                                      .type = shown.soap == 12 ? "application/soap+xml; charset=utf-8"
+                                                               : "text/xml; charset=utf-8",
+                                      .body = fault,
+                                      .n = n,
+                                      .close = !ex->keep};
+    if (http1_write_plain(&ex->client_head, &reply) != 0) {
         ex->status = 0;
         ex->fault_sent = false;
         cs_buf_free(&ex->client_head);

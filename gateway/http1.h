@@ -130,10 +130,19 @@ int http1_write_request(cs_buf *out, const struct http1_head *in, const char *ta
  *  @return as http1_write_request() */
 int http1_write_response(cs_buf *out, const struct http1_head *in, uint64_t body_n, bool close,
                          const struct http1_extra *extra, size_t n_extra) CS_MUST_CHECK;
-/** A whole reply of our own (plain refusals, faults, 100 Continue). head_only: reply to HEAD.
- *  @return as http1_write_request() */
-int http1_write_plain(cs_buf *out, int status, const char *content_type, const char *body, size_t body_n, bool close,
-                      bool head_only, const struct http1_extra *extra, size_t n_extra) CS_MUST_CHECK;
+/** A whole reply of our own: plain refusals, faults, 100 Continue. All borrowed. */
+struct http1_plain {
+    int status;
+    const char *type; /**< Content-Type; NULL: none */
+    const char *body;
+    size_t n;
+    bool close;
+    bool head_only; /**< reply to HEAD: the length of the body, not the body */
+    const struct http1_extra *extra;
+    size_t n_extra;
+};
+/** @return as http1_write_request() */
+int http1_write_plain(cs_buf *out, const struct http1_plain *p) CS_MUST_CHECK;
 /** Reason phrase, "" for a status without one. */
 const char *http1_status_text(int status);
 

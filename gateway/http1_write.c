@@ -197,27 +197,21 @@ int http1_write_response(cs_buf *out, const struct http1_head *in, uint64_t body
     return finish(out);
 }
 
-int http1_write_plain(cs_buf *out, int status, const char *content_type, const char *body, size_t body_n, bool close,
-                      bool head_only, const struct http1_extra *extra, size_t n_extra)
+int http1_write_plain(cs_buf *out, const struct http1_plain *p)
 {
-    add_status_line(out, status);
-    if (content_type != NULL) {
-        const struct http1_extra type = {"Content-Type", content_type};
-        if (add_extra(out, &type, 1) != 0) {
-            return -1;
-        }
-    }
-    if (add_extra(out, extra, n_extra) != 0) {
+    const struct http1_extra type = {"Content-Type", p->type};
+    add_status_line(out, p->status);
+    if ((p->type != NULL && add_extra(out, &type, 1) != 0) || add_extra(out, p->extra, p->n_extra) != 0) {
         return -1;
     }
-    if (status >= 200 && status != 204 && status != 304) {
-        add_length(out, body_n);
+    if (p->status >= 200 && p->status != 204 && p->status != 304) {
+        add_length(out, p->n);
     }
-    if (close) {
+    if (p->close) {
         cs_buf_adds(out, "Connection: close\r\n");
     }
     if (finish(out) != 0) {
         return -1;
     }
-    return head_only ? 0 : cs_buf_add(out, body, body_n);
+    return p->head_only ? 0 : cs_buf_add(out, p->body, p->n);
 }

@@ -82,8 +82,15 @@ static int write_reply(struct exchange *ex, struct publish *p, const ks_snapshot
         const struct http1_extra extra[] = {{"ETag", p->tag}, {"Cache-Control", "no-cache"}};
         bool known = has_tag(http1_field_value(h, "If-None-Match"), p->tag);
         ex->status = known ? 304 : 200;
-        rc = http1_write_plain(&ex->client_head, ex->status, "application/json", p->text.data, p->text.len, true,
-                               known || strcmp(h->method, "HEAD") == 0, extra, 2);
+        const struct http1_plain reply = {.status = ex->status,
+                                          .type = "application/json",
+                                          .body = p->text.data,
+                                          .n = p->text.len,
+                                          .close = true,
+                                          .head_only = known || strcmp(h->method, "HEAD") == 0,
+                                          .extra = extra,
+                                          .n_extra = 2};
+        rc = http1_write_plain(&ex->client_head, &reply);
     }
     pthread_mutex_unlock(&p->lock);
     return rc;

@@ -55,11 +55,16 @@ typedef struct ks_issued {
 } ks_issued;
 typedef int ks_visit_issued(void *ctx, const ks_issued *i, cs_error *e);
 
-/** A key is made and sealed for alias (as ks_csr_make), and its request is the named issuer's from now on; nobody is
- *  talked to. issuer NULL: the slot's. replace: as ks_renew, the inactive entry of a full slot will make room. An open
- *  request goes on. Unknown issuer: exit 64. */
-int ks_issue_ask(ks_store *s, const ks_issuers *all, const ks_new *g, const char *issuer, bool replace, bool dry_run,
-                 const ks_actor *who, cs_time now, ks_csr *out, ks_outcome *refused, cs_error *e) CS_MUST_CHECK;
+/** Which certificate is wanted, and of whom. */
+typedef struct ks_ask {
+    const ks_new *new;
+    const char *issuer; /**< NULL: the slot's */
+    bool replace;       /**< as ks_renew: the inactive entry of a full slot will make room */
+} ks_ask;
+/** A key is made and sealed for the alias (as ks_csr_make), and its request is the issuer's from now on; nobody is
+ * talked to. An open request goes on. Unknown issuer: exit 64. */
+int ks_issue_ask(ks_store *s, const ks_issuers *all, const ks_ask *ask, bool dry_run, const ks_actor *who, cs_time now,
+                 ks_csr *out, ks_outcome *refused, cs_error *e) CS_MUST_CHECK;
 /** Talk to the issuers of open requests that are due; alias: of this slot alone, due or not; NULL: of all. Each is told
  *  to visit. May run in several processes at once. Blocks up to the time limit per request. *next: when the next is
  * due; 0: none waits. @return 0, or -1: the store cannot be worked with */

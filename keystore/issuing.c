@@ -73,23 +73,25 @@ static int check_issuer(const ks_issuers *all, const char *name, cs_error *e)
                                                     "issuer %s tells no way: write cmp, est or exec into it", name);
 }
 
-int ks_issue_ask(ks_store *s, const ks_issuers *all, const ks_new *g, const char *issuer, bool replace, bool dry_run,
-                 const ks_actor *who, cs_time now, ks_csr *out, ks_outcome *refused, cs_error *e)
+int ks_issue_ask(ks_store *s, const ks_issuers *all, const ks_ask *ask, bool dry_run, const ks_actor *who, cs_time now,
+                 ks_csr *out, ks_outcome *refused, cs_error *e)
 {
+    struct ks_issue_wish wish = {.issuer = ask->issuer, .replace = ask->replace};
     char held[KS_WORD];
     memset(out, 0, sizeof *out);
     memset(refused, 0, sizeof *refused);
     if (s->driver->issuing == NULL) {
         return not_kept(s, e);
     }
-    if (issuer == NULL) {
-        if (ks_issuer_of(s, g->alias, held, e) != 0) {
+    if (wish.issuer == NULL) {
+        if (ks_issuer_of(s, ask->new->alias, held, e) != 0) {
             return -1;
         }
-        issuer = held;
+        wish.issuer = held;
     }
-    const struct ks_issue_wish wish = {.issuer = issuer, .replace = replace};
-    return check_issuer(all, issuer, e) == 0 ? ks_csr_make_for(s, g, &wish, dry_run, who, now, out, refused, e) : -1;
+    return check_issuer(all, wish.issuer, e) == 0
+               ? ks_csr_make_for(s, ask->new, &wish, dry_run, who, now, out, refused, e)
+               : -1;
 }
 
 /* ---- one request ----------------------------------------------------------------------------------------------------

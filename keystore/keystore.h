@@ -334,11 +334,7 @@ typedef struct ks_imported {
 int ks_import_read(const char *data, size_t n, const char *passphrase, ks_imported *out, cs_error *e) CS_MUST_CHECK;
 void ks_imported_free(ks_imported *i); /**< wipes the key */
 
-/** One verb on alias#n. expect_version 0: any; else conflict is exit 12. */
-int ks_act(ks_store *s, enum ks_verb verb, const char *alias, unsigned n, uint64_t expect_version, bool dry_run,
-           const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
-
-/** As ks_act, with what a verb may be told besides. */
+/** One verb on alias#n, with what it may be told besides. */
 typedef struct ks_request {
     enum ks_verb verb;
     const char *alias;
@@ -377,10 +373,17 @@ int ks_schedules(ks_store *s, const char *alias, ks_visit_scheduled *visit, void
 /** What is in the trash, by the instant at which its key is destroyed. */
 int ks_trash_list(ks_store *s, cs_time now, ks_list *out, cs_error *e) CS_MUST_CHECK;
 
-/** A message waits somewhere (queue, dead letters) and needs alias#n when it is taken up again: until that is told to
- * be over, the entry's window does not end. A ref open already (or closed already): nothing changes, *out done. */
-int ks_open_message(ks_store *s, const char *ref, const char *alias, unsigned n, bool open, bool dry_run,
-                    const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e) CS_MUST_CHECK;
+/** A message that waits somewhere (queue, dead letters) and needs alias#n when it is taken up again. */
+typedef struct ks_waiting {
+    const char *ref; /**< what its keeper calls it */
+    const char *alias;
+    unsigned n;
+    bool open; /**< false: it waits no more */
+} ks_waiting;
+/** Until a message that waits is told to be over, the entry's window does not end. A ref open already (or closed
+ * already): nothing changes, *out done. */
+int ks_open_message(ks_store *s, const ks_waiting *m, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
+                    cs_error *e) CS_MUST_CHECK;
 
 /* ---- what is due ------------------------------------------------------------------------------------------------ */
 

@@ -65,29 +65,25 @@ static int record(struct ks_work *w, unsigned n, const struct ks_open_row *row, 
                : -1;
 }
 
-static int tell(struct ks_work *w, const char *ref, unsigned n, bool open, ks_outcome *out, cs_error *e)
+static int tell(struct ks_work *w, const struct ks_row *row, const ks_waiting *m, ks_outcome *out, cs_error *e)
 {
-    const struct ks_row *row = w->slot.slot_id != 0 ? ks_work_row(w, n) : NULL;
-    if (row == NULL) {
-        return -1;
-    }
-    struct found f = {.ref = ref, .entry_id = row->entry_id};
+    struct found f = {.ref = m->ref, .entry_id = row->entry_id};
     if (w->s->driver->open_messages(w->s->b, w->slot.slot_id, find_ref, &f, e) != 0) {
         return -1;
     }
     out->generation = w->generation;
-    if (!open && !f.known) {
-        return cs_error_set(e, CS_EXIT_USAGE, "reference-unknown", "no open message %.200s of %s#%u is known", ref,
-                            w->slot.alias, n);
+    if (!m->open && !f.known) {
+        return cs_error_set(e, CS_EXIT_USAGE, "reference-unknown", "no open message %.200s of %s#%u is known", m->ref,
+                            w->slot.alias, m->n);
     }
-    if (f.known && f.open == open) {
-        ks_note(out, "%s is %s already: nothing to do", ref, open ? "open" : "closed");
+    if (f.known && f.open == m->open) {
+        ks_note(out, "%s is %s already: nothing to do", m->ref, m->open ? "open" : "closed");
         out->generation = w->generation - 1;
         return 0;
     }
-    struct ks_open_row set = {.entry_id = row->entry_id, .since = open ? w->now : f.since, .open = open};
-    cs_copy(set.ref, sizeof set.ref, ref);
-    return w->dry_run ? 0 : record(w, n, &set, e);
+    struct ks_open_row set = {.entry_id = row->entry_id, .since = m->open ? w->now : f.since, .open = m->open};
+    cs_copy(set.ref, sizeof set.ref, m->ref);
+    return w->dry_run ? 0 : record(w, m->n, &set, e);
 }
 
 struct again {
@@ -105,22 +101,22 @@ static int read_again(void *ctx, const struct ks_row *row, cs_error *e)
     return 0;
 }
 
-int ks_open_message(ks_store *s, const char *ref, const char *alias, unsigned n, bool open, bool dry_run,
-                    const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e)
+int ks_open_message(ks_store *s, const ks_waiting *m, bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out,
+                    cs_error *e)
 {
     memset(out, 0, sizeof *out);
-    if (check_ref(ref, e) != 0) {
+    if (check_ref(m->ref, e) != 0) {
         return -1;
     }
-    struct ks_work *w = ks_work_begin(s, alias, "open-message", dry_run, who, now, e);
+    struct ks_work *w = ks_work_begin(s, m->alias, "open-message", dry_run, who, now, e);
     if (w == NULL) {
         return -1;
     }
-    bool there = w->slot.slot_id != 0 && ks_work_row(w, n) != NULL;
-    int rc = there ? tell(w, ref, n, open, out, e) : ks_work_unknown(w, alias, n, e);
+    const struct ks_row *row = w->slot.slot_id != 0 ? ks_work_row(w, m->n) : NULL;
+    int rc = row != NULL ? tell(w, row, m, out, e) : ks_work_unknown(w, m->alias, m->n, e);
     ks_work_free(w);
-    struct again a = {n, &out->info};
-    struct ks_row_filter f = {.alias = alias, .n = n};
+    struct again a = {m->n, &out->info};
+    struct ks_row_filter f = {.alias = m->alias, .n = m->n};
     if (rc == 0) {
         rc = s->driver->rows(s->b, &f, read_again, &a, e);
     }

@@ -521,15 +521,22 @@ out:
     return rc;
 }
 
-static int import_reply(ks_store *s, const char *alias, const char *data, size_t n, const struct ks_reply_terms *terms,
-                        bool dry_run, const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e)
+struct reply {
+    const char *alias;
+    const char *data;
+    size_t n;
+    const struct ks_reply_terms *terms; /**< NULL: a person looked at it */
+};
+
+static int import_reply(ks_store *s, const struct reply *reply, bool dry_run, const ks_actor *who, cs_time now,
+                        ks_outcome *out, cs_error *e)
 {
     struct ks_incoming in = {0};
     ks_imported read = {0};
     struct ks_work *w = NULL;
     int rc = -1;
     memset(out, 0, sizeof *out);
-    if (ks_import_read(data, n, NULL, &read, e) != 0) {
+    if (ks_import_read(reply->data, reply->n, NULL, &read, e) != 0) {
         return -1;
     }
     if (read.key != NULL) {
@@ -537,8 +544,8 @@ static int import_reply(ks_store *s, const char *alias, const char *data, size_t
                      "the file holds a private key: it is no reply to a request; to take both: countersign keystore "
                      "import");
     } else if (ks_certificate_read(read.certificate, read.certificate_len, &in.certificate, e) == 0) {
-        w = ks_work_begin(s, alias, "import-reply", dry_run, who, now, e);
-        rc = w != NULL ? reply_within(w, alias, terms, &in, out, e) : -1;
+        w = ks_work_begin(s, reply->alias, "import-reply", dry_run, who, now, e);
+        rc = w != NULL ? reply_within(w, reply->alias, reply->terms, &in, out, e) : -1;
     }
     ks_work_free(w);
     ks_certificate_free(&in.certificate);
@@ -550,11 +557,11 @@ static int import_reply(ks_store *s, const char *alias, const char *data, size_t
 int ks_import_reply(ks_store *s, const char *alias, const char *data, size_t n, bool dry_run, const ks_actor *who,
                     cs_time now, ks_outcome *out, cs_error *e)
 {
-    return import_reply(s, alias, data, n, NULL, dry_run, who, now, out, e);
+    return import_reply(s, &(struct reply){alias, data, n, NULL}, dry_run, who, now, out, e);
 }
 
 int ks_reply_issued(ks_store *s, const char *alias, const char *data, size_t n, const struct ks_reply_terms *terms,
                     const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e)
 {
-    return import_reply(s, alias, data, n, terms, false, who, now, out, e);
+    return import_reply(s, &(struct reply){alias, data, n, terms}, false, who, now, out, e);
 }

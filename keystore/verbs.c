@@ -273,13 +273,6 @@ int ks_change(ks_store *s, const ks_request *r, const ks_actor *who, cs_time now
     return rc;
 }
 
-int ks_act(ks_store *s, enum ks_verb verb, const char *alias, unsigned n, uint64_t expect_version, bool dry_run,
-           const ks_actor *who, cs_time now, ks_outcome *out, cs_error *e)
-{
-    ks_request r = {.verb = verb, .alias = alias, .n = n, .expect_version = expect_version, .dry_run = dry_run};
-    return ks_change(s, &r, who, now, out, e);
-}
-
 int ks_actions(ks_store *s, const ks_info *info, cs_time now, ks_action out[KS_VERBS], cs_error *e)
 {
     static const ks_actor nobody = {"list", "query", NULL};

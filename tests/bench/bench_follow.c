@@ -73,7 +73,8 @@ static double rebuild_ms(ks_store *s, cs_time now)
     MADE(ks_snapshot_read(s, now, &old, &e) == 0);
     for (int i = 0; i < rounds; i++) {
         const ks_snapshot *next = NULL;
-        MADE(ks_act(s, i % 2 == 0 ? KS_DO_SUSPEND : KS_DO_RESUME, "a7", 1, 0, false, &actor, now + i, &out, &e) == 0);
+        MADE(ks_change(s, &(ks_request){.verb = i % 2 == 0 ? KS_DO_SUSPEND : KS_DO_RESUME, .alias = "a7", .n = 1},
+                       &actor, now + i, &out, &e) == 0);
         double from = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
         MADE(ks_snapshot_build(s, old, &next, &e) == 0);
         spent += bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - from;
@@ -169,8 +170,8 @@ static void visible(ks_store *s, const char *uri, cs_time now, double *p50, doub
     double took[CHANGES];
     MADE(ks_live_open(&f.live, uri, NULL, cs_clock_now(), &e) == 0 && pthread_create(&thread, NULL, follow, &f) == 0);
     for (int i = 0; i < CHANGES; i++) {
-        MADE(ks_act(s, i % 2 == 0 ? KS_DO_SUSPEND : KS_DO_RESUME, "a7", 1, 0, false, &actor, now + 100 + i, &out, &e) ==
-             0);
+        MADE(ks_change(s, &(ks_request){.verb = i % 2 == 0 ? KS_DO_SUSPEND : KS_DO_RESUME, .alias = "a7", .n = 1},
+                       &actor, now + 100 + i, &out, &e) == 0);
         int64_t from = cs_clock_mono_us();
         while (atomic_load(&f.generation) < out.generation && cs_clock_mono_us() - from < 5000000) {
             nanosleep(&(struct timespec){0, 500000}, NULL);

@@ -81,7 +81,8 @@ static inline int add_at(struct fixture *f, const ks_add *a, cs_time now)
 
 static inline int act_at(struct fixture *f, enum ks_verb verb, const char *alias, unsigned n, cs_time now)
 {
-    return EXIT_OF(f, ks_act(f->s, verb, alias, n, 0, false, &actor, now, &f->out, &f->e));
+    return EXIT_OF(f,
+                   ks_change(f->s, &(ks_request){.verb = verb, .alias = alias, .n = n}, &actor, now, &f->out, &f->e));
 }
 
 /** A new verifier of partner acme, active. */

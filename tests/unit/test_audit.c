@@ -360,7 +360,8 @@ static void test_every_change_leaves_its_checkpoint(void)
     MADE(ks_change(f.s, &r, &actor, NOW + 2, &f.out, &f.e) == 0);
     CU_ASSERT(checkpoints_size(&f) > size);
     size = checkpoints_size(&f);
-    MADE(ks_open_message(f.s, "queue/7", "acme-sign", 1, true, false, &actor, NOW + 3, &f.out, &f.e) == 0);
+    MADE(ks_open_message(f.s, &(ks_waiting){"queue/7", "acme-sign", 1, true}, false, &actor, NOW + 3, &f.out, &f.e) ==
+         0);
     CU_ASSERT(checkpoints_size(&f) > size);
     made_free(&m);
     fixture_close(&f);

@@ -83,17 +83,18 @@ static void own_replies(void)
 {
     cs_buf out = CS_BUF_INIT;
     const struct http1_extra allow = {"Allow", "POST"};
-    CU_ASSERT_EQUAL(http1_write_plain(&out, 405, "text/plain", "no\n", 3, true, false, &allow, 1), 0);
+    CU_ASSERT_EQUAL(
+        http1_write_plain(&out, &(struct http1_plain){405, "text/plain", "no\n", 3, true, false, &allow, 1}), 0);
     CU_ASSERT_STRING_EQUAL(out.data, "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain\r\nAllow: POST\r\n"
                                      "Content-Length: 3\r\nConnection: close\r\n\r\nno\n");
     cs_buf_reset(&out);
-    CU_ASSERT_EQUAL(http1_write_plain(&out, 404, "text/plain", "no\n", 3, false, true, NULL, 0), 0);
+    CU_ASSERT_EQUAL(http1_write_plain(&out, &(struct http1_plain){404, "text/plain", "no\n", 3, .head_only = true}), 0);
     CU_ASSERT_STRING_EQUAL(out.data, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\n");
     cs_buf_reset(&out);
-    CU_ASSERT_EQUAL(http1_write_plain(&out, 200, NULL, "", 0, false, false, NULL, 0), 0);
+    CU_ASSERT_EQUAL(http1_write_plain(&out, &(struct http1_plain){.status = 200}), 0);
     CU_ASSERT_STRING_EQUAL(out.data, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     cs_buf_reset(&out);
-    CU_ASSERT_EQUAL(http1_write_plain(&out, 100, NULL, "", 0, false, false, NULL, 0), 0);
+    CU_ASSERT_EQUAL(http1_write_plain(&out, &(struct http1_plain){.status = 100}), 0);
     CU_ASSERT_STRING_EQUAL(out.data, "HTTP/1.1 100 Continue\r\n\r\n");
     cs_buf_free(&out);
 }

@@ -92,7 +92,11 @@ static void test_store_of_the_version_before_is_served_but_not_changed(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(f.e.text, "keystore init --upgrade"));
     CU_ASSERT_EQUAL(ks_generation(f.s), generation);
     /* a dry run tells what the change would do, as ever */
-    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_act(f.s, KS_DO_DEACTIVATE, "acme-sign", 1, 0, true, &actor, NOW, &f.out, &f.e)), 0);
+    CU_ASSERT_EQUAL(
+        EXIT_OF(&f,
+                ks_change(f.s, &(ks_request){.verb = KS_DO_DEACTIVATE, .alias = "acme-sign", .n = 1, .dry_run = true},
+                          &actor, NOW, &f.out, &f.e)),
+        0);
     /* a gateway follows it, counts into it, and reports itself */
     ks_live *live = NULL;
     CU_ASSERT_EQUAL(EXIT_OF(&f, ks_live_open(&live, f.uri, NULL, NOW, &f.e)), 0);
@@ -124,7 +128,8 @@ static void test_upgraded_store_is_as_one_made_new(void)
     CU_ASSERT_EQUAL(from, KS_SCHEMA_VERSION);
     CU_ASSERT_EQUAL(ks_generation(f.s), generation + 1);
     CU_ASSERT_EQUAL(differences(&f, &fresh), 0);
-    MADE(EXIT_OF(&f, ks_act(other, KS_DO_DEACTIVATE, "acme-sign", 1, 0, false, &actor, NOW, &f.out, &f.e)) == 0);
+    MADE(EXIT_OF(&f, ks_change(other, &(ks_request){.verb = KS_DO_DEACTIVATE, .alias = "acme-sign", .n = 1}, &actor,
+                               NOW, &f.out, &f.e)) == 0);
     ks_close(other);
     uint64_t rows = 0;
     char text[256];

@@ -145,9 +145,15 @@ static void test_refusal_and_dry_run_leave_nothing_behind(void)
     CU_ASSERT_EQUAL(EXIT_OF(&f, ks_add_entry(f.s, &a, true, &actor, NOW, &f.out, &f.e)), 0);
     CU_ASSERT_FALSE(f.out.done);
     CU_ASSERT_EQUAL(f.out.generation, before + 1);
-    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_act(f.s, KS_DO_DEACTIVATE, "acme-sign", 1, 0, true, &actor, NOW, &f.out, &f.e)), 0);
-    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_act(f.s, KS_DO_REMOVE, "acme-sign", 1, 0, true, &actor, NOW, &f.out, &f.e)),
-                    CS_EXIT_GUARD);
+    CU_ASSERT_EQUAL(
+        EXIT_OF(&f,
+                ks_change(f.s, &(ks_request){.verb = KS_DO_DEACTIVATE, .alias = "acme-sign", .n = 1, .dry_run = true},
+                          &actor, NOW, &f.out, &f.e)),
+        0);
+    CU_ASSERT_EQUAL(
+        EXIT_OF(&f, ks_change(f.s, &(ks_request){.verb = KS_DO_REMOVE, .alias = "acme-sign", .n = 1, .dry_run = true},
+                              &actor, NOW, &f.out, &f.e)),
+        CS_EXIT_GUARD);
     CU_ASSERT_EQUAL(act_at(&f, KS_DO_REMOVE, "acme-sign", 1, NOW), CS_EXIT_GUARD);
     CU_ASSERT_EQUAL(ks_generation(f.s), before);
     CU_ASSERT_EQUAL(state_of(&f, "acme-sign", 1, NOW), KS_ACTIVE);
@@ -166,12 +172,24 @@ static void test_version_that_moved_on_is_a_conflict(void)
     struct made m = add_verifier(&f, "acme-sign", NOW);
     uint64_t version = f.out.info.version;
     CU_ASSERT_EQUAL(
-        EXIT_OF(&f, ks_act(f.s, KS_DO_DEACTIVATE, "acme-sign", 1, version + 1, false, &actor, NOW, &f.out, &f.e)),
+        EXIT_OF(&f,
+                ks_change(f.s,
+                          &(ks_request){
+                              .verb = KS_DO_DEACTIVATE, .alias = "acme-sign", .n = 1, .expect_version = version + 1},
+                          &actor, NOW, &f.out, &f.e)),
         CS_EXIT_CONFLICT);
     CU_ASSERT_EQUAL(
-        EXIT_OF(&f, ks_act(f.s, KS_DO_DEACTIVATE, "acme-sign", 1, version, false, &actor, NOW, &f.out, &f.e)), 0);
-    CU_ASSERT_EQUAL(EXIT_OF(&f, ks_act(f.s, KS_DO_SUSPEND, "acme-sign", 1, version, false, &actor, NOW, &f.out, &f.e)),
-                    CS_EXIT_CONFLICT);
+        EXIT_OF(&f, ks_change(f.s,
+                              &(ks_request){
+                                  .verb = KS_DO_DEACTIVATE, .alias = "acme-sign", .n = 1, .expect_version = version},
+                              &actor, NOW, &f.out, &f.e)),
+        0);
+    CU_ASSERT_EQUAL(
+        EXIT_OF(&f,
+                ks_change(f.s,
+                          &(ks_request){.verb = KS_DO_SUSPEND, .alias = "acme-sign", .n = 1, .expect_version = version},
+                          &actor, NOW, &f.out, &f.e)),
+        CS_EXIT_CONFLICT);
     made_free(&m);
     fixture_close(&f);
 }
