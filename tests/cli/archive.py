@@ -54,7 +54,7 @@ class House:
         command = [product.COUNTERSIGN, "--keystore", self.keystore.uri, "archive", "verify", *args]
         command += ["--journal", place] if journal else []
         done = subprocess.run(command, cwd=self.directory, input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, check=False, **how)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=1200, check=False, **how)
         return done.returncode, journals.read(place) if journal else [], done
 
     def path(self, name):
@@ -128,7 +128,7 @@ def test_times_come_from_an_index_a_field_or_the_file():
     report.equal((code, len(found)), (0, 20), done.stderr)
     with open(HOUSE.path("lines.ndjson"), "w", encoding="utf-8") as out:
         for i in some:
-            out.write(json.dumps({"received": i.received.strftime("%s"), "message": i.octets.decode()}) + "\n")
+            out.write(json.dumps({"received": str(int(i.received.timestamp())), "message": i.octets.decode()}) + "\n")
     code, found, done = HOUSE.verify("lines.ndjson", "--ndjson-field", "message", "--ndjson-encoding", "text",
                                      "--received-from", "field:received", "--received-format", "%s")
     report.equal((code, len(found)), (0, 20), done.stderr)
@@ -307,7 +307,7 @@ def killed(child, wait, place):
     path = os.path.join(place, "results.ndjson")
     before = os.path.getsize(path) if os.path.exists(path) else 0
     if wait is None:
-        report.until(lambda: child.poll() is not None or (os.path.exists(path) and os.path.getsize(path) > before), 300, "records")
+        report.until(lambda: child.poll() is not None or (os.path.exists(path) and os.path.getsize(path) > before), what="records")
     else:
         try:
             child.wait(timeout=wait)
@@ -340,7 +340,7 @@ def test_a_run_that_is_killed_20_times_goes_on_where_it_was():
             if kills < 20 and killed(child, chance.uniform(0, seconds / 2) if kills % 3 else None, place):
                 kills += 1
                 continue
-            code = child.wait(timeout=300)
+            code = child.wait(timeout=1200)
         report.equal(code, 1, "")
         found = journals.read(place)
         report.equal(len(found), len(whole), "every item once")
@@ -356,13 +356,13 @@ def test_a_signal_stops_cleanly_and_says_how_to_go_on():
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     child.stdin.write(octets[:len(octets) // 2])
     child.stdin.flush()
-    report.until(lambda: os.path.exists(os.path.join(place, "results.ndjson")) and len(records_so_far(place)) > 20, 60, "records")
+    report.until(lambda: os.path.exists(os.path.join(place, "results.ndjson")) and len(records_so_far(place)) > 20, what="records")
     child.terminate()
     try:
         child.stdin.write(octets[len(octets) // 2:])
     except BrokenPipeError:
         pass  # it has stopped already
-    err = child.communicate(timeout=60)[1]
+    err = child.communicate(timeout=report.PATIENCE_S)[1]
     report.equal(child.returncode, 75, err)
     report.check(b"--resume" in err, err.decode())
     report.check(20 < len(journals.read(place)) < 2 * COUNT, "whole records")
@@ -420,12 +420,12 @@ def test_a_judge_that_ends_or_hangs_costs_one_item():
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         child.stdin.write(octets[:len(octets) // 2])
         child.stdin.flush()
-        report.until(lambda at=place: os.path.exists(os.path.join(at, "results.ndjson")) and len(records_so_far(at)) > 20, 60, "records")
-        judge = report.until(lambda run=child.pid: judges_of(run), 60, "a judge")[0]
+        report.until(lambda at=place: os.path.exists(os.path.join(at, "results.ndjson")) and len(records_so_far(at)) > 20, what="records")
+        judge = report.until(lambda run=child.pid: judges_of(run), what="a judge")[0]
         alone(judge)
         os.kill(judge, number)
         child.stdin.write(octets[len(octets) // 2:])
-        err = child.communicate(timeout=120)[1]
+        err = child.communicate(timeout=report.PATIENCE_S)[1]
         found = journals.read(place)
         report.equal((child.returncode, len(found)), (1, COUNT), err)
         odd = [told(f) for f, e in zip(found, expected) if journals.stable([f]) != journals.stable([e])]

@@ -51,7 +51,7 @@ KEYSTORE = make()
 def run(judge, journal, *args, inputs=("../in",)):
     command = [product.COUNTERSIGN, *judge, "archive", "verify", *inputs, *args, "--journal", journal, "--progress", "none"]
     return subprocess.run(command, cwd=AUDITOR, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          timeout=120, check=False)
+                          timeout=report.PATIENCE_S, check=False)
 
 
 def audit(journal, *args, bundle="bundle.json", **more):
@@ -138,10 +138,10 @@ def test_a_run_goes_on_with_its_own_bundle_alone():
     again = [product.COUNTERSIGN, "archive", "verify", "--journal", os.path.join(AUDITOR, "to-resume"), "--resume", "--progress", "none"]
     text = bundle_text()
     write("own.json", sealed(body(text).replace('"generation":', '"generation":1', 1)))
-    done = subprocess.run(again, cwd=PLACE, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(again, cwd=PLACE, capture_output=True, text=True, timeout=report.PATIENCE_S, check=False)
     report.equal(done.returncode, 75, done.stderr)
     write("own.json", text)
-    done = subprocess.run(again, cwd=PLACE, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(again, cwd=PLACE, capture_output=True, text=True, timeout=report.PATIENCE_S, check=False)
     report.equal(records("to-resume"), records("by-bundle"), done.stderr)
 
 

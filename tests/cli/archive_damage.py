@@ -80,7 +80,7 @@ class House:
         self.runs += 1
         place = self.path(f"run-{self.runs}")
         done = subprocess.run([*prefix, *self.command(*args, *forms.RECEIVED, "--journal", place, "--progress", "none")], cwd=self.directory,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300, check=False, **how)
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=1200, check=False, **how)
         return done.returncode, journal.read(place), done
 
 

@@ -23,7 +23,7 @@ ITEMS = stored.three_years(stored.four_generations(PLACE, KEYSTORE, TODAY), 300,
 
 def plan(*args, code=0):
     done = subprocess.run([product.COUNTERSIGN, "--keystore", KEYSTORE.uri, "--now", stored.text_of(TODAY), *args], cwd=PLACE,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=report.PATIENCE_S, check=False)
     report.equal(done.returncode, code, f"exit code: {done.stdout}{done.stderr}")
     return done
 

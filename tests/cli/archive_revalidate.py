@@ -68,7 +68,7 @@ class Scene:
 
     def run(self, *args):
         return subprocess.run(self.command(*args), cwd=self.place, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, timeout=120, check=False)
+                              text=True, timeout=report.PATIENCE_S, check=False)
 
     def keys(self, *args):
         product.countersign("--keystore", f"sqlite:{self.path('ks.db')}", "keystore", *args)
@@ -246,7 +246,7 @@ def test_a_full_disk_leaves_the_journal_as_it_was():
     names = sorted(os.listdir(scene.path("j")))
     scene.rules("expired-certificate refuse;")
     done = subprocess.run(scene.command("--journal", "j", "--resume", "--revalidate"), cwd=scene.place, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=report.PATIENCE_S, check=False,
                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, 64 << 10)))
     report.equal((done.returncode, "make room" in done.stderr), (75, True), done.stderr)
     report.check((scene.octets("j", "results.ndjson"), scene.octets("j", "run.json")) == before, "as it was")

@@ -53,7 +53,7 @@ class House:
     def run(self, keystore, journal, *args):
         command = [product.COUNTERSIGN, "--keystore", keystore.uri, "archive", "verify", *args, "--journal", journal, "--progress", "none"]
         return subprocess.run(command, cwd=self.place, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              timeout=300, check=False)
+                              timeout=1200, check=False)
 
     def path(self, name):
         return os.path.join(self.place, name)

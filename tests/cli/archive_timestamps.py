@@ -59,7 +59,7 @@ class House:
     def verify(self, *args):
         place = os.path.join(self.directory, f"run-{self.runs}-{len(os.listdir(self.directory))}")
         done = subprocess.run([product.COUNTERSIGN, "--keystore", self.keystore.uri, "archive", "verify", *args, "--journal", place],
-                              cwd=self.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
+                              cwd=self.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=report.PATIENCE_S, check=False)
         self.said = done.stderr.decode()
         with open(os.path.join(place, "results.ndjson"), encoding="utf-8") as lines:
             return [json.loads(line) for line in lines]
@@ -169,7 +169,7 @@ def test_a_run_that_goes_on_passes_over_tokens_of_what_is_done():
         if os.path.exists(os.path.join(journal, "conclusion.json")):
             os.remove(os.path.join(journal, "conclusion.json"))
         done = subprocess.run([product.COUNTERSIGN, "--keystore", HOUSE.keystore.uri, "archive", "verify", "--journal", journal, "--resume"],
-                              cwd=HOUSE.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
+                              cwd=HOUSE.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=report.PATIENCE_S, check=False)
         with open(results, encoding="utf-8") as lines:
             found = [json.loads(line) for line in lines]
         report.equal([(r["loc"], told(r), r["seq"]) for r in found], [(r["loc"], told(r), r["seq"]) for r in whole],

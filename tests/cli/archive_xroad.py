@@ -54,7 +54,7 @@ class House:
     def run(self, path, *args, expected=None):
         journal = os.path.join(self.directory, f"run-{len(os.listdir(self.directory))}")
         done = subprocess.run([product.COUNTERSIGN, "--keystore", self.keystore.uri, "archive", "verify", path, *args, "--journal", journal],
-                              cwd=self.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+                              cwd=self.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=report.PATIENCE_S, check=False)
         report.check(expected is None or done.returncode == expected, f"exit {done.returncode}: {done.stderr}")
         with open(os.path.join(journal, "results.ndjson"), encoding="utf-8") as lines:
             return {r["loc"].split("/", 1)[1]: r for r in map(json.loads, lines)}, done

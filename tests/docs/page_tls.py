@@ -45,8 +45,8 @@ def test_the_client_of_the_page_is_served_and_nobody_else():
                        "-H", "Content-Type: text/xml", "-d", "<a/>", f"https://gw.example:{port}/orders"]
 
             def status(*more):
-                return subprocess.run([*command, *more], cwd=PLACE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30, check=False).stdout
-            report.until(lambda: status("--cert", "client.pem", "--key", "client.key") == "200", 20, gateway.stderr())
+                return subprocess.run([*command, *more], cwd=PLACE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=report.PATIENCE_S, check=False).stdout
+            report.until(lambda: status("--cert", "client.pem", "--key", "client.key") == "200", what=gateway.stderr())
             report.equal(status(), "000", "status without a certificate")
             report.equal({r.fields["x-countersign-user"] for r in upstream.requests}, {"orders-sender"}, "user at the receiver")
 

@@ -22,7 +22,7 @@ def source(*path):
 
 
 def generated(template):
-    return subprocess.run([GENERATE], input=template, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    return subprocess.run([GENERATE], input=template, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=report.PATIENCE_S, check=False)
 
 
 def test_committed_pages_are_as_the_tables_are():
@@ -75,7 +75,7 @@ def test_each_attack_that_is_named_is_tried():
 def test_manual_pages_are_well_formed():
     for page in MANUALS:
         done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", os.path.join(product.ROOT, "docs", page)], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=30, check=False)
+                              stderr=subprocess.STDOUT, text=True, timeout=report.PATIENCE_S, check=False)
         report.check(done.returncode == 0 and not done.stdout, f"{page}: {done.stdout}")
 
 
@@ -99,7 +99,7 @@ def completed(line, cwd=None):
     words = line.split(" ")
     script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _countersign; printf "%s\\n" "${COMPREPLY[@]}"')
     done = subprocess.run(["bash", "--norc", "-c", script, "bash", COMPLETION, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, timeout=30, check=True, cwd=cwd)
+                          text=True, timeout=report.PATIENCE_S, check=True, cwd=cwd)
     report.equal(done.stderr, "", "stderr of bash")
     return done.stdout.split()
 

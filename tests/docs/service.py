@@ -17,7 +17,7 @@ EXPOSURE = 1.5
 def tool(*command):
     if shutil.which(command[0]) is None:
         raise report.Skip(f"{command[0]} is not there")
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=report.PATIENCE_S, check=False)
     return done.returncode, done.stdout
 
 

@@ -53,7 +53,7 @@ def house():
 def typed(commands, place):
     """Type the commands into one shell. @return status and output of each"""
     script = "".join(f"{command}\nprintf '{END}%s{END}' $?\n" for command in commands)
-    done = subprocess.run(["bash", "--norc"], input=script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
+    done = subprocess.run(["bash", "--norc"], input=script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=report.PATIENCE_S,
                           check=False, cwd=place)
     pieces = done.stdout.split(END)
     return [(int(status), output) for output, status in zip(pieces[0::2], pieces[1::2])]

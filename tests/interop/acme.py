@@ -46,13 +46,13 @@ class Acme:
         self.ports = (api, control)
 
     def __enter__(self):
-        until(lambda: all(map(self.listens, self.ports)), 60, "pebble")
+        until(lambda: all(map(self.listens, self.ports)), what="pebble")
         return self
 
     def __exit__(self, *_):
         for child in self.children:
             child.terminate()
-            child.wait(30)
+            child.wait(report.PATIENCE_S)
 
     @staticmethod
     def listens(port):
@@ -81,14 +81,14 @@ def test_a_server_certificate_and_its_successor_come_from_an_acme_authority():
                       f'"{acme.place}/acme" "127.0.0.1:{acme.http}"; timeout 100s; }}\n')
 
         def run(*args):
-            return product.countersign("-c", conf, "keystore", *args, timeout=110).stdout
+            return product.countersign("-c", conf, "keystore", *args, timeout=report.PATIENCE_S).stdout
         equal(run("generate", "--role", "tls-server", "--alias", "gw", "--subject", f"CN={HOST}", "--host", HOST, "--key", "ec:P-256",
                   "--issuer", "acme").strip(), "gw#1", "entry")
         first = json.loads(run("show", "gw#1", "--json").splitlines()[0])
         check("Pebble" in first["issuer"] and first["subject"] == f"CN={HOST}", first)
         check("set VALID by completed challenge" in acme.said() and "ALWAYS_VALID" not in acme.said(), "it looked at our answer")
         begun = time.time()
-        until(lambda: int(time.time()) > int(begun), 60, "the next second: a successor ends later")
+        until(lambda: int(time.time()) > int(begun), what="the next second: a successor ends later")
         run("renew", "gw")
         second = json.loads(run("show", "gw#2", "--json").splitlines()[0])
         check(second["spki_sha256"] != first["spki_sha256"] and second["issuer"] == first["issuer"], second)

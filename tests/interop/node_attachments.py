@@ -31,7 +31,7 @@ route orders {{ listener front; path "/orders"; methods POST; upstream "{url}"; 
 
 def call(place, address, files):
     done = subprocess.run(["node", "attach.mjs", address, node_soap.WSDL, *files], cwd=place, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=report.PATIENCE_S, check=False)
     report.equal(done.returncode, 0, f"node: {done.stderr}")
     return json.loads(done.stdout)
 

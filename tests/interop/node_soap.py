@@ -91,7 +91,7 @@ class Scene:
         self.calls += 1
         done = subprocess.run(["node", "client.mjs", f"http://{self.gateway.address}{path}", WSDL, pair.key_file,
                                pair.certificate_file, version, str(4710 + self.calls)], cwd=self.client, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=report.PATIENCE_S, check=False)
         report.equal(done.returncode, 0, f"node: {done.stderr}")
         return json.loads(done.stdout)
 

@@ -15,7 +15,7 @@ import zeep.wsse.signature
 
 import gsoap
 import node_soap
-from report import Skip, check
+from report import PATIENCE_S, Skip, check
 from soap import SOAP12, WSSE, WSU
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -97,7 +97,7 @@ class XmlCrypto:
 
     def close(self):
         self.child.stdin.close()
-        self.child.wait(timeout=10)
+        self.child.wait(PATIENCE_S)
 
 
 class NodeSoap(XmlCrypto):

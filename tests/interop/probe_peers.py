@@ -55,14 +55,14 @@ class House:
             out.write(NGINX.format(place=self.place, port=self.port, pair=os.path.join(self.place, "receiver"), version=version))
         self.nginx = subprocess.Popen(["nginx", "-c", conf, "-p", self.place], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.gateway = product.Gateway(self.place, self.keystore, ROUTE.format(port=self.port))
-        until(lambda: self.call() == 200, 60, "nginx")
+        until(lambda: self.call() == 200, what="nginx")
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.nginx.terminate()
-        self.nginx.wait(30)
+        self.nginx.wait(report.PATIENCE_S)
         self.gateway.__exit__()
 
     def accept(self, *pairs):
@@ -90,7 +90,7 @@ def test_nginx_decides_whether_the_new_certificate_is_activated():
             equal((done.returncode, "refused (400)" in done.stderr), (10, True), done.stderr)
             equal(house.call(), 200, "traffic with the old one")
             house.reload(house.old, house.new)
-            until(lambda: house.activate(2).returncode == 0, 60, "both are accepted")
+            until(lambda: house.activate(2).returncode == 0, what="both are accepted")
             equal(house.call(), 200, "traffic with the new one")
 
 

@@ -25,7 +25,7 @@ import admin
 from keys import new_pair
 from peers import Gsoap, NodeSoap, XmlCrypto, Zeep
 from product import ROOT, Gateway, Keystore, countersign, new_directory
-from report import Skip, check, equal, run
+from report import PATIENCE_S, Skip, check, equal, run
 import wire
 from soap import SOAP11, SOAP12
 
@@ -163,7 +163,7 @@ class Wss4j:
 
     def close(self):
         self.child.stdin.close()
-        self.child.wait(timeout=10)
+        self.child.wait(PATIENCE_S)
 
 
 class Xmlsec1:

@@ -64,12 +64,12 @@ class Front:
         self.child = subprocess.Popen(command(home, self.port), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def __enter__(self):
-        report.until(self.listens, 10, "the program in front listens")
+        report.until(self.listens, what="the program in front listens")
         return self
 
     def __exit__(self, *_):
         self.child.terminate()
-        self.child.wait(10)
+        self.child.wait(report.PATIENCE_S)
 
     def listens(self):
         try:
@@ -120,7 +120,7 @@ def served(home, version):
     def lines():
         rows = [r for r in home.gateway.log() if r["tls"]]
         return rows if len(rows) >= CALLS else None
-    rows = report.until(lines, 60, "a line in the log for each call")
+    rows = report.until(lines, what="a line in the log for each call")
     report.equal({r["tls"]["version"] for r in rows}, {version}, "versions in the log")
 
 
@@ -138,7 +138,7 @@ def test_nginx_in_front_sees_an_exchange_without_a_lost_call():
     with tls.House(tls=MUTUAL, route=NAMES) as home, Front(home, nginx("TLSv1.3", 8)) as front:
         report.equal(set(front.calls(CALLS)), {200}, "statuses before")
         home.add("tls-server", "gw", home.issue("gw-2", home.receivers, hosts=[tls.HOST]))
-        report.until(lambda: "tls-changed" in home.gateway.stderr(), 10, "change in force")
+        report.until(lambda: "tls-changed" in home.gateway.stderr(), what="change in force")
         report.equal(set(front.calls(CALLS)), {200}, "statuses afterwards")
 
 
@@ -159,9 +159,9 @@ def test_curl_with_and_without_a_certificate():
                    "-w", "%{http_code} %{http_version} %{num_connects}\\n", "-H", "Content-Type: text/xml", "-d", "<a/>"]
         url = f"https://{tls.HOST}:{port}/plain"
         good = subprocess.run([*command, "--cert", f"{pair}.pem", "--key", f"{pair}.key", url, "-o", "/dev/null", url], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+                              stderr=subprocess.PIPE, text=True, timeout=report.PATIENCE_S, check=False)
         report.equal(good.stdout.split("\n")[:2], ["200 1.1 1", "200 1.1 0"], f"what curl says: {good.stderr}")
-        bad = subprocess.run([*command, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+        bad = subprocess.run([*command, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=report.PATIENCE_S, check=False)
         report.equal(bad.returncode, 56, f"exit status of curl without a certificate: {bad.stderr}")
 
 

@@ -87,7 +87,7 @@ class Scene:
 
     def call(self, port="Soap11", path="/orders", kind=BinarySignature, pair=None, wsdl=WSDL):
         wsse = Stamped(kind, pair or self.buyer, self.acme)
-        client = zeep.Client(wsdl, wsse=wsse, transport=Transport(timeout=20, operation_timeout=20))
+        client = zeep.Client(wsdl, wsse=wsse, transport=Transport(timeout=report.PATIENCE_S, operation_timeout=report.PATIENCE_S))
         service = client.create_service("{urn:example:orders}Orders" + port, f"http://{self.gateway.address}{path}")
         return service.GetOrder(number="4711")
 

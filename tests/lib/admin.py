@@ -6,12 +6,13 @@ import socket
 
 import product
 import wire
+from report import PATIENCE_S
 
 
 class AdminSocket:
     """One connection to the admin socket; used as a context."""
 
-    def __init__(self, path, timeout=20.0):
+    def __init__(self, path, timeout=PATIENCE_S):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(timeout)
         self.sock.connect(path)

@@ -5,6 +5,7 @@ import time
 
 import soap
 import wire
+from report import PATIENCE_S
 
 
 class Load:
@@ -37,7 +38,7 @@ class Load:
         self.stopping.set()
         self.join()
 
-    def join(self, seconds=60.0):
+    def join(self, seconds=PATIENCE_S):
         for thread in self.threads:
             thread.join(timeout=seconds)
         if not self.seconds:
@@ -46,7 +47,7 @@ class Load:
     def rate(self):
         return self.answered / (self.seconds or time.monotonic() - self.started)
 
-    def wait_for(self, count, seconds=30.0):
+    def wait_for(self, count, seconds=PATIENCE_S):
         """Let so many more requests be answered."""
         wanted = self.answered + count
         deadline = time.monotonic() + seconds

@@ -5,6 +5,7 @@ import re
 import subprocess
 
 import product
+from report import PATIENCE_S
 
 END = "\x1e"
 
@@ -29,7 +30,7 @@ class Page:
             out.write(self.configuration)
         script = "".join(f"{command}\nprintf '{END}%s{END}' $?\n" for command in self.commands)
         path = f"{os.path.dirname(product.COUNTERSIGN)}:{os.environ['PATH']}"
-        done = subprocess.run(["bash", "--norc"], input=script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
+        done = subprocess.run(["bash", "--norc"], input=script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_S,
                               check=False, cwd=self.place, env=dict(os.environ, PATH=path))
         pieces = done.stdout.split(END)
         return list(zip(self.commands, map(int, pieces[1::2]), pieces[0::2]))

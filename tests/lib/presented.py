@@ -13,8 +13,8 @@ from story import LONG_S, Story
 OWN = """
 route orders {{
     listener front; path "/orders"; methods POST; {probe}
-    upstream "{url}" {{ client-certificate ack-client; anchors receivers; response-timeout 60s; }}
-    hold {{ queue 1000; wait 60s; }}
+    upstream "{url}" {{ client-certificate ack-client; anchors receivers; response-timeout 120s; }}
+    hold {{ queue 1000; wait 300s; }}
 }}
 """
 

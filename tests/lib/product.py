@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The programs under test: the command line, a keystore, a running gateway, the sample receiver."""
+import contextlib
 import json
 import os
 import shutil
@@ -8,12 +9,11 @@ import subprocess
 import sys
 import tempfile
 
-from report import until
+from report import PATIENCE_S, until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OUT = os.environ.get("COUNTERSIGN_OUT", os.path.join(ROOT, "build"))
 COUNTERSIGN = os.path.join(OUT, "countersign")
-START_S = 20.0
 
 
 def new_directory():
@@ -21,7 +21,7 @@ def new_directory():
     return tempfile.mkdtemp(prefix="cs-")
 
 
-def countersign(*args, stdin=None, check=True, timeout=60):
+def countersign(*args, stdin=None, check=True, timeout=PATIENCE_S):
     """Run one command. @return CompletedProcess with text output; with check a status other than 0 fails the test"""
     done = subprocess.run([COUNTERSIGN, *args], input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout, check=False)
@@ -69,6 +69,27 @@ class Keystore:
         return {record["entry"]: record for record in map(json.loads, lines)}
 
 
+def descendants(pid):
+    """The process and all that it started and they started, parents first."""
+    yield pid
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as children:
+                for child in children.read().split():
+                    yield from descendants(int(child))
+    except FileNotFoundError:
+        pass
+
+
+def alive(pid):
+    """Does the process run? One that ended and that nobody has fetched yet does not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as text:
+            return text.read().rsplit(") ", 1)[1][0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Process:
     """A program of ours that stays up; its output goes to files. Stopped by pid, at the latest by __exit__."""
 
@@ -103,7 +124,7 @@ class Process:
     def running(self):
         return self.child.poll() is None
 
-    def wait(self, seconds=30.0):
+    def wait(self, seconds=PATIENCE_S):
         """@return the exit status"""
         return self.child.wait(timeout=seconds)
 
@@ -145,7 +166,7 @@ class Gateway(Process):
 
     def __exit__(self, *_):
         """Stop as an operator does who does not wait for idle connections, so that a report of a sanitizer shows."""
-        for patience_s in (2.0, 30.0):
+        for patience_s in (2.0, PATIENCE_S):
             if self.running():
                 self.signal(signal.SIGTERM)
                 try:
@@ -168,6 +189,19 @@ class Gateway(Process):
     def reload(self):
         self.signal(signal.SIGHUP)
 
+    def crash(self):
+        """All of it ends without a word, as when the machine loses its power: nobody notices the end of another one."""
+        stopped = []
+        for pid in descendants(self.pid):
+            with contextlib.suppress(ProcessLookupError):  # one that ends by itself
+                os.kill(pid, signal.SIGSTOP)
+                stopped.append(pid)
+        for pid in stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.child.wait()
+        until(lambda: not any(map(alive, stopped)), what="the end of all processes")
+
     def log(self):
         """All access log records so far."""
         try:
@@ -183,11 +217,22 @@ class Gateway(Process):
             pass
         return self.records
 
-    def logged(self, wanted, seconds=10.0):
+    def logged(self, wanted, seconds=PATIENCE_S):
         """Wait for a record for which wanted(record) holds, and return the newest such one."""
         return until(lambda: next((r for r in reversed(self.log()) if wanted(r)), None), seconds, "access log line")
 
-    def logged_count(self, count, seconds=10.0):
+    def record_of(self, client, count=1):
+        """Wait for the count-th record of the connection of a wire.Client, and return it."""
+        def found():
+            mine = self.records_of(client)
+            return mine[count - 1] if len(mine) >= count else None
+        return until(found, what=f"access log line of {client.name}")
+
+    def records_of(self, client):
+        """The records so far of the connection of a wire.Client."""
+        return [r for r in self.log() if r["client"] == client.name and r["t"] >= client.born]
+
+    def logged_count(self, count, seconds=PATIENCE_S):
         """Wait until so many records are there, and return the newest."""
         return until(lambda: len(self.log()) >= count and self.records[-1], seconds, f"{count} access log lines")
 
@@ -218,7 +263,7 @@ class Receiver(Process):
             if not self.running():
                 raise AssertionError(f"{self.name} ended: {self.stderr().strip()}")
             return lines[count - 1][len(start) + 1:] if len(lines) >= count else None
-        return until(seen, START_S, f"{self.name}: {start}")
+        return until(seen, PATIENCE_S, f"{self.name}: {start}")
 
     @property
     def url(self):
@@ -236,7 +281,7 @@ class Tamper(Process):
 
     def __init__(self, directory, upstream_port):
         super().__init__(directory, "tamper", [os.path.join(OUT, "samples", "tamper"), "--upstream", str(upstream_port)])
-        self.port = int(until(lambda: self.stdout().startswith("listening ") and self.stdout().split()[1], START_S, "tamper: listening"))
+        self.port = int(until(lambda: self.stdout().startswith("listening ") and self.stdout().split()[1], PATIENCE_S, "tamper: listening"))
 
     @property
     def url(self):

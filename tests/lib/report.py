@@ -22,7 +22,10 @@ def equal(found, expected, what="value"):
         raise AssertionError(f"{what}: expected {expected!r}, found {found!r}")
 
 
-def until(condition, seconds=10.0, what="condition"):
+PATIENCE_S = 120.0  # a deadline is for what never happens: a slow machine is no failure
+
+
+def until(condition, seconds=PATIENCE_S, what="condition"):
     """Wait until condition() gives something true, and return that; fail after the deadline."""
     deadline = time.monotonic() + seconds
     while True:

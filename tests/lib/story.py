@@ -10,7 +10,8 @@ import product
 import report
 from report import check, equal
 
-LONG_S = 90
+SOON_S = 10  # ahead of now: a command that is given an instant needs some time to begin
+LONG_S = 240  # leases of a minute and more run out in between
 
 
 class Story:

@@ -9,7 +9,7 @@ import wire
 
 ROUTE = """
 tls front-tls {{ certificate gw; {tls} }}
-route plain {{ listener front; path "/plain"; methods POST GET; upstream "{url}" {{ response-timeout 5s; {upstream} }} {route} }}
+route plain {{ listener front; path "/plain"; methods POST GET; upstream "{url}" {{ response-timeout 120s; {upstream} }} {route} }}
 """
 LISTENER = "listener front { address 127.0.0.1:0; tls front-tls; }"
 HOST = "gw.test"
@@ -77,12 +77,10 @@ class House:
         return self.keystore.run("add", "--role", role, "--alias", alias, pair.certificate_file, "--private-key", pair.key_file,
                                  *(more or ["--activate"])).stdout.strip()
 
-    def client(self, pair=None, version=None, name=HOST, context=None, session=None, timeout=20.0):
-        """A connection under TLS; its name is how the access log calls it."""
+    def client(self, pair=None, version=None, name=HOST, context=None, session=None):
+        """A connection under TLS."""
         context = context or client_context(self.receivers, pair, version)
-        client = wire.Client(self.gateway.address, timeout, tls=context, name=name, session=session)
-        client.name = "%s:%d" % client.sock.getsockname()
-        return client
+        return wire.Client(self.gateway.address, tls=context, name=name, session=session)
 
     def post(self, client, path="/plain", host=HOST, fields=()):
         """One request. @return the reply"""

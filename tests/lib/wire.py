@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Raw HTTP on sockets: a client that can send anything, and upstreams that answer anything."""
+import datetime
+import itertools
+import os
 import socket
 import threading
+
+from report import PATIENCE_S
 
 
 class Reply:
@@ -92,11 +97,24 @@ class Stream:
 
 class Client:
     """One connection to the gateway. tls: an ssl.SSLContext; name: the host that the handshake asks for; session: one to
-    take up."""
+    take up; source: the address that it comes from; receive: octets of its socket for what
+    comes. The access log knows it by .name, from .born on: ports come again."""
 
-    def __init__(self, address, timeout=20.0, tls=None, name=None, session=None):
+    def __init__(self, address, timeout=PATIENCE_S, tls=None, name=None, session=None, source=None, receive=None):
         host, port = address.rsplit(":", 1)
-        self.sock = socket.create_connection((host, int(port)), timeout=timeout)
+        self.born = datetime.datetime.utcnow().isoformat(timespec="milliseconds")
+        self.sock = socket.socket()
+        self.sock.settimeout(timeout)
+        if receive is not None:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+        if source is not None:
+            self.sock.bind((source, 0))
+        try:
+            self.sock.connect((host, int(port)))
+        except BaseException:
+            self.sock.close()
+            raise
+        self.name = "%s:%d" % self.sock.getsockname()
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             try:
@@ -258,7 +276,34 @@ class Upstream:
                 self.ended += 1
 
 
+def _range_of_the_kernel():
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as text:
+        return tuple(map(int, text.read().split()))
+
+
+LOWEST, HIGHEST = 10240, 65535
+TRIED = itertools.count(os.getpid() * 101)  # each process begins somewhere else
+
+
 def unused_port():
-    """A port on which nothing listens just now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+    """A port on which nothing listens, and which the kernel gives to nobody by itself: neither to one who connects nor to
+    one who asks for any port, in this test or in one beside it."""
+    first, last = _range_of_the_kernel()
+    ports = [port for port in range(LOWEST, HIGHEST) if not first <= port <= last] or list(range(LOWEST, HIGHEST))
+    for _ in ports:
+        port = ports[next(TRIED) % len(ports)]
+        try:
+            with socket.create_server(("", port)):
+                return port
+        except OSError:
+            continue
+    raise AssertionError("every port is taken")
+
+
+def kernel_room():
+    """Octets that the kernel may take on their way over a connection, besides those that the reader has read."""
+    total = 0
+    for name in ("tcp_rmem", "tcp_wmem"):
+        with open(f"/proc/sys/net/ipv4/{name}", encoding="ascii") as text:
+            total += int(text.read().split()[2])
+    return total

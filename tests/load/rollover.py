@@ -129,7 +129,7 @@ def test_wrong_configuration_leaves_the_old_one_in_force():
     with Scene() as scene, load.Load(scene.gateway.address) as running:
         scene.gateway.configure(scene.routes + "route broken { listener nowhere; path \"/broken\"; methods POST; }")
         scene.gateway.reload()
-        report.until(lambda: "countersign.conf:" in scene.gateway.stderr(), 10.0, "a message with the place of the error")
+        report.until(lambda: "countersign.conf:" in scene.gateway.stderr(), what="a message with the place of the error")
         running.wait_for(50)
         expect_clean(running)
 
@@ -139,7 +139,7 @@ def test_stop_under_load_cuts_no_request():
         with load.Load(scene.gateway.address, per_second=100) as running:
             running.wait_for(50)
             scene.gateway.signal(signal.SIGTERM)
-            status = scene.gateway.wait(30.0)
+            status = scene.gateway.wait()
             running.join()
         report.equal(status, 0, "exit status")
         report.check(not running.troubles, f"{len(running.troubles)} of {running.answered}: {running.troubles[:3]}")

@@ -144,7 +144,7 @@ def test_switches_under_load_lose_nothing_and_show_nothing_old():
         raise report.Skip("nginx is not installed")
     stop = threading.Event()
     with Scene() as scene:
-        report.until(lambda: answers(scene), 20, "an answer through nginx")
+        report.until(lambda: answers(scene), what="an answer through nginx")
         clients = [Client(scene, version, stop) for version in VERSIONS for _ in range(3)]
         times = []
         for client in clients:
@@ -154,7 +154,7 @@ def test_switches_under_load_lose_nothing_and_show_nothing_old():
             time.sleep(PROMISE_S + 0.3)  # the promise, and some traffic behind it
         stop.set()
         for client in clients:
-            client.join(30)
+            client.join(report.PATIENCE_S)
         troubles = [trouble for client in clients for trouble in client.troubles]
         statuses = {}
         for client in clients:
@@ -185,12 +185,12 @@ def test_upgrades_of_the_program_under_tls_lose_nothing():
             client.start()
         for number in range(UPGRADES):
             answered = sum(sum(client.statuses.values()) for client in clients)
-            report.until(lambda n=answered: sum(sum(c.statuses.values()) for c in clients) > n + 100, 30, "traffic")
+            report.until(lambda n=answered: sum(sum(c.statuses.values()) for c in clients) > n + 100, what="traffic")
             house.gateway.signal(signal.SIGUSR2)
-            report.until(lambda n=number: house.gateway.stderr().count("accepts connections") > n + 1, 30, "the new process")
+            report.until(lambda n=number: house.gateway.stderr().count("accepts connections") > n + 1, what="the new process")
         stop.set()
         for client in clients:
-            client.join(30)
+            client.join(report.PATIENCE_S)
         report.equal([trouble for client in clients for trouble in client.troubles][:3], [], "connections that failed")
         report.equal({status for client in clients for status in client.statuses}, {200}, "statuses")
 

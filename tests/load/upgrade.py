@@ -45,7 +45,7 @@ class Scene(admin.Scene):
 
     def serving_other_than(self, pid):
         """Wait until another process answers at the socket. @return its id"""
-        return report.until(lambda: (self.status() or {"pid": pid})["pid"] not in (pid, None) and self.status()["pid"], 60, "another process")
+        return report.until(lambda: (self.status() or {"pid": pid})["pid"] not in (pid, None) and self.status()["pid"], what="another process")
 
     def upgrade(self):
         pid = self.status()["pid"]
@@ -80,7 +80,7 @@ def test_an_upgrade_keeps_the_name_of_the_node_without_an_admin_socket_too():
     keystore = product.Keystore(place)
     with wire.Upstream(wire.reply_octets(b"<ok/>")) as upstream, product.Gateway(place, keystore, ROUTES.format(url=upstream.url)) as gateway:
         gateway.signal(signal.SIGUSR2)
-        report.until(lambda: "upgraded" in gateway.stderr(), 60, "the upgrade")
+        report.until(lambda: "upgraded" in gateway.stderr(), what="the upgrade")
         report.check("node-name" not in gateway.stderr(), gateway.stderr())
 
 
@@ -119,7 +119,7 @@ def test_a_gateway_process_that_is_killed_is_started_again():
         pid = scene.status()["pid"]
         os.kill(pid, signal.SIGKILL)
         report.check(kept.closed(), "a connection of the dead process is closed")
-        with wire.Client(scene.gateway.address, timeout=60) as client:
+        with wire.Client(scene.gateway.address, timeout=report.PATIENCE_S) as client:
             report.equal(client.post(b"<a/>").status, 200, "status of one that connected meanwhile")
         report.check(scene.serving_other_than(pid) != pid, "another process")
         report.check("gateway-died" in scene.gateway.stderr(), "the master says so")
@@ -147,7 +147,7 @@ def test_an_upgrade_to_a_wrong_configuration_leaves_the_old_process_serving():
         pid = scene.status()["pid"]
         scene.gateway.configure("route x {", scene.extra)
         scene.gateway.signal(signal.SIGUSR2)
-        report.until(lambda: "upgrade-failed" in scene.gateway.stderr(), 60, "the refusal")
+        report.until(lambda: "upgrade-failed" in scene.gateway.stderr(), what="the refusal")
         report.equal(scene.status()["pid"], pid, "who serves")
         with wire.Client(scene.gateway.address) as client:
             report.equal(client.post(b"<a/>").status, 200, "status")
@@ -160,21 +160,21 @@ def test_the_old_process_finishes_what_it_has_and_is_asked_under_its_own_name():
 
     def slow(_):
         gate.append(1)
-        report.until(lambda: len(gate) > 1, 60, "the word")
+        report.until(lambda: len(gate) > 1, what="the word")
         return wire.reply_octets(b"<late/>")
 
     with Scene(answer=slow) as scene:
-        client = wire.Client(scene.gateway.address, timeout=60)
+        client = wire.Client(scene.gateway.address, timeout=report.PATIENCE_S)
         client.send(wire.post_octets(b"<a/>"))
-        report.until(lambda: gate, 20, "the request at the upstream")
+        report.until(lambda: gate, what="the request at the upstream")
         old = scene.status()["pid"]
         scene.upgrade()
-        status = report.until(lambda: os.path.exists(f"{scene.path}.{old}") and admin.ask(f"{scene.path}.{old}", "status"), 20, "the old one's socket")
+        status = report.until(lambda: os.path.exists(f"{scene.path}.{old}") and admin.ask(f"{scene.path}.{old}", "status"), what="the old one's socket")
         report.equal((status["pid"], status["state"], status["exchanges"]["in_flight"]), (old, "draining", 1), "the old process")
         gate.append(2)
         reply = client.reply()
         report.equal((reply.status, reply.body, reply.field("connection")), (200, b"<late/>", "close"), "its reply")
-        report.until(lambda: not os.path.exists(f"/proc/{old}"), 30, "its end")
+        report.until(lambda: not product.alive(old), what="its end")
         report.check(not os.path.exists(f"{scene.path}.{old}"), "its socket is gone")
 
 
@@ -201,7 +201,7 @@ def test_listeners_handed_over_by_the_service_manager_are_used():
             report.equal(told.recv(999), b"READY=1", "reloaded")
             running.signal(signal.SIGTERM)
             report.equal(told.recv(999), b"STOPPING=1", "stopping")
-            report.equal(running.wait(30), 0, "exit status")
+            report.equal(running.wait(report.PATIENCE_S), 0, "exit status")
         told.close()
 
 

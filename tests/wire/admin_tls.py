@@ -61,7 +61,7 @@ def test_what_administers_is_served_off_loopback_under_tls_only():
         with wire.Client(f"127.0.0.1:{house.port}") as plain:
             plain.send(GET.format("/livez", tls.HOST).encode())
             check(not plain.sock.recv(4096).startswith(b"HTTP"), "answered without TLS")
-        until(lambda: "a TLS handshake with admin http failed" in house.gateway.stderr(), 60, "the log tells of it")
+        until(lambda: "a TLS handshake with admin http failed" in house.gateway.stderr(), what="the log tells of it")
         with wire.Client(f"127.0.0.1:{house.port}"):
             pass
         used = house.keystore.run("show", "gw").stdout
@@ -73,11 +73,11 @@ def test_a_port_that_was_opened_under_tls_never_serves_without():
         with house.asker() as client:
             equal(house.get(client).status, 200, "status")
         house.reload("")
-        until(house.refused, 60, "the end of TLS")
+        until(house.refused, what="the end of TLS")
         with wire.Client(f"127.0.0.1:{house.port}") as plain:
             check(plain.closed(), "served without TLS")
         house.reload("tls admin-tls;")
-        until(lambda: not house.refused(), 60, "TLS again")
+        until(lambda: not house.refused(), what="TLS again")
 
 
 def test_a_port_on_loopback_goes_over_to_tls_by_a_reload():
@@ -85,7 +85,7 @@ def test_a_port_on_loopback_goes_over_to_tls_by_a_reload():
         with wire.Client(f"127.0.0.1:{house.port}") as plain:
             equal(house.get(plain).status, 200, "plain")
         house.reload("tls admin-tls;")
-        until(lambda: not house.refused(), 60, "TLS")
+        until(lambda: not house.refused(), what="TLS")
 
 
 def test_a_key_that_stands_in_a_process_of_its_own_serves():
@@ -102,7 +102,7 @@ def test_after_an_exchange_new_connections_see_the_new_certificate_and_old_ones_
             equal(house.get(kept).status, 200, "status")
             house.add("tls-server", "gw", house.issue("gw-2", house.receivers, hosts=[tls.HOST]))
             check(kept.closed(), "a connection from before goes on")
-        until(lambda: house.shown() != before, 60, "the new certificate")
+        until(lambda: house.shown() != before, what="the new certificate")
 
 
 def test_with_anchors_only_those_come_in_whose_certificate_is_good_at_each_request():
@@ -115,7 +115,7 @@ def test_with_anchors_only_those_come_in_whose_certificate_is_good_at_each_reque
             equal([house.get(client).status for _ in range(2)], [200, 200], "status")
             check(client.sock.session is None or not client.sock.session.has_ticket, "a session to take up again")
             house.keystore.run("compromise", "monitor#1")
-            until(lambda: lost(house, client), 60, "the end of the connection")
+            until(lambda: lost(house, client), what="the end of the connection")
 
 
 def lost(house, client):

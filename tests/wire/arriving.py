@@ -21,7 +21,7 @@ DOM = os.environ.get("COUNTERSIGN_ENGINE") == "dom"
 MONITORED = """
 route watched {{
     listener front; path "/watched"; methods POST;
-    upstream "{url}" {{ connect-timeout 2s; response-timeout {response_timeout}; }}
+    upstream "{url}" {{ connect-timeout 60s; response-timeout {response_timeout}; }}
     request {{ verify sender; on-failure monitor; }}
 }}
 """
@@ -35,7 +35,7 @@ class Home(house.House):
         self.spool = product.new_directory()
         self.path = f"{self.spool}/admin.sock"
         super().__init__(extra=f'admin {{ http {self.http}; socket "{self.path}"; }} body-memory 128k; spool {{ directory "{self.spool}/spool"; quota 512M; }} loops 2; workers 2;',
-                         response_timeout="60s", routes=house.ROUTES + MONITORED)
+                         response_timeout="120s", routes=house.ROUTES + MONITORED)
         self.stranger = house.keys.new_pair(self.place, "stranger")
 
     def prepare(self):
@@ -75,7 +75,7 @@ def a_large_message_is_judged_both_ways(home):
     message = soap.sign(home.sender, body=filled(MB)).encode()
     answer = soap.sign(home.acme, body=filled(2 * MB)).encode()
     home.answer = wire.reply_octets(answer)
-    with home.client(60) as client:
+    with home.client() as client:
         reply = client.post(message)
         home.record(client)
     home.answer = None
@@ -89,7 +89,7 @@ def pieces_of_any_size_make_the_same_message(home):
     message = soap.sign(home.sender, body=filled(200 * KB)).encode()
     before = home.outcomes()
     fields = b"POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n"
-    with home.client(60) as client:
+    with home.client() as client:
         client.send(fields + b"".join(b"1\r\n%c\r\n" % c for c in message[:20000]))
         at, size = 20000, 1
         while at < len(message):
@@ -109,7 +109,7 @@ def pieces_of_any_size_make_the_same_message(home):
 def nothing_goes_on_before_the_last_octet(home):
     message = soap.sign(home.sender, body=filled(MB)).encode()
     seen = len(home.upstream.requests)
-    with home.client(60) as client:
+    with home.client() as client:
         client.send(head(len(message)) + message[:-1])
         home.good()
         report.equal(len(home.upstream.requests), seen + 1, "requests at the upstream while an octet is missing")
@@ -130,7 +130,7 @@ def a_forged_request_is_answered_before_it_ends(home):
     before = home.outcomes()
     message = soap.sign(home.stranger, body=filled(8 * MB)).encode()
     seen = len(home.upstream.requests)
-    with home.client(60) as client:
+    with home.client() as client:
         client.send(head(len(message)) + message[:300 * KB])
         if DOM:
             client.send(message[300 * KB:])
@@ -161,7 +161,7 @@ def a_forged_reply_is_answered_before_it_ends(home):
             closed.set()
 
     home.refused_reply(begin_only, 502, "certificate-unknown", fault="FailedCheck")
-    report.until(closed.is_set, 60, "the end of the upstream's connection")
+    report.until(closed.is_set, what="the end of the upstream's connection")
     home.outcome(before, "refused-early")
 
 
@@ -169,7 +169,7 @@ def a_monitored_route_reads_to_the_end(home):
     before = home.outcomes()
     message = soap.sign(home.stranger, body=filled(MB)).encode()
     home.answer = wire.reply_octets(b"<ok/>")
-    with home.client(60) as client:
+    with home.client() as client:
         reply = client.post(message, "/watched")
         record = home.record(client)
     home.answer = None
@@ -187,11 +187,15 @@ def what_one_pass_cannot_judge_is_judged_when_it_is_there(home):
 
 def clients_that_leave_give_their_judges_back(home):
     message = soap.sign(home.sender, body=filled(MB)).encode()
+    left = []
     for i in range(JUDGES + 6):
-        with home.client(60) as client:
+        with home.client() as client:
             client.send(head(len(message)) + message[:(70 + 3 * i) * KB])
+            left.append(client)
+    for client in left:
+        home.logged(client, "client-gone")
     before = home.outcomes()
-    with home.client(60) as client:
+    with home.client() as client:
         passed_as_it_was(home, client.post(message), message)
         home.record(client)
     home.outcome(before, "judged")
@@ -204,10 +208,12 @@ def more_than_there_are_judges_are_served(home):
     crowd = []
     home.answer = lambda request: wire.reply_octets(soap.sign(home.acme, body=f"<o:n xmlns:o='urn:o'>{hash(request.body)}</o:n>"))
     for message in messages:
-        client = home.client(60)
+        client = home.client()
         client.send(head(len(message)) + message[:100 * KB])
         crowd.append(client)
-    home.good()
+    report.until(lambda: admin.ask(home.path, "status")["exchanges"]["in_flight"] == len(crowd), what="all of them under way")
+    for _ in range(4):
+        home.good()  # behind it a loop has read whatever was there
     for client, message in zip(crowd, messages):
         client.send(message[100 * KB:])
     for client in crowd:
@@ -221,21 +227,21 @@ def more_than_there_are_judges_are_served(home):
 
 def one(home):
     """@return status of a call with a small message"""
-    with home.client(60) as client:
+    with home.client() as client:
         return client.post(soap.sign(home.sender)).status
 
 
 def a_key_that_is_suspended_meanwhile_counts(home):
     message = soap.sign(home.sender, body=filled(MB)).encode()
-    with home.client(60) as client:
+    with home.client() as client:
         client.send(head(len(message)) + message[:500 * KB])
         home.keystore.run("suspend", "sender-sign#1")
-        report.until(lambda: one(home) == 500, 60, "the suspension in force")
+        report.until(lambda: one(home) == 500, what="the suspension in force")
         client.send(message[500 * KB:])
         report.equal(client.reply().status, 500, "status")
     home.logged(client, "certificate-suspended")
     home.keystore.run("resume", "sender-sign#1")
-    report.until(lambda: one(home) == 200, 60, "the end of the suspension")
+    report.until(lambda: one(home) == 200, what="the end of the suspension")
     home.good()
 
 
@@ -245,12 +251,12 @@ def route(home):
 
 def a_route_on_hold_keeps_what_was_judged(home):
     message = soap.sign(home.sender, body=filled(MB)).encode()
-    with home.client(60) as client:
+    with home.client() as client:
         client.send(head(len(message)) + message[:500 * KB])
         admin.ask(home.path, "hold orders")
-        report.until(lambda: route(home)["held"], 60, "the hold in force")
+        report.until(lambda: route(home)["held"], what="the hold in force")
         client.send(message[500 * KB:])
-        report.until(lambda: route(home)["waiting"] == 1, 60, "a waiting request")
+        report.until(lambda: route(home)["waiting"] == 1, what="a waiting request")
         admin.ask(home.path, "release orders")
         passed_as_it_was(home, client.reply(), message)
 
@@ -276,7 +282,7 @@ def memory_stays_flat(home):
     before = anonymous()
     watcher = threading.Thread(target=watch)
     watcher.start()
-    with home.client(120) as client:
+    with home.client() as client:
         reply = client.post(soap.envelope(), "/replies")
     over.set()
     watcher.join()

@@ -27,30 +27,30 @@ partner sender {{ policy large; }}
 partner acme {{ policy large; }}
 route orders {{
     listener front; path "/orders"; methods POST;
-    upstream "{url}" {{ connect-timeout 2s; response-timeout 60s; }}
+    upstream "{url}" {{ connect-timeout 60s; response-timeout 120s; }}
     request {{ verify sender; }}
     response {{ verify acme; }}
 }}
 route replies {{
     listener front; path "/replies"; methods POST;
-    upstream "{url}" {{ connect-timeout 2s; response-timeout 60s; }}
+    upstream "{url}" {{ connect-timeout 60s; response-timeout 120s; }}
     response {{ verify acme; remove-security-header yes; }}
 }}
 route signed {{
     listener front; path "/signed"; methods POST;
-    upstream "{url}" {{ connect-timeout 2s; response-timeout 60s; }}
+    upstream "{url}" {{ connect-timeout 60s; response-timeout 120s; }}
     request {{ sign own-sign {{ parts Body Timestamp attachments; }} }}
     response {{ verify acme; }}
 }}
 route closed {{
     listener front; path "/closed"; methods POST;
-    upstream "{url}" {{ connect-timeout 2s; response-timeout 60s; }}
+    upstream "{url}" {{ connect-timeout 60s; response-timeout 120s; }}
     request {{ sign own-sign {{ parts Body Timestamp attachments; }} encrypt we {{ parts Body attachments; }} }}
     response {{ verify acme; }}
 }}
 route opened {{
     listener front; path "/opened"; methods POST;
-    upstream "{url}" {{ connect-timeout 2s; response-timeout 60s; }}
+    upstream "{url}" {{ connect-timeout 60s; response-timeout 120s; }}
     request {{ decrypt own-read; verify sender; remove-security-header yes; }}
     response {{ verify acme; }}
 }}
@@ -85,7 +85,7 @@ def reply(octets, content_type=mime.TYPE):
 
 
 def post(home, octets, path="/orders", content_type=mime.TYPE):
-    with home.client(120) as client:
+    with home.client() as client:
         answer = client.post(octets, path, content_type)
         answer.client = client
     return answer
@@ -259,7 +259,7 @@ def large_attachments_are_sealed_and_opened_in_files(home):
         report.equal(post(home, small, "/closed").status, 200, "status of one more")
         home.upstream.requests.clear()
     changed = sealed[:-1000] + bytes([sealed[-1000] ^ 1]) + sealed[-999:]
-    with home.client(120) as client:
+    with home.client() as client:
         report.equal(client.post(changed, "/opened", mime.TYPE).status, 500, "status of a changed one")
     home.logged(client, "decryption-failed")
     report.equal(len(home.upstream.requests), 0, "requests that the upstream saw")

@@ -25,7 +25,7 @@ class Home(house.House):
 
     def __init__(self):
         self.spool = product.new_directory()
-        super().__init__(extra=LIMITS.format(place=self.spool), response_timeout="20s")
+        super().__init__(extra=LIMITS.format(place=self.spool), response_timeout="120s")
 
     def spooled(self):
         """Descriptors of the gateway that lie in the spool."""
@@ -40,7 +40,7 @@ class Home(house.House):
         return found
 
     def nothing_left(self):
-        report.until(lambda: not self.spooled(), 10, "the end of all spool files")
+        report.until(lambda: not self.spooled(), what="the end of all spool files")
         report.equal(os.listdir(f"{self.spool}/spool"), [], "names in the spool directory")
 
 
@@ -60,7 +60,7 @@ def a_large_signed_message_passes_both_ways_octet_for_octet(home):
     message = soap.sign(home.sender, body=filled(5 * MB)).encode()
     answer = soap.sign(home.acme, body=filled(4 * MB)).encode()
     home.answer = wire.reply_octets(answer)
-    with home.client(60) as client:
+    with home.client() as client:
         reply = client.post(message)
     home.answer = None
     report.equal(reply.status, 200, "status")
@@ -72,7 +72,7 @@ def a_large_signed_message_passes_both_ways_octet_for_octet(home):
 def a_chunked_body_goes_on_with_its_length(home):
     octets = os.urandom(3 * MB + 17)
     home.answer = wire.reply_octets(octets[::-1])
-    with home.client(60) as client:
+    with home.client() as client:
         client.send(in_chunks(octets))
         reply = client.reply()
     home.answer = None
@@ -89,8 +89,9 @@ def a_body_in_the_spool_has_no_name(home):
     whole = wire.post_octets(octets, "/raw")
     with home.client() as client:
         client.send(whole[:-10])
-        files = report.until(home.spooled, 10, "a spool file")
-        report.check(all("deleted" in f or "#" in f for f in files), f"files with names: {files}")
+        files = report.until(home.spooled, what="a spool file")
+        if not all("deleted" in f or "#" in f for f in files):  # a file system that makes no file without a name: it lasts a moment
+            report.until(lambda: all("deleted" in f for f in home.spooled()), what="the end of their names")
         report.equal(os.listdir(f"{home.spool}/spool"), [], "names in the spool directory")
         client.send(whole[-10:])
         report.equal(client.reply().status, 200, "status")
@@ -132,11 +133,11 @@ def many_bodies_at_once_use_no_more_than_there_is(home):
     clients = [home.client() for _ in range(3)]
     for client in clients:
         client.send(head + b"x")
-    report.until(lambda: len(home.spooled()) == 0 and home_waits(home, clients), 10, "three bodies under way")
+    report.until(lambda: len(home.spooled()) == 0 and home_waits(home, clients), what="three bodies under way")
     refused(home, head, "spool-full")
     clients[0].close()
-    report.until(lambda: any(r["client"] == clients[0].name for r in home.gateway.log()), 10, "the end of one")
-    with home.client(60) as client:
+    report.until(lambda: home.gateway.records_of(clients[0]), what="the end of one")
+    with home.client() as client:
         client.send(head + b"x" * (7 * MB))
         report.equal(client.reply().status, 200, "status once there is room")
     for client in clients[1:]:
@@ -147,7 +148,7 @@ def many_bodies_at_once_use_no_more_than_there_is(home):
 def home_waits(home, clients):
     """Has the gateway accepted the heads? A head refused would be in the log."""
     home.good()
-    mine = [r for r in home.gateway.log() if r["client"] in [c.name for c in clients]]
+    mine = [r for c in clients for r in home.gateway.records_of(c)]
     report.equal(mine, [], "refusals")
     return True
 
@@ -166,14 +167,14 @@ def a_reply_beyond_the_quota_is_refused(home):
 def a_client_is_not_read_while_its_first_request_is_under_way(home):
     """What it sends ahead waits in its own socket, not in our memory, and is served when its turn comes."""
     release = threading.Event()
-    home.answer = lambda request: release.wait(30) and wire.reply_octets(b"<a/>")
+    home.answer = lambda request: release.wait(report.PATIENCE_S) and wire.reply_octets(b"<a/>")
     seen = len(home.upstream.requests)
     body = os.urandom(20 * MB)
     second = wire.post_octets(body, "/raw")
-    with home.client(60) as client:
+    with home.client() as client:
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
         client.send(wire.post_octets(b"<a/>", "/raw"))
-        report.until(lambda: len(home.upstream.requests) == seen + 1, 10, "the first request at the upstream")
+        report.until(lambda: len(home.upstream.requests) == seen + 1, what="the first request at the upstream")
         sent = 0
         while select.select([], [client.sock], [], 1)[1] and sent < len(second):
             sent += client.sock.send(second[sent:sent + 65536])
@@ -203,14 +204,14 @@ def a_reply_without_end_is_not_read_beyond_the_quota(home):
             pass
         poured.append(sent)
     home.answer = pour
-    with home.client(60) as client:
+    with home.client() as client:
         reply = client.post(soap.envelope(), "/raw")
     home.answer = None
     report.equal(reply.status, 503, "status")
     record = home.logged(client, "spool-full")
-    report.until(lambda: poured, 10, "the end of the upstream's connection")
+    report.until(lambda: poured, what="the end of the upstream's connection")
     report.check(record["response"]["bytes"] <= 24 * MB, f"{record['response']['bytes']} octets were kept")
-    report.check(poured[0] < 48 * MB, f"{poured[0]} octets of the reply were taken")
+    report.check(poured[0] < 48 * MB + wire.kernel_room(), f"{poured[0]} octets of the reply were taken")
     home.good()
     home.nothing_left()
 

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 from keys import Pair, new_key, new_pair
-from report import check, equal, run, tests_of, until
+from report import PATIENCE_S, check, equal, run, tests_of, until
 
 DIRECTORY = product.new_directory()
 KEYSTORE = product.Keystore(DIRECTORY)
@@ -216,7 +216,7 @@ def test_check_names_an_anchor_that_is_not_there():
 
 def post(address):
     host, port = address.rsplit(":", 1)
-    connection = http.client.HTTPConnection(host, int(port), timeout=30)
+    connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE_S)
     try:
         connection.request("POST", "/orders", soap.envelope(), {"Content-Type": soap.content_type()})
         response = connection.getresponse()
@@ -235,8 +235,8 @@ def test_a_gateway_follows_the_authority_not_the_certificate():
         alone = KEYSTORE.run("suspend", "acme-ca#1", check=False)
         check(alone.returncode == 10 and "refused G3" in alone.stderr, f"the anchor of a partner with traffic: {alone.stderr}")
         check("orders" in KEYSTORE.run("show", "acme-ca").stdout, "where the anchor is used")
-        KEYSTORE.run("add-crl", "--alias", "acme-ca", crl("third.crl", ISSUING, [serving], days=(-0.5, 1)), "--wait", "10s")
-        until(lambda: post(gateway.address) == 502, 10, "a revoked signer is refused")
+        KEYSTORE.run("add-crl", "--alias", "acme-ca", crl("third.crl", ISSUING, [serving], days=(-0.5, 1)), "--wait", "60s")
+        until(lambda: post(gateway.address) == 502, what="a revoked signer is refused")
         gateway.logged(lambda r: product.reason_of(r) == "certificate-revoked")
         receiver.rotate()
         equal(post(gateway.address), 502, "status under a false authority")

@@ -101,7 +101,7 @@ def test_closed_descriptors_are_held():
             report.check(ready.readline().startswith("ready "), "the gateway did not start")
         held = [os.readlink(f"/proc/{child.pid}/fd/{fd}") for fd in range(3)]
         child.send_signal(15)
-        report.equal(child.wait(30), 0, "exit")
+        report.equal(child.wait(report.PATIENCE_S), 0, "exit")
     report.equal(held, ["/dev/null"] * 3, "descriptors 0 to 2")
 
 
@@ -222,7 +222,7 @@ def test_log_lines_as_json():
     place = product.new_directory()
     conf = small_gateway(place)
     with product.Process(place, "gateway", [product.COUNTERSIGN, "-c", conf, "--json", "gateway"]) as gateway:
-        report.until(lambda: '"event":"ready"' in gateway.stderr(), product.START_S, "ready line")
+        report.until(lambda: '"event":"ready"' in gateway.stderr(), what="ready line")
         gateway.signal(15)
         report.equal(gateway.wait(), 0, "exit")
         for line in gateway.stderr().splitlines():

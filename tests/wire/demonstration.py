@@ -21,12 +21,12 @@ def start(**environment):
 
 def running(text):
     """Those of the processes which the story names that are still there."""
-    return [pid for pid in set(re.findall(r"kill -USR1 (\d+)", text)) if os.path.exists(f"/proc/{pid}")]
+    return [pid for pid in set(re.findall(r"kill -USR1 (\d+)", text)) if product.alive(pid)]
 
 
 def test_story_comes_out_as_told():
     demo = start(RUN_ONCE="1")
-    text, _ = demo.communicate(timeout=120)
+    text, _ = demo.communicate(timeout=report.PATIENCE_S)
     told = [line.strip() for line in text.splitlines() if "✗" in line]
     report.equal(demo.returncode, 0, f"status ({' '.join(told)})")
     for word in ("certificate-unknown", "digest-mismatch", "refused G8", '"deactivated"', "came out as told"):
@@ -44,10 +44,10 @@ def test_it_stays_up_until_it_is_interrupted():
     address = re.search(r"orders, verified +http://(\S+)/orders", text).group(1)
     answer = subprocess.run(["curl", "-sS", "-H", "Content-Type: text/xml", "--data-binary",
                              f"@{product.ROOT}/samples/messages/get-order-soap12.xml", f"http://{address}/orders"],
-                            stdout=subprocess.PIPE, text=True, timeout=30, check=True).stdout
+                            stdout=subprocess.PIPE, text=True, timeout=report.PATIENCE_S, check=True).stdout
     report.check("shipped" in answer, f"no order but {answer}")
     demo.send_signal(signal.SIGINT)
-    demo.communicate(timeout=60)
+    demo.communicate(timeout=report.PATIENCE_S)
     report.equal(demo.returncode, 0, "status")
     report.equal(running(text), [], "processes left")
 

@@ -139,7 +139,7 @@ def start(place):
             out.write(conf.format(place=place, lanes=text))
         children.append(subprocess.Popen([*command, path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         for lane in lanes:
-            report.until(lambda p=lane[-1]: listens(p.address), 10, f"{name} to listen")
+            report.until(lambda p=lane[-1]: listens(p.address), what=f"{name} to listen")
     return children, lanes
 
 
@@ -391,7 +391,7 @@ def main():
     finally:
         for child in children:
             child.terminate()
-            child.wait(10)
+            child.wait(report.PATIENCE_S)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,9 @@ import keys
 import product
 import report
 from report import check, equal
-from story import instant
+from story import LONG_S, SOON_S, instant
 
 ROUTES = 'route orders { listener front; path "/orders"; methods POST; upstream "http://127.0.0.1:9/"; response { verify acme; } }'
-LONG_S = 90
 
 
 class Several:
@@ -45,7 +44,7 @@ class Several:
 
     def activate(self, entry):
         """At an instant, by the keeper. @return the nodes that say that they did it"""
-        self.keystore.run("activate", entry, "--at", instant(2))
+        self.keystore.run("activate", entry, "--at", instant(SOON_S))
         report.until(lambda: self.keystore.entries()[entry]["state"] == "active", LONG_S, f"{entry} active")
 
         def who():

@@ -33,7 +33,7 @@ def test_examples_work_as_written():
 
     def ks(*args):
         return subprocess.run([product.COUNTERSIGN, "--keystore", "sqlite:ks.db", "keystore", *args], cwd=place, text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=report.PATIENCE_S, check=False)
 
     equal(ks("init").returncode, 0, "init")
     one = ks(*"add --role verifier --partner acme --alias acme-sign new.pem --activate".split())

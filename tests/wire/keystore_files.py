@@ -8,12 +8,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 
 import product
 import report
 from product import countersign
 from report import check, equal
-from stores import PARTNER, filled_store, made, write
+from stores import PARTNER, Store, filled_store, made, stopped_between_writes, write
 
 READING = [["list"], ["show", "acme-sign#1"], ["acceptable", "--partner", "acme"], ["export", "acme-sign#1"], ["audit", "verify"]]
 WRITING = [["deactivate", "acme-sign#1"], ["suspend", "acme-sign#1"], ["remove", "acme-sign#1"], [*PARTNER, "NEXT", "--activate"]]
@@ -128,29 +129,14 @@ def test_a_locked_store():
     store.run("deactivate", "acme-sign#1", "--wait", "50ms")
 
 
-def stopped_between_writes(pid, store):
-    """Stop the process, unless it is just then in the middle of a transaction, which would keep everybody out."""
-    os.kill(pid, signal.SIGSTOP)
-    db = sqlite3.connect(store.path, timeout=0, isolation_level=None)
-    try:
-        db.execute("begin immediate")
-        db.execute("rollback")
-        return True
-    except sqlite3.OperationalError:
-        os.kill(pid, signal.SIGCONT)
-        return False
-    finally:
-        db.close()
-
-
 def test_wait_names_the_nodes_that_do_not_follow():
     store = filled_store()
     routes = 'route r { listener front; path "/"; upstream "http://127.0.0.1:9/"; response { verify acme; } }'
     with product.Gateway(os.path.dirname(store.path), store, routes) as gateway:
-        store.verifier("next", "--activate", "--wait", "10s")
+        store.verifier("next", "--activate", "--wait", "60s")
         with sqlite3.connect(store.path) as db:
-            node = report.until(lambda: db.execute("select node_id from node").fetchone(), 5, "the node's row")[0]
-        report.until(lambda: stopped_between_writes(gateway.serving_pid, store), 60, "the gateway stands still")
+            node = report.until(lambda: db.execute("select node_id from node").fetchone(), what="the node's row")[0]
+        report.until(lambda: stopped_between_writes(gateway.serving_pid, store), what="the gateway stands still")
         late = store.run("deactivate", "acme-sign#1", "--wait", "100ms", check=False)
         os.kill(gateway.serving_pid, signal.SIGCONT)
     equal(late.returncode, 13, "exit")
@@ -162,24 +148,28 @@ def test_output_that_cannot_be_written_is_no_success():
     store = filled_store()
     with open("/dev/full", "w", encoding="ascii") as full:
         done = subprocess.run([product.COUNTERSIGN, "--keystore", store.uri, "keystore", "list"], stdout=full, stderr=subprocess.PIPE,
-                              timeout=60, check=False)
+                              timeout=report.PATIENCE_S, check=False)
     equal(done.returncode, 69, "exit")
 
 
 def test_root_leaves_files_of_the_stores_owner():
     if os.geteuid() != 0:
         raise report.Skip("only root can become another account")
-    store = filled_store()
-    place = os.path.dirname(store.path)
-    os.chown(place, 65534, 65534)
-    for name in os.listdir(place):
-        os.chown(os.path.join(place, name), 65534, 65534)
-    store.signer("own", "--activate") # its key file is readable for root only
-    store.run("list")
-    fresh = os.path.join(place, "fresh.db")
-    countersign("--keystore", f"sqlite:{fresh}", "keystore", "init")
-    for name in os.listdir(place):
-        equal(os.stat(os.path.join(place, name)).st_uid, 65534, f"owner of {name}")
+    place = tempfile.mkdtemp(prefix="cs-owner-", dir="/var/tmp")  # this tree may stand where others may not enter
+    try:
+        store = Store(place)
+        store.verifier("new", "--activate")
+        os.chown(place, 65534, 65534)
+        for name in os.listdir(place):
+            os.chown(os.path.join(place, name), 65534, 65534)
+        store.signer("own", "--activate") # its key file is readable for root only
+        store.run("list")
+        fresh = os.path.join(place, "fresh.db")
+        countersign("--keystore", f"sqlite:{fresh}", "keystore", "init")
+        for name in os.listdir(place):
+            equal(os.stat(os.path.join(place, name)).st_uid, 65534, f"owner of {name}")
+    finally:
+        product.remove(place)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def test_many_at_once_make_two():
     command = [product.COUNTERSIGN, "--keystore", store.uri, "keystore", *FIRST]
     running = [subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
                for _ in range(8)]
-    said = [(process.communicate(timeout=60), process.returncode) for process in running]
+    said = [(process.communicate(timeout=report.PATIENCE_S), process.returncode) for process in running]
     equal(sorted(out for (out, _), _ in said), [""] * 6 + ["ack-client#1\n", "ack-client#2\n"], "entries printed")
     equal(sorted(status for _, status in said), [0, 0] + [10] * 6, "status")
     states = {r["entry"]: r["state"] for r in records(store.run("list", "--json"))}

@@ -50,7 +50,7 @@ class House:
         os.chmod(path, 0o600)
         return path
 
-    def issuer(self, words, timeout="20s"):
+    def issuer(self, words, timeout="60s"):
         with open(self.conf, "w", encoding="utf-8") as out:
             out.write(f'keystore sqlite "{self.store.path}";\nissuer corp {{ {words} timeout {timeout}; }}\n')
 
@@ -59,7 +59,7 @@ class House:
 
     def run(self, *args, at=None, check=True):
         when = ["--now", rfc3339(at)] if at is not None else []
-        return product.countersign("-c", self.conf, *when, "keystore", *args, check=check, timeout=120)
+        return product.countersign("-c", self.conf, *when, "keystore", *args, check=check, timeout=report.PATIENCE_S)
 
     def fails(self, code, *args, says="", at=None):
         done = self.run(*args, check=False, at=at)
@@ -91,7 +91,7 @@ class Cmp:
                                        [os.path.join(product.OUT, "peers", "cmp_server"), house.ca, house.key, *LOGIN, mode])
 
     def __enter__(self):
-        until(lambda: "\n" in self.process.stdout(), 60, "port of the CMP server")
+        until(lambda: "\n" in self.process.stdout(), what="port of the CMP server")
         self.house.issuer(f'cmp "http://127.0.0.1:{self.process.stdout().splitlines()[0]}/cmp"; ca-file "{self.house.ca}"; '
                           f'{self.house.login()}')
         return self
@@ -103,7 +103,7 @@ class Cmp:
         return self.process.stdout().splitlines()[1:]
 
 
-def command(house, text, timeout="20s"):
+def command(house, text, timeout="60s"):
     """An issuer that is a program of the shell."""
     path = house.file("hook", ("#!/bin/sh\n" + text + "\n").encode())
     os.chmod(path, 0o700)
@@ -234,9 +234,9 @@ def test_a_program_gets_the_request_and_little_else_and_its_complaint_is_told():
 def test_a_program_that_hangs_or_floods_is_ended():
     house = House()
     pid = os.path.join(house.place, "pid")
-    command(house, f"echo $$ > {pid}; sleep 600", "1s")
-    house.fails(AWAY, *ASK, "--issuer", "corp", says="did not end in 1 s")
-    until(lambda: not group_lives(pid), 60, "its end")
+    command(house, f"echo $$ > {pid}; sleep 600", "3s")
+    house.fails(AWAY, *ASK, "--issuer", "corp", says="did not end in 3 s")
+    until(lambda: not group_lives(pid), what="its end")
     command(house, "cat /dev/zero")
     house.fails(AWAY, "generate", "--alias", "ack-client", says="wrote more than")
 
@@ -286,14 +286,14 @@ def test_a_reply_that_is_valid_only_later_leaves_a_gap():
     running = subprocess.Popen([product.COUNTERSIGN, "-c", house.conf, "--now", rfc3339(due), "keystore", "tick"], stderr=subprocess.PIPE,
                                text=True)
     try:
-        until(lambda: os.path.exists(house.place + "/csr") and os.path.getsize(house.place + "/csr") > 0, 60, "request")
+        until(lambda: os.path.exists(house.place + "/csr") and os.path.getsize(house.place + "/csr") > 0, what="request")
         with open(house.place + "/csr", "rb") as text:
             csr = x509.load_pem_x509_csr(text.read())
         late = (early.not_valid_after - datetime.datetime.utcnow()).days + 10
         with open(answer + ".new", "wb") as out:
             out.write(house.authority.pem(house.authority.answer(csr, days=(late, 800))))
         os.rename(answer + ".new", answer)
-        stderr = running.communicate(timeout=120)[1]
+        stderr = running.communicate(timeout=report.PATIENCE_S)[1]
     finally:
         running.kill()
     check("leaves a gap" in stderr, stderr)
@@ -307,9 +307,9 @@ def test_a_kill_while_the_issuer_is_asked_leaves_the_key_and_the_next_round_asks
     command(house, f"echo $$ > {pid}; cat > {begun}; sleep 600")
     running = subprocess.Popen([product.COUNTERSIGN, "-c", house.conf, "keystore", *ASK, "--issuer", "corp"], stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
-    until(lambda: os.path.exists(begun) and b"END" in open(begun, "rb").read(), 60, "request")
+    until(lambda: os.path.exists(begun) and b"END" in open(begun, "rb").read(), what="request")
     running.send_signal(signal.SIGKILL)
-    running.wait(60)
+    running.wait(report.PATIENCE_S)
     os.killpg(group(pid), signal.SIGKILL)
     with open(begun, "rb") as text:
         first = x509.load_pem_x509_csr(text.read()).public_key()
@@ -364,8 +364,8 @@ def test_a_running_gateway_asks_by_itself_and_never_runs_a_program():
         est.answer = house.authority.answer
         with serve(house) as gateway:
             house.run("auto", "ack-client", "on")
-            until(lambda: house.entries() == {"ack-client#1": "deactivated", "ack-client#2": "active"}, 60, "the exchange")
-            check("certificate-issued" in gateway.stderr(), "told")
+            until(lambda: house.entries() == {"ack-client#1": "deactivated", "ack-client#2": "active"}, what="the exchange")
+            until(lambda: "certificate-issued" in gateway.stderr(), what="the word about it")
         equal([asked[0] for asked in est.asked], ["simpleenroll", "simplereenroll"], "asked")
     house.audit_holds()
 
@@ -383,7 +383,7 @@ def test_a_running_gateway_never_runs_a_program():
         house.fails(WAITS, *ASK, "--issuer", "dept")
         house.store.change("update issuing set next_at=0")
         with serve(house) as gateway:
-            until(lambda: house.entries() == {"ack-client#1": "active"}, 60, "what comes behind the program in the same round")
+            until(lambda: house.entries() == {"ack-client#1": "active"}, what="what comes behind the program in the same round")
             equal((os.path.exists(ran), "gateway-died" in gateway.stderr()), (False, False), "no program ran")
     house.run("tick", check=False)
     check(os.path.exists(ran), "tick runs it")

@@ -66,7 +66,7 @@ def test_a_running_gateway_makes_a_successor_with_its_key_encryption_key(home):
     def active():
         listed = home.command(home.one, "list", "--json", "--role", "tls-client").stdout.splitlines()
         return [r["entry"] for r in map(json.loads, listed) if r["state"] == "active"]
-    report.until(lambda: active() == ["own-client#2"], 90, "the successor in its place")
+    report.until(lambda: active() == ["own-client#2"], what="the successor in its place")
 
 
 def test_rekey_under_load_loses_no_message(home):
@@ -89,11 +89,11 @@ def test_rekey_under_load_loses_no_message(home):
     try:
         home.gateway.configure(home.routes, home.both)
         home.gateway.reload()
-        report.until(lambda: home.command(home.both, "rekey", check_it=False).returncode == 0, 20, "rekey after the reload")
+        report.until(lambda: home.command(home.both, "rekey", check_it=False).returncode == 0, what="rekey after the reload")
         more = keys.new_pair(home.place, "more")
-        home.command(home.both, "add", "--role", "sign", "--alias", "own-sign", more.certificate_file, "--private-key", more.key_file, "--activate", "--wait", "10s")
+        home.command(home.both, "add", "--role", "sign", "--alias", "own-sign", more.certificate_file, "--private-key", more.key_file, "--activate", "--wait", "60s")
         enough = len(sent) + 10
-        report.until(lambda: len(sent) > enough or failed, 20, "messages after the rekey")
+        report.until(lambda: len(sent) > enough or failed, what="messages after the rekey")
     finally:
         stop.set()
         for thread in senders:

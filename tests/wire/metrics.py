@@ -45,7 +45,7 @@ def test_promtool_finds_nothing_to_say():
         scene.gateway.logged_count(3)
         reply = admin.get(scene.http, "/metrics")
         report.check(reply.field("content-type").startswith("text/plain; version=0.0.4"), reply.field("content-type"))
-        done = subprocess.run(["promtool", "check", "metrics"], input=reply.body, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+        done = subprocess.run(["promtool", "check", "metrics"], input=reply.body, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=report.PATIENCE_S, check=False)
         report.equal((done.returncode, done.stdout.decode()), (0, ""), "what promtool says")
 
 
@@ -108,14 +108,14 @@ def test_gauges_tell_of_certificates_connections_and_reloads():
         with scene.client() as client:
             client.post(soap.sign(scene.sender))
             series = scene.series(1)
-            report.equal(admin.value(series, "countersign_connections", side="client", state="idle"), 1, "idle clients")
-            report.equal(admin.value(series, "countersign_connections", side="upstream", state="idle"), 1, "idle upstream connections")
+            idle = lambda: [admin.value(admin.metrics(scene.http), "countersign_connections", side=side, state="idle") for side in ("client", "upstream")]
+            report.until(lambda: idle() == [1, 1], what="an idle connection on each side")
         not_after = json.loads(scene.keystore.run("show", "acme-sign#1", "--json").stdout)["not_after"]
         found = admin.value(series, "countersign_certificate_not_after_timestamp_seconds", partner="acme", entry="acme-sign#1", role="verifier", state="active")
         report.check(found > 1e9, f"notAfter {not_after}: {found}")
         report.equal(admin.value(series, "countersign_certificates", role="verifier", state="active"), 2, "certificates")
         scene.gateway.reload()
-        report.until(lambda: admin.value(admin.metrics(scene.http), "countersign_reload_total", result="done") == 1, 10, "the reload")
+        report.until(lambda: admin.value(admin.metrics(scene.http), "countersign_reload_total", result="done") == 1, what="the reload")
         report.check(admin.value(series, "process_resident_memory_bytes") > 1e6, "resident memory")
         report.equal(admin.value(series, "countersign_build_info"), 1, "build_info")
 

@@ -92,7 +92,7 @@ def test_a_gateway_reads_letters_from_within_its_sandbox_and_anew_by_a_reload():
         extra = f'mail {{ server "{box.url}"; from "gateway@example.com"; templates "{place}"; locale de; }}\n'
         extra += f'admin {{ socket "{os.path.join(product.new_directory(), "admin")}"; }}'
         with product.Gateway(product.new_directory(), store, 'route r { listener front; path "/"; upstream "http://127.0.0.1:9/"; }', extra=extra) as gateway:
-            report.until(lambda: box.mails, 90, "the mail has come")
+            report.until(lambda: box.mails, what="the mail has come")
             equal(box.mails[0][1]["Subject"], "Zertifikat läuft ab. tls-client System: ack-client", "subject")
             write_letter(place, "activated.txt", "{{nothing}}")
             refused = product.countersign("-c", gateway.conf_file, "reload", check=False)
@@ -101,7 +101,7 @@ def test_a_gateway_reads_letters_from_within_its_sandbox_and_anew_by_a_reload():
             product.countersign("-c", gateway.conf_file, "reload")
             store.run("generate", "--alias", "ack-client")
             store.run("activate", "ack-client#2")
-            report.until(lambda: len(box.mails) > 1, 90, "the mail about the new one has come")
+            report.until(lambda: len(box.mails) > 1, what="the mail about the new one has come")
             equal(box.mails[1][1]["Subject"], "Neu: ack-client#2", "subject in the new words")
 
 
@@ -111,7 +111,7 @@ def test_a_mail_that_may_have_gone_out_is_sent_again_or_taken_for_sent_as_was_ch
             n = Noticed(box.url, "anna@example.com", mail=chosen)
             at = n.end - days * DAY
             with subprocess.Popen([product.COUNTERSIGN, "-q", "-c", n.conf, "--now", rfc3339(at), "keystore", "tick"]) as child:
-                report.until(lambda: box.mails, 90, "the server has it and did not say so")
+                report.until(lambda: box.mails, what="the server has it and did not say so")
                 child.send_signal(signal.SIGKILL)
             equal(set(n.states().values()), {"sending"}, "nobody knows")
             box.slow_s = 0.0

@@ -31,7 +31,7 @@ class Office:
         self.store = Store()
         self.port = wire.unused_port()
         self.base = f"http://127.0.0.1:{self.port}"
-        self.extra = (f'mail {{ server "{box.url}"; from "gateway@example.com"; timeout 5s; }}\n'
+        self.extra = (f'mail {{ server "{box.url}"; from "gateway@example.com"; timeout 30s; }}\n'
                       f'admin {{ http 127.0.0.1:{self.port}; links "{self.base}"; }}\n{more}')
         self.conf = os.path.join(product.new_directory(), "countersign.conf")
         with open(self.conf, "w", encoding="utf-8") as out:
@@ -65,7 +65,7 @@ class Office:
 def ask(url, body=None):
     """A form is posted, or the page looked at."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=30) as reply:
+        with urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=report.PATIENCE_S) as reply:
             return reply.status, reply.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -192,7 +192,7 @@ def test_an_hour_s_growth_of_the_audit_reaches_the_auditor():
         office.generate()
         office.command("keystore", "tick")
         office.command("keystore", "tick")
-        until(lambda: box.mails, 60, "the mail")
+        until(lambda: box.mails, what="the mail")
         mail, = office.take("ada@example.com")
         check(mail["Subject"].startswith("Audit Checkpoint. row "), mail["Subject"])
         line = re.search(r"^cs-checkpoint-1 .*$", text(mail), re.M).group(0)

@@ -30,10 +30,10 @@ EXPIRATION = "Outbound Certificate Expiration. SAP CPI System: Tenant One"
 class Noticed:
     """A store with own certificate ack-client that ends in a hundred days, and a configuration that mails to url."""
 
-    def __init__(self, url, *people, mail="", after=""):
+    def __init__(self, url, *people, mail="", after="", timeout="30s"):
         self.store = Store()
         self.conf = os.path.join(product.new_directory(), "countersign.conf")
-        self.way(url, mail, after)
+        self.way(url, mail, after, timeout)
         self.run("generate", "--role", "tls-client", "--alias", "ack-client", "--subject", "CN=acme", "--key", "ec:P-256", "--days", "100",
                  "--system-type", "SAP CPI", "--system-name", "Tenant One")
         self.record = records(self.store.run("show", "ack-client#1", "--json"))[0]
@@ -41,10 +41,10 @@ class Noticed:
         for person in people:
             self.subscribe(person)
 
-    def way(self, url, mail="", after=""):
+    def way(self, url, mail="", after="", timeout="30s"):
         with open(self.conf, "w", encoding="utf-8") as out:
             out.write(f'keystore sqlite "{self.store.path}";\n{after}'
-                      f'mail {{ server "{url}"; from "gateway@example.com"; timeout 2s; {mail} }}\n')
+                      f'mail {{ server "{url}"; from "gateway@example.com"; timeout {timeout}; {mail} }}\n')
 
     def run(self, *args, check=True, at=None):
         when = ["--now", rfc3339(at)] if at is not None else []
@@ -130,7 +130,7 @@ def test_refusals_touch_only_their_own_letter():
 
 def test_a_server_that_is_down_or_hangs_delays_and_loses_nothing():
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        n = Noticed(f"smtp://127.0.0.1:{mute.getsockname()[1]}", "anna@example.com")
+        n = Noticed(f"smtp://127.0.0.1:{mute.getsockname()[1]}", "anna@example.com", timeout="2s")
         begin = n.end - 30 * DAY
         hung = n.tick(begin)
         check("1 notice not sent" in hung.stderr, hung.stderr)
@@ -221,7 +221,7 @@ class Hook:
         return wire.reply_octets(b"as you say", status=f"{self.answer} as you say")
 
     def block(self, secret, more=""):
-        return f'webhook {{ url "{self.upstream.url}"; secret file "{secret}"; timeout 2s; {more} }}\n'
+        return f'webhook {{ url "{self.upstream.url}"; secret file "{secret}"; timeout 30s; {more} }}\n'
 
 
 def secret_file():
@@ -296,9 +296,9 @@ def test_a_webhook_under_tls_is_told_by_a_running_gateway():
         with product.Gateway(product.new_directory(), store, 'route r { listener front; path "/"; upstream "http://127.0.0.1:9/"; }',
                              extra=f"admin {{ http {http}; }}\n{block}"):
             told = lambda: {t["kind"]: t for t in (json.loads(body) for _, _, body, _ in hook.got)}
-            report.until(lambda: {"expiration", "audit-checkpoint"} <= set(told()), 60, "the webhook is told")
+            report.until(lambda: {"expiration", "audit-checkpoint"} <= set(told()), what="the webhook is told")
             counted = lambda **labels: admin.value(admin.metrics(http), "countersign_notices_total", **labels)
-            report.until(lambda: counted(result="sent") == len(hook.got) == 2, 60, "count")
+            report.until(lambda: counted(result="sent") == len(hook.got) == 2, what="count")
             equal(admin.value(admin.metrics(http), "countersign_notices_unreached"), 0, "a program was reached")
         check(all(signed(signature, body) for _, signature, body, _ in hook.got), "signatures")
         equal(told()["expiration"]["subject"], "Outbound Certificate Expiration. tls-client System: ack-client", "subject")
@@ -314,10 +314,10 @@ def test_a_gateway_tells_that_a_notice_reaches_nobody():
     store.run("generate", "--role", "tls-client", "--alias", "ack-client", "--key", "ec:P-256", "--days", "20")
     with product.Gateway(place, store, 'route r { listener front; path "/"; upstream "http://127.0.0.1:9/"; }',
                          extra=f'admin {{ socket "{path}"; http {http}; }}\n') as gateway:
-        report.until(lambda: admin.value(admin.metrics(http), "countersign_notices_unreached") == 1, 60, "metric")
+        report.until(lambda: admin.value(admin.metrics(http), "countersign_notices_unreached") == 1, what="metric")
         equal(admin.ask(path, "status")["notices"], {"sent": 0, "failed": 0, "waiting": 0, "unreached": 1}, "status")
         check("NOBODY IS TOLD" in product.countersign("-c", gateway.conf_file, "status").stdout, "status for people")
-        check("notice-undeliverable" in gateway.stderr(), "log")
+        report.until(lambda: "notice-undeliverable" in gateway.stderr(), what="the line in the log")
 
 
 def test_a_fact_that_reaches_nobody_is_told():
@@ -332,7 +332,7 @@ def ticked_or_killed(n, box, at, mails, pause):
     taken = len(box.mails) + mails
     child = subprocess.Popen([product.COUNTERSIGN, "-q", "-c", n.conf, "--now", rfc3339(at), "keystore", "tick"],
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    report.until(lambda: len(box.mails) >= taken or child.poll() is not None, 60, "mails, or the end")
+    report.until(lambda: len(box.mails) >= taken or child.poll() is not None, what="mails, or the end")
     try:
         child.wait(timeout=pause)
     except subprocess.TimeoutExpired:

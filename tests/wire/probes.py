@@ -17,7 +17,7 @@ from report import check, equal, until
 PROBE = "probe { method GET; query \"wsdl\"; expect 200; }"
 ROUTES = """
 route plain {{ listener front; path "/plain"; {route}
-    upstream "{url}" {{ connect-timeout 3s; response-timeout 5s; anchors receivers; client-certificate ack-client; }} }}
+    upstream "{url}" {{ connect-timeout 60s; response-timeout 120s; anchors receivers; client-certificate ack-client; }} }}
 """
 FRONT = "listener front { address 127.0.0.1:0; }"
 
@@ -75,7 +75,7 @@ def test_one_that_accepts_the_old_one_alone_keeps_it():
             check("refused G11 probe" in done.stderr and "refused" in done.stderr, done.stderr)
             equal(house.states(), {"ack-client#1": "active", "ack-client#2": "pre-active"}, "states")
             house.accepts(house.old, house.new)
-            until(lambda: house.activate().returncode == 0, 60, "activation, once it is accepted")
+            until(lambda: house.activate().returncode == 0, what="activation, once it is accepted")
 
 
 def test_a_refusal_is_heard_though_the_receiver_hangs_up_with_it():
@@ -93,11 +93,11 @@ def test_what_is_no_evidence_does_not_pass():
         equal((done.returncode, "no evidence" in done.stderr), (10, True), done.stderr)
         house.accepts(house.new)
         house.upstream.answer = wire.reply_octets(b"<no/>", status="404 Not Found")
-        until(lambda: "no evidence (404)" in house.activate().stderr, 60, "another status")
+        until(lambda: "no evidence (404)" in house.activate().stderr, what="another status")
         house.upstream.answer = wire.reply_octets(b"<no/>", status="403 Forbidden")
-        until(lambda: "refused (403)" in house.activate().stderr, 60, "a refusal above TLS")
+        until(lambda: "refused (403)" in house.activate().stderr, what="a refusal above TLS")
         house.upstream.stop()
-        until(lambda: "no evidence" in house.activate().stderr, 60, "nobody there")
+        until(lambda: "no evidence" in house.activate().stderr, what="nobody there")
         equal(house.states()["ack-client#2"], "pre-active", "state")
 
 
@@ -127,8 +127,8 @@ def test_on_the_last_day_a_refused_probe_warns_only():
         with House(prepare=lambda house, days=days: own(house, days)) as house:
             house.accepts(keys.issue(house.place, "other", authority=True))
             house.keystore.run("auto", "ack-client", "on")
-            until(lambda: "activate" in house.gateway.stderr() and " probe: " in house.gateway.stderr(), 60, "a probe, and what follows")
-            until(lambda: house.states() == states, 60, f"states with {days} days left")
+            until(lambda: "activate" in house.gateway.stderr() and " probe: " in house.gateway.stderr(), what="a probe, and what follows")
+            until(lambda: house.states() == states, what=f"states with {days} days left")
             rows = house.keystore.run("audit", "list", "--json").stdout
             equal("the one before ends within a day" in rows, days == "1", "the reason in the audit")
             refused = house.keystore.run("activate", "ack-client#2", check=False)
@@ -136,7 +136,7 @@ def test_on_the_last_day_a_refused_probe_warns_only():
     with House(prepare=own) as house:
         house.accepts(keys.issue(house.place, "other", authority=True))
         house.keystore.run("auto", "ack-client", "on", "--pinning", "fingerprint")
-        until(lambda: house.states().get("ack-client#2") == "pre-active", 60, "a successor")
+        until(lambda: house.states().get("ack-client#2") == "pre-active", what="a successor")
         house.keystore.run("tick", check=False)
         equal(house.states(), {"ack-client#1": "active", "ack-client#2": "pre-active"}, "known by its fingerprint it waits for a hand")
 
@@ -151,15 +151,15 @@ def test_the_keeper_probes_what_it_made_before_it_activates_it():
         other = keys.issue(house.place, "other", authority=True)
         house.accepts(other)
         house.keystore.run("auto", "ack-client", "on")
-        until(lambda: house.states().get("ack-client#2") == "pre-active", 60, "a successor")
-        until(lambda: " probe: " in house.gateway.stderr(), 60, "a probe")
+        until(lambda: house.states().get("ack-client#2") == "pre-active", what="a successor")
+        until(lambda: " probe: " in house.gateway.stderr(), what="a probe")
         equal(house.states(), {"ack-client#1": "active", "ack-client#2": "pre-active"}, "refused")
         house.accepts(other, house.old)
-        until(lambda: house.activate().returncode == 0, 60, "activation")
+        until(lambda: house.activate().returncode == 0, what="activation")
     with House(prepare=own) as house:
         house.accepts(house.old)
         house.keystore.run("auto", "ack-client", "on")
-        until(lambda: house.states() == {"ack-client#1": "deactivated", "ack-client#2": "active"}, 60, "the exchange")
+        until(lambda: house.states() == {"ack-client#1": "deactivated", "ack-client#2": "active"}, what="the exchange")
         check(any(r.start.startswith("GET /soap?wsdl") for r in house.upstream.requests), "a probe came first")
 
 

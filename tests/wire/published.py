@@ -55,7 +55,7 @@ def test_own_certificates_in_use_and_to_come_and_anchors_are_there_and_no_others
         tag = reply.fields["etag"]
         equal(get(home, fields=[f"If-None-Match: {tag}"]).status, 304, "the same")
         home.keystore.run("activate", "ack-client#2")
-        until(lambda: get(home, fields=[f"If-None-Match: {tag}"]).status == 200, 60, "another tag after a change")
+        until(lambda: get(home, fields=[f"If-None-Match: {tag}"]).status == 200, what="another tag after a change")
         equal(get(home, path="/.well-known/countersign/keys").status, 404, "elsewhere")
         record = home.gateway.logged(lambda r: r["status"] == 200)
         equal(record["reason"], "ok", record)
@@ -76,7 +76,7 @@ def test_what_a_partner_took_is_written_down_and_what_a_stranger_took_is_not():
         equal(get(home, home.issue("stranger")).status, 200, "a stranger")
         equal(taken(), set(), "taken by nobody known")
         equal(get(home, home.partner).status, 200, "a partner")
-        until(lambda: taken() == published, 60, "what the partner took")
+        until(lambda: taken() == published, what="what the partner took")
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def test_at_14_days_one_is_regenerated_and_active_without_a_hand_another_warned_
         office.store.run("auto", "renewing", "on")
         print("# renewing: auto on; manual: auto off; both end", office.record("manual#1")["not_after"])
         with office.running(office.end["manual"] - 30 * DAY - 5):
-            until(lambda: office.subjects("manual"), 60, "the mail at 30 days")
+            until(lambda: office.subjects("manual"), what="the mail at 30 days")
         print("# at 30 days:", [m["Subject"] for _, m in box.mails])
         equal((office.subjects("manual"), office.subjects("renewing")), ([EXPIRATION.format("manual")], []), "mails at 30 days")
 
@@ -134,8 +134,8 @@ def test_at_14_days_one_is_regenerated_and_active_without_a_hand_another_warned_
         old = office.record("renewing#1")
         seen = len(office.upstream.requests)
         with office.running(due - 8):
-            until(lambda: office.states("renewing") == {"1": "deactivated", "2": "active"}, 90, "the successor in use")
-            until(lambda: office.subjects("renewing") and len(office.subjects("manual")) == 2, 60, "the mails")
+            until(lambda: office.states("renewing") == {"1": "deactivated", "2": "active"}, what="the successor in use")
+            until(lambda: office.subjects("renewing") and len(office.subjects("manual")) == 2, what="the mails")
         new = office.record("renewing#2")
         print("# renewed:", old["sha256"][:12], "→", new["sha256"][:12], "with", office.answered, "requests answered, 0 lost")
         presented = [s for s in office.presented()[seen:] if s in (old["sha256"], new["sha256"])]
@@ -149,7 +149,7 @@ def test_at_14_days_one_is_regenerated_and_active_without_a_hand_another_warned_
         office.lists("renewing", old, new)
 
         with office.running(office.end["manual"] - 3 * DAY - 5):
-            until(lambda: len(office.subjects("manual")) == 3, 60, "the mail at 3 days")
+            until(lambda: len(office.subjects("manual")) == 3, what="the mail at 3 days")
         equal(office.subjects("manual"), [EXPIRATION.format("manual")] * 3, "mails at 30, 14 and 3 days")
         equal(office.subjects("renewing"), [RENEWED.format("renewing")], "mails about the renewed one")
         equal(len({m["Message-ID"] for _, m in box.mails}), 4, "mails in all, each once")
@@ -163,20 +163,20 @@ def test_expired_beside_a_second_and_pinned_by_fingerprint():
         with faketime.day(1):
             office.store.run("generate", "--alias", "expired", "--days", "300")
         with office.running(office.end["expired"] + DAY):
-            until(lambda: office.subjects("expired") and office.subjects("pinned"), 60, "the mails on expiry")
+            until(lambda: office.subjects("expired") and office.subjects("pinned"), what="the mails on expiry")
             equal(office.states("expired"), {"1": "active", "2": "pre-active"}, "off: nothing is done")
             office.store.run("auto", "pinned", "on", "--pinning", "fingerprint")
             office.store.run("auto", "expired", "on")
-            until(lambda: office.states("expired") == {"1": "deactivated", "3": "active"}, 60, "1 new and active, 2 expired inactive, 3 second deleted")
-            until(lambda: office.states("pinned") == {"1": "active", "2": "pre-active"}, 60, "made, not activated")
-            until(lambda: len(box.mails) == 4, 60, "mails")
+            until(lambda: office.states("expired") == {"1": "deactivated", "3": "active"}, what="1 new and active, 2 expired inactive, 3 second deleted")
+            until(lambda: office.states("pinned") == {"1": "active", "2": "pre-active"}, what="made, not activated")
+            until(lambda: len(box.mails) == 4, what="mails")
             equal(office.subjects("expired")[1:], [RENEWED.format("expired")], "mail on renewal")
             equal(office.subjects("pinned")[1:], [RENEWED.format("pinned")], "mail to whom the new one must be given")
             letter = [m for to, m in box.mails if "pinned" in to[0]][1]
             check("not in use yet" in letter.get_body().get_content(), letter.get_body().get_content())
             equal(office.states("pinned"), {"1": "active", "2": "pre-active"}, "it waits for a hand")
             office.store.run("activate", "pinned#2")
-            until(lambda: len(box.mails) == 5, 60, "the mail on activation")
+            until(lambda: len(box.mails) == 5, what="the mail on activation")
         equal(office.subjects("pinned")[2:], ["Outbound Certificate Activated. Target System: pinned"], "mail on activation")
         equal(office.states("pinned"), {"1": "deactivated", "2": "active"}, "by a hand")
         print("#", office.answered, "requests answered, 0 lost")

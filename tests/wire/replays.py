@@ -54,9 +54,8 @@ def outcome(gateway, text, path="/orders"):
     """Send it. @return the reason in the access log, ok when it passed and the upstream saw it"""
     seen = len(SITE.upstream.requests)
     with wire.Client(gateway.address) as client:
-        name = "%s:%d" % client.sock.getsockname()
         status = client.post(text, path).status
-    record = gateway.logged(lambda r: r["client"] == name)
+    record = gateway.record_of(client)
     reason = product.reason_of(record)
     report.equal((status, len(SITE.upstream.requests) - seen), (200, 1) if reason == "ok" else (500, 0), f"status and upstream at {reason}")
     return reason

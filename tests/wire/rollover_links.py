@@ -30,7 +30,7 @@ class Linked:
         self.keystore = product.Keystore(place)
         self.keystore.add_verifier(keys.new_pair(place, "old"))
         self.port = wire.unused_port()
-        extra = (f'mail {{ server "{box.url}"; from "gateway@example.com"; timeout 5s; }}\n'
+        extra = (f'mail {{ server "{box.url}"; from "gateway@example.com"; timeout 30s; }}\n'
                  f'admin {{ http 127.0.0.1:{self.port}; links "http://127.0.0.1:{self.port}"; }}')
         self.gateway = product.Gateway(place, self.keystore, ROUTES.format(), extra)
         self.box = box
@@ -55,13 +55,13 @@ class Linked:
                 if f"step {step}:" in message["Subject"] and to[0] == "jo@acme.example":
                     return LINK.search(message.get_body().get_content())
             return None
-        return report.until(look, 90, f"the mail of step {step}").group(1)
+        return report.until(look, what=f"the mail of step {step}").group(1)
 
     def ask(self, token, method="GET"):
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/rollover/confirm/{token}", method=method,
                                          data=b"" if method == "POST" else None)
         try:
-            with urllib.request.urlopen(request, timeout=30) as reply:
+            with urllib.request.urlopen(request, timeout=report.PATIENCE_S) as reply:
                 return reply.status, reply.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -92,7 +92,7 @@ def test_a_link_closes_its_step_once():
 def test_a_link_that_is_over_does_nothing():
     with Mailbox() as box, Linked(box) as linked:
         token = linked.token("1")
-        with sqlite3.connect(linked.keystore.path, timeout=30) as store:
+        with sqlite3.connect(linked.keystore.path, timeout=report.PATIENCE_S) as store:
             store.execute("update link set expires=1")
         store.close()
         status, page = linked.ask(token, "POST")

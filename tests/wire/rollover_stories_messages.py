@@ -16,14 +16,14 @@ import report
 import soap
 import wire
 from report import check, equal
-from story import Story, instant
+from story import SOON_S, Story, instant
 
 ROUTE = """
 partner acme {{ }}
 route orders {{
     listener front; path "/orders"; methods POST; upstream "{url}";
     {side} {{ {action} }}
-    hold {{ queue 1000; wait 60s; }}
+    hold {{ queue 1000; wait 300s; }}
 }}
 """
 PLAIN = {"request": soap.envelope(), "response": soap.envelope(soap.ANSWER)}
@@ -71,7 +71,7 @@ class Messages(Story):
             self.over()
 
     def rolling_in_a_window(self, runbook):
-        return self.rolling(runbook, "--window", instant(6), instant(600))
+        return self.rolling(runbook, "--window", instant(SOON_S), instant(3600))
 
     def in_its_window(self):
         """Hold and exchange without a hand, the partner takes the new one alone and says so, and what waited goes out."""

@@ -21,7 +21,7 @@ from report import check, equal
 from story import LONG_S, Story
 
 CHECKED = """
-route orders {{ listener front; path "/orders"; methods POST; upstream "{url}" {{ anchors receivers; response-timeout 60s; }} }}
+route orders {{ listener front; path "/orders"; methods POST; upstream "{url}" {{ anchors receivers; response-timeout 120s; }} }}
 """
 
 

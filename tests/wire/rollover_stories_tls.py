@@ -173,7 +173,7 @@ def test_a_server_certificate_of_a_new_root_is_exchanged_at_its_instant():
         running.wait_for(20)
         listener.until("5", "ready")
         equal(set(presented), {home.server.der}, "before the instant")
-        listener.roll("window", "R-1", story.instant(6), story.instant(3600))
+        listener.roll("window", "R-1", story.instant(story.SOON_S), story.instant(3600))
         for step in ("2a", "2b", "3"):  # the instant that is set is not the agreed one any more, nor the one that people know
             equal(listener.states()[step], "waits" if step != "2a" else "ready", f"step {step}")
         listener.roll("next", "R-1")
@@ -190,7 +190,7 @@ def test_a_server_certificate_of_a_new_root_is_exchanged_at_its_instant():
             check(False, "a sender that was forgotten trusts the new root")
         except ssl.SSLError:
             pass
-        report.until(lambda: listener.status()["facts"]["none-refused"]["seen"].startswith("1 refused"), 90, "who refuses is counted")
+        report.until(lambda: listener.status()["facts"]["none-refused"]["seen"].startswith("1 refused"), what="who refuses is counted")
         listener.said("6")
         listener.over()
         story.nothing_lost(running)

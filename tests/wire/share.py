@@ -78,14 +78,14 @@ class Scene:
         return self.keystore.run(*SHARE, text, *more, check=check)
 
     def begin(self, text):
-        self.share(text, "--wait", "10s")
-        report.until(lambda: any(self.send(20)[1]), 30, "the share in force")
+        self.share(text, "--wait", "60s")
+        report.until(lambda: any(self.send(20)[1]), what="the share in force")
 
 
 def test_exactly_the_share_is_signed_with_the_successor():
     with Scene() as scene:
         report.equal(sum(scene.send(20)[1]), 0, "without a share")
-        rehearsed = scene.share("20%", "--dry-run", "--wait", "10s")
+        rehearsed = scene.share("20%", "--dry-run", "--wait", "60s")
         report.check("share" not in scene.record(), f"a rehearsal changes nothing: {rehearsed.stdout}")
         scene.begin("20%")
         report.equal((scene.record()["state"], scene.record()["share"]), ("pre-active", 20), "state and share")
@@ -94,10 +94,10 @@ def test_exactly_the_share_is_signed_with_the_successor():
         report.equal((set(statuses), sum(new)), ({200}, 100), "of 500 requests")
         report.check(all(sum(new[i:i + 5]) <= 2 for i in range(0, 500, 5)), "spread evenly")
         scene.share("0")
-        report.until(lambda: not any(scene.send(20)[1]), 30, "taken back by hand")
+        report.until(lambda: not any(scene.send(20)[1]), what="taken back by hand")
         scene.begin("20%")
-        scene.keystore.run("activate", "own-sign#2", "--wait", "10s")
-        report.until(lambda: all(scene.send(10)[1]), 30, "activated")
+        scene.keystore.run("activate", "own-sign#2", "--wait", "60s")
+        report.until(lambda: all(scene.send(10)[1]), what="activated")
         report.check("share" not in scene.record(), "the share ends with the activation")
         scene.keystore.run("audit", "verify")
 
@@ -110,12 +110,12 @@ def test_refusals_of_the_new_key_end_the_share():
         statuses, new = scene.send(500)
         report.check(3 <= sum(new) <= 8, f"{sum(new)} were signed with the new key")
         report.equal(statuses.count(500), sum(new), "refused ones")
-        report.until(lambda: "share" not in scene.record(), 60, "the share is taken back in the keystore")
+        report.until(lambda: "share" not in scene.record(), what="the share is taken back in the keystore")
         rows = scene.keystore.run("audit", "list", "--json").stdout
         report.check("requests refused with the new key" in rows, rows[-600:])
         report.equal(sum(scene.send(100)[1]), 0, "signed with the new key afterwards")
         report.equal(scene.record()["state"], "pre-active", "the successor")
-        report.until(lambda: box.mails, 60, "the mail about it")
+        report.until(lambda: box.mails, what="the mail about it")
         subject, text = box.mails[0][1]["Subject"], box.mails[0][1].get_body().get_content()
         report.equal(subject, "Outbound Certificate Refused. sign System: own-sign", "subject")
         report.check("requests refused with the new key" in text and "keystore activate own-sign#2 --canary" in text, text)
@@ -146,9 +146,9 @@ def test_only_what_is_about_the_signature_counts():
             report.equal(sum(new) < 20, counts, f"{name}: {sum(new)} of 100 were signed with the new key")
             report.equal(sum(s >= 400 for s in statuses), sum(new), f"{name}: as the receiver answered")
             if counts:
-                report.until(lambda: "share" not in scene.record(), 60, f"{name}: the end of the share")
+                report.until(lambda: "share" not in scene.record(), what=f"{name}: the end of the share")
             else:
-                scene.share("0", "--wait", "10s")
+                scene.share("0", "--wait", "60s")
 
 
 def over_tls(scene):
@@ -173,14 +173,15 @@ def test_what_the_receiver_refuses_by_a_fault_over_tls_is_signed_again_with_the_
             report.equal(sum(seen), 2, "requests that were signed with the new key")
             report.equal((len(seen), sum(r.status == 200 for r in answers)), (12, 10) if again else (10, 8), "requests received, answers 200")
             scene.refuses = None
-            scene.share("0", "--wait", "10s")
-        retried = [r["request"] for r in scene.gateway.log() if "refused_with" in r["request"]]
+            scene.share("0", "--wait", "60s")
+        retried = report.until(lambda: len(found := [r["request"] for r in scene.gateway.log() if "refused_with" in r["request"]]) > 1 and found,
+                               what="access log lines")
         report.equal([(r["refused_with"], r["signed_with"]) for r in retried], [("own-sign#2", "own-sign#1")] * 2, "what the log says")
         scene.begin("20%")
         scene.refuses = REFUSED
         with wire.Client(scene.gateway.address) as client:
             report.equal({client.post(soap.envelope("<a/>")).status for _ in range(200)}, {200}, "nobody notices")
-        report.until(lambda: "share" not in scene.record(), 60, "the end of the share")
+        report.until(lambda: "share" not in scene.record(), what="the end of the share")
         scene.refuses = None
         scene.begin("20%")
         scene.broken = REFUSED
@@ -201,13 +202,13 @@ def test_a_new_key_is_activated_only_when_the_first_requests_signed_with_it_were
         scene.begin("20%")
         scene.refuses = REFUSED
         scene.send(30)
-        report.until(lambda: "share" not in scene.record(), 60, "the end of a share that is refused")
+        report.until(lambda: "share" not in scene.record(), what="the end of a share that is refused")
         report.check("refused G11 probe" in activate(10), "nothing was accepted")
         scene.refuses = None
         scene.begin("20%")
         report.check("of 5 requests signed with it were accepted" in activate(10), "too few")
         scene.send(30)
-        report.until(lambda: scene.keystore.run("activate", "own-sign#2", check=False).returncode == 0, 60, "activation")
+        report.until(lambda: scene.keystore.run("activate", "own-sign#2", check=False).returncode == 0, what="activation")
         scene.keystore.run("activate", "own-sign#1", "--shorter-ok")  # back to one that is known
 
 
@@ -216,7 +217,7 @@ def test_who_is_not_believed_does_not_end_it():
         scene.keystore.add_verifier(keys.new_pair(scene.place, "acme"))
     verified = ROUTES.replace("}} }}\n", "}} response {{ verify acme; }} }}\n")
     with Scene("partner acme {{ }}\n" + verified, before=partner) as scene:
-        scene.share("20%", "--wait", "10s")
+        scene.share("20%", "--wait", "60s")
         scene.refuses = REFUSED
         statuses, new = scene.send(100)
         report.equal((sum(new), set(statuses)), (20, {502}), "not signed, and not over TLS")

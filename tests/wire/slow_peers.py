@@ -8,27 +8,25 @@ import sys
 import time
 
 import house
-import product
 import report
 import soap
 import wire
 
-LIMITS = "timeouts { head 1s; body-idle 1s; body-rate 1k; keep-alive 2s; write-idle 1s; }"
+LIMITS = "timeouts { head 3s; body-idle 3s; body-rate 1k; keep-alive 3s; write-idle 4s; }"  # a good call of a slow machine is faster
 LARGE = 8 << 20
-PATIENCE_S = 15.0
 
 
 def answered_408(home, reason, pieces):
-    """Send pieces, then nothing: 408 and the end of the connection within the patience, and nothing upstream."""
+    """Send pieces, then nothing: 408 and the end of the connection, not at once, and nothing upstream."""
     seen = len(home.upstream.requests)
     started = time.monotonic()
-    with home.client(PATIENCE_S) as client:
+    with home.client() as client:
         for piece in pieces:
             client.send(piece)
         home.good()  # nobody else waits
         report.equal(client.reply().status, 408, "status")
         report.check(client.closed(), "the connection was not closed")
-    report.check(0.5 < time.monotonic() - started < PATIENCE_S, "not at the configured time")
+    report.check(time.monotonic() - started > 1, "before the configured time")
     home.logged(client, reason)
     report.equal(len(home.upstream.requests), seen + 1, "requests that the upstream saw beside the good one")
 
@@ -50,11 +48,11 @@ def half_a_chunk(home):
 def trickled_head(home):
     """An octet now and then does not prolong the time for the head."""
     started = time.monotonic()
-    with home.client(PATIENCE_S) as client:
+    with home.client() as client:
         client.send(b"POST /orders HTTP/1.1\r\nHost: a\r\n")
         client.sock.settimeout(0.1)
         octets = b""
-        while not octets and time.monotonic() - started < PATIENCE_S:
+        while not octets and time.monotonic() - started < report.PATIENCE_S:
             try:
                 client.send(b"X: 1\r\n")
                 octets = client.sock.recv(100)
@@ -62,18 +60,18 @@ def trickled_head(home):
                 pass
             except OSError:
                 break
-        report.check(time.monotonic() - started < PATIENCE_S, "the head was waited for without end")
+        report.check(time.monotonic() - started < report.PATIENCE_S, "the head was waited for without end")
     report.check(octets.startswith(b"HTTP/1.1 408") or not octets, f"answer {octets[:20]!r}")
     home.good()
 
 
 def silent_connection(home):
     """A kept connection that says nothing more is closed without a word when its time is over."""
-    with home.client(PATIENCE_S) as client:
-        report.equal(client.post(soap.sign(home.sender, body=soap.ORDER)).status, 200, "status")
+    with home.client() as client:
         started = time.monotonic()
+        report.equal(client.post(soap.sign(home.sender, body=soap.ORDER)).status, 200, "status")
         report.check(client.closed(), "the idle connection was not closed")
-        report.check(time.monotonic() - started > 0.5, "closed at once")
+        report.check(time.monotonic() - started > 1, "closed at once")
 
 
 def large(_):
@@ -84,27 +82,18 @@ def slow_reader(home):
     """Who reads nothing of a large reply is dropped; meanwhile others are served."""
     home.answer = large
     seen = len(home.upstream.requests)
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    host, port = home.gateway.address.rsplit(":", 1)
-    sock.settimeout(PATIENCE_S)
-    sock.connect((host, int(port)))
-    sock.sendall(wire.post_octets(soap.envelope(), "/raw"))
-    report.until(lambda: len(home.upstream.requests) > seen, 10, "the request at the upstream")
+    client = wire.Client(home.gateway.address, receive=4096)
+    client.send(wire.post_octets(soap.envelope(), "/raw"))
+    report.until(lambda: len(home.upstream.requests) > seen, what="the request at the upstream")
     home.good()
-    name = "%s:%d" % sock.getsockname()
-    record = report.until(lambda: next((r for r in home.gateway.log() if r["client"] == name), None), PATIENCE_S, "access log line")
-    report.equal(product.reason_of(record), "client-slow", "reason in the access log")
+    home.logged(client, "client-slow")
     octets = 0
     try:
-        while True:
-            piece = sock.recv(65536)
-            if not piece:
-                break
+        while piece := client.sock.recv(65536):
             octets += len(piece)
     except OSError:
         pass
-    sock.close()
+    client.close()
     home.answer = None
     report.check(octets < LARGE, "all of it came although nobody read in time")
     home.good()
@@ -113,7 +102,7 @@ def slow_reader(home):
 def patient_reader(home):
     """Who reads slowly but steadily gets all of it."""
     home.answer = large
-    with home.client(PATIENCE_S) as client:
+    with home.client() as client:
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         client.send(wire.post_octets(soap.envelope(), "/raw"))
         octets = 0
@@ -122,8 +111,8 @@ def patient_reader(home):
             piece = client.sock.recv(262144)
             report.check(piece, f"closed after {octets}")
             octets += len(piece)
-            if time.monotonic() - started < 3:
-                time.sleep(0.02)  # longer than write-idle in all, never in one go
+            if time.monotonic() - started < 6:
+                time.sleep(0.06)  # longer than write-idle in all, never in one go
     home.answer = None
 
 
@@ -135,8 +124,9 @@ def a_crowd_of_slow_senders(home):
     crowd is answered first, and all of them are served in the end."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    count = CROWD if hard == resource.RLIM_INFINITY else min(CROWD, (hard - 128) // 2)  # each has a connection behind it, too
     whole = wire.post_octets(b"<slow>%s</slow>" % (b"x" * 200), "/raw")
-    crowd = [home.client(60) for _ in range(CROWD)]
+    crowd = [home.client() for _ in range(count)]
     seen = len(home.upstream.requests)
     for client in crowd:
         client.send(whole[:-30])
@@ -148,7 +138,7 @@ def a_crowd_of_slow_senders(home):
     home.answer = wire.reply_octets(b"<ok/>")
     for client in crowd:
         client.send(whole[-20:])
-    report.equal([client.reply().status for client in crowd].count(200), CROWD, "slow senders served in the end")
+    report.equal([client.reply().status for client in crowd].count(200), count, "slow senders served in the end")
     home.answer = None
     for client in crowd:
         client.close()
@@ -160,7 +150,7 @@ PATIENT = "timeouts { head 60s; body-idle 60s; body-rate 0; } loops 1; workers 1
 
 def main():
     with house.House(extra=LIMITS) as home:
-        with house.House(extra=PATIENT, response_timeout="60s") as large:
+        with house.House(extra=PATIENT, response_timeout="120s") as large:
             tests = [(f.__name__.replace("_", " "), lambda f=f: f(home)) for f in TESTS]
             report.run("slow peers", tests + [("a crowd of slow senders", lambda: a_crowd_of_slow_senders(large))])
 

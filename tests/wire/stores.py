@@ -5,12 +5,13 @@ import functools
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 
 import keys
 import product
-from report import check, equal
+from report import PATIENCE_S, check, equal
 
 DAY = 86400
 RECORD = {"alias", "entry", "role", "partner", "state", "not_before", "not_after", "process_stop", "exchanged_at", "last_use", "uses",
@@ -55,8 +56,8 @@ def write(name, data):
 class Store(product.Keystore):
     """A keystore whose content can be compared."""
 
-    def __init__(self):
-        super().__init__(product.new_directory())
+    def __init__(self, directory=None):
+        super().__init__(directory or product.new_directory())
 
     def content(self):
         """Everything stored, as text."""
@@ -66,7 +67,7 @@ class Store(product.Keystore):
 
     def change(self, sql, *values):
         """Alter the file behind the program's back."""
-        with sqlite3.connect(self.path) as db:
+        with sqlite3.connect(self.path, timeout=PATIENCE_S) as db:
             db.execute(sql, values)
 
     def verifier(self, name, *more, check=True, alias="acme-sign"):
@@ -88,6 +89,21 @@ class Store(product.Keystore):
             check(text in done.stderr, f"{' '.join(args)}: stderr lacks {text!r}: {done.stderr.strip()}")
         equal(self.content(), before, "content of the store after a refusal")
         return done
+
+
+def stopped_between_writes(pid, store):
+    """Stop the process, unless it is just then in the middle of a transaction, which would keep everybody out."""
+    os.kill(pid, signal.SIGSTOP)
+    db = sqlite3.connect(store.path, timeout=0, isolation_level=None)
+    try:
+        db.execute("begin immediate")
+        db.execute("rollback")
+        return True
+    except sqlite3.OperationalError:
+        os.kill(pid, signal.SIGCONT)
+        return False
+    finally:
+        db.close()
 
 
 def records(done):

@@ -31,7 +31,7 @@ def test_a_request_passes_under_both_versions():
             with house.client(version=version) as client:
                 report.equal(house.post(client).status, 200, f"status under {version.name}")
                 report.equal(house.post(client).status, 200, f"status of the second request under {version.name}")
-                record = house.gateway.logged(lambda r: r["client"] == client.name)
+                record = house.gateway.record_of(client)
                 report.equal(record["tls"]["version"].replace(".", "_"), version.name, "version in the log")
 
 
@@ -42,7 +42,7 @@ def test_without_a_certificate_there_is_no_handshake():
         report.equal(house.upstream.requests, [], "requests at the upstream")
         with house.client(house.issue("good")) as client:
             report.equal(house.post(client).status, 200, "status with one")
-        report.until(lambda: "peer did not return a certificate" in house.gateway.stderr(), 10, "line about it")
+        report.until(lambda: "peer did not return a certificate" in house.gateway.stderr(), what="line about it")
 
 
 def refused_by_now(house, **how):
@@ -63,7 +63,7 @@ def test_certificates_that_are_not_good_are_refused_in_the_handshake():
                "not yet valid": (house.issue("early", days=(1, 20)), "bad certificate"),
                "RSA of 1024 bits": (house.issue("weak", kind="rsa:1024"), ""),
                "revoked": (revoked, "revoked")}
-        report.until(lambda: "revoked" in refused_by_now(house, pair=revoked), 10, "list in force")
+        report.until(lambda: "revoked" in refused_by_now(house, pair=revoked), what="list in force")
         before = len(house.upstream.requests)  # those of the revoked one until then
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             for what, (pair, words) in bad.items():
@@ -74,7 +74,7 @@ def test_certificates_that_are_not_good_are_refused_in_the_handshake():
                 report.check(words in said, f"{what} under {version.name}: {said}")
         report.equal(len(house.upstream.requests), before, "requests at the upstream")
         for words in ("unable to get local issuer", "certificate has expired", "not yet valid", "key too weak", "certificate revoked"):
-            report.check(words in house.gateway.stderr(), f"no line of the log says {words}")
+            report.until(lambda said=words: said in house.gateway.stderr(), what=f"a line of the log that says {words}")
         with house.client(house.issue("good")) as client:
             report.equal(house.post(client).status, 200, "status of a good one")
 
@@ -95,7 +95,7 @@ def test_a_list_of_an_authority_on_the_way_counts_whatever_slot_it_stands_in():
             report.equal(house.post(client).status, 200, "status before")
             house.keystore.run("add", "--role", "trust-anchor", "--alias", "others", middle.certificate_file, "--activate")
             house.keystore.run("add-crl", "--alias", "others", tls.keys.new_crl(house.place, "list", middle, [pair]))
-            report.until(lambda: house.post(client).status == 403, 10, "refusal on the open connection")
+            report.until(lambda: house.post(client).status == 403, what="refusal on the open connection")
         report.check("revoked" in refused(house, pair=pair), "handshake")
 
 
@@ -105,7 +105,7 @@ def test_a_name_that_no_certificate_has_gets_an_alert():
         context.check_hostname = False
         said = refused(house, context=context, name="other.test")
         report.check("unrecognized name" in said, said)
-        report.until(lambda: "no certificate has the name other.test" in house.gateway.stderr(), 10, "line about it")
+        report.until(lambda: "no certificate has the name other.test" in house.gateway.stderr(), what="line about it")
         with house.client(context=context, name=None) as client:
             report.equal(house.post(client, host="anything.test").status, 200, "status without SNI")
 
@@ -143,14 +143,14 @@ def test_one_entry_can_be_shown_on_trial():
     with tls.House(prepare=prepare, routes=trial, listeners=tls.LISTENER + "listener trial { address 127.0.0.1:0; tls trial; }") as house:
         for address, expected in zip(house.gateway.addresses, ("gw-1", "gw-2")):
             said = subprocess.run(["openssl", "s_client", "-connect", address, "-servername", tls.HOST], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False).stdout.decode("latin-1")
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=report.PATIENCE_S, check=False).stdout.decode("latin-1")
             report.check(f"subject=CN = {expected}\n" in said, said[:400])
 
 
 def openssl(house, *args, stdin=b""):
     """What openssl s_client says."""
     done = subprocess.run(["openssl", "s_client", "-connect", house.gateway.address, "-CAfile", house.receivers.certificate_file,
-                           *args], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False)
+                           *args], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=report.PATIENCE_S, check=False)
     return done.stdout.decode("latin-1")
 
 
@@ -178,7 +178,7 @@ def test_renegotiation_is_refused():
 
 
 def test_octets_that_are_no_tls_are_closed_and_nobody_else_is_hurt():
-    with tls.House(extra="timeouts { head 1s; }") as house:
+    with tls.House(extra="timeouts { head 4s; }") as house:
         for octets in (b"GET / HTTP/1.1\r\nHost: gw.test\r\n\r\n", b"\x16\x03\x01\x40\x00" + b"\x41" * 70000, b"\x00" * 300, b"\x80"):
             with wire.Client(house.gateway.address) as client:
                 client.send(octets)
@@ -192,7 +192,7 @@ def test_octets_that_are_no_tls_are_closed_and_nobody_else_is_hurt():
             with house.client() as client:
                 report.equal(house.post(client).status, 200, "status beside them")
             report.check(slow.closed(), "a handshake without end is kept")
-        report.until(lambda: "it was not over in time" in house.gateway.stderr(), 10, "line about the slow one")
+        report.until(lambda: "it was not over in time" in house.gateway.stderr(), what="line about the slow one")
 
 
 def test_a_look_at_the_port_is_no_handshake_that_failed():
@@ -201,7 +201,7 @@ def test_a_look_at_the_port_is_no_handshake_that_failed():
             wire.Client(house.gateway.address).close()
         with wire.Client(house.gateway.address) as client:
             client.send(b"GET / HTTP/1.1\r\n\r\n")
-            report.until(lambda: house.gateway.stderr().count("tls-refused") == 1, 10, "line about the one that spoke")
+            report.until(lambda: house.gateway.stderr().count("tls-refused") == 1, what="line about the one that spoke")
         report.equal(house.gateway.stderr().count("tls-refused"), 1, "lines")
 
 
@@ -211,12 +211,12 @@ def test_a_reload_begins_and_ends_tls_on_the_same_address():
         with house.client() as client:
             report.equal(house.post(client).status, 200, "status under TLS")
             house.gateway.reload()
-            report.until(lambda: answers_plain(house), 10, "plain answer")
-            report.until(lambda: last_reply(house, client), 10, "the last reply on the connection from before")
+            report.until(lambda: answers_plain(house), what="plain answer")
+            report.until(lambda: last_reply(house, client), what="the last reply on the connection from before")
             report.check(client.closed(), "the connection from before goes on for ever")
         house.gateway.configure(house.routes.format(**house.text))
         house.gateway.reload()
-        report.until(lambda: not answers_plain(house), 10, "end of plain answers")
+        report.until(lambda: not answers_plain(house), what="end of plain answers")
         with house.client() as client:
             report.equal(house.post(client).status, 200, "status under TLS again")
 
@@ -226,13 +226,13 @@ def test_after_an_exchange_idle_connections_end_and_busy_ones_with_their_reply()
 
     def answer(request):
         if b"slow" in request.body:
-            gate.wait(20)
+            gate.wait(report.PATIENCE_S)
         return wire.reply_octets(b"<ok/>")
-    with tls.House(answer=answer) as house:
+    with tls.House(answer=answer, extra="timeouts { head 120s; }") as house:
         with house.client() as idle, house.client() as busy, house.client() as fresh:
             report.equal(house.post(idle).status, 200, "status of the idle one")
             busy.send(tls.post(body=b"<slow/>"))
-            report.until(lambda: len(house.upstream.requests) == 2, 10, "request at the upstream")
+            report.until(lambda: len(house.upstream.requests) == 2, what="request at the upstream")
             house.add("tls-server", "gw", house.issue("gw-2", house.receivers, hosts=[tls.HOST]))
             report.check(idle.closed(), "the idle connection goes on for ever")
             gate.set()
@@ -264,17 +264,17 @@ def test_handshakes_are_evidence_for_our_certificate_and_alerts_against_it():
     with tls.House() as house:
         with house.client() as client:
             report.equal(house.post(client).status, 200, "status")
-        report.until(lambda: house.keystore.entries()["gw#1"].get("last_use"), 20, "last use of our certificate")
+        report.until(lambda: house.keystore.entries()["gw#1"].get("last_use"), what="last use of our certificate")
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             said = refused(house, context=tls.client_context(house.senders, version=version))
             report.check("certificate verify failed" in said, said)
-        report.until(lambda: house.gateway.stderr().count("alert unknown ca") == 2, 10, "lines about it")
+        report.until(lambda: house.gateway.stderr().count("alert unknown ca") == 2, what="lines about it")
         bad = "select coalesce(sum(bad),0) from use_day"
-        report.until(lambda: sqlite(house, bad) == "2", 20, "uses that failed")
+        report.until(lambda: sqlite(house, bad) == "2", what="uses that failed")
 
 
 def sqlite(house, query):
-    return subprocess.run(["sqlite3", house.keystore.path, query], stdout=subprocess.PIPE, text=True, timeout=30, check=False).stdout.strip()
+    return subprocess.run(["sqlite3", house.keystore.path, query], stdout=subprocess.PIPE, text=True, timeout=report.PATIENCE_S, check=False).stdout.strip()
 
 
 class Trickle:
@@ -341,7 +341,7 @@ def test_a_reader_that_stops_gets_the_rest_later():
     with tls.House(answer=lambda _: wire.reply_octets(big, content_type="text/plain")) as house:
         with house.client() as client:
             client.send(tls.post())
-            report.until(lambda: house.upstream.requests, 10, "request at the upstream")
+            report.until(lambda: house.upstream.requests, what="request at the upstream")
             with house.client() as other:
                 client.sock.recv(1000)
                 report.equal(other.sock.version(), "TLSv1.3", "version")
@@ -358,7 +358,7 @@ def test_a_cut_connection_ends_no_message():
         with house.client() as client:
             client.send(tls.post()[:-2])
             client.sock.close()
-        record = house.gateway.logged(lambda r: r["client"] == client.name)
+        record = house.gateway.record_of(client)
         report.equal(record["reason"], "client-gone", "reason")
         report.equal(house.upstream.requests, [], "requests at the upstream")
 

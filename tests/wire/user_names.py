@@ -67,11 +67,10 @@ class Home(tls.House):
             client.send(tls.post(path, body=message.encode()))
         else:
             client = wire.Client(self.gateway.addresses[1])
-            client.name = "%s:%d" % client.sock.getsockname()
             client.send(wire.post_octets(message, path))
         with client:
             status = client.reply().status
-        record = self.gateway.logged(lambda r: r["client"] == client.name)
+        record = self.gateway.record_of(client)
         requests = self.upstream.requests[seen:]
         return status, record, requests[0].body.decode() if requests else None
 
@@ -145,15 +144,15 @@ def test_a_changed_password_is_in_force_behind_a_reload(home):
     home.password("anna", "n3w")
     report.equal(home.send(home.message())[0], 200, "the old password before the reload")
     home.gateway.reload()
-    report.until(lambda: home.send(home.message(password="n3w"))[0] == 200, 60, "the new password")
+    report.until(lambda: home.send(home.message(password="n3w"))[0] == 200, what="the new password")
     report.equal(home.send(home.message())[0], 500, "the old password behind the reload")
     home.password("anna", "exposed", mode=stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP)
     home.gateway.reload()
-    report.until(lambda: "is open to others" in home.gateway.stderr(), 60, "the refused reload")
+    report.until(lambda: "is open to others" in home.gateway.stderr(), what="the refused reload")
     report.equal(home.send(home.message(password="n3w"))[0], 200, "the password in force")
     home.password("anna", "s3cret")
     home.gateway.reload()
-    report.until(lambda: home.send(home.message())[0] == 200, 60, "the first password again")
+    report.until(lambda: home.send(home.message())[0] == 200, what="the first password again")
 
 
 def test_a_wrong_configuration_names_its_place(home):
