@@ -171,13 +171,15 @@ static void client_progress(struct conn *conn)
 static void client_connected(struct conn *conn, int err)
 {
     struct client *c = client_of(conn);
+    char sender[KS_SENDER]; /* by its address alone: who does not trust our certificate shows none of his */
     bool good = err == 0 && tls_peer_of(conn->ssl, &c->peer) == 0;
     if (err != 0 && BIO_number_read(SSL_get_rbio(conn->ssl)) == 0) {
         client_close(c); /* a look at the port, as load balancers take it, is no handshake */
         return;
     }
     tls_count(conn->loop->counters.handshakes[0], conn->ssl, good);
-    tls_front_tell(c->front, conn, c->limited_as, good);
+    exchange_host(c->address, sender);
+    tls_front_tell(c->front, conn, sender, good);
     if (good) {
         return;
     }

@@ -136,6 +136,14 @@ static int use_prune(struct ks_backend *b, cs_time now, cs_error *e)
             return -1;
         }
     }
+    s = ks_mem_scan(b, "observation");
+    while (ks_mem_next(&s)) {
+        bool old = ks_mem_is(&s, "kind", "refused") && ks_mem_num(&s, "last_at") < now - SENDER_DAYS * CS_DAY;
+        if (old && ks_mem_delete(b, &s, e) != 0) {
+            ks_mem_done(&s);
+            return -1;
+        }
+    }
     return 0;
 }
 

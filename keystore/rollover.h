@@ -8,6 +8,7 @@
 #define KS_ROLLOVER_H
 
 #include "keystore/link.h"
+#include "keystore/refused.h"
 #include "keystore/rollover_store.h"
 #include "keystore/runbook.h"
 
@@ -45,6 +46,7 @@ struct ks_rollover {
     size_t n_route;
     char sender[KS_ROLL_SENDERS][KS_WORD]; /**< partners of whom each is asked, where a step says so */
     size_t n_sender;
+    struct ks_denials denied;  /**< of a listener's certificate: who does not trust the new one */
     struct ks_roll_word *word; /**< owned: what senders said */
     size_t n_word;
     struct ks_facts facts;
@@ -207,6 +209,10 @@ int ks_rollover_add_word(struct ks_rollover *r, size_t place, const char *sender
 size_t ks_rollover_unsaid(const struct ks_rollover *r, size_t place, char *names, size_t size);
 /** Senders of whom one did not say yet that he is ready for the exchange: names as above. @return how many */
 size_t ks_rollover_unready(const struct ks_rollover *r, char *names, size_t size);
+/** How many senders that are known by name refuse the new certificate, while it is in use and the old one can come
+ * back.
+ */
+size_t ks_rollover_denied_named(const struct ks_rollover *r);
 /** The activation that was set is taken back, and the step that set it is open again. */
 int ks_rollover_unset(ks_store *s, const struct ks_rollover *r, const ks_actor *who, cs_time now,
                       cs_error *e) CS_MUST_CHECK;

@@ -224,20 +224,28 @@ static int take_refused(void *ctx, const struct ks_use_row *row, cs_error *e)
     return 0;
 }
 
-/** Of a certificate that a listener shows: a sender that does not trust it ends the handshake. */
+/** What was refused with the new one. Of a certificate that a listener shows: by whom; where one of them is known by
+ *  name and the old certificate can still come back, that is offered. */
 static int judge_refused(struct seen *v, cs_error *e)
 {
     struct ks_rollover *r = v->r;
-    int64_t from = r->row.started_at / CS_DAY;
-    if (r->has_new && v->s->driver->uses(v->s->b, r->row.new_entry, from, take_refused, v, e) != 0) {
+    char who[KS_FACT_TEXT - 110] = "";
+    bool used = r->has_new && r->new_info.last_use != 0;
+    memset(&r->denied, 0, sizeof r->denied);
+    if (r->has_new &&
+        (v->s->driver->uses(v->s->b, r->row.new_entry, r->row.started_at / CS_DAY, take_refused, v, e) != 0 ||
+         (v->refused > 0 && ks_refused_read(v->s, r->row.new_entry, v->now, &r->denied, e) != 0))) {
         return -1;
     }
-    bool used = r->has_new && r->new_info.last_use != 0;
+    ks_refused_text(&r->denied, who, sizeof who);
     if (v->refused == 0) {
         say(v, KS_FACT_NONE_REFUSED, used, "%s", used ? "none" : "it was not used so far");
+    } else if (ks_rollover_denied_named(r) > 0) {
+        say(v, KS_FACT_NONE_REFUSED, false, "%s; back: countersign keystore activate %s#%u", who, r->row.alias,
+            r->old_info.n);
     } else {
-        say(v, KS_FACT_NONE_REFUSED, false, "%llu refused; whose: the log, tls-refused",
-            (unsigned long long)v->refused);
+        say(v, KS_FACT_NONE_REFUSED, false, "%llu refused%s", (unsigned long long)v->refused,
+            strchr(who, ':') != NULL ? strchr(who, ':') : "");
     }
     return 0;
 }

@@ -163,6 +163,16 @@ size_t ks_rollover_unready(const struct ks_rollover *r, char *names, size_t size
     return 0;
 }
 
+size_t ks_rollover_denied_named(const struct ks_rollover *r)
+{
+    bool back = r->has_old && r->old_info.state == KS_DEACTIVATED && r->has_new && r->new_info.state == KS_ACTIVE;
+    size_t n = 0;
+    while (back && n < r->denied.n && r->denied.row[n].who[0] != '\0') {
+        n++;
+    }
+    return n;
+}
+
 bool ks_rollover_by_sender(const struct ks_rollover *r, size_t place)
 {
     const struct ks_runbook_step *step = &r->runbook->step[place];

@@ -223,6 +223,39 @@ static int watch_senders(struct round *o, const struct ks_rollover *r, cs_error 
     return all && told == 1 ? report(o, r, "roll-over senders", false, text, e) : told < 0 ? -1 : 0;
 }
 
+/** What makes the notice about one sender another than that about the next. */
+static int64_t occasion_of(const char *who, const char *sender)
+{
+    uint64_t h = 0xcbf29ce484222325ULL;
+    for (const char *const *text = (const char *const[]){who, " ", sender, NULL}; *text != NULL; text++) {
+        for (const char *p = *text; *p != '\0'; p++) {
+            h = (h ^ (uint8_t)*p) * 0x100000001b3ULL;
+        }
+    }
+    return (int64_t)(h >> 1);
+}
+
+/** A sender that is known by name refuses the certificate that came: said once of each, with the way back. */
+static int watch_refusals(struct round *o, const struct ks_rollover *r, cs_error *e)
+{
+    char text[KS_NOTICE_TEXT];
+    size_t n = ks_rollover_denied_named(r);
+    for (size_t i = 0; i < n; i++) {
+        const struct ks_denial *who = &r->denied.row[i];
+        snprintf(
+            text, sizeof text,
+            "%.48s (%.48s) refuses the new certificate of %.64s: he seems to lack its root. Back, while the old one "
+            "lasts: countersign keystore activate %.64s#%u",
+            who->who, who->sender, r->row.alias, r->row.alias, r->old_info.n);
+        int told = alarm(o, r, occasion_of(who->who, who->sender), text, e);
+        if (told < 0) {
+            return -1;
+        }
+        o->report->notices += told == 1;
+    }
+    return 0;
+}
+
 /** @return 1 it was ended, 0, -1 */
 static int watch_span(struct round *o, const struct ks_rollover *r, cs_error *e)
 {
@@ -264,7 +297,7 @@ static int one(struct round *o, int64_t id, cs_error *e)
         }
         cs_time next = 0;
         cs_time again = 0;
-        int ended = watch_senders(o, r, e) == 0 ? watch_span(o, r, e) : -1;
+        int ended = watch_senders(o, r, e) == 0 && watch_refusals(o, r, e) == 0 ? watch_span(o, r, e) : -1;
         size_t at = due_step(r);
         int did = ended == 0 && at < r->runbook->n ? do_step(o, r, at, e) : 0;
         rc = ended < 0 || did < 0 ? -1 : 0;

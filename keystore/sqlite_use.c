@@ -83,5 +83,10 @@ int ks_sqlite_use_prune(struct ks_backend *b, cs_time now, cs_error *e)
 {
     struct ks_query q = ks_query_open(b, "delete from use_sender where day < ?1 / 86400 - " SENDER_DAYS);
     ks_query_int(&q, now);
+    if (ks_query_run(&q, e) != 0) {
+        return -1;
+    }
+    q = ks_query_open(b, "delete from observation where kind='refused' and last_at < ?1 - 86400 * " SENDER_DAYS);
+    ks_query_int(&q, now);
     return ks_query_run(&q, e);
 }

@@ -7,6 +7,7 @@
 
 #include "keystore/change.h"
 #include "keystore/checkpoint.h"
+#include "keystore/refused.h"
 #include "keystore/snapshot.h"
 #include "keystore/use.h"
 
@@ -66,7 +67,7 @@ int ks_use_flush(ks_store *s, struct ks_counts *counts, const ks_snapshot *snaps
     }
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        rc = s->driver->use_add(s->b, node, &row[i], e);
+        rc = s->driver->use_add(s->b, node, &row[i], e) == 0 ? ks_refused_add(s, snapshot, node, &row[i], now, e) : -1;
         ends = ends || (row[i].ok > 0 && moved(snapshot, row[i].entry_id));
     }
     if (rc == 0 && ends) {

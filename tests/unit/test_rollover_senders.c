@@ -252,6 +252,79 @@ static void test_the_developer_is_given_the_certificate_and_asked_for_its_names_
     end(&s);
 }
 
+/** Uses and refusals that a gateway counted and wrote. */
+static void use_from(struct scene *s, const char *alias, unsigned n, const char *sender, bool ok, int times)
+{
+    ks_live *l = NULL;
+    const ks_options opt = {.node = NODE};
+    MADE(ks_live_open(&l, s->f.uri, &opt, s->now, &s->f.e) == 0 && ks_live_step(l, 0, s->now, &s->f.e) >= 0);
+    const ks_snapshot *snapshot = ks_live_get(l);
+    for (int i = 0; i < times; i++) {
+        ks_use(l, snapshot, alias, n, sender, ok, s->now);
+    }
+    ks_snapshot_release(snapshot);
+    ks_live_close(l);
+}
+
+/** What the roll-over has seen of refusals. */
+static void seen_refused(struct scene *s, char text[KS_FACT_TEXT])
+{
+    struct ks_rollover *r = look(s);
+    CU_ASSERT_EQUAL(r->facts.hold & KS_BIT(KS_FACT_NONE_REFUSED), 0);
+    memcpy(text, r->facts.text[KS_FACT_NONE_REFUSED], KS_FACT_TEXT);
+    ks_rollover_free(r);
+}
+
+static void test_who_does_not_trust_the_new_certificate_is_counted_and_named_and_the_way_back_is_offered(void)
+{
+    static const char told[] = "select count(*) from notification where about='R-1' and text like '%refuses the new "
+                               "certificate of gw%keystore activate gw#1'";
+    struct scene s;
+    char text[KS_FACT_TEXT];
+    ask(&s, false);
+    struct made m = make_certificate(&(struct recipe){.cn = "acme", .from = NOW - CS_DAY, .to = NOW + 300 * CS_DAY});
+    ks_add a = adding(KS_VERIFIER, "acme", "acme-sign", &m, true);
+    MADE(add_at(&s.f, &a, NOW) == 0);
+    made_free(&m);
+    use_from(&s, "acme-sign", 1, "10.2.0.7", true, 1); /* messages of acme come from there */
+    use_from(&s, "gw", 1, "10.2.0.7", false, 5);       /* the old one is another matter */
+    CU_ASSERT(confirm(&s, "4/acme") == 0 && confirm(&s, "4/beta") == 0);
+    keep(&s, AT);
+    CU_ASSERT_FATAL(active(&s, 2));
+    use_from(&s, "gw", 2, "10.9.9.9", false, 3);
+    use_from(&s, "gw", 2, "10.9.9.9", false, 1);
+    keep(&s, AT + 10);
+    seen_refused(&s, text);
+    CU_ASSERT_STRING_EQUAL(text, "4 refused: 10.9.9.9 4"); /* nobody knows who that is: nobody is disturbed */
+    CU_ASSERT_EQUAL(sql_number(&s.f, told), 0);
+    use_from(&s, "gw", 2, "10.2.0.7", false, 2);
+    keep(&s, AT + 20);
+    seen_refused(&s, text);
+    CU_ASSERT_STRING_EQUAL(text, "6 refused: acme (10.2.0.7) 2, 10.9.9.9 4; back: countersign keystore activate gw#1");
+    use_from(&s, "gw", 2, "10.2.0.7", false, 1);
+    keep(&s, AT + 30);
+    CU_ASSERT_EQUAL(sql_number(&s.f, told), 1); /* once of each */
+    end(&s);
+}
+
+static void test_senders_beyond_the_bound_are_counted_together(void)
+{
+    struct scene s;
+    char text[KS_FACT_TEXT];
+    char sender[KS_SENDER];
+    ask(&s, false);
+    keep(&s, AT);
+    for (int i = 0; i < 300; i++) {
+        snprintf(sender, sizeof sender, "10.3.%d.%d", i / 250, i % 250);
+        use_from(&s, "gw", 2, sender, false, 1);
+    }
+    keep(&s, AT + 10);
+    seen_refused(&s, text);
+    CU_ASSERT(strncmp(text, "300 refused: others 44, 10.3.0.0 1", 34) == 0);
+    CU_ASSERT_EQUAL(sql_number(&s.f, "select count(*) from observation where kind='refused'"), 257);
+    end(&s);
+}
+
 #define TEST(name)                                                                                                     \
     {                                                                                                                  \
 #name, test_##name                                                                                             \
@@ -263,6 +336,8 @@ const struct harness_test harness_tests[] = {
     TEST(where_all_are_required_the_exchange_is_put_off_until_the_last_one_is_ready),
     TEST(the_tenant_hears_of_the_instant_before_the_senders_do),
     TEST(nobody_of_the_house_writes_to_himself),
+    TEST(who_does_not_trust_the_new_certificate_is_counted_and_named_and_the_way_back_is_offered),
+    TEST(senders_beyond_the_bound_are_counted_together),
     TEST(the_developer_is_given_the_certificate_and_asked_for_its_names_once),
     {NULL, NULL},
 };

@@ -190,7 +190,7 @@ def test_a_server_certificate_of_a_new_root_is_exchanged_at_its_instant():
             check(False, "a sender that was forgotten trusts the new root")
         except ssl.SSLError:
             pass
-        report.until(lambda: listener.status()["facts"]["none-refused"]["seen"].startswith("1 refused"), what="who refuses is counted")
+        report.until(lambda: listener.status()["facts"]["none-refused"]["seen"].startswith("1 refused: 127.0.0.1 1"), what="who refuses is counted")
         listener.said("6")
         listener.over()
         story.nothing_lost(running)
