@@ -76,7 +76,9 @@ def test_manual_pages_are_well_formed():
     for page in MANUALS:
         done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", os.path.join(product.ROOT, "docs", page)], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=report.PATIENCE_S, check=False)
-        report.check(done.returncode == 0 and not done.stdout, f"{page}: {done.stdout}")
+        # a machine whose clock is behind the date of the page is no fault of the page
+        said = [line for line in done.stdout.splitlines() if "date in the future" not in line]
+        report.check(not said and (done.returncode == 0 or done.stdout), f"{page}: {done.stdout}")
 
 
 def test_every_command_of_the_help_stands_in_the_manual():

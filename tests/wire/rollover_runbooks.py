@@ -7,13 +7,16 @@ import glob
 import os
 import re
 import sys
+import time
 
 import keys
 import product
 import report
 from report import check, equal
+from stores import DAY, rfc3339
 
-ADDED, BEGUN, FROM, TO = "2026-12-01T00:00:00Z", "2026-12-02T00:00:00Z", "2026-12-02T22:00:00Z", "2026-12-02T23:00:00Z"
+MIDNIGHT = time.time() // DAY * DAY + 10 * DAY
+ADDED, BEGUN, FROM, TO = (rfc3339(MIDNIGHT + hours * 3600) for hours in (0, 24, 46, 47))
 MADE_HERE = ("tls-client", "tls-server", "sign", "decrypt")
 PARTNER = {"verifier": ("--partner", "acme"), "encrypt-to": ("--partner", "acme")}
 RETAINED = ("verifier", "trust-anchor", "sign", "decrypt")
