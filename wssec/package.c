@@ -146,6 +146,21 @@ static void move(struct wssec_range *r, size_t by)
     r->to += r->to > 0 ? by : 0;
 }
 
+/* Parts that an xop:Include of our Security header names: nobody else may name them, and without it nobody does. */
+static void show_header_parts(const struct wssec_package *k, struct wssec_verdict *v, size_t behind)
+{
+    v->n_header_part = 0;
+    for (size_t part = 1; part < k->mime.n_part && v->n_header_part < WSSEC_HEADER_PARTS; part++) {
+        for (size_t i = 0; i < k->n_include; i++) {
+            if (k->include[i].part == part && k->include[i].mark[0] == '\0') {
+                v->header_part[v->n_header_part++] = (struct wssec_range){k->mime.part[part - 1].content.to + behind,
+                                                                          k->mime.part[part].content.to + behind};
+                break;
+            }
+        }
+    }
+}
+
 void wssec_package_show(const struct wssec_package *k, struct wssec_verdict *v, size_t octets)
 {
     struct wssec_range length = k->mime.n_part > 0 ? k->mime.part[0].length : (struct wssec_range){0, 0};
@@ -161,6 +176,7 @@ void wssec_package_show(const struct wssec_package *k, struct wssec_verdict *v, 
     }
     move(&v->security, v->root.from);
     move(&v->header, v->root.from);
+    show_header_parts(k, v, v->root.to - k->root_at.to);
 }
 
 void wssec_package_free(struct wssec_package *k)

@@ -76,7 +76,16 @@ int wssec_remove_header(struct wssec_worker *w, const struct wssec_input *in, co
         only_a_tag(&r, v->header.from, cut.from) && only_a_tag(&r, cut.to, v->header.to)) {
         cut = v->header;
     }
-    struct wssec_edit edit[2] = {{v->root_length.from, v->root_length.to, "", 0}, {cut.from, cut.to, "", 0}};
-    size_t skip = v->root_length.to == 0 ? 1 : 0;
-    return wssec_splice(w, in, WSSEC_CODING_UTF8, edit + skip, cut.to > cut.from ? 2 - skip : 0, out);
+    struct wssec_edit edit[2 + WSSEC_HEADER_PARTS];
+    size_t n = 0;
+    if (cut.to > cut.from && v->root_length.to > 0) {
+        edit[n++] = (struct wssec_edit){v->root_length.from, v->root_length.to, "", 0};
+    }
+    if (cut.to > cut.from) {
+        edit[n++] = (struct wssec_edit){cut.from, cut.to, "", 0};
+    }
+    for (unsigned i = 0; i < v->n_header_part && i < WSSEC_HEADER_PARTS; i++) {
+        edit[n++] = (struct wssec_edit){v->header_part[i].from, v->header_part[i].to, "", 0};
+    }
+    return wssec_splice(w, in, WSSEC_CODING_UTF8, edit, n, out);
 }

@@ -248,6 +248,7 @@ struct wssec_replay { /** ONE atomic step. May block; must be thread-safe. */
 #define WSSEC_MAX_REFERENCES 30
 #define WSSEC_MAX_CANDIDATES 8
 #define WSSEC_MAX_NOTES      12
+#define WSSEC_HEADER_PARTS   8
 
 struct wssec_range {
     size_t from, to;
@@ -304,6 +305,9 @@ struct wssec_verdict { /** The result record. Plain data; zeroed it means fail. 
     struct wssec_range header;               /**< the whole soap:Header */
     struct wssec_range root;                 /**< the SOAP part of a MIME message; 0,0: the message is that alone */
     struct wssec_range root_length;          /**< its Content-Length, which goes where that part changes; 0,0: none */
+    unsigned n_header_part;                  /**< parts of an XOP package that stand for octets in our header, ... */
+    struct wssec_range
+        header_part[WSSEC_HEADER_PARTS]; /**< each with the delimiter in front; they go with the header */
     bool has_replay_key;
     uint8_t replay_key[32];
     int64_t replay_until;
@@ -405,9 +409,9 @@ WSSEC_API int wssec_verify_detached(struct wssec_worker *w, const struct wssec_c
                                     const struct wssec_resolver *r, struct wssec_verdict *v, struct wssec_explain *x,
                                     struct wssec_stamped *stamp) WSSEC_MUST_CHECK;
 
-/** The message without our Security header, cut by byte range (the whole soap:Header too if nothing else is in it);
- *  every other octet unchanged. v is the pass verdict of the same input. @return WSSEC_RC_OK or an error; out lives
- * until w's next call */
+/** The message without our Security header, cut by byte range (the whole soap:Header too if nothing else is in it, and
+ *  parts to which an xop:Include in our header gave its octets); every other octet unchanged. v is the pass verdict of
+ * the same input. @return WSSEC_RC_OK or an error; out lives until w's next call */
 WSSEC_API int wssec_remove_header(struct wssec_worker *w, const struct wssec_input *in, const struct wssec_verdict *v,
                                   struct wssec_output *out) WSSEC_MUST_CHECK;
 

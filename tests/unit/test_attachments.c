@@ -325,7 +325,9 @@ static void a_second_root_or_another_boundary_gains_nothing(void)
 
 #define XOP_ROOT     "Content-Type: application/xop+xml; charset=utf-8; type=\"text/xml\"\r\nContent-ID: <root@x>\r\n"
 #define INCLUDE(uri) "<x:Include xmlns:x=\"http://www.w3.org/2004/08/xop/include\" href=\"" uri "\"/>"
-#define ORDER(in)    "<o:order xmlns:o=\"urn:orders\"><o:file>" in "</o:file><o:n>1</o:n></o:order>"
+#define CODED(id)                                                                                                      \
+    "Content-Type: application/ciphervalue\r\nContent-ID: <" id ">\r\nContent-Transfer-Encoding: base64\r\n"
+#define ORDER(in) "<o:order xmlns:o=\"urn:orders\"><o:file>" in "</o:file><o:n>1</o:n></o:order>"
 
 /* Signed with the base64 in place, sent with an Include instead. */
 static char *optimised(const char *base64, const char *include)
@@ -419,22 +421,21 @@ static void an_include_outside_of_what_is_signed_covers_nothing(void)
            "in an unsigned header");
 }
 
-/* text with the value of an element as an Include of the part a@x. @return that value */
-static char *taken_out(char **text, const char *element)
+/* text with the value of an element as an Include of a part. @return that value */
+static char *taken_out(char **text, const char *element, const char *include)
 {
     char *at = strstr(*text, element);
     CU_ASSERT_PTR_NOT_NULL_FATAL(at);
     at = strchr(at, '>') + 1;
     char *value = strndup(at, strcspn(at, "<"));
-    *text = maker_replace(*text, value, INCLUDE("cid:a@x"));
+    *text = maker_replace(*text, value, include);
     return value;
 }
 
 /* Includes in our header: parts that hold what signed the message, and no other octets. */
 static void parts_of_the_signer_need_no_signature(void)
 {
-    static const char coded[] = "Content-Type: application/ciphervalue\r\nContent-ID: <a@x>\r\n"
-                                "Content-Transfer-Encoding: base64\r\n";
+    static const char coded[] = CODED("a@x");
     static const struct {
         const char *element, *reason; /* of other octets */
     } rows[] = {{"<wsse:BinarySecurityToken", "certificate-unknown"}, {"<ds:SignatureValue", "signature-mismatch"}};
@@ -442,8 +443,8 @@ static void parts_of_the_signer_need_no_signature(void)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char *text = maker_message(&(struct maker){.key = &rsa});
         char *strange = maker_message(&(struct maker){.key = &other});
-        char *value = taken_out(&text, rows[i].element);
-        char *changed = taken_out(&strange, rows[i].element);
+        char *value = taken_out(&text, rows[i].element, INCLUDE("cid:a@x"));
+        char *changed = taken_out(&strange, rows[i].element, INCLUDE("cid:a@x"));
         const struct part good = {coded, value};
         const struct part bad = {coded, changed};
         expect(judge_package(package(strdup(text), XOP_ROOT, &good, 1), XOP), "ok", rows[i].element);
@@ -454,7 +455,7 @@ static void parts_of_the_signer_need_no_signature(void)
     }
     /* a token that nobody asked for is no token of the signer's */
     char *strange = maker_message(&(struct maker){.key = &other});
-    char *unasked = taken_out(&strange, "<wsse:BinarySecurityToken");
+    char *unasked = taken_out(&strange, "<wsse:BinarySecurityToken", INCLUDE("cid:a@x"));
     const struct part part = {coded, unasked};
     static const char token[] = "<wsse:BinarySecurityToken>" INCLUDE("cid:a@x") "</wsse:BinarySecurityToken>";
     struct maker m = {.key = &rsa, .in_security = token};
@@ -463,7 +464,7 @@ static void parts_of_the_signer_need_no_signature(void)
     m = (struct maker){.key = &rsa, .header = "<h:file xmlns:h=\"urn:h\">" INCLUDE("cid:a@x") "</h:file>"};
     char *text = maker_message(&(struct maker){.key = &rsa});
     free(strange);
-    strange = taken_out(&text, "<wsse:BinarySecurityToken");
+    strange = taken_out(&text, "<wsse:BinarySecurityToken", INCLUDE("cid:a@x"));
     const struct part certificate = {coded, strange};
     expect(judge_package(package(maker_message(&m), XOP_ROOT, &certificate, 1), XOP), "part-not-signed",
            "the certificate in another header");
@@ -587,6 +588,49 @@ static void what_no_reference_can_name_is_not_signed(void)
     CU_ASSERT_STRING_EQUAL(wssec_reason_code(made.reason), "mime-malformed");
 }
 
+static char *without_header(char *text, const char *type)
+{
+    struct wssec_slice slice = {(const uint8_t *)text, strlen(text)};
+    struct wssec_input in = {.slice = &slice, .n_slice = 1, .content_type = type};
+    struct wssec_output out;
+    cs_buf b = CS_BUF_INIT;
+    CU_ASSERT_EQUAL(wssec_remove_header(worker, &in, &v, &out), WSSEC_RC_OK);
+    for (size_t i = 0; i < out.n_piece; i++) {
+        (void)cs_buf_add(&b, out.piece[i].p, out.piece[i].n);
+    }
+    CU_ASSERT_EQUAL(out.octets, b.len);
+    free(text);
+    return cs_buf_take(&b, NULL);
+}
+
+/* Whoever reads the package behind us would find a part that nothing names. Parts beside it stay, in whatever order. */
+static void parts_of_the_header_go_with_it(void)
+{
+    const struct part file = {"Content-ID: <file@x>\r\n", "hello"};
+    for (unsigned order = 0; order < 3; order++) {
+        char *envelope = optimised("aGVsbG8=", INCLUDE("cid:file@x"));
+        char *token = taken_out(&envelope, "<wsse:BinarySecurityToken", INCLUDE("cid:token@x"));
+        char *value = taken_out(&envelope, "<ds:SignatureValue", INCLUDE("cid:value@x"));
+        const struct part certificate = {CODED("token@x"), token};
+        const struct part signature = {CODED("value@x"), value};
+        const struct part all[3][3] = {
+            {file, certificate, signature}, {certificate, file, signature}, {signature, certificate, file}};
+        char *text = package(envelope, XOP_ROOT, all[order], 3);
+        expect(judge_package(strdup(text), XOP), "ok", "before");
+        CU_ASSERT_EQUAL(v.n_header_part, 2);
+        text = without_header(text, XOP);
+        char *expected =
+            package(strdup("<S:Envelope xmlns:S=\"" SOAP11 "\" xmlns:wsu=\"" NS_WSU "\" xmlns:wsse=\"" NS_WSSE
+                           "\"><S:Body wsu:Id=\"Body\">" ORDER(INCLUDE("cid:file@x")) "</S:Body></S:Envelope>"),
+                    XOP_ROOT, &file, 1);
+        CU_ASSERT_STRING_EQUAL(text, expected);
+        free(expected);
+        free(text);
+        free(token);
+        free(value);
+    }
+}
+
 /* Our header goes, and with it a length of the SOAP part that is no longer true; the rest stays octet for octet. */
 static void the_header_is_cut_out_of_the_package(void)
 {
@@ -597,21 +641,13 @@ static void the_header_is_cut_out_of_the_package(void)
         (void)snprintf(header, sizeof header, ROOT "Content-Length: %zu\r\n", strlen(envelope));
         char *text = package(envelope, with == 1 ? header : ROOT, &a, 1);
         expect(judge_package(strdup(text), RELATED), "ok", "before");
-        struct wssec_slice slice = {(const uint8_t *)text, strlen(text)};
-        struct wssec_input in = {.slice = &slice, .n_slice = 1, .content_type = RELATED};
-        struct wssec_output out;
-        CU_ASSERT_EQUAL(wssec_remove_header(worker, &in, &v, &out), WSSEC_RC_OK);
-        cs_buf b = CS_BUF_INIT;
-        for (size_t i = 0; i < out.n_piece; i++) {
-            (void)cs_buf_add(&b, out.piece[i].p, out.piece[i].n);
-        }
+        text = without_header(text, RELATED);
         char *expected = package(
             strdup("<S:Envelope xmlns:S=\"" SOAP11 "\" xmlns:wsu=\"" NS_WSU "\" xmlns:wsse=\"" NS_WSSE
                    "\"><S:Body wsu:Id=\"Body\"><o:order xmlns:o=\"urn:orders\"><o:item n=\"1\">bolt</o:item></o:order>"
                    "</S:Body></S:Envelope>"),
             ROOT, &a, 1);
-        CU_ASSERT_STRING_EQUAL(b.data, expected);
-        cs_buf_free(&b);
+        CU_ASSERT_STRING_EQUAL(text, expected);
         free(expected);
         free(text);
     }
@@ -653,6 +689,7 @@ const struct harness_test harness_tests[] = {
      an_xop_package_is_signed_as_the_text_that_it_stands_for},
     {"what no reference can name is not signed", what_no_reference_can_name_is_not_signed},
     {"the header is cut out of the package", the_header_is_cut_out_of_the_package},
+    {"parts of the header go with it", parts_of_the_header_go_with_it},
     {"a file may begin with its header", a_file_may_begin_with_its_header},
     {NULL, NULL},
 };

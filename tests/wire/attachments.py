@@ -6,6 +6,7 @@ MIME; whatever is exchanged, added or taken away stops here. A hundred megabytes
 import base64
 import hashlib
 import os
+import re
 import sys
 import threading
 
@@ -166,6 +167,44 @@ def an_xop_package_passes_as_it_came(home):
     report.equal(post(home, changed, content_type=mime.XOP).status, 500, "status of a changed one")
 
 
+def parts_of_a_removed_header_go_with_it(home):
+    def include(name):
+        return f'<xop:Include xmlns:xop="http://www.w3.org/2004/08/xop/include" href="cid:{name}%40house"/>'
+
+    def package(pair):
+        octets = os.urandom(5000)
+        text = base64.b64encode(octets).decode()
+        envelope = soap.sign(pair, body=f'<o:Answer xmlns:o="urn:example:orders"><o:file>{text}</o:file></o:Answer>')
+        token = re.search(r"<wsse:BinarySecurityToken[^>]*>([^<]+)<", envelope).group(1)
+        envelope = envelope.replace(text, include("file")).replace(token, include("token"))
+        parts = (mime.part("token@house", base64.b64decode(token)), mime.part("file@house", octets))
+        return octets, mime.package(envelope, *parts, root=mime.XOP_ROOT)
+
+    def look(octets, of):
+        (_, root), *others = mime.read(of, mime.XOP)
+        report.check(b"Security" not in root and b"file%40house" in root, root[:300])
+        report.equal(others, [("file@house", octets)], "the other parts")
+    octets, message = package(home.acme)
+    home.answer = reply(message, mime.XOP)
+    answer = post(home, signed(home.sender), "/replies")
+    home.answer = None
+    report.equal((answer.status, answer.field("content-type")), (200, mime.XOP), "the reply")
+    look(octets, answer.body)
+    for sealed in (False, True):
+        octets, message = package(home.sender)
+        if sealed:
+            name, out = (os.path.join(home.place, which) for which in ("plain.xop", "sealed.xop"))
+            with open(name, "wb") as text:
+                text.write(message)
+            product.countersign("--keystore", home.keystore.uri, "encrypt", "--partner", "we", "--content-type", mime.XOP, name, "-o", out)
+            with open(out, "rb") as text:
+                message = text.read()
+            report.check(b"CipherValue" in message, "the body is sealed")
+        home.upstream.requests.clear()
+        report.equal(post(home, message, "/opened", mime.XOP).status, 200, f"status, sealed: {sealed}")
+        look(octets, home.upstream.requests[-1].body)
+
+
 def what_the_gateway_signs_another_reader_verifies(home):
     parts = (("a@house", b"attached\x00\xff"), ("b&c@house", b"other"))
     message = mime.package(soap.envelope(), *(mime.part(i, octets) for i, octets in parts))
@@ -273,6 +312,7 @@ def main():
             ("what was changed is refused", lambda: what_was_changed_is_refused(home)),
             ("a changed reply stays here", lambda: a_changed_reply_stays_here(home)),
             ("an XOP package passes as it came", lambda: an_xop_package_passes_as_it_came(home)),
+            ("parts of a removed header go with it", lambda: parts_of_a_removed_header_go_with_it(home)),
             ("what the gateway signs another reader verifies", lambda: what_the_gateway_signs_another_reader_verifies(home)),
             ("attachments are sealed on one way and opened on the other",
              lambda: attachments_are_sealed_on_one_way_and_opened_on_the_other(home)),
