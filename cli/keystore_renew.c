@@ -135,28 +135,22 @@ int cli_auto_member(struct cli_context *c, ks_store *s, const ks_info *info, cs_
     return 0;
 }
 
-struct shown {
-    struct cli_context *c;
-    const ks_filter *filter;
-};
-
 static int show(void *ctx, const ks_auto_info *i, cs_error *e)
 {
     (void)e;
-    const struct shown *s = ctx;
+    const cs_time *now = ctx;
     char text[640];
-    sentence(i, s->c->now, text, sizeof text);
+    sentence(i, *now, text, sizeof text);
     puts(text);
     return 0;
 }
 
 int cli_autos_print(struct cli_context *c, ks_store *s, const ks_filter *f)
 {
-    struct shown shown = {c, f};
     if (c->json || f->partner != NULL || f->has_role || f->has_state) {
         return CS_EXIT_OK;
     }
-    return ks_auto_each(s, f->alias, c->now, show, &shown, &c->error) == 0 ? CS_EXIT_OK : cli_fail(c);
+    return ks_auto_each(s, f->alias, c->now, show, &c->now, &c->error) == 0 ? CS_EXIT_OK : cli_fail(c);
 }
 
 static int print_auto(struct cli_context *c, const ks_auto_info *i, bool dry_run)

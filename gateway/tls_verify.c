@@ -13,7 +13,6 @@
 
 struct tls_anchors {
     STACK_OF(X509) * certificate; /* owned with its certificates */
-    STACK_OF(X509_CRL) * crl;     /* owned with its lists */
     bool crl_require;
 };
 

@@ -27,8 +27,6 @@ struct seen {
         users_left; /* user mappings of the old one: ever, not yet of the new one, in force */
     size_t names_old, names_missing;
     bool scheduled;
-    unsigned in_flight, waiting, old_connections; /* nodes that reported none */
-    int64_t in_flight_n, waiting_n, old_n;
     bool fetched;
     uint64_t refused; /* with the new one */
 };
@@ -152,50 +150,79 @@ static bool gone(const ks_info *i)
     return i->state == KS_DESTROYED || i->trash_until != 0;
 }
 
-static void judge_entries(struct seen *v)
+static bool has_new(const struct ks_rollover *r)
+{
+    return r->has_new && !gone(&r->new_info);
+}
+
+static bool old_is_out(const struct ks_rollover *r)
+{
+    return !r->has_old || r->old_info.state != KS_ACTIVE;
+}
+
+static const char *old_word(const struct ks_rollover *r)
+{
+    return r->has_old ? ks_state_word(r->old_info.state) : "not there";
+}
+
+/* The new certificate: here, usable, in force. */
+static void judge_new(struct seen *v)
 {
     const struct ks_rollover *r = v->r;
     const ks_info *o = &r->old_info;
     const ks_info *n = &r->new_info;
-    char date[CS_TIME_TEXT];
-    char text[KS_FACT_TEXT - 8];
-    bool has_new = r->has_new && !gone(n);
+    const char *state = has_new(r) ? ks_state_word(n->state) : "not there";
     bool own = r->row.role == KS_SIGN || r->row.role == KS_DECRYPT || r->row.role == KS_TLS_CLIENT ||
                r->row.role == KS_TLS_SERVER;
-    bool longer = has_new && (!r->has_old || n->not_after >= o->not_after);
-    bool out = !r->has_old || o->state != KS_ACTIVE;
-    say(v, KS_FACT_RECEIVED, has_new, has_new ? "%s#%u" : "there is no certificate behind %s#%u", r->row.alias,
-        has_new ? n->n : o->n);
+    bool longer = has_new(r) && (!r->has_old || n->not_after >= o->not_after);
+    bool active = has_new(r) && n->state == KS_ACTIVE;
+    say(v, KS_FACT_RECEIVED, has_new(r), has_new(r) ? "%s#%u" : "there is no certificate behind %s#%u", r->row.alias,
+        has_new(r) ? n->n : o->n);
     say(v, KS_FACT_KEY_MATCH, longer && (!own || n->has_key),
-        !has_new  ? "no new certificate yet"
-        : !longer ? "%s#%u ends before the old one"
-                  : "%s#%u",
+        !has_new(r) ? "no new certificate yet"
+        : !longer   ? "%s#%u ends before the old one"
+                    : "%s#%u",
         r->row.alias, n->n);
-    say(v, KS_FACT_ACCEPTED, has_new && n->state == KS_ACTIVE, "the new one is %s",
-        has_new ? ks_state_word(n->state) : "not there");
-    say(v, KS_FACT_EXCHANGED, has_new && n->state == KS_ACTIVE && out, "the new one is %s, the old one %s",
-        has_new ? ks_state_word(n->state) : "not there", r->has_old ? ks_state_word(o->state) : "not there");
-    say(v, KS_FACT_SCHEDULED, has_new && (v->scheduled || n->state == KS_ACTIVE), "%s",
+    say(v, KS_FACT_ACCEPTED, active, "the new one is %s", state);
+    say(v, KS_FACT_EXCHANGED, active && old_is_out(r), "the new one is %s, the old one %s", state, old_word(r));
+    say(v, KS_FACT_SCHEDULED, active || (has_new(r) && v->scheduled), "%s",
         v->scheduled ? "it waits for its instant"
         : r->planned ? "it is scheduled for another instant"
                      : "nothing is scheduled");
-    say(v, KS_FACT_OLD_STOPPED, out, "the old one is %s", r->has_old ? ks_state_word(o->state) : "not there");
+}
+
+/* The old one on its way out. */
+static void judge_old(struct seen *v)
+{
+    const struct ks_rollover *r = v->r;
+    const ks_info *o = &r->old_info;
+    char date[CS_TIME_TEXT];
+    say(v, KS_FACT_OLD_STOPPED, old_is_out(r), "the old one is %s", old_word(r));
     bool stopped = r->has_old && (o->state == KS_ARCHIVED || gone(o) ||
                                   (o->state == KS_DEACTIVATED && o->process_stop != 0 && v->now >= o->process_stop));
     say(v, KS_FACT_PROCESS_STOP, stopped, "%s%s",
         o->process_stop != 0 ? "its window ends " : "its window has not begun",
         o->process_stop != 0 ? cs_time_format(o->process_stop, date) : "");
-    say(v, KS_FACT_REMOVED, r->has_old && gone(o), "the old one is %s", ks_state_word(o->state));
-    bool root = has_new && r->has_old && strcmp(o->issuer, n->issuer) == 0;
+    say(v, KS_FACT_REMOVED, r->has_old && gone(o), "the old one is %s", old_word(r));
+}
+
+/* The two beside each other, and whether every node has heard of both. */
+static void judge_both(struct seen *v)
+{
+    const struct ks_rollover *r = v->r;
+    const ks_info *o = &r->old_info;
+    const ks_info *n = &r->new_info;
+    char text[KS_FACT_TEXT - 8];
+    bool root = has_new(r) && r->has_old && strcmp(o->issuer, n->issuer) == 0;
     bool names = root && strcmp(o->subject, n->subject) == 0;
     say(v, KS_FACT_DN_UNCHANGED, names, "%s",
-        names     ? "subject and issuer are the same"
-        : has_new ? "subject or issuer differ"
-                  : "no new certificate yet");
+        names        ? "subject and issuer are the same"
+        : has_new(r) ? "subject or issuer differ"
+                     : "no new certificate yet");
     say(v, KS_FACT_ROOT_UNCHANGED, root, "%s",
-        root      ? "the issuer is the same"
-        : has_new ? "the issuer differs"
-                  : "no new certificate yet");
+        root         ? "the issuer is the same"
+        : has_new(r) ? "the issuer differs"
+                     : "no new certificate yet");
     uint64_t generation = n->version > o->version ? n->version : o->version;
     say(v, KS_FACT_CONVERGED, applied(v, generation, text, sizeof text), "%s", text);
 }
@@ -213,7 +240,9 @@ static void judge_use(struct seen *v)
     since = o->last_use > since ? o->last_use : since;
     bool quiet = used && v->now - since >= CS_DAY;
     say(v, KS_FACT_QUIET_OLD, quiet, o->last_use != 0 ? "the old one was used last %s" : "the old one was not used%s",
-        o->last_use != 0 ? cs_time_format(o->last_use, date) : ", the 24 h are not over");
+        o->last_use != 0 ? cs_time_format(o->last_use, date)
+        : quiet          ? ""
+                         : ", the 24 h are not over");
 }
 
 static int take_refused(void *ctx, const struct ks_use_row *row, cs_error *e)
@@ -290,12 +319,11 @@ static int judge_mappings(struct seen *v, cs_error *e)
         v->names_missing += m->names_old && open && !m->answered;
     }
     free(all.row);
-    bool has_new = r->has_new && !gone(&r->new_info);
     say(v, KS_FACT_NO_USER_MAPPING, v->users_old == 0, "%zu users", v->users_old);
     say(v, KS_FACT_USER_RETIRED, v->users_left == 0, "%zu left", v->users_left);
-    say(v, KS_FACT_SAME_USER, has_new && v->users_old > 0 && v->users_missing == 0, "%zu of %zu users missing",
+    say(v, KS_FACT_SAME_USER, has_new(r) && v->users_old > 0 && v->users_missing == 0, "%zu of %zu users missing",
         v->users_missing, v->users_left);
-    say(v, KS_FACT_NAMES_MAPPED, has_new && v->names_missing == 0, "%zu routes missing", v->names_missing);
+    say(v, KS_FACT_NAMES_MAPPED, has_new(r) && v->names_missing == 0, "%zu routes missing", v->names_missing);
     say(v, KS_FACT_NAMES_RETIRED, v->names_old == 0, "%zu left", v->names_old);
     return 0;
 }
@@ -410,8 +438,7 @@ static int judge_probes(struct seen *v, cs_error *e)
     ks_probe_said n = {.nodes = 0};
     cs_time since = r->row.started_at;
     if (v->s->driver->rollovers->gauges(v->s->b, "fetched", take_fetched, v, e) != 0 ||
-        (r->has_new && !gone(&r->new_info) &&
-         ks_probe_summary(v->s, r->row.alias, r->new_info.n, since, v->now, &n, e) != 0) ||
+        (has_new(r) && ks_probe_summary(v->s, r->row.alias, r->new_info.n, since, v->now, &n, e) != 0) ||
         (r->has_old && !gone(&r->old_info) &&
          ks_probe_summary(v->s, r->row.alias, r->old_info.n, since, v->now, &o, e) != 0)) {
         return -1;
@@ -453,7 +480,9 @@ int ks_rollover_facts(ks_store *s, struct ks_rollover *r, cs_time now, cs_error 
         (r->has_new && s->driver->rows(s->b, &anchors, take_anchor, &v, e) != 0)) {
         return -1;
     }
-    judge_entries(&v);
+    judge_new(&v);
+    judge_old(&v);
+    judge_both(&v);
     judge_use(&v);
     say(&v, KS_FACT_CA_OFFERED, v.ca > 0, "%s",
         v.ca > 0 ? "it is one of the trust anchors" : "no trust anchor bears that name");

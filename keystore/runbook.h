@@ -76,7 +76,6 @@ struct ks_fact_row {
     enum ks_fact_of fact;
     const char *word;
     const char *help; /**< when it holds, for people */
-    bool of_step;     /**< is known of a step, not of the roll-over */
 };
 const struct ks_fact_row *ks_fact_rows(size_t *n);
 const char *ks_fact_word(enum ks_fact_of f);

@@ -226,7 +226,6 @@ static void put_utf8(cs_buf *out, uint32_t c)
 }
 
 struct utf16 {
-    bool little;
     int half;      /* first octet of a unit that a slice border cut, -1: none */
     uint32_t high; /* high surrogate that waits for its partner, 0: none */
 };
@@ -250,7 +249,7 @@ static int utf16_unit(struct utf16 *u, uint32_t unit, cs_buf *out)
 static int from_utf16(const struct wssec_slice *slice, size_t n_slice, bool little, cs_buf *out,
                       struct wssec_refusal *why)
 {
-    struct utf16 u = {little, -1, 0};
+    struct utf16 u = {-1, 0};
     size_t skip = 2;
     for (size_t i = 0; i < n_slice; i++) {
         for (size_t k = 0; k < slice[i].n; k++) {
