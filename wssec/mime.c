@@ -242,6 +242,23 @@ struct search {
     size_t n;
 };
 
+enum line_end { NO_LINE_END, LINE_END, BARE_LINE_END };
+
+/* The two octets before the boundary. */
+static enum line_end line_end(int two, int one)
+{
+    return one == '\n' && two == '\r' ? LINE_END : one == '\n' || one == '\r' ? BARE_LINE_END : NO_LINE_END;
+}
+
+static int found_at(const struct search *s, enum line_end end, size_t offset, size_t *found)
+{
+    if (end == BARE_LINE_END) {
+        return malformed(s->m, "the boundary stands behind a bare line end");
+    }
+    *found = offset;
+    return 0;
+}
+
 /* Where the next delimiter's "--" is, from r on; its line end in front may be the last two octets before r (begin).
  * @return 0; -1 refused: there is none, or something that some readers take for one */
 static int find(const struct search *s, const struct reader *from, size_t *found)
@@ -262,12 +279,9 @@ static int find(const struct search *s, const struct reader *from, size_t *found
                 break;
             }
             at = (size_t)(hit - tail);
-            if (memcmp(hit - 2, "\r\n", 2) == 0) {
-                *found = r.offset - n_tail + at;
-                return 0;
-            }
-            if (hit[-1] == '\n' || hit[-1] == '\r') {
-                return malformed(s->m, "the boundary stands behind a bare line end");
+            enum line_end end = line_end(hit[-2], hit[-1]);
+            if (end != NO_LINE_END) {
+                return found_at(s, end, r.offset - n_tail + at, found);
             }
         }
         for (size_t at = 0; at + s->n <= n; at++) {
@@ -276,14 +290,10 @@ static int find(const struct search *s, const struct reader *from, size_t *found
                 break;
             }
             at = (size_t)(hit - p);
-            int before = at >= 1 ? hit[-1] : tail[n_tail - 1];
-            int two = at >= 2 ? hit[-2] : tail[n_tail + at - 2];
-            if (before == '\n' && two == '\r') {
-                *found = r.offset + at;
-                return 0;
-            }
-            if (before == '\n' || before == '\r') {
-                return malformed(s->m, "the boundary stands behind a bare line end");
+            enum line_end end =
+                line_end(at >= 2 ? hit[-2] : tail[n_tail + at - 2], at >= 1 ? hit[-1] : tail[n_tail - 1]);
+            if (end != NO_LINE_END) {
+                return found_at(s, end, r.offset + at, found);
             }
         }
         /* keep what a hit across the seam needs: its beginning, and two octets in front of it */

@@ -335,7 +335,34 @@ static void read_file(const struct wssec_key_reader *r, const xmlNode *transform
     ref->file = wssec_file_named(r->files, ref->uri);
 }
 
-/* enveloped-signature may stand there, as node-soap writes it, but must have nothing to remove. */
+/* What the transforms say is held against the element that was found: enveloped-signature may stand there, as node-soap
+ * writes it, but must have nothing to remove. */
+static void judge_target(const struct wssec_key_reader *r, const struct wssec_reference *ref,
+                         const struct wssec_siginfo *s)
+{
+    if (ref->enveloped && wssec_within(ref->target, s->node)) {
+        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN,
+                           "enveloped-signature on an element that holds the signature");
+    }
+    if (ref->str_transform && !wssec_is(ref->target, WSSEC_NS_WSSE, "SecurityTokenReference")) {
+        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN, "STR-Transform on %.64s", ref->target->name);
+    }
+}
+
+/* Does a reference before the last one mean the same as the last one? */
+static bool is_repeated(const struct wssec_siginfo *s)
+{
+    const struct wssec_reference *ref = &s->reference[s->n_reference - 1];
+    for (unsigned i = 0; i + 1 < s->n_reference; i++) {
+        const struct wssec_reference *other = &s->reference[i];
+        if (other->target == ref->target && other->attachment == ref->attachment && other->file == ref->file &&
+            (!ref->named || strcmp((const char *)other->uri, (const char *)ref->uri) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int read_reference(const struct wssec_key_reader *r, const xmlNode *node, struct wssec_siginfo *s)
 {
     struct wssec_reference *ref = &s->reference[s->n_reference++];
@@ -377,21 +404,8 @@ static int read_reference(const struct wssec_key_reader *r, const xmlNode *node,
     if (refused(r)) {
         return WSSEC_RC_OK;
     }
-    if (ref->enveloped && wssec_within(ref->target, s->node)) {
-        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN,
-                           "enveloped-signature on an element that holds the signature");
-    }
-    if (ref->str_transform && !wssec_is(ref->target, WSSEC_NS_WSSE, "SecurityTokenReference")) {
-        (void)wssec_refuse(r->why, WSSEC_TRANSFORM_FORBIDDEN, "STR-Transform on %.64s", ref->target->name);
-    }
-    for (unsigned i = 0; i + 1 < s->n_reference; i++) {
-        const struct wssec_reference *other = &s->reference[i];
-        if (other->target == ref->target && other->attachment == ref->attachment && other->file == ref->file &&
-            (!ref->named || strcmp((const char *)other->uri, (const char *)ref->uri) == 0)) {
-            return malformed(r, "two references to one element");
-        }
-    }
-    return WSSEC_RC_OK;
+    judge_target(r, ref, s);
+    return is_repeated(s) ? malformed(r, "two references to one element") : WSSEC_RC_OK;
 }
 
 static int read_signature_method(const struct wssec_key_reader *r, const xmlNode *method, struct wssec_siginfo *s)
