@@ -85,6 +85,30 @@ class Load:
                 self.stopping.wait(max(0.0, due - time.monotonic()))
 
 
+class Pace(threading.Thread):
+    """How late this machine is: the longest time beyond its end that a short sleep took. Used as a context, around what is
+    measured; a promise about seconds is one of a machine that goes on meanwhile."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.worst_s = 0.0
+        self.over = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join()
+
+    def run(self):
+        while not self.over.is_set():
+            began = time.monotonic()
+            time.sleep(0.01)
+            self.worst_s = max(self.worst_s, time.monotonic() - began - 0.01)
+
+
 class Reconnecting(Load):
     """A load whose connections, when the gateway says close with a reply, are made anew."""
 

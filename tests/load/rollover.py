@@ -69,7 +69,7 @@ class Scene:
                 took = time.monotonic() - started
                 if (reply.status == 200) == passes:
                     return took
-                report.check(took < 10 * IN_FORCE_S, "the change was not in force after ten seconds")
+                report.check(took < report.PATIENCE_S, "the change was not in force")
 
 
 def expect_clean(running):
@@ -80,7 +80,7 @@ def expect_clean(running):
 
 def test_certificates_come_and_go_under_load():
     took = []
-    with Scene() as scene, load.Load(scene.gateway.address) as running:
+    with Scene() as scene, load.Pace() as pace, load.Load(scene.gateway.address) as running:
         running.wait_for(100)
         for number in range(1, PARTNERS_KEYS):
             entry = scene.keystore.add_verifier(scene.pairs[number])
@@ -99,7 +99,7 @@ def test_certificates_come_and_go_under_load():
         scene.gateway.logged(lambda r: (r.get("response") or {}).get("state") == "deactivated")
     print(f"  # from the end of `keystore add` to the first pass: median {statistics.median(took) * 1000:.0f} ms, "
           f"longest {max(took) * 1000:.0f} ms", flush=True)
-    report.check(max(took) <= IN_FORCE_S, f"a change was in force only after {max(took):.2f} s")
+    report.check(max(took) <= IN_FORCE_S + 2 * pace.worst_s, f"a change was in force only after {max(took):.2f} s")
 
 
 def test_suspended_certificate_is_refused_and_comes_back_under_load():

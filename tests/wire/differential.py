@@ -28,7 +28,7 @@ daemon off; master_process off; worker_processes 1; pid {place}/nginx.pid; error
 events {{ worker_connections 256; }}
 http {{
     access_log off; client_body_temp_path {place}/body; proxy_temp_path {place}/proxy; fastcgi_temp_path {place}/f; uwsgi_temp_path {place}/u;
-    scgi_temp_path {place}/s; client_max_body_size 0; client_header_timeout 400ms; client_body_timeout 400ms; proxy_read_timeout 1s;
+    scgi_temp_path {place}/s; client_max_body_size 0; client_header_timeout 400ms; client_body_timeout 400ms; proxy_read_timeout 2500ms;
     proxy_next_upstream off; proxy_http_version 1.1; proxy_set_header Connection "";
     {lanes}
 }}
@@ -39,9 +39,9 @@ global
     maxconn 256
 defaults
     mode http
-    timeout client 2s
-    timeout server 1s
-    timeout connect 2s
+    timeout client 8s
+    timeout server 2500ms
+    timeout connect 30s
     timeout http-request 400ms
     retries 0
 {lanes}
@@ -56,7 +56,7 @@ backend origin{port}
 """
 ROUTE = """
 route all{lane} {{ listener front{lane}; path "/"; methods POST GET PUT HEAD DELETE; query pass;
-    upstream "http://127.0.0.1:{upstream}" {{ response-timeout 1s; max-idle 0; }} }}
+    upstream "http://127.0.0.1:{upstream}" {{ response-timeout 2500ms; max-idle 0; }} }}
 """
 LISTENER = "listener front{lane} {{ address 127.0.0.1:0; }}"
 GATEWAY = "loops 1; timeouts { head 400ms; body-idle 400ms; }"
@@ -102,7 +102,7 @@ class Proxy:
 
     def send(self, octets):
         """@return (all octets that came back until the close, what the recorder saw)"""
-        with wire.Client(self.address, timeout=8.0) as client:
+        with wire.Client(self.address, timeout=60.0) as client:
             try:
                 client.send(octets)
             except OSError:
@@ -289,7 +289,7 @@ class Comparison:
         with product.Gateway(place, product.Keystore(place), text, GATEWAY, listeners=LISTENER.format(lane=0)) as gateway:
             for octets in [*REQUESTS, *(mutate(self.rng.choice(REQUESTS), self.rng) for _ in range(self.count // 8))]:
                 del tap.octets[:]
-                with wire.Client(gateway.address, timeout=8.0) as client:
+                with wire.Client(gateway.address, timeout=60.0) as client:
                     client.send(octets)
                     try:
                         client.reply()

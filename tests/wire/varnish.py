@@ -3,7 +3,7 @@
 # tests/run: quick
 """Runs the scripts of vtc/ with varnishtest: client, gateway and receiver of one behaviour in one script. They share one
 gateway, whose address is ${gateway} in a script; its receiver is whoever listens at ${upstream}. Its limits are small, so
-that a script can exceed them: head 2k, field 512, 20 fields, target 256; body of /small 1k; 1 s for head and body, 2 s
+that a script can exceed them: head 2k, field 512, 20 fields, target 256; body of /small 1k; 3 s for head and body, 4 s
 for a reply. Every class of malformed input has a script here; those of TLS have their tests in tls_front.py and
 tls_upstream.py, for varnishtest speaks none. Names of scripts as arguments select some."""
 import glob
@@ -19,18 +19,18 @@ import wire
 FOLDER = os.path.join(product.ROOT, "tests", "wire", "vtc")
 EXTRA = """
 loops 1;
-timeouts {{ head 1s; body-idle 1s; keep-alive 3s; }}
+timeouts {{ head 3s; body-idle 3s; keep-alive 5s; }}
 limits {{ head 2k; field 512; fields 20; target 256; }}
 policy tight {{ limits {{ body 1k; }} }}
 partner small {{ policy tight; }}
 partner sender {{ }}
 """
 ROUTES = """
-route all {{ listener front; path "/"; methods POST GET PUT HEAD; upstream "http://{upstream}/" {{ response-timeout 2s; }} }}
+route all {{ listener front; path "/"; methods POST GET PUT HEAD; upstream "http://{upstream}/" {{ response-timeout 4s; }} }}
 route soap {{ listener front; path "/soap"; upstream "http://{upstream}/"; request {{ verify sender; }} }}
 route small {{ listener front; path "/small"; upstream "http://{upstream}/"; request {{ verify small; }} }}
 """
-LIMIT_S = 60
+LIMIT_S = 120
 
 
 def run(script, gateway, upstream):
