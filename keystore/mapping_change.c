@@ -115,6 +115,17 @@ static int mark_changed(struct ks_record *r, cs_error *e)
     return r->s->driver->meta_set(r->s->b, KS_META_MAPPINGS, text, e);
 }
 
+/* What ends each change of a mapping: its audit, the mark, the commit. */
+static int end(struct ks_record *r, const char *verb, bool added, ks_mapping_outcome *out, cs_error *e)
+{
+    if (audit(r, verb, &out->info, added, e) != 0 || (!r->dry_run && mark_changed(r, e) != 0) ||
+        ks_record_commit(r, "mapping", e) != 0) {
+        return -1;
+    }
+    out->done = !r->dry_run;
+    return 0;
+}
+
 struct found_entry {
     int64_t entry_id;
     enum ks_state state;
@@ -245,12 +256,7 @@ int ks_mapping_add(ks_store *s, const ks_mapping_new *what, bool dry_run, const 
     }
     info_of(&row, &out->info);
     out->generation = r.generation;
-    if (audit(&r, "mapping-add", &out->info, true, e) != 0 || (!dry_run && mark_changed(&r, e) != 0) ||
-        ks_record_commit(&r, "mapping", e) != 0) {
-        goto out;
-    }
-    out->done = !dry_run;
-    rc = 0;
+    rc = end(&r, "mapping-add", true, out, e);
 out:
     ks_record_end(&r);
     ks_mapping_list_free(&all);
@@ -286,13 +292,9 @@ int ks_mapping_retire(ks_store *s, int64_t map_id, bool dry_run, const ks_actor 
     }
     out->info.to = now;
     out->generation = r.generation;
-    if ((!dry_run && s->driver->mapping_end(s->b, map_id, now, e) != 0) ||
-        audit(&r, "mapping-retire", &out->info, false, e) != 0 || (!dry_run && mark_changed(&r, e) != 0) ||
-        ks_record_commit(&r, "mapping", e) != 0) {
-        goto out;
+    if (dry_run || s->driver->mapping_end(s->b, map_id, now, e) == 0) {
+        rc = end(&r, "mapping-retire", false, out, e);
     }
-    out->done = !dry_run;
-    rc = 0;
 out:
     ks_record_end(&r);
     ks_mapping_list_free(&all);
