@@ -67,7 +67,8 @@ void archive_bytes_free(struct archive_bytes *b)
 /* ---- taking a payload -----------------------------------------------------------------------------------------------
  */
 
-int archive_unnamed_file(void)
+/* A new unnamed file for payloads, or -1. */
+static int unnamed_file(void)
 {
     const char *directory = getenv("TMPDIR");
     return open(directory != NULL && directory[0] != '\0' ? directory : "/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
@@ -76,7 +77,7 @@ int archive_unnamed_file(void)
 /* From memory to an unnamed file, when it becomes too much. @return 0, or -1 with trouble told */
 static int spill(struct archive_item *item, size_t n)
 {
-    item->fd = archive_unnamed_file();
+    item->fd = unnamed_file();
     if (item->fd < 0 || cs_write_all(item->fd, item->data, n) != 0) {
         archive_item_trouble(item, WSSEC_IO_ERROR, "no room for a large item below TMPDIR: %s", strerror(errno));
         return -1;

@@ -36,8 +36,6 @@ struct archive_room {
 };
 /** All that is left into item->data or item->fd. Trouble is told to item. */
 void archive_bytes_take(struct archive_bytes *b, const struct archive_room *room, struct archive_item *item);
-/** A new unnamed file for payloads, or -1. */
-int archive_unnamed_file(void);
 
 enum archive_form {
     ARCHIVE_EMPTY,

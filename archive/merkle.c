@@ -23,7 +23,7 @@ void archive_merkle_leaf(const char *line, size_t n, uint8_t out[32])
     }
 }
 
-void archive_merkle_node(const uint8_t left[32], const uint8_t right[32], uint8_t out[32])
+static void parent_of(const uint8_t left[32], const uint8_t right[32], uint8_t out[32])
 {
     uint8_t both[65] = {1};
     memcpy(both + 1, left, 32);
@@ -37,7 +37,7 @@ void archive_merkle_add(struct archive_merkle *m, const uint8_t leaf[32])
     size_t level = 0;
     memcpy(node, leaf, sizeof node);
     for (; (m->n >> level & 1) != 0; level++) {
-        archive_merkle_node(m->node[level], node, node);
+        parent_of(m->node[level], node, node);
     }
     memcpy(m->node[level], node, sizeof node);
     m->n++;
@@ -51,7 +51,7 @@ void archive_merkle_root(const struct archive_merkle *m, uint8_t out[32])
             continue;
         }
         if (there) {
-            archive_merkle_node(m->node[level], out, out);
+            parent_of(m->node[level], out, out);
         } else {
             memcpy(out, m->node[level], 32);
         }
@@ -65,7 +65,7 @@ void archive_merkle_root(const struct archive_merkle *m, uint8_t out[32])
 uint64_t archive_merkle_up(uint8_t (*node)[32], uint64_t n)
 {
     for (uint64_t i = 0; i + 1 < n; i += 2) {
-        archive_merkle_node(node[i], node[i + 1], node[i / 2]);
+        parent_of(node[i], node[i + 1], node[i / 2]);
     }
     if (n % 2 == 1) {
         memmove(node[n / 2], node[n - 1], sizeof *node);

@@ -20,7 +20,6 @@ struct archive_merkle {
 };
 
 void archive_merkle_leaf(const char *line, size_t n, uint8_t out[32]);
-void archive_merkle_node(const uint8_t left[32], const uint8_t right[32], uint8_t out[32]);
 void archive_merkle_add(struct archive_merkle *m, const uint8_t leaf[32]);
 /** The root; of an empty tree the SHA-256 of nothing. */
 void archive_merkle_root(const struct archive_merkle *m, uint8_t out[32]);

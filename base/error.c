@@ -7,24 +7,18 @@
 
 #include "base/text.h"
 
-int cs_error_vset(cs_error *e, int exit_code, const char *reason, const char *fmt, va_list ap)
+int cs_error_set(cs_error *e, int exit_code, const char *reason, const char *fmt, ...)
 {
+    va_list ap;
     if (e == NULL || e->exit_code != CS_EXIT_OK) {
         return -1;
     }
     e->exit_code = exit_code != CS_EXIT_OK ? exit_code : CS_EXIT_INTERNAL;
     cs_copy(e->reason, sizeof e->reason, reason);
+    va_start(ap, fmt);
     if (vsnprintf(e->text, sizeof e->text, fmt, ap) < 0) {
         cs_copy(e->text, sizeof e->text, reason);
     }
-    return -1;
-}
-
-int cs_error_set(cs_error *e, int exit_code, const char *reason, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    cs_error_vset(e, exit_code, reason, fmt, ap);
     va_end(ap);
     return -1;
 }

@@ -39,7 +39,6 @@ typedef struct cs_error {
 
 /** Fill e (may be NULL) unless it is filled already. Any thread. @return -1, so that callers can return it. */
 int cs_error_set(cs_error *e, int exit_code, const char *reason, const char *fmt, ...) CS_PRINTF(4, 5);
-int cs_error_vset(cs_error *e, int exit_code, const char *reason, const char *fmt, va_list ap) CS_PRINTF(4, 0);
 /** Empty e. */
 void cs_error_clear(cs_error *e);
 

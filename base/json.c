@@ -145,14 +145,21 @@ void cs_json_int(cs_json *j, const char *key, int64_t value)
     cs_buf_addf(j->out, "%" PRId64, value);
 }
 
+/* Ready-made JSON, trusted. */
+static void raw(cs_json *j, const char *key, const char *json)
+{
+    before(j, key);
+    cs_buf_adds(j->out, json);
+}
+
 void cs_json_bool(cs_json *j, const char *key, bool value)
 {
-    cs_json_raw(j, key, value ? "true" : "false");
+    raw(j, key, value ? "true" : "false");
 }
 
 void cs_json_null(cs_json *j, const char *key)
 {
-    cs_json_raw(j, key, "null");
+    raw(j, key, "null");
 }
 
 void cs_json_time(cs_json *j, const char *key, cs_time t)
@@ -178,10 +185,4 @@ void cs_json_hex(cs_json *j, const char *key, const uint8_t *p, size_t n)
         j->out->failed = true;
     }
     cs_buf_addc(j->out, '"');
-}
-
-void cs_json_raw(cs_json *j, const char *key, const char *json)
-{
-    before(j, key);
-    cs_buf_adds(j->out, json);
 }

@@ -32,6 +32,5 @@ void cs_json_null(cs_json *j, const char *key);
 void cs_json_time(cs_json *j, const char *key, cs_time t);     /**< RFC 3339; 0: null */
 void cs_json_time_ms(cs_json *j, const char *key, int64_t ms); /**< the same with milliseconds; never null */
 void cs_json_hex(cs_json *j, const char *key, const uint8_t *p, size_t n);
-void cs_json_raw(cs_json *j, const char *key, const char *json); /**< ready-made JSON, trusted */
 
 #endif

@@ -136,7 +136,8 @@ static int resolve_partners(struct loaded *l, struct cs_conf_report *report)
     return rc;
 }
 
-struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, cs_error *e)
+/* gw_load of the gateway; ctx is the struct cli_context. */
+static struct gw_settings *load_settings(void *ctx, struct cs_conf_report *report, cs_error *e)
 {
     const struct cli_context *c = ctx;
     struct loaded *l = calloc(1, sizeof *l);
@@ -212,7 +213,7 @@ static void set_up_log(const struct cli_context *c)
 
 static int run(struct cli_context *c)
 {
-    struct gw_run_options options = {.load = cli_gateway_load,
+    struct gw_run_options options = {.load = load_settings,
                                      .load_ctx = c,
                                      .check_only = cli_given(c, "check"),
                                      .again = cli_given(c, "again"),

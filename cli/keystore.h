@@ -87,8 +87,6 @@ int cli_entry_print(struct cli_context *c, ks_store *s, const ks_info *info);
 
 /** Open requests as lists show them, below the entries. @return exit code */
 int cli_requests_print(struct cli_context *c, ks_store *s, const ks_filter *f);
-/** The members of the record of an open request into an open object. */
-void cli_request_json(cs_json *j, const ks_csr *r);
 
 /** Slots that renew themselves, below a list for people. @return exit code */
 int cli_autos_print(struct cli_context *c, ks_store *s, const ks_filter *f);

@@ -15,6 +15,23 @@ struct shown {
     const ks_filter *filter;
 };
 
+/* The members of the record of an open request into an open object. */
+static void request_json(cs_json *j, const ks_csr *r)
+{
+    char entry[KS_WORD + 12];
+    snprintf(entry, sizeof entry, "%s#%u", r->alias, r->n);
+    cs_json_str(j, "alias", r->alias);
+    cs_json_str(j, "entry", entry);
+    cs_json_str(j, "role", ks_role_word(r->role));
+    cs_json_str(j, "partner", NULL);
+    cs_json_str(j, "state", ks_state_word(KS_PRE_ACTIVE));
+    cs_json_bool(j, "certificate", false);
+    cs_json_str(j, "subject", r->subject);
+    cs_json_time(j, "created_at", r->created_at);
+    cs_json_bool(j, "private_key", true);
+    cs_json_str(j, "csr", r->pem);
+}
+
 static int show_request(void *ctx, const ks_csr *r, cs_error *e)
 {
     (void)e;
@@ -37,27 +54,11 @@ static int show_request(void *ctx, const ks_csr *r, cs_error *e)
     cs_json j;
     cs_json_begin(&j, &b);
     cs_json_object(&j, NULL);
-    cli_request_json(&j, r);
+    request_json(&j, r);
     cs_json_object_end(&j);
     int rc = cli_json_line(s->c, &b) == CS_EXIT_OK ? 0 : -1;
     cs_buf_free(&b);
     return rc;
-}
-
-void cli_request_json(cs_json *j, const ks_csr *r)
-{
-    char entry[KS_WORD + 12];
-    snprintf(entry, sizeof entry, "%s#%u", r->alias, r->n);
-    cs_json_str(j, "alias", r->alias);
-    cs_json_str(j, "entry", entry);
-    cs_json_str(j, "role", ks_role_word(r->role));
-    cs_json_str(j, "partner", NULL);
-    cs_json_str(j, "state", ks_state_word(KS_PRE_ACTIVE));
-    cs_json_bool(j, "certificate", false);
-    cs_json_str(j, "subject", r->subject);
-    cs_json_time(j, "created_at", r->created_at);
-    cs_json_bool(j, "private_key", true);
-    cs_json_str(j, "csr", r->pem);
 }
 
 int cli_requests_print(struct cli_context *c, ks_store *s, const ks_filter *f)
@@ -95,7 +96,7 @@ static int print_made(struct cli_context *c, const ks_csr *r, bool discard)
     cs_json j;
     cs_json_begin(&j, &b);
     cs_json_object(&j, NULL);
-    cli_request_json(&j, r);
+    request_json(&j, r);
     cs_json_str(&j, "action", discard ? "csr-discard" : "csr");
     cs_json_bool(&j, "dry_run", dry_run);
     cs_json_bool(&j, "done", !dry_run && !r->again);

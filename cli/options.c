@@ -108,7 +108,8 @@ static const struct cli_command *find_command(const char *group, const char *nam
     return NULL;
 }
 
-bool cli_is_group(const char *group)
+/* A group of that name has commands ("keystore"). */
+static bool is_group(const char *group)
 {
     size_t n = strlen(group);
     for (size_t i = 0; cli_commands[i] != NULL; i++) {
@@ -133,7 +134,7 @@ static const char *nearest_command(const char *group, const char *name)
         }
     }
     for (size_t i = 0; group[0] == '\0' && i < sizeof groups / sizeof groups[0] && n + 1 < 256; i++) {
-        if (cli_is_group(groups[i])) {
+        if (is_group(groups[i])) {
             words[n++] = groups[i];
         }
     }
@@ -293,7 +294,7 @@ static int take_command(struct scan *s, const char *word)
         return 0;
     }
     int n = snprintf(longer, sizeof longer, "%s%s%.32s", call->group, call->group[0] != '\0' ? " " : "", word);
-    if (n > 0 && (size_t)n < sizeof longer && word[0] != '\0' && strchr(word, ' ') == NULL && cli_is_group(longer)) {
+    if (n > 0 && (size_t)n < sizeof longer && word[0] != '\0' && strchr(word, ' ') == NULL && is_group(longer)) {
         memcpy(call->group, longer, sizeof longer);
         return 0;
     }

@@ -29,8 +29,6 @@ const char *cli_parsed_value(const struct cli_parsed *parsed, const char *name);
 
 /** Words of a command from the table: "keystore add". */
 void cli_command_words(const struct cli_command *command, char *out, size_t size);
-/** A group of that name has commands ("keystore"). */
-bool cli_is_group(const char *group);
 
 /** --help of a command, a group ("keystore"), or of all (both NULL). */
 void cli_help(FILE *out, const struct cli_command *command, const char *group);

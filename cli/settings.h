@@ -61,7 +61,4 @@ int cli_settings_hash(const struct cli_settings *s, const char *const names[], c
 /** wssec_init() with $COUNTERSIGN_ENGINE (auto, dom, stream). @return 0, or -1 with c->error set */
 int cli_wssec_init(struct cli_context *c) CS_MUST_CHECK;
 
-/** gw_load of the gateway; ctx is the struct cli_context. */
-struct gw_settings *cli_gateway_load(void *ctx, struct cs_conf_report *report, cs_error *e);
-
 #endif

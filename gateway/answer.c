@@ -35,7 +35,8 @@ bool answer_fault_refuses(const struct wssec_name *fault)
     return false;
 }
 
-bool answer_status_refuses(int status)
+/* Does an HTTP status without a fault say so? */
+static bool status_refuses(int status)
 {
     return status == 401 || status == 403;
 }
@@ -76,7 +77,7 @@ void answer_count(const struct exchange *ex)
 {
     const struct job *j = ex->request_job;
     if (j != NULL && j->signed_n != 0 && ex->upstream_status != 0) {
-        bool refuses = answer_status_refuses(ex->upstream_status) || (ex->reply_job != NULL && ex->reply_job->refuses);
+        bool refuses = status_refuses(ex->upstream_status) || (ex->reply_job != NULL && ex->reply_job->refuses);
         ks_signed_answer(j->runtime->snapshot, ex->route->conf->request.sign_alias, j->signed_n,
                          refuses && believed(ex));
     }

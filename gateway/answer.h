@@ -16,8 +16,6 @@ struct exchange;
 
 /** Is the code of a fault one that says: this signature, or the key that made it, is not accepted? */
 bool answer_fault_refuses(const struct wssec_name *fault);
-/** ... an HTTP status without a fault? */
-bool answer_status_refuses(int status);
 /** A key is being tried on the route, and the reply, which is there, may say something about it: a worker is to look.
  *  Loop's thread. */
 bool answer_matters(const struct exchange *ex);

@@ -155,8 +155,6 @@ void exchange_upstream_ended(struct exchange *ex, int err);
 void exchange_reply_input(struct exchange *ex, const char *p, size_t n);
 
 /* exchange_work.c */
-/** A job is back (loop's thread); takes it. */
-void exchange_job_back(struct exchange *ex, struct job *job);
 /** More of a body is there: hand it to a worker where that is worth it. */
 void exchange_arriving(struct exchange *ex, bool response);
 /** Nobody waits for the pieces any more. */

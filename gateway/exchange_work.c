@@ -26,12 +26,14 @@ void exchange_host(const char *address, char out[KS_SENDER])
 
 /* ---- jobs ------------------------------------------------------------------------------------------------------ */
 
+static void take_back(struct exchange *ex, struct job *job);
+
 static void job_back(struct loop *loop, struct mail *m)
 {
     struct job *j = (struct job *)((char *)m - offsetof(struct job, mail));
     (void)loop;
     if (j->exchange != NULL) {
-        exchange_job_back(j->exchange, j);
+        take_back(j->exchange, j);
     } else {
         job_free(j);
     }
@@ -279,7 +281,8 @@ static void judged_back(struct exchange *ex, struct job *job)
     }
 }
 
-void exchange_job_back(struct exchange *ex, struct job *job)
+/* A job is back (loop's thread). */
+static void take_back(struct exchange *ex, struct job *job)
 {
     if (job->feeding) {
         job->feeding = false;

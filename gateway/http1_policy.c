@@ -47,7 +47,8 @@ static bool value_is(const struct http1_field *f, const char *text)
     return f->value_n == n && strncasecmp(f->value, text, n) == 0;
 }
 
-bool http1_digits(const char *s, size_t n, uint64_t *value)
+/* Digits only, below 2^63. */
+static bool digits(const char *s, size_t n, uint64_t *value)
 {
     uint64_t v = 0;
     for (size_t i = 0; i < n; i++) {
@@ -65,7 +66,7 @@ bool http1_declared(const struct http1 *p, uint64_t *length)
 {
     const struct http1_field *f = http1_known_field(p, HTTP1_F_CONTENT_LENGTH);
     *length = 0;
-    return f != NULL && http1_digits(f->value, f->value_n, length);
+    return f != NULL && digits(f->value, f->value_n, length);
 }
 
 static bool method_is(const struct http1 *p, const char *method)
@@ -82,7 +83,7 @@ static bool length_value(const struct http1 *p)
 {
     const struct http1_field *f = http1_known_field(p, HTTP1_F_CONTENT_LENGTH);
     uint64_t length;
-    return f != NULL && !http1_digits(f->value, f->value_n, &length);
+    return f != NULL && !digits(f->value, f->value_n, &length);
 }
 
 static bool length_and_coding(const struct http1 *p)

@@ -157,8 +157,6 @@ enum http1_rule_id http1_policy(const struct http1 *p, enum http1_rule_id from, 
 bool http1_declared(const struct http1 *p, uint64_t *length);
 /** Whether a Connection field lists the token. */
 bool http1_connection_has(const struct http1 *p, const char *token);
-/** Digits only, below 2^63. */
-bool http1_digits(const char *s, size_t n, uint64_t *value);
 
 /* ---- target and host (http1_target.c) -------------------------------------------------------------------------- */
 

@@ -30,7 +30,8 @@ static bool is_expected(const struct gw_probe *words, long status)
     return false;
 }
 
-void prober_judge(const struct ks_http *h, const struct gw_probe *words, ks_probe_result *r)
+/* What a reply, or none, is evidence of; fills outcome, status, asked, tls and detail of r. */
+static void judge(const struct ks_http *h, const struct gw_probe *words, ks_probe_result *r)
 {
     r->asked = h->asked;
     r->status = (int)h->status;
@@ -95,7 +96,7 @@ static void probe(const struct gw_route *route, const struct gw_upstream *u, con
                  h.key == NULL ? "the key cannot be opened on this node" : "the probe could not be prepared");
     } else {
         (void)!ks_http_do(&h);
-        prober_judge(&h, &route->probe, r);
+        judge(&h, &route->probe, r);
     }
     sk_X509_pop_free(anchors, X509_free);
 }

@@ -16,7 +16,4 @@ bool prober_round(const struct runtime *rt, ks_store *store, const char *node, k
 /** Tell the store for which slots of the plan a probe { } stands at a route (guard G11). @return 0, or -1 */
 int prober_report(const struct plan *plan, ks_store *store, const char *node, cs_time now, cs_error *e) CS_MUST_CHECK;
 
-/** What a reply, or none, is evidence of; fills outcome, status, asked, tls and detail of r. */
-void prober_judge(const struct ks_http *h, const struct gw_probe *words, ks_probe_result *r);
-
 #endif

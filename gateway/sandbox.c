@@ -49,7 +49,8 @@ static int directory_of(const char *file, char out[PATH_MAX])
     return 0;
 }
 
-void sandbox_let_around(struct sandbox_paths *p, const char *file, enum sandbox_reach reach)
+/* Let the process reach the directory that a file stands in, so that the file may be replaced. */
+static void let_around(struct sandbox_paths *p, const char *file, enum sandbox_reach reach)
 {
     char directory[PATH_MAX];
     struct stat st;
@@ -113,7 +114,7 @@ static void let_reports(struct sandbox_paths *p)
     if (log != NULL) {
         log += sizeof word - 1;
         snprintf(path, sizeof path, "%.*s", (int)strcspn(log, ":"), log);
-        sandbox_let_around(p, path, SANDBOX_WRITE);
+        let_around(p, path, SANDBOX_WRITE);
     }
     sandbox_let(p, "/proc/self/exe", SANDBOX_READ);
 }
@@ -151,11 +152,11 @@ static void let_keystore(struct sandbox_paths *p, const char *uri, const ks_opti
     static const char scheme[] = "sqlite:";
     const char *credentials = getenv("CREDENTIALS_DIRECTORY");
     if (strncmp(uri, scheme, sizeof scheme - 1) == 0) {
-        sandbox_let_around(p, uri + sizeof scheme - 1, SANDBOX_WRITE);
+        let_around(p, uri + sizeof scheme - 1, SANDBOX_WRITE);
     }
     for (size_t i = 0; i < options->n_kek; i++) {
         if (options->kek[i].kind == KS_KEK_FILE || options->kek[i].kind == KS_KEK_PASSPHRASE) {
-            sandbox_let_around(p, options->kek[i].where, SANDBOX_READ);
+            let_around(p, options->kek[i].where, SANDBOX_READ);
         }
     }
     if (credentials != NULL) {
@@ -174,10 +175,10 @@ static void let_issuers(struct sandbox_paths *p, const ks_issuers *all)
 {
     for (size_t i = 0; i < all->n; i++) {
         if (all->issuer[i]->password_file[0] != '\0') {
-            sandbox_let_around(p, all->issuer[i]->password_file, SANDBOX_READ);
+            let_around(p, all->issuer[i]->password_file, SANDBOX_READ);
         }
         if (all->issuer[i]->ca_file[0] != '\0') {
-            sandbox_let_around(p, all->issuer[i]->ca_file, SANDBOX_READ);
+            let_around(p, all->issuer[i]->ca_file, SANDBOX_READ);
         }
     }
 }
@@ -191,7 +192,7 @@ static void let_ways(struct sandbox_paths *p, const ks_mail *ways)
     const char *const file[] = {ways->password_file, ways->ca_file, ways->hook.secret_file, ways->hook.ca_file};
     for (size_t i = 0; i < sizeof file / sizeof file[0]; i++) {
         if (file[i][0] != '\0') {
-            sandbox_let_around(p, file[i], SANDBOX_READ);
+            let_around(p, file[i], SANDBOX_READ);
         }
     }
     if (ways->templates != NULL && ways->templates->directory[0] != '\0') {
@@ -201,7 +202,7 @@ static void let_ways(struct sandbox_paths *p, const ks_mail *ways)
 
 static void let_file(void *ctx, const char *file)
 {
-    sandbox_let_around(ctx, file, SANDBOX_READ);
+    let_around(ctx, file, SANDBOX_READ);
 }
 
 /* ---- confinement ------------------------------------------------------------------------------------------------- */
@@ -329,13 +330,13 @@ int sandbox_gateway(struct sandbox *s, const struct gw_settings *settings, bool 
         sandbox_let(p, c->capture.directory, SANDBOX_WRITE);
     }
     if (c->replay_file != NULL) {
-        sandbox_let_around(p, c->replay_file, SANDBOX_WRITE);
+        let_around(p, c->replay_file, SANDBOX_WRITE);
     }
     if (c->access_log != NULL && strcmp(c->access_log, "-") != 0) {
-        sandbox_let_around(p, c->access_log, SANDBOX_WRITE);
+        let_around(p, c->access_log, SANDBOX_WRITE);
     }
     if (c->admin.socket != NULL) {
-        sandbox_let_around(p, c->admin.socket, SANDBOX_SOCKET);
+        let_around(p, c->admin.socket, SANDBOX_SOCKET);
     }
     let_words(p, &c->sandbox_read, SANDBOX_READ);
     let_words(p, &c->sandbox_write, SANDBOX_WRITE);

@@ -54,8 +54,6 @@ struct sandbox {
 
 /** Let the process reach path, too; one that does not exist is passed over. */
 void sandbox_let(struct sandbox_paths *p, const char *path, enum sandbox_reach reach);
-/** The same for the directory that a file stands in, so that the file may be replaced. */
-void sandbox_let_around(struct sandbox_paths *p, const char *file, enum sandbox_reach reach);
 void sandbox_paths_free(struct sandbox_paths *p);
 
 struct sandbox_rules {

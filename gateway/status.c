@@ -39,7 +39,8 @@ bool status_alive(struct gateway *gw)
 
 /* ---- routes ------------------------------------------------------------------------------------------------------ */
 
-const char *status_route_trouble(const struct runtime *rt, const struct plan_route *r, const char **about)
+/* Why a route cannot serve now; NULL: it can. Static text, the name it is about in *about (borrowed from r). */
+static const char *route_trouble(const struct runtime *rt, const struct plan_route *r, const char **about)
 {
     const char *trouble = "no upstream has an address and is up";
     const char *alias = r->conf->request.sign_alias;
@@ -70,7 +71,7 @@ static bool any_usable(const struct runtime *rt)
 {
     const char *about;
     for (unsigned i = 0; i < rt->plan->n_route; i++) {
-        if (status_route_trouble(rt, &rt->plan->route[i], &about) == NULL) {
+        if (route_trouble(rt, &rt->plan->route[i], &about) == NULL) {
             return true;
         }
     }
@@ -80,7 +81,7 @@ static bool any_usable(const struct runtime *rt)
 static void add_trouble(cs_json *j, const struct runtime *rt, const struct plan_route *r)
 {
     const char *about;
-    const char *trouble = status_route_trouble(rt, r, &about);
+    const char *trouble = route_trouble(rt, r, &about);
     cs_json_bool(j, "usable", trouble == NULL);
     if (trouble != NULL) {
         cs_json_str(j, "trouble", trouble);
@@ -103,7 +104,7 @@ bool status_ready(struct gateway *gw, cs_buf *out)
         cs_json_array(&j, "not_usable");
         for (unsigned i = 0; i < rt->plan->n_route; i++) {
             const char *about;
-            if (status_route_trouble(rt, &rt->plan->route[i], &about) != NULL) {
+            if (route_trouble(rt, &rt->plan->route[i], &about) != NULL) {
                 cs_json_str(&j, NULL, rt->plan->route[i].conf->name);
             }
         }

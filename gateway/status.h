@@ -20,7 +20,5 @@ bool status_alive(struct gateway *gw);
 /** May a load balancer send requests here? Not while draining, nor when no route is usable. JSON with the why into out
  *  (NULL: not wanted). */
 bool status_ready(struct gateway *gw, cs_buf *out);
-/** Why a route cannot serve now; NULL: it can. Static text, the name it is about in *about (borrowed from r). */
-const char *status_route_trouble(const struct runtime *rt, const struct plan_route *r, const char **about);
 
 #endif

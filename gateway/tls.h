@@ -126,12 +126,8 @@ bool tls_retired(const struct tls_object *o);
 
 /** Did a client ask for a host by name? Without one the first certificate is shown. */
 bool tls_is_name(const char *name);
-/** What was shown to the client of ssl, NULL: nothing (yet). Borrowed from f. */
-const struct tls_presented *tls_front_shown(const struct tls_front *f, SSL *ssl);
 /** Evidence for the life of our certificate: the handshake with sender over c showed it, or it was not taken. */
 void tls_front_tell(const struct tls_front *f, const struct conn *c, const char *sender, bool good);
-/** Does this reason (of OpenSSL) say that the other side does not take our certificate? */
-bool tls_reason_ours(int reason);
 /** A connection of ours as server. @return owned by the caller, NULL: no memory */
 SSL *tls_front_new_ssl(struct tls_front *f);
 /** A connection of ours as client, with a session to take up where there is one. @return owned by the caller, NULL: no

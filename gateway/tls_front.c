@@ -348,7 +348,8 @@ void tls_front_unref(struct tls_front *f)
     }
 }
 
-const struct tls_presented *tls_front_shown(const struct tls_front *f, SSL *ssl)
+/* What was shown to the client of ssl, NULL: nothing (yet). Borrowed from f. */
+static const struct tls_presented *presented_to(const struct tls_front *f, SSL *ssl)
 {
     const X509 *shown = SSL_get_certificate(ssl);
     for (unsigned i = 0; shown != NULL && i < f->n_choice; i++) {
@@ -361,7 +362,8 @@ const struct tls_presented *tls_front_shown(const struct tls_front *f, SSL *ssl)
     return NULL;
 }
 
-bool tls_reason_ours(int reason)
+/* Does this reason (of OpenSSL) say that the other side does not take our certificate? */
+static bool refuses_ours(int reason)
 {
     static const int alerts[] = {SSL_R_TLSV1_ALERT_UNKNOWN_CA,          SSL_R_SSLV3_ALERT_BAD_CERTIFICATE,
                                  SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED,
@@ -376,8 +378,8 @@ bool tls_reason_ours(int reason)
 
 void tls_front_tell(const struct tls_front *f, const struct conn *c, const char *sender, bool good)
 {
-    const struct tls_presented *p = tls_front_shown(f, c->ssl);
-    if (p == NULL || (good && SSL_session_reused(c->ssl)) || (!good && !tls_reason_ours(c->reason))) {
+    const struct tls_presented *p = presented_to(f, c->ssl);
+    if (p == NULL || (good && SSL_session_reused(c->ssl)) || (!good && !refuses_ours(c->reason))) {
         return;
     }
     ks_live *live = c->loop->gateway->live;

@@ -94,7 +94,8 @@ static void person_in(const char *persons, const char *login, char out[KS_WORD])
     snprintf(out, KS_WORD, "%s%.59s", taken ? "uid:" : "", login);
 }
 
-int ks_person_of(ks_store *s, const ks_actor *who, char out[KS_WORD], cs_error *e)
+/* The person behind an actor, by the store's list of operators; of an account without one its own name. */
+static int person_of(ks_store *s, const ks_actor *who, char out[KS_WORD], cs_error *e)
 {
     char *persons = malloc(PERSONS_MAX);
     int rc = persons != NULL ? persons_read(s, persons, e)
@@ -217,7 +218,7 @@ int ks_consent_propose(ks_store *s, const struct ks_plan *p, const ks_actor *who
     ks_proposal a = {0};
     char until[CS_TIME_TEXT];
     if (ks_record_begin(&r, s, who, false, now, e) != 0 || ks_consent_ask(s, p, who, now, &c, e) != 0 ||
-        ks_person_of(s, who, a.proposer, e) != 0 || ks_plan_hash(p, a.plan_hash) != 0) {
+        person_of(s, who, a.proposer, e) != 0 || ks_plan_hash(p, a.plan_hash) != 0) {
         ks_record_end(&r);
         return -1;
     }

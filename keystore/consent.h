@@ -36,7 +36,4 @@ int ks_consent_use(ks_store *s, const struct ks_consent *c, cs_time now, cs_erro
 /** Who agreed, for the audit; NULL: nobody was asked. Borrowed from c. */
 const char *ks_consent_approver(const struct ks_consent *c);
 
-/** The person behind an actor, by the store's list of operators; of an account without one its own name. */
-int ks_person_of(ks_store *s, const ks_actor *who, char out[KS_WORD], cs_error *e) CS_MUST_CHECK;
-
 #endif

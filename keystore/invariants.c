@@ -88,13 +88,23 @@ static bool i3_users(const struct ks_view *v, cs_time now, char *text, size_t si
     return true;
 }
 
+/* Entries of the view that are acceptable at now (verifier: would pass live traffic). */
+static unsigned count_acceptable(const struct ks_view *v, cs_time now)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < v->n; i++) {
+        n += ks_acceptable_at(v->role, &v->terms, &v->entry[i], now);
+    }
+    return n;
+}
+
 static bool i3(const struct ks_view *v, const struct ks_rule_plan *p, cs_time now, char *text, size_t size)
 {
     (void)p;
     if (v->role == KS_AUTHZ_CLIENT) {
         return i3_users(v, now, text, size);
     }
-    if (v->acceptable_elsewhere + ks_view_acceptable(v, now) > 0) {
+    if (v->acceptable_elsewhere + count_acceptable(v, now) > 0) {
         return true;
     }
     if (v->role == KS_VERIFIER && v->partner_routed) {
@@ -122,15 +132,6 @@ static const struct invariant_row {
     {KS_G2_LIMIT_TWO, i2},
     {KS_G3_LAST_ACCEPTABLE, i3},
 };
-
-unsigned ks_view_acceptable(const struct ks_view *v, cs_time now)
-{
-    unsigned n = 0;
-    for (size_t i = 0; i < v->n; i++) {
-        n += ks_acceptable_at(v->role, &v->terms, &v->entry[i], now);
-    }
-    return n;
-}
 
 /** Would the plan end an invariant that holds? */
 static bool breaks(enum ks_guard g, const struct ks_view *before, const struct ks_view *after,

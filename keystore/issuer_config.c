@@ -11,7 +11,7 @@
 #define TIMEOUT_MIN_MS 1000
 #define TIMEOUT_MAX_MS 300000
 
-const char *ks_issuer_kind_word(enum ks_issuer_kind kind)
+static const char *kind_word(enum ks_issuer_kind kind)
 {
     static const char *const word[] = {"none", "cmp", "est", "exec"};
     return word[kind];
@@ -66,7 +66,7 @@ static bool first_way(const struct cs_conf_node *node, ks_issuer *i, enum ks_iss
 {
     if (i->kind != KS_ISSUER_NONE) {
         cs_conf_error(report, node, -1, "issuer %s is asked by %s already: one of cmp, est, exec", i->name,
-                      ks_issuer_kind_word(i->kind));
+                      kind_word(i->kind));
         return false;
     }
     i->kind = kind;

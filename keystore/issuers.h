@@ -39,10 +39,6 @@ typedef struct ks_issuers {
     ks_stop stop;
 } ks_issuers;
 
-/** The issuer of that name, or NULL. */
-const ks_issuer *ks_issuer_find(const ks_issuers *all, const char *name);
-const char *ks_issuer_kind_word(enum ks_issuer_kind kind);
-
 /** What an issuer gave, or why not. */
 typedef struct ks_issued {
     char alias[KS_WORD], issuer[KS_WORD];

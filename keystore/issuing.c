@@ -21,7 +21,8 @@
 
 static const ks_actor keeper = {"keeper", "keeper", NULL};
 
-const ks_issuer *ks_issuer_find(const ks_issuers *all, const char *name)
+/* The issuer of that name, or NULL. */
+static const ks_issuer *issuer_find(const ks_issuers *all, const char *name)
 {
     for (size_t i = 0; i < all->n; i++) {
         if (strcmp(all->issuer[i]->name, name) == 0) {
@@ -59,7 +60,7 @@ int ks_issuer_of(ks_store *s, const char *alias, char out[KS_WORD], cs_error *e)
 static int check_issuer(const ks_issuers *all, const char *name, cs_error *e)
 {
     char known[384] = "";
-    const ks_issuer *i = ks_issuer_find(all, name);
+    const ks_issuer *i = issuer_find(all, name);
     if (i == NULL) {
         for (size_t k = 0; k < all->n; k++) {
             size_t n = strlen(known);
@@ -345,7 +346,7 @@ static void soon(cs_time *next, cs_time at)
 static int one(ks_store *s, const ks_issuers *all, const struct ks_issuing_row *row, cs_time now,
                ks_visit_issued *visit, void *ctx, cs_time *next, cs_error *e)
 {
-    struct errand r = {.row = *row, .issuer = ks_issuer_find(all, row->issuer), .reply = CS_BUF_INIT};
+    struct errand r = {.row = *row, .issuer = issuer_find(all, row->issuer), .reply = CS_BUF_INIT};
     ks_issued told = {.next_at = row->next_at};
     cs_copy(told.alias, sizeof told.alias, row->alias);
     cs_copy(told.issuer, sizeof told.issuer, row->issuer);
@@ -373,7 +374,7 @@ int ks_issue_due(ks_store *s, const ks_issuers *all, const char *alias, cs_time 
     int rc = read_rows(s, &rows, e);
     for (size_t i = 0; rc == 0 && i < rows.n; i++) {
         const struct ks_issuing_row *row = &rows.row[i];
-        const ks_issuer *issuer = ks_issuer_find(all, row->issuer);
+        const ks_issuer *issuer = issuer_find(all, row->issuer);
         if ((alias != NULL && strcmp(alias, row->alias) != 0) ||
             (issuer != NULL && issuer->kind == KS_ISSUER_EXEC && !all->commands) ||
             (all->stop.asked != NULL && all->stop.asked(all->stop.ctx))) {

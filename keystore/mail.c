@@ -44,7 +44,9 @@ static size_t word_length(const char *text)
     return n;
 }
 
-int ks_mail_words(cs_buf *out, const char *text)
+/* The value of a header: as it is where it is ASCII, else in encoded words of RFC 2047. @return 0, or -1: a control
+ * character, or no memory */
+static int header_words(cs_buf *out, const char *text)
 {
     for (const char *p = text; *p != '\0'; p++) {
         if ((unsigned char)*p < 0x20 || *p == 0x7f) {
@@ -68,7 +70,7 @@ int ks_mail_words(cs_buf *out, const char *text)
 static int add_name(cs_buf *out, const char *name)
 {
     if (!is_ascii(name)) {
-        return ks_mail_words(out, name);
+        return header_words(out, name);
     }
     cs_buf_addc(out, '"');
     for (const char *p = name; *p != '\0'; p++) {
@@ -118,7 +120,7 @@ static struct curl_slist *headers(const ks_mail *mail, const ks_letter *l)
     good = good && cs_buf_addf(&b, "From: countersign <%s>", mail->from) == 0 && append(&list, &b) == 0;
     good = good && cs_buf_adds(&b, "To: ") == 0 && add_name(&b, l->to_name) == 0 &&
            cs_buf_addf(&b, " <%s>", l->to_mail) == 0 && append(&list, &b) == 0;
-    good = good && cs_buf_adds(&b, "Subject: ") == 0 && ks_mail_words(&b, l->subject) == 0 && append(&list, &b) == 0;
+    good = good && cs_buf_adds(&b, "Subject: ") == 0 && header_words(&b, l->subject) == 0 && append(&list, &b) == 0;
     good = good && cs_buf_addf(&b, "Message-ID: <%s>", l->message_id) == 0 && append(&list, &b) == 0;
     if (l->unsubscribe != NULL) { /* one click: the mail program posts to the link by itself */
         good = good && ks_line_ok(l->unsubscribe, 900) &&

@@ -81,9 +81,6 @@ enum ks_sent { KS_SENT, KS_SENT_LATER /**< try again */, KS_SENT_NEVER };
 /** @param text what the server or the library said; "" sent */
 enum ks_sent ks_mail_send(const ks_mail *mail, const ks_letter *l, char *text, size_t size);
 
-/** The value of a header: as it is where it is ASCII, else in encoded words of RFC 2047. @return 0, or -1: a control
- *  character, or no memory */
-int ks_mail_words(cs_buf *out, const char *text) CS_MUST_CHECK;
 /** Part of an address behind its @. */
 const char *ks_mail_domain(const char *mail);
 

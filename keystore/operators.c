@@ -16,7 +16,8 @@ const char *ks_operator_role(size_t i)
     return i < sizeof role_words / sizeof role_words[0] ? role_words[i] : NULL;
 }
 
-const struct ks_operator *ks_config_operator(const struct ks_config *c, const char *name)
+/* The operator of that name, or NULL. Borrowed from c. */
+static const struct ks_operator *operator_find(const struct ks_config *c, const char *name)
 {
     for (size_t i = 0; i < c->n_operator; i++) {
         if (strcmp(c->operators[i]->name, name) == 0) {
@@ -30,7 +31,7 @@ void ks_set_operator(const struct cs_conf_node *node, void *parent, void **child
 {
     struct ks_config *c = parent;
     const char *name = node->arg[0].text;
-    const struct ks_operator *same = ks_config_operator(c, name);
+    const struct ks_operator *same = operator_find(c, name);
     if (!ks_name_ok(name)) {
         cs_conf_error(report, node, 0, "\"%s\" is no name of an operator: letters, digits, . _ -, at most 64", name);
         return;

@@ -16,8 +16,6 @@ ks_setter ks_set_operator, ks_set_operator_uid, ks_set_operator_certificate, ks_
 
 /** Roles by number, the place of each in the set of an operator; NULL behind the last. */
 const char *ks_operator_role(size_t i);
-/** The operator of that name, or NULL. Borrowed from c. */
-const struct ks_operator *ks_config_operator(const struct ks_config *c, const char *name);
 /** Lines "approvers anna ben" and "operator anna LOGIN…", sorted; "" where the file names nobody. malloc'ed; NULL: no
  *  memory */
 char *ks_config_persons(const struct ks_config *c);

@@ -154,8 +154,6 @@ void ks_view_copy(struct ks_view *to, const struct ks_view *from);
 /** The entry of that number, or NULL. */
 struct ks_view_entry *ks_view_find(struct ks_view *v, unsigned n);
 const struct ks_view_entry *ks_view_get(const struct ks_view *v, unsigned n);
-/** Entries of the view that are acceptable at now (verifier: would pass live traffic). */
-unsigned ks_view_acceptable(const struct ks_view *v, cs_time now);
 
 /** The steps of a verb on entry n. On KS_MEET_ALREADY and KS_MEET_NEVER text tells why. */
 enum ks_meeting ks_plan_verb(const struct ks_view *v, enum ks_verb verb, unsigned n, cs_time now,

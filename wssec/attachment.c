@@ -146,7 +146,7 @@ static bool is_caseless(const char *name)
     return false;
 }
 
-/* "text/plain; Charset=us-ascii" -> text/plain;charset="us-ascii". @return 1, 0, -1 as wssec_attachment_header */
+/* "text/plain; Charset=us-ascii" -> text/plain;charset="us-ascii". @return 1, 0, -1 as canonical_header */
 static int add_structured(struct wssec_arena *arena, const char *text, cs_buf *out)
 {
     struct wssec_mime_value v;
@@ -192,7 +192,9 @@ static const struct {
                      {"Content-Location", false},
                      {"Content-Type", true}};
 
-int wssec_attachment_header(struct wssec_arena *arena, const char *text, size_t n, cs_buf *out, char detail[384])
+/* The canonical header of an attachment, added to out. @return 1; 0: with fields that have no canonical form (detail
+ * says which); -1: no memory */
+static int canonical_header(struct wssec_arena *arena, const char *text, size_t n, cs_buf *out, char detail[384])
 {
     struct wssec_mime_field field[WSSEC_MIME_FIELDS];
     int count = wssec_mime_fields(text, n, field, detail);
@@ -236,9 +238,9 @@ static int write_header(struct wssec_worker *worker, const struct wssec_mime_par
     for (size_t i = 0; i < n; i++) {
         (void)cs_buf_add(&text, slice[i].p, slice[i].n);
     }
-    int rc = slice == NULL || text.failed ? -1
-                                          : wssec_attachment_header(&worker->arena, text.data != NULL ? text.data : "",
-                                                                    text.len, &header, detail);
+    int rc = slice == NULL || text.failed
+                 ? -1
+                 : canonical_header(&worker->arena, text.data != NULL ? text.data : "", text.len, &header, detail);
     if (rc == 0) {
         (void)wssec_refuse(why, WSSEC_MIME_MALFORMED, "attachment %.100s: %s", part->id, detail);
     }

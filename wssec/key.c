@@ -119,8 +119,9 @@ static int verify_whole(struct wssec_worker *w, EVP_PKEY *key, const void *data,
     return EVP_MD_CTX_reset(w->md) == 1 ? ok == 1 : -1;
 }
 
-int wssec_evp_verify(struct wssec_worker *w, const struct wssec_signature_alg *alg, EVP_PKEY *key, const void *data,
-                     size_t n, struct wssec_slice value)
+/* One public-key operation. @return 1: fits, 0: does not, -1: no memory or an error of OpenSSL that is no answer */
+static int evp_verify(struct wssec_worker *w, const struct wssec_signature_alg *alg, EVP_PKEY *key, const void *data,
+                      size_t n, struct wssec_slice value)
 {
     uint8_t der[2 * 66 + 16];
     if (alg->key_type == EVP_PKEY_EC) {
@@ -206,8 +207,8 @@ static bool fits_successor(struct wssec_judge *j, const struct wssec_siginfo *s,
                      X509_NAME_cmp(X509_get_issuer_name(known), X509_get_issuer_name(x)) == 0;
         X509_free(known);
         if (alike) {
-            return wssec_evp_verify(j->worker, s->algorithm, key, j->worker->signed_info.data,
-                                    j->worker->signed_info.len, s->value) == 1;
+            return evp_verify(j->worker, s->algorithm, key, j->worker->signed_info.data, j->worker->signed_info.len,
+                              s->value) == 1;
         }
     }
     return false;
@@ -310,7 +311,7 @@ int wssec_signer_find(struct wssec_judge *j, const struct wssec_siginfo *s, stru
             continue;
         }
         tried++;
-        int fits = wssec_evp_verify(j->worker, s->algorithm, out->entry[i].key, text->data, text->len, s->value);
+        int fits = evp_verify(j->worker, s->algorithm, out->entry[i].key, text->data, text->len, s->value);
         if (fits < 0) {
             return WSSEC_RC_NOMEM;
         }

@@ -50,10 +50,6 @@ int wssec_signer_judge(struct wssec_judge *j, const struct wssec_signer *s, int6
 enum wssec_reason wssec_entry_judge(const struct wssec_policy *p, const struct wssec_entry *e,
                                     const struct wssec_when *t, int64_t created, struct wssec_verdict *v);
 
-/** One public-key operation. @return 1: fits, 0: does not, -1: no memory or an error of OpenSSL that is no answer */
-int wssec_evp_verify(struct wssec_worker *w, const struct wssec_signature_alg *alg, EVP_PKEY *key, const void *data,
-                     size_t n, struct wssec_slice value) WSSEC_MUST_CHECK;
-
 /** OpenSSL's queue of errors (emptied) tells of memory that was not to be had. */
 bool wssec_openssl_no_memory(void);
 /** Copy what the result record shows of an entry. */

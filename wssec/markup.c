@@ -7,22 +7,40 @@
 
 /* ---- tokens ---------------------------------------------------------------------------------------------------- */
 
+enum token {
+    TOKEN_END, /**< nothing is left */
+    TOKEN_TEXT,
+    TOKEN_OPEN,
+    TOKEN_EMPTY, /**< <a/> */
+    TOKEN_CLOSE,
+    TOKEN_COMMENT,
+    TOKEN_CDATA,
+    TOKEN_INSTRUCTION,
+    TOKEN_BROKEN /**< begins and does not end, or a declaration */
+};
+
+struct walk { /** The text is borrowed. */
+    const char *p;
+    size_t n;
+    size_t from, to; /**< octets of the token that next_token() gave */
+};
+
 /* Behind the first end at or after at, 0: there is none. */
-static size_t behind(const struct wssec_markup *m, size_t at, const char *end)
+static size_t behind(const struct walk *m, size_t at, const char *end)
 {
     size_t n = strlen(end);
     const char *hit = at <= m->n ? memmem(m->p + at, m->n - at, end, n) : NULL;
     return hit != NULL ? (size_t)(hit - m->p) + n : 0;
 }
 
-static bool begins(const struct wssec_markup *m, const char *with)
+static bool begins(const struct walk *m, const char *with)
 {
     size_t n = strlen(with);
     return m->n - m->from >= n && memcmp(m->p + m->from, with, n) == 0;
 }
 
 /* Behind the '>' of a tag, 0: it does not end. A '>' may stand in an attribute's value. */
-static size_t tag_end(const struct wssec_markup *m)
+static size_t tag_end(const struct walk *m)
 {
     char quote = '\0';
     for (size_t i = m->from + 1; i < m->n; i++) {
@@ -40,40 +58,39 @@ static size_t tag_end(const struct wssec_markup *m)
     return 0;
 }
 
-enum wssec_markup_kind wssec_markup_next(struct wssec_markup *m)
+/* The next token. Behind END or BROKEN it may not be called again. */
+static enum token next_token(struct walk *m)
 {
     static const struct {
         const char *begin, *end;
-        enum wssec_markup_kind kind;
-    } spans[] = {{"<!--", "-->", WSSEC_MARKUP_COMMENT},
-                 {"<![CDATA[", "]]>", WSSEC_MARKUP_CDATA},
-                 {"<?", "?>", WSSEC_MARKUP_INSTRUCTION}};
+        enum token kind;
+    } spans[] = {{"<!--", "-->", TOKEN_COMMENT}, {"<![CDATA[", "]]>", TOKEN_CDATA}, {"<?", "?>", TOKEN_INSTRUCTION}};
     m->from = m->to;
     if (m->from >= m->n) {
-        return WSSEC_MARKUP_END;
+        return TOKEN_END;
     }
     if (m->p[m->from] != '<') {
         const char *hit = memchr(m->p + m->from, '<', m->n - m->from);
         m->to = hit != NULL ? (size_t)(hit - m->p) : m->n;
-        return WSSEC_MARKUP_TEXT;
+        return TOKEN_TEXT;
     }
     for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++) {
         if (begins(m, spans[i].begin)) {
             m->to = behind(m, m->from + strlen(spans[i].begin), spans[i].end);
-            return m->to != 0 ? spans[i].kind : WSSEC_MARKUP_BROKEN;
+            return m->to != 0 ? spans[i].kind : TOKEN_BROKEN;
         }
     }
     if (begins(m, "<!")) {
-        return WSSEC_MARKUP_BROKEN;
+        return TOKEN_BROKEN;
     }
     m->to = tag_end(m);
     if (m->to == 0) {
-        return WSSEC_MARKUP_BROKEN;
+        return TOKEN_BROKEN;
     }
     if (begins(m, "</")) {
-        return WSSEC_MARKUP_CLOSE;
+        return TOKEN_CLOSE;
     }
-    return m->p[m->to - 2] == '/' ? WSSEC_MARKUP_EMPTY : WSSEC_MARKUP_OPEN;
+    return m->p[m->to - 2] == '/' ? TOKEN_EMPTY : TOKEN_OPEN;
 }
 
 /* ---- elements of the tree -------------------------------------------------------------------------------------- */
@@ -95,7 +112,7 @@ static const xmlNode *following(const xmlNode *node, const xmlNode *root)
     return NULL;
 }
 
-static bool named(const struct wssec_markup *t, const xmlNode *node)
+static bool named(const struct walk *t, const xmlNode *node)
 {
     const char *prefix = node->ns != NULL && node->ns->prefix != NULL ? (const char *)node->ns->prefix : NULL;
     size_t n = prefix != NULL ? strlen(prefix) : 0;
@@ -111,7 +128,7 @@ static bool named(const struct wssec_markup *t, const xmlNode *node)
 }
 
 /* Begin every place asked for at this element. */
-static void opened(struct wssec_place *place, size_t n, const xmlNode *node, const struct wssec_markup *t, bool empty)
+static void opened(struct wssec_place *place, size_t n, const xmlNode *node, const struct walk *t, bool empty)
 {
     for (size_t i = 0; i < n; i++) {
         if (place[i].node == node) {
@@ -123,7 +140,7 @@ static void opened(struct wssec_place *place, size_t n, const xmlNode *node, con
     }
 }
 
-static void closed(struct wssec_place *place, size_t n, const xmlNode *node, const struct wssec_markup *t)
+static void closed(struct wssec_place *place, size_t n, const xmlNode *node, const struct walk *t)
 {
     for (size_t i = 0; i < n; i++) {
         if (place[i].node == node) {
@@ -136,20 +153,20 @@ static void closed(struct wssec_place *place, size_t n, const xmlNode *node, con
 int wssec_markup_locate(const struct wssec_message *m, const char *text, size_t size, struct wssec_place *place,
                         size_t n)
 {
-    struct wssec_markup t = {.p = text, .n = size};
+    struct walk t = {.p = text, .n = size};
     const xmlNode *root = m->envelope;
     const xmlNode *expected = root;
     const xmlNode *open = NULL;
-    enum wssec_markup_kind kind = wssec_markup_next(&t);
-    for (; kind != WSSEC_MARKUP_END && kind != WSSEC_MARKUP_BROKEN; kind = wssec_markup_next(&t)) {
-        if (kind == WSSEC_MARKUP_OPEN || kind == WSSEC_MARKUP_EMPTY) {
+    enum token kind = next_token(&t);
+    for (; kind != TOKEN_END && kind != TOKEN_BROKEN; kind = next_token(&t)) {
+        if (kind == TOKEN_OPEN || kind == TOKEN_EMPTY) {
             if (expected == NULL || !named(&t, expected)) {
                 return -1;
             }
-            opened(place, n, expected, &t, kind == WSSEC_MARKUP_EMPTY);
-            open = kind == WSSEC_MARKUP_OPEN ? expected : open;
+            opened(place, n, expected, &t, kind == TOKEN_EMPTY);
+            open = kind == TOKEN_OPEN ? expected : open;
             expected = following(expected, root);
-        } else if (kind == WSSEC_MARKUP_CLOSE) {
+        } else if (kind == TOKEN_CLOSE) {
             if (open == NULL) {
                 return -1;
             }
@@ -162,7 +179,7 @@ int wssec_markup_locate(const struct wssec_message *m, const char *text, size_t 
             return -1;
         }
     }
-    return kind == WSSEC_MARKUP_END && expected == NULL && open == NULL ? 0 : -1;
+    return kind == TOKEN_END && expected == NULL && open == NULL ? 0 : -1;
 }
 
 /* ---- a text by itself ------------------------------------------------------------------------------------------ */
@@ -179,32 +196,30 @@ static bool only_space(const char *p, size_t n)
 
 int wssec_markup_fragment(const char *text, size_t n, struct wssec_fragment *out)
 {
-    struct wssec_markup t = {.p = text, .n = n};
+    struct walk t = {.p = text, .n = n};
     size_t depth = 0;
     *out = (struct wssec_fragment){0, false};
     for (;;) {
-        switch (wssec_markup_next(&t)) {
-        case WSSEC_MARKUP_END: return depth == 0 ? 0 : -1;
-        case WSSEC_MARKUP_BROKEN: return -1;
-        case WSSEC_MARKUP_OPEN: out->elements += depth++ == 0; break;
-        case WSSEC_MARKUP_EMPTY: out->elements += depth == 0; break;
-        case WSSEC_MARKUP_CLOSE:
+        switch (next_token(&t)) {
+        case TOKEN_END: return depth == 0 ? 0 : -1;
+        case TOKEN_BROKEN: return -1;
+        case TOKEN_OPEN: out->elements += depth++ == 0; break;
+        case TOKEN_EMPTY: out->elements += depth == 0; break;
+        case TOKEN_CLOSE:
             if (depth == 0) {
                 return -1; /* it would close what stands around it */
             }
             depth--;
             break;
-        case WSSEC_MARKUP_TEXT:
-            out->text = out->text || (depth == 0 && !only_space(text + t.from, t.to - t.from));
-            break;
-        case WSSEC_MARKUP_CDATA: out->text = out->text || depth == 0; break;
-        case WSSEC_MARKUP_INSTRUCTION:
+        case TOKEN_TEXT: out->text = out->text || (depth == 0 && !only_space(text + t.from, t.to - t.from)); break;
+        case TOKEN_CDATA: out->text = out->text || depth == 0; break;
+        case TOKEN_INSTRUCTION:
             if (t.to - t.from >= 7 && strncasecmp(text + t.from + 2, "xml", 3) == 0 &&
                 only_space(text + t.from + 5, 1)) {
                 return -1; /* an XML declaration */
             }
             break;
-        case WSSEC_MARKUP_COMMENT: break;
+        case TOKEN_COMMENT: break;
         }
     }
 }

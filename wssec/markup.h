@@ -13,27 +13,6 @@
 
 #include "wssec/message.h"
 
-enum wssec_markup_kind {
-    WSSEC_MARKUP_END, /**< nothing is left */
-    WSSEC_MARKUP_TEXT,
-    WSSEC_MARKUP_OPEN,
-    WSSEC_MARKUP_EMPTY, /**< <a/> */
-    WSSEC_MARKUP_CLOSE,
-    WSSEC_MARKUP_COMMENT,
-    WSSEC_MARKUP_CDATA,
-    WSSEC_MARKUP_INSTRUCTION,
-    WSSEC_MARKUP_BROKEN /**< begins and does not end, or a declaration */
-};
-
-struct wssec_markup { /** A walk; the text is borrowed. */
-    const char *p;
-    size_t n;
-    size_t from, to; /**< octets of the token that next() gave */
-};
-
-/** The next token. Behind END or BROKEN it may not be called again. */
-enum wssec_markup_kind wssec_markup_next(struct wssec_markup *m);
-
 /** Octets of one element in a text. */
 struct wssec_place {
     const xmlNode *node; /**< asked for */

@@ -98,9 +98,5 @@ struct wssec_worker;
 int wssec_attachment_write(struct wssec_worker *worker, const struct wssec_policy *p, size_t part,
                            enum wssec_attachment_form form, wssec_canon_sink sink, void *ctx,
                            struct wssec_refusal *why) WSSEC_MUST_CHECK;
-/** The canonical header of an attachment, added to out. @return 1; 0: with fields that have no canonical form (detail
- * says which); -1: no memory */
-int wssec_attachment_header(struct wssec_arena *arena, const char *text, size_t n, cs_buf *out,
-                            char detail[384]) WSSEC_MUST_CHECK;
 
 #endif

@@ -43,15 +43,32 @@ static ssize_t read_head(struct http_peer *peer)
     }
 }
 
+/* Value of a field (case-insensitive name), or NULL; copied into out, cut to fit. */
+static const char *field(const struct http_message *m, const char *name, char *out, size_t outsize)
+{
+    size_t name_n = strlen(name);
+    for (const char *line = strstr(m->head, "\r\n"); line != NULL; line = strstr(line, "\r\n")) {
+        line += 2;
+        if (strncasecmp(line, name, name_n) != 0 || line[name_n] != ':') {
+            continue;
+        }
+        const char *value = line + name_n + 1;
+        value += strspn(value, " \t");
+        snprintf(out, outsize, "%.*s", (int)strcspn(value, "\r"), value);
+        return out;
+    }
+    return NULL;
+}
+
 /** Octets of the body. @return 0, or -1 where the length is missing, malformed, too large or coded */
 static int body_length(const struct http_message *m, size_t *length)
 {
     char text[32];
     *length = 0;
-    if (http_field(m, "Transfer-Encoding", text, sizeof text) != NULL) {
+    if (field(m, "Transfer-Encoding", text, sizeof text) != NULL) {
         return -1;
     }
-    if (http_field(m, "Content-Length", text, sizeof text) == NULL) {
+    if (field(m, "Content-Length", text, sizeof text) == NULL) {
         return strncmp(m->head, "POST ", 5) == 0 ? -1 : 0;
     }
     char *end = NULL;
@@ -103,8 +120,7 @@ int http_read(struct http_peer *peer, struct http_message *m)
         http_message_clear(m);
         return -1;
     }
-    m->close =
-        http_field(m, "Connection", connection, sizeof connection) != NULL && strcasecmp(connection, "close") == 0;
+    m->close = field(m, "Connection", connection, sizeof connection) != NULL && strcasecmp(connection, "close") == 0;
     return 1;
 }
 
@@ -113,22 +129,6 @@ void http_message_clear(struct http_message *m)
     free(m->head);
     free(m->body);
     *m = (struct http_message){0};
-}
-
-const char *http_field(const struct http_message *m, const char *name, char *out, size_t outsize)
-{
-    size_t name_n = strlen(name);
-    for (const char *line = strstr(m->head, "\r\n"); line != NULL; line = strstr(line, "\r\n")) {
-        line += 2;
-        if (strncasecmp(line, name, name_n) != 0 || line[name_n] != ':') {
-            continue;
-        }
-        const char *value = line + name_n + 1;
-        value += strspn(value, " \t");
-        snprintf(out, outsize, "%.*s", (int)strcspn(value, "\r"), value);
-        return out;
-    }
-    return NULL;
 }
 
 int http_write(int fd, const void *octets, size_t n, bool more)

@@ -31,9 +31,6 @@ struct http_message {
 int http_read(struct http_peer *peer, struct http_message *m);
 void http_message_clear(struct http_message *m);
 
-/** Value of a field (case-insensitive name), or NULL; copied into out, cut to fit. */
-const char *http_field(const struct http_message *m, const char *name, char *out, size_t outsize);
-
 /** Write all octets; with more, the kernel may wait for those that follow and send them together. @return 0 or -1 */
 int http_write(int fd, const void *octets, size_t n, bool more);
 /** Write a reply head with Content-Length n; the body follows with http_write. @return 0 or -1 */
