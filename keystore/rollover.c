@@ -71,6 +71,17 @@ static void tell_evidence(struct ks_rollover *r, size_t i)
     }
 }
 
+/** What informs that the agreed span begins is told when it does. */
+static bool is_early(const struct ks_rollover *r, size_t i)
+{
+    const struct ks_runbook_step *step = &r->runbook->step[i];
+    bool begins = step->kind == KS_STEP_INFORM;
+    for (size_t w = 0; w < step->n_way; w++) {
+        begins = begins && (step->way[w] & KS_BIT(KS_FACT_WINDOW_BEGUN)) != 0;
+    }
+    return begins && (r->facts.hold & KS_BIT(KS_FACT_WINDOW_BEGUN)) == 0;
+}
+
 /** A step whose turn has come, or whose turn came and went at once: what informs is told all the same, unless somebody
  *  said that he told it, or it is needless. */
 static bool to_be_told(const struct ks_rollover *r, size_t i)
@@ -78,7 +89,7 @@ static bool to_be_told(const struct ks_rollover *r, size_t i)
     const struct ks_step_judged *j = &r->judged[i];
     bool informs = r->runbook->step[i].kind == KS_STEP_INFORM && j->closes_now && j->state == KS_STEP_DONE &&
                    (j->by & KS_BIT(KS_FACT_CONFIRMED)) == 0;
-    return r->step[i].row.told_at == 0 && (j->state == KS_STEP_READY || informs);
+    return r->step[i].row.told_at == 0 && ((j->state == KS_STEP_READY && !is_early(r, i)) || informs);
 }
 
 /** What has come true since: steps that close, whose turn it is now, the end. *changed: something was written */

@@ -29,6 +29,8 @@ static void found(struct scene *s, unsigned n, enum ks_probe_outcome o)
     MADE(ks_probe_put(s->f.s, &r, &s->f.e) == 0);
 }
 
+#define TO_DEVELOPER "select count(*) from notification where about='R-1/3'"
+
 /** A downtime in which everything is done here, and the receiver's turn has come. */
 static void begin(struct scene *s, bool release_by_hand)
 {
@@ -45,7 +47,10 @@ static void begin(struct scene *s, bool release_by_hand)
     MADE(EXIT_OF(&s->f, ks_generate(s->f.s, &(ks_new){.alias = ALIAS}, false, &actor, NOW, &s->f.out, &s->f.e)) == 0);
     keep(s, NOW + 1);
     CU_ASSERT_EQUAL(confirm(s, "2"), 0);
+    keep(s, FROM - 1);
+    CU_ASSERT(state_of(s, "3") == KS_STEP_READY && sql_number(&s->f, TO_DEVELOPER) == 0);
     keep(s, FROM + 1);
+    CU_ASSERT_EQUAL(sql_number(&s->f, TO_DEVELOPER), 1); /* at its beginning, as the procedure has it */
     CU_ASSERT(active(s, 2) && state_of(s, "8") == KS_STEP_READY);
     CU_ASSERT_EQUAL(confirm(s, "7"), 0);
 }
