@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# tests/run: limit 300
+# tests/run: limit 600
 """What people read of each step of each runbook that is shipped, when its turn has come: whose turn it is, what is to be
 done by which command, what it waits for, until when. No gap is left in a sentence or in a command."""
 import glob
@@ -96,7 +96,8 @@ class Walk:
 
     def add(self, number, *more):
         if self.runbook.role in MADE_HERE:
-            how = ("--role", self.runbook.role, "--subject", "CN=acme", "--key", "rsa:2048") if number == 1 else ()
+            kind = "rsa:2048" if self.runbook.role == "decrypt" else "ec:P-256"
+            how = ("--role", self.runbook.role, "--subject", "CN=acme", "--key", kind) if number == 1 else ()
             self.command("keystore", "generate", "--alias", self.alias, *how)
             return
         pair = keys.issue(self.place, f"c-{number}", authority=self.runbook.role == "trust-anchor", days=(-300, 364 + number))

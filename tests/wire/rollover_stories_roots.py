@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# tests/run: limit 300
+# tests/run: limit 600
 # tests/run: table
 """Roll-overs in which the authority changes, from end to end behind a running gateway: the new root is known to the one
 who checks before anything that it signed is shown to him. Nothing is lost."""
