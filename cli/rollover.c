@@ -186,7 +186,9 @@ static int message(struct cli_context *c, ks_store *s, int64_t id)
     size_t place = ks_runbook_find(r->runbook, c->argv[1]);
     int rc = CS_EXIT_OK;
     if (place == r->runbook->n) {
-        rc = cli_usage(c, "%s has no step %.16s", r->name, c->argv[1]);
+        char numbers[160];
+        ks_runbook_numbers(r->runbook, numbers, sizeof numbers);
+        rc = cli_usage(c, "%s has no step %.16s; its steps are %s", r->name, c->argv[1], numbers);
     } else if (ks_rollover_message(s, r, place, &b, &c->error) != 0 ||
                cli_output_write(c, cli_option(c, "output"), b.data, b.len, 0644) != 0) {
         rc = cli_fail(c);

@@ -252,8 +252,11 @@ static int may_confirm(const struct ks_rollover *r, const char *step, size_t *pl
                             r->row.state);
     }
     if (i == r->runbook->n) {
+        char numbers[160];
+        ks_runbook_numbers(r->runbook, numbers, sizeof numbers);
         return cs_error_set(e, CS_EXIT_USAGE, "rollover-step",
-                            "%s has no step %.16s; see: countersign rollover status %s", r->name, step, r->name);
+                            "%s has no step %.16s; its steps are %s; see: countersign rollover status %s", r->name,
+                            step, numbers, r->name);
     }
     if (r->judged[i].state == KS_STEP_DONE || r->judged[i].state == KS_STEP_SKIPPED) {
         return closed_error(r, i, e);

@@ -113,6 +113,16 @@ size_t ks_runbook_find(const struct ks_runbook *r, const char *n)
     return i;
 }
 
+void ks_runbook_numbers(const struct ks_runbook *r, char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < r->n && used < size; i++) {
+        int n = snprintf(text + used, size - used, "%s%s", i > 0 ? ", " : "", r->step[i].n);
+        used += n > 0 ? (size_t)n : 0;
+    }
+}
+
 bool ks_step_takes_word(const struct ks_runbook_step *step)
 {
     for (size_t w = 0; w < step->n_way; w++) {

@@ -122,6 +122,8 @@ struct ks_runbook *ks_runbook_read(const char *name, const char *text, size_t n,
 void ks_runbook_free(struct ks_runbook *r);
 /** Place of the step of that number, r->n: there is none. */
 size_t ks_runbook_find(const struct ks_runbook *r, const char *n);
+/** The numbers of its steps as a line says them, "1, 2a, 2b, 3", as far as there is room. */
+void ks_runbook_numbers(const struct ks_runbook *r, char *text, size_t size);
 /** Does a word of those whom it is for close it, alone or with other evidence? */
 bool ks_step_takes_word(const struct ks_runbook_step *step);
 /** The table of the grammar, for documentation and tests. */

@@ -234,13 +234,14 @@ static int read_key(const struct wssec_key_reader *r, xmlNodePtr node, struct ws
     return WSSEC_RC_OK;
 }
 
-/* A SecurityTokenReference to one of the EncryptedKeys of this message. */
-static int find_key(const struct wssec_key_reader *r, const xmlNode *str, struct wssec_encrypted *all,
-                    struct wssec_encrypted_key **out)
+/* The EncryptedKey of this message that a SecurityTokenReference names; NULL: none. *known: it is a way to name one. */
+static int key_named(const struct wssec_key_reader *r, const xmlNode *str, struct wssec_encrypted *all, bool *known,
+                     struct wssec_encrypted_key **out)
 {
     const xmlNode *n = wssec_first_element(str);
     const xmlChar *type = n != NULL ? wssec_attr(n, NULL, "ValueType") : NULL;
     int rc = WSSEC_RC_OK;
+    *known = true;
     if (wssec_is(n, WSSEC_NS_WSSE, "Reference") && (type == NULL || is_text(type, VT_KEY))) {
         const xmlChar *uri = wssec_attr(n, NULL, "URI");
         bool twice = false;
@@ -260,6 +261,17 @@ static int find_key(const struct wssec_key_reader *r, const xmlNode *str, struct
             }
         }
     } else {
+        *known = false;
+    }
+    return rc;
+}
+
+static int find_key(const struct wssec_key_reader *r, const xmlNode *str, struct wssec_encrypted *all,
+                    struct wssec_encrypted_key **out)
+{
+    bool known = false;
+    int rc = key_named(r, str, all, &known, out);
+    if (!known) {
         return refuse(r, WSSEC_TOKEN_UNSUPPORTED, "EncryptedData names its key in another way than by an EncryptedKey",
                       NULL);
     }
@@ -512,6 +524,78 @@ static int read_child(const struct wssec_key_reader *r, xmlNodePtr n, bool authe
     return WSSEC_RC_OK;
 }
 
+/* ---- what no list names ---------------------------------------------------------------------------------------- */
+
+/* Does a list of our header lead to this EncryptedData, itself or by its EncryptedHeader? */
+static bool is_listed(const struct wssec_key_reader *r, const xmlNode *list, const xmlNode *data)
+{
+    bool twice = false;
+    for (const xmlNode *n = wssec_first_element(list); n != NULL; n = wssec_next_element(n)) {
+        const xmlChar *uri = wssec_attr(n, NULL, "URI");
+        const xmlNode *at = uri != NULL && uri[0] == '#'
+                                ? wssec_ids_find(&r->message->ids, uri + 1, strlen((const char *)uri + 1), &twice)
+                                : NULL;
+        if (at == data || (at == data->parent && wssec_is(at, WSSEC_NS_WSSE11, "EncryptedHeader"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_listed_anywhere(const struct wssec_key_reader *r, const struct wssec_encrypted *all, const xmlNode *data)
+{
+    for (unsigned i = 0; i < all->n_key; i++) {
+        if (all->key[i].references != NULL && is_listed(r, all->key[i].references, data)) {
+            return true;
+        }
+    }
+    for (const xmlNode *n = wssec_first_element(r->message->security); n != NULL; n = wssec_next_element(n)) {
+        if (wssec_is(n, WSSEC_NS_XENC, "ReferenceList") && is_listed(r, n, data)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The EncryptedKey of ours that an EncryptedData outside our header names; NULL: none. */
+static int key_of(const struct wssec_key_reader *r, const xmlNode *data, struct wssec_encrypted *all,
+                  struct wssec_encrypted_key **out)
+{
+    bool known = false;
+    for (const xmlNode *n = wssec_first_element(data); n != NULL; n = wssec_next_element(n)) {
+        const xmlNode *str = wssec_is(n, WSSEC_NS_DS, "KeyInfo") ? wssec_first_element(n) : NULL;
+        if (wssec_is(str, WSSEC_NS_WSSE, "SecurityTokenReference")) {
+            return key_named(r, str, all, &known, out);
+        }
+    }
+    return WSSEC_RC_OK;
+}
+
+/* An EncryptedData that names a key of our header is meant for us. Left out of every list it would be handed on as
+ * ciphertext without its key, as if it had been read. What names no key of ours may be meant for somebody behind us. */
+static int refuse_unlisted(const struct wssec_key_reader *r, struct wssec_encrypted *all)
+{
+    const xmlNode *root = xmlDocGetRootElement(r->message->security->doc);
+    unsigned seen = 0;
+    int rc = WSSEC_RC_OK;
+    for (const xmlNode *n = root; n != NULL && rc == WSSEC_RC_OK && !stopped(r); n = wssec_next_below(root, n)) {
+        struct wssec_encrypted_key *key = NULL;
+        if (!wssec_is(n, WSSEC_NS_XENC, "EncryptedData") || n->parent == r->message->security) {
+            continue;
+        }
+        rc = key_of(r, n, all, &key);
+        if (rc == WSSEC_RC_OK && key != NULL && ++seen > 2 * all->limit) { /* as many at either stage */
+            (void)wssec_refuse(r->why, WSSEC_LIMIT_ENCRYPTED, "more than %u encrypted parts", 2 * all->limit);
+            return WSSEC_RC_OK;
+        }
+        if (rc == WSSEC_RC_OK && key != NULL && !is_listed_anywhere(r, all, n)) {
+            return refuse(r, WSSEC_SECURITY_MALFORMED,
+                          "an EncryptedData names an EncryptedKey of our header, and no ReferenceList lists it", NULL);
+        }
+    }
+    return rc;
+}
+
 int wssec_encrypted_collect(const struct wssec_key_reader *r, enum wssec_stage stage, bool authenticated,
                             struct wssec_encrypted *out)
 {
@@ -534,5 +618,5 @@ int wssec_encrypted_collect(const struct wssec_key_reader *r, enum wssec_stage s
             rc = read_child(r, n, authenticated, out);
         }
     }
-    return rc;
+    return rc == WSSEC_RC_OK && !stopped(r) ? refuse_unlisted(r, out) : rc;
 }

@@ -344,6 +344,40 @@ static void places_and_lists_are_judged_before_any_key_is_used(void)
     }
 }
 
+/* Left out of every list a part would be handed on as ciphertext, without the key that stood in our header. */
+static void a_part_that_names_a_key_of_ours_is_listed_or_refused(void)
+{
+    static const char method[] = "<e:EncryptionMethod Algorithm=\"" NS_XENC11 "aes256-gcm\"/>";
+    static const char named[] = "<e:EncryptionMethod Algorithm=\"" NS_XENC11 "aes256-gcm\"/><d:KeyInfo xmlns:d=\"" NS_DS
+                                "\"><w:SecurityTokenReference><w:Reference URI=\"#ek\"/></w:SecurityTokenReference>"
+                                "</d:KeyInfo>";
+    static const struct {
+        const char *old, *new, *reason;
+    } cases[] = {
+        {"URI=\"#ek\"", "URI=\"#ek\"", "ok"},
+        {"<e:DataReference URI=\"#ed\"/>", "", "security-malformed"},
+        {"<e:DataReference URI=\"#ed\"/>", "e:DataReference URI=\"#ed\"/&gt;", "security-malformed"},
+        {"<e:ReferenceList><e:DataReference URI=\"#ed\"/></e:ReferenceList>", "", "security-malformed"},
+        {"</e:EncryptedKey>", "</e:EncryptedKey><e:ReferenceList/>", "ok"},
+    };
+    reset();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *text = with(with(craft(&(struct crafted){.plaintext = BODY}), method, named), cases[i].old, cases[i].new);
+        if (strcmp(cases[i].reason, "ok") == 0) {
+            opens_to(text, false, NULL, OPENED(BODY));
+            continue;
+        }
+        refused(text, false, NULL, cases[i].reason);
+        CU_ASSERT_FALSE(v.opening);
+    }
+    /* for somebody behind us: it names no key of our header */
+    char *other = with(with(with(craft(&(struct crafted){.plaintext = BODY}), method, named), "URI=\"#ek\"",
+                            "URI=\"#key-of-another\""),
+                       "<e:DataReference URI=\"#ed\"/>", "");
+    opens_to(strdup(other), false, NULL, other);
+    free(other);
+}
+
 static void a_flood_of_encrypted_parts_is_refused_before_any_key_is_used(void)
 {
     cs_buf b = CS_BUF_INIT;
@@ -500,6 +534,7 @@ const struct harness_test harness_tests[] = {
     {"nothing_is_promoted_out_of_a_plaintext", nothing_is_promoted_out_of_a_plaintext},
     {"what_is_encrypted_inside_is_not_opened", what_is_encrypted_inside_is_not_opened},
     {"places_and_lists_are_judged_before_any_key_is_used", places_and_lists_are_judged_before_any_key_is_used},
+    {"a_part_that_names_a_key_of_ours_is_listed_or_refused", a_part_that_names_a_key_of_ours_is_listed_or_refused},
     {"a_flood_of_encrypted_parts_is_refused_before_any_key_is_used",
      a_flood_of_encrypted_parts_is_refused_before_any_key_is_used},
     {"an_uncovered_part_is_not_opened_behind_a_signature", an_uncovered_part_is_not_opened_behind_a_signature},

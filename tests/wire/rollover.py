@@ -148,7 +148,7 @@ def test_a_word_out_of_turn_twice_or_of_the_wrong_step_is_refused():
     r.start("tls-client.dual")
     r.roll("confirm", "R-1", "3", exits=12, says="it waits for step 1")
     r.roll("confirm", "R-1", "1", exits=64, says="closes by what is seen, not by a word; it lacks: key-match")
-    r.roll("confirm", "R-1", "11", exits=64, says="has no step 11")
+    r.roll("confirm", "R-1", "11", exits=64, says="has no step 11; its steps are 1, 2, 3, ")
     r.roll("confirm", "R-2", "1", exits=64, says="there is no roll-over R-2")
     r.roll("confirm", "seventeen", "1", exits=64, says="is no roll-over")
     r.roll("next", "R-1")
