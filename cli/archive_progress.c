@@ -53,7 +53,7 @@ static void take_rate(struct cli_progress *p, const struct archive_progress *now
 {
     int64_t passed = now->us - p->us;
     uint64_t items = now->counts.items - now->before;
-    if (passed >= 200000) {
+    if (passed >= 200000 || (now->over && p->us == 0 && passed > 0)) { /* a short run has one rate, that of the whole */
         double newest = (double)(items - p->items) * 1e6 / (double)passed;
         double octets = (double)(now->octets - p->octets_read) * 1e6 / (double)passed;
         double weight = p->us == 0 ? 1 : passed >= 1000000 ? 0.5 : 0.5 * (double)passed / 1e6;
@@ -70,9 +70,12 @@ static double left_of(const struct cli_progress *p, const struct archive_progres
 {
     if (p->expected > 0) {
         uint64_t left = p->expected > now->counts.items ? p->expected - now->counts.items : 0;
-        return p->rate > 0 ? (double)left / p->rate : -1;
+        return left == 0 ? 0 : p->rate > 0 ? (double)left / p->rate : -1;
     }
     uint64_t left = p->octets > now->octets ? p->octets - now->octets : 0;
+    if (p->octets > 0 && left == 0) {
+        return 0;
+    }
     return p->octets > 0 && p->octet_rate > 0 ? (double)left / p->octet_rate : -1;
 }
 
