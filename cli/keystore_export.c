@@ -1,46 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* keystore_export.c: keystore export: certificates for the other side, and, encrypted, a private key. */
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "cli/keystore.h"
+#include "cli/message.h"
 #include "cli/passphrase.h"
+#include "wssec/wssec.h"
 
 int cli_output_write(struct cli_context *c, const char *path, const char *p, size_t n, unsigned mode)
 {
-    char part[4096];
+    const struct wssec_slice piece = {(const uint8_t *)p, n};
+    const struct wssec_output out = {&piece, 1, n};
     if (path == NULL || strcmp(path, "-") == 0) {
         return fwrite(p, 1, n, stdout) == n
                    ? 0
                    : cs_error_set(&c->error, CS_EXIT_UNAVAILABLE, "output", "the output cannot be written");
     }
-    int length = snprintf(part, sizeof part, "%s.part", path);
-    if (length <= 0 || (size_t)length >= sizeof part) {
-        return cs_error_set(&c->error, CS_EXIT_USAGE, "usage", "the path of the output is too long");
-    }
-    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
-    int rc = fd >= 0 ? cs_write_all(fd, p, n) : -1;
-    int why = errno;
-    if (fd >= 0 && close(fd) != 0 && rc == 0) {
-        rc = -1;
-        why = errno;
-    }
-    if (rc == 0 && rename(part, path) != 0) {
-        rc = -1;
-        why = errno;
-    }
-    if (rc != 0 && fd >= 0) {
-        unlink(part);
-    }
-    return rc == 0 ? 0
-                   : cs_error_set(&c->error, CS_EXIT_UNAVAILABLE, "output", "%.512s cannot be written: %s", path,
-                                  strerror(why));
+    return cli_octets_write(path, &out, mode, &c->error);
 }
 
 /* A private key, by a writing store: what leaves is in the audit before it is printed. */

@@ -117,7 +117,7 @@ static int write_in_place(const char *file, const struct wssec_output *out, cs_e
     return rc;
 }
 
-int cli_octets_write(const char *file, const struct wssec_output *out, cs_error *e)
+int cli_octets_write(const char *file, const struct wssec_output *out, unsigned mode, cs_error *e)
 {
     struct stat st;
     char *temporary = NULL;
@@ -133,7 +133,7 @@ int cli_octets_write(const char *file, const struct wssec_output *out, cs_error 
     mode_t mask = umask(0);
     (void)umask(mask);
     int fd = mkostemp(temporary, O_CLOEXEC);
-    int rc = fd >= 0 && write_pieces(fd, out) == 0 && fchmod(fd, 0666 & ~mask) == 0 ? 0 : write_failed(e, file);
+    int rc = fd >= 0 && write_pieces(fd, out) == 0 && fchmod(fd, mode & ~mask) == 0 ? 0 : write_failed(e, file);
     if (fd >= 0 && close(fd) != 0 && rc == 0) {
         rc = write_failed(e, file);
     }

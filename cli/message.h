@@ -28,9 +28,10 @@ void cli_words_free(struct cli_words *w);
 int cli_octets_read(const char *file, size_t limit, cs_buf *out, char *why, size_t size) CS_MUST_CHECK;
 /** The operand is a directory. */
 bool cli_is_directory(const char *file);
-/** Pieces to stdout (file NULL), or to a new file that takes the place of file only when it is complete.
+/** Pieces to stdout (file NULL), or to a new file, of this mode but for the umask, that takes the place of file only
+ * when it is complete; two that write one file at a time do not meet.
  *  @return 0, or -1 with e filled (exit 69) */
 struct wssec_output;
-int cli_octets_write(const char *file, const struct wssec_output *out, cs_error *e) CS_MUST_CHECK;
+int cli_octets_write(const char *file, const struct wssec_output *out, unsigned mode, cs_error *e) CS_MUST_CHECK;
 
 #endif

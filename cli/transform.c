@@ -86,5 +86,5 @@ int cli_transform_answer(struct cli_transform *t, int rc, const struct wssec_ver
                             "%.256s is not %s: %s", t->file, done,
                             v->detail[0] != '\0' ? v->detail : wssec_reason_meaning(v->reason));
     }
-    return cli_octets_write(cli_option(c, "output"), out, &c->error);
+    return cli_octets_write(cli_option(c, "output"), out, 0666, &c->error);
 }

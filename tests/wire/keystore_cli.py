@@ -125,6 +125,16 @@ def test_export_gives_the_certificate_back():
     store.run("export", "acme-sign#1", "-o", out)
     with open(out, encoding="ascii") as text:
         equal(text.read(), pem, "PEM in a file")
+    several = [subprocess.Popen([product.COUNTERSIGN, "--keystore", store.uri, "keystore", "export", "acme-sign#1", "-o", out]) for _ in range(8)]
+    equal([child.wait(report.PATIENCE_S) for child in several], [0] * len(several), "written by several at the same time")
+    with open(out, encoding="ascii") as text:
+        equal(text.read(), pem, "whole, whoever was last")
+    equal([name for name in os.listdir(PLACE) if name.startswith("exported.pem")], ["exported.pem"], "and nothing beside it")
+    pipe = os.path.join(PLACE, "exported.pipe")
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        store.run("export", "acme-sign#1", "-o", pipe)
+        equal(reader.communicate(timeout=report.PATIENCE_S)[0], pem, "a pipe is written into, not replaced")
     store.refuses(69, "export", "acme-sign#1", "-o", PLACE, says="cannot be written")
     store.refuses(64, "export", "acme-sign#7", says="no entry acme-sign#7")
     store.refuses(64, "export", "acme-sign", says="which entry")

@@ -100,7 +100,7 @@ def test_a_gateway_reads_letters_from_within_its_sandbox_and_anew_by_a_reload():
             write_letter(place, "activated.txt", "Subject: Neu: {{entry}}\n\n{{entry}} {{sha256}}\n{{text}}\n")
             product.countersign("-c", gateway.conf_file, "reload")
             store.run("generate", "--alias", "ack-client")
-            store.run("activate", "ack-client#2")
+            store.run("activate", "ack-client#2", "--wait", "60s")
             report.until(lambda: len(box.mails) > 1, what="the mail about the new one has come")
             equal(box.mails[1][1]["Subject"], "Neu: ack-client#2", "subject in the new words")
 
