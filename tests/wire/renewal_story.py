@@ -175,7 +175,7 @@ def test_expired_beside_a_second_and_pinned_by_fingerprint():
             letter = [m for to, m in box.mails if "pinned" in to[0]][1]
             check("not in use yet" in letter.get_body().get_content(), letter.get_body().get_content())
             equal(office.states("pinned"), {"1": "active", "2": "pre-active"}, "it waits for a hand")
-            office.store.run("activate", "pinned#2")
+            office.store.run("activate", "pinned#2", "--wait", "60s")
             until(lambda: len(box.mails) == 5, what="the mail on activation")
         equal(office.subjects("pinned")[2:], ["Outbound Certificate Activated. Target System: pinned"], "mail on activation")
         equal(office.states("pinned"), {"1": "deactivated", "2": "active"}, "by a hand")
