@@ -14,6 +14,7 @@
 #include "archive/gunzip.h"
 #include "archive/ziptable.h"
 #include "base/capture.h"
+#include "base/text.h"
 
 #define REOPENS    64 /* of a zip, behind members that are damaged */
 #define TAR_BLOCK  512
@@ -188,10 +189,7 @@ void archive_container_close(struct archive_container *c)
 
 static uint64_t hash_of(const char *name)
 {
-    uint64_t h = 1469598103934665603U;
-    for (; *name != '\0'; name++) {
-        h = (h ^ (uint8_t)*name) * 1099511628211U;
-    }
+    uint64_t h = cs_fnv1a(CS_FNV1A_BASIS, name, strlen(name));
     return h != 0 ? h : 1;
 }
 

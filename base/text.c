@@ -162,6 +162,15 @@ size_t cs_base64_encode(const uint8_t *p, size_t n, char *out)
     return len;
 }
 
+uint64_t cs_fnv1a(uint64_t hash, const void *octets, size_t n)
+{
+    const uint8_t *p = octets;
+    for (size_t i = 0; i < n; i++) {
+        hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
 bool cs_copy(char *dst, size_t size, const char *s)
 {
     if (size == 0) {

@@ -25,6 +25,10 @@ bool cs_copy(char *dst, size_t size, const char *s);
 /** Octets of the well-formed UTF-8 sequence that n octets at p begin with (RFC 3629: no overlong form, no surrogate, at
  * most U+10FFFF), n > 0. @return 1..4, or 0: none */
 size_t cs_utf8_length(const uint8_t *p, size_t n);
+#define CS_FNV1A_BASIS UINT64_C(0xcbf29ce484222325)
+/** FNV-1a (64 bits) of n octets, going on from hash, which CS_FNV1A_BASIS begins. Spreads; withstands nobody who means
+ * it. */
+uint64_t cs_fnv1a(uint64_t hash, const void *octets, size_t n);
 /** The word of the NULL-terminated list nearest to s (edit distance at most 2 and below half its length), or NULL. */
 const char *cs_nearest(const char *s, const char *const words[]);
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "gateway/gateway_private.h"
 #include "gateway/hold.h"
 #include "gateway/keeper.h"
@@ -32,11 +33,8 @@ static bool add(struct gauges *g, size_t *n, const char *kind, const char *objec
 
 static uint64_t mix(uint64_t sum, const ks_gauge *row)
 {
-    sum = (sum ^ (uint64_t)row->n) * 1099511628211U;
-    for (const char *p = row->object; *p != '\0'; p++) {
-        sum = (sum ^ (uint8_t)*p) * 1099511628211U;
-    }
-    return sum;
+    sum = cs_fnv1a(sum, &row->n, sizeof row->n);
+    return cs_fnv1a(sum, row->object, strlen(row->object));
 }
 
 /** What a route that is not held has under way is nobody's concern, and changes all the time. */
@@ -68,7 +66,7 @@ void gauges_report(struct gateway *gw, struct gauges *g, bool changed)
     const struct gw_settings *s = rt->plan->settings;
     ks_store *store = NULL;
     cs_error e = {0};
-    uint64_t sum = 14695981039346656037U;
+    uint64_t sum = CS_FNV1A_BASIS;
     size_t n = collect(gw, rt, g);
     for (size_t i = 0; i < n; i++) {
         sum = mix(sum, &g->row[i]);

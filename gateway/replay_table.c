@@ -10,6 +10,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static_assert(sizeof(struct replay_slot) == 64, "a row is one cache line");
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_LONG_LOCK_FREE == 2, "processes share these words without a lock");
 
@@ -34,25 +36,14 @@ void replay_table_place(struct replay_table *t, void *memory, uint64_t entries, 
     t->share = share >= 100 ? UINT64_MAX : entries * share / 100;
 }
 
-static uint64_t fnv(uint64_t hash, const void *octets, size_t n)
-{
-    const uint8_t *p = octets;
-    for (size_t i = 0; i < n; i++) {
-        hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
-    }
-    return hash;
-}
-
-#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
-
 uint64_t replay_table_sum(const void *octets, size_t n)
 {
-    return fnv(FNV_BASIS, octets, n);
+    return cs_fnv1a(CS_FNV1A_BASIS, octets, n);
 }
 
 static uint64_t slot_check(const uint8_t key[32], int64_t until, uint16_t partner)
 {
-    return fnv(fnv(fnv(FNV_BASIS, key, 32), &until, sizeof until), &partner, sizeof partner);
+    return cs_fnv1a(cs_fnv1a(cs_fnv1a(CS_FNV1A_BASIS, key, 32), &until, sizeof until), &partner, sizeof partner);
 }
 
 /* The key is a SHA-256: its octets are as good as any hash of it. */
@@ -142,7 +133,7 @@ static int claim(struct replay_table *t, const struct replay_claim *c, uint16_t 
 int replay_table_claim(struct replay_table *t, const struct replay_claim *c)
 {
     const char *name = c->partner != NULL ? c->partner : "";
-    return claim(t, c, (uint16_t)(fnv(FNV_BASIS, name, strlen(name)) % REPLAY_PARTNERS));
+    return claim(t, c, (uint16_t)(cs_fnv1a(CS_FNV1A_BASIS, name, strlen(name)) % REPLAY_PARTNERS));
 }
 
 /* ---- whole tables ---------------------------------------------------------------------------------------------- */

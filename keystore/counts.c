@@ -52,9 +52,7 @@ static struct table *table_new(size_t size)
 static size_t hash_of(int64_t entry_id, int64_t day, const char *sender)
 {
     uint64_t h = (uint64_t)entry_id * 0x9e3779b97f4a7c15ULL ^ (uint64_t)day;
-    for (; *sender != '\0'; sender++) {
-        h = (h ^ (uint8_t)*sender) * 0x100000001b3ULL;
-    }
+    h = cs_fnv1a(h, sender, strlen(sender));
     return (size_t)(h ^ h >> 32);
 }
 

@@ -226,12 +226,8 @@ static int watch_senders(struct round *o, const struct ks_rollover *r, cs_error 
 /** What makes the notice about one sender another than that about the next. */
 static int64_t occasion_of(const char *who, const char *sender)
 {
-    uint64_t h = 0xcbf29ce484222325ULL;
-    for (const char *const *text = (const char *const[]){who, " ", sender, NULL}; *text != NULL; text++) {
-        for (const char *p = *text; *p != '\0'; p++) {
-            h = (h ^ (uint8_t)*p) * 0x100000001b3ULL;
-        }
-    }
+    uint64_t h = cs_fnv1a(cs_fnv1a(CS_FNV1A_BASIS, who, strlen(who)), " ", 1);
+    h = cs_fnv1a(h, sender, strlen(sender));
     return (int64_t)(h >> 1);
 }
 

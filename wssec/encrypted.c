@@ -450,6 +450,13 @@ static int read_data(const struct wssec_key_reader *r, xmlNodePtr node, struct w
 
 /* ---- lists ----------------------------------------------------------------------------------------------------- */
 
+/* What "#id" of a list leads to; of an EncryptedHeader, what is in it. */
+static xmlNodePtr data_at(const struct wssec_key_reader *r, const xmlChar *uri, size_t len, bool *twice)
+{
+    xmlNodePtr at = wssec_ids_find(&r->message->ids, uri + 1, len - 1, twice);
+    return wssec_is(at, WSSEC_NS_WSSE11, "EncryptedHeader") ? wssec_first_element(at) : at;
+}
+
 static int read_list(const struct wssec_key_reader *r, const xmlNode *list, struct wssec_encrypted_key *key,
                      bool authenticated, struct wssec_encrypted *all)
 {
@@ -465,12 +472,9 @@ static int read_list(const struct wssec_key_reader *r, const xmlNode *list, stru
         if (len < 2 || uri[0] != '#' || !wssec_is_ncname(uri + 1, len - 1)) {
             return refuse(r, WSSEC_REFERENCE_URI_FORBIDDEN, "DataReference is not of the form #id:", uri);
         }
-        xmlNodePtr at = wssec_ids_find(&r->message->ids, uri + 1, len - 1, &twice);
+        xmlNodePtr at = data_at(r, uri, len, &twice);
         if (twice) {
             return refuse(r, WSSEC_DUPLICATE_ID, "two elements carry the id of an EncryptedData", NULL);
-        }
-        if (wssec_is(at, WSSEC_NS_WSSE11, "EncryptedHeader")) {
-            at = wssec_first_element(at);
         }
         if (!wssec_is(at, WSSEC_NS_XENC, "EncryptedData")) {
             return refuse(r, WSSEC_REFERENCE_UNRESOLVED, "no EncryptedData has the id", uri + 1);
@@ -532,10 +536,7 @@ static bool is_listed(const struct wssec_key_reader *r, const xmlNode *list, con
     bool twice = false;
     for (const xmlNode *n = wssec_first_element(list); n != NULL; n = wssec_next_element(n)) {
         const xmlChar *uri = wssec_attr(n, NULL, "URI");
-        const xmlNode *at = uri != NULL && uri[0] == '#'
-                                ? wssec_ids_find(&r->message->ids, uri + 1, strlen((const char *)uri + 1), &twice)
-                                : NULL;
-        if (at == data || (at == data->parent && wssec_is(at, WSSEC_NS_WSSE11, "EncryptedHeader"))) {
+        if (uri != NULL && uri[0] == '#' && data_at(r, uri, strlen((const char *)uri), &twice) == data) {
             return true;
         }
     }
